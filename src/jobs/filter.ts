@@ -1,0 +1,24 @@
+/** One way to choose jobs, for lists, kills and cancels: the parts combine with AND, several tags with OR. */
+import type { Job } from "./job.js";
+import type { JobStatus } from "./status.js";
+
+export interface JobFilter {
+  id?: string;
+  /** The session that started the job. */
+  sessionID?: string;
+  status?: JobStatus;
+  tags?: readonly string[];
+}
+
+export function matches(job: Job, filter: JobFilter): boolean {
+  if (filter.id !== undefined && job.id !== filter.id) return false;
+  if (filter.sessionID !== undefined && job.parentSessionID !== filter.sessionID) return false;
+  if (filter.status !== undefined && job.status !== filter.status) return false;
+  return filter.tags === undefined || filter.tags.some((tag) => job.tags.includes(tag));
+}
+
+/** An empty filter would choose everything: what ends jobs refuses it. */
+export function isEmptyFilter(filter: JobFilter): boolean {
+  const { id, sessionID, status, tags } = filter;
+  return id === undefined && sessionID === undefined && status === undefined && !tags?.length;
+}

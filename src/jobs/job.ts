@@ -1,0 +1,142 @@
+/**
+ * The record of one job, as it is held in memory, written to disk and shown. A subagent and a process
+ * share everything that a list, a notice or a store needs; the rest is their own part. Records are values:
+ * whoever changes one puts a new one into the registry. Times are Dates here and ISO strings in JSON.
+ */
+import { z } from "zod";
+import { endReason, jobStatus } from "./status.js";
+
+const date = z.union([z.date(), z.iso.datetime().transform((text) => new Date(text))]);
+const count = z.number().int().nonnegative();
+
+/** What a running job waits for before it can go on. */
+export const blockedOn = z.object({
+  kind: z.enum(["permission", "question", "retry"]),
+  /** What is asked, or the error that is retried; for people. */
+  what: z.string(),
+  since: date,
+  /** The session that asks: the child or one of its descendants. */
+  sessionID: z.string(),
+  /** `per_…` or `que_…`: the id that an answer needs; absent for a retry. */
+  requestID: z.string().optional(),
+  attempt: count.optional(),
+  /** When the host tries again. */
+  nextAt: date.optional(),
+});
+export type BlockedOn = z.infer<typeof blockedOn>;
+
+const shared = {
+  id: z.string(),
+  /** For people: the task's description, or the process's name. */
+  name: z.string(),
+  status: jobStatus,
+  endReason: endReason.optional(),
+  /** What went wrong, in the words of whoever reported it. */
+  error: z.string().optional(),
+  tags: z.array(z.string()),
+  /** The session whose tool call started the job; its notices go there. */
+  parentSessionID: z.string(),
+  /** The user message whose turn started it: when it is reverted, so is the job. */
+  parentMessageID: z.string().optional(),
+  /** The top of the parent's session tree; whoever is in that tree may see the job. */
+  rootSessionID: z.string(),
+  /** Tell the parent when the job ends. */
+  notify: z.boolean(),
+  createdAt: date,
+  startedAt: date.optional(),
+  completedAt: date.optional(),
+  blockedOn: blockedOn.optional(),
+  /** Since when nothing was heard of a running job. */
+  stalledSince: date.optional(),
+};
+
+export const modelRef = z.object({ providerID: z.string(), modelID: z.string() });
+export type ModelRef = z.infer<typeof modelRef>;
+
+/** One prompt to the child and how it was answered; a continued task has several. */
+export const run = z.object({
+  /** The user message that we sent; its answer has it as `parentID`. */
+  promptMessageID: z.string(),
+  startedAt: date,
+  completedAt: date.optional(),
+  status: jobStatus,
+  endReason: endReason.optional(),
+});
+export type Run = z.infer<typeof run>;
+
+export const subagentJob = z.object({
+  kind: z.literal("subagent"),
+  ...shared,
+  agent: z.string(),
+  model: modelRef.optional(),
+  variant: z.string().optional(),
+  /** Kept until the run has begun, so that a pending task survives a restart of nothing else. */
+  prompt: z.string().optional(),
+  /** The child session, once it exists. */
+  sessionID: z.string().optional(),
+  /** 1 for a subagent of a root session, 2 for its subagent, … */
+  depth: count,
+  runs: z.array(run),
+  progress: z.object({
+    /** Tool calls of all runs, each call id counted once. */
+    toolCalls: count,
+    lastTool: z.string().optional(),
+    lastUpdate: date,
+  }),
+  /** Sum over the child's assistant messages, as the host reports them. */
+  tokens: z.object({ input: count, output: count, reasoning: count, cacheRead: count }),
+  /** US dollars, as the host reports it. */
+  cost: z.number().nonnegative(),
+  /** Characters of the final (or partial) text; 0 when there was none. */
+  resultLength: count.optional(),
+  /** The text stops where the run was ended. */
+  partial: z.boolean().optional(),
+});
+export type SubagentJob = z.infer<typeof subagentJob>;
+
+/** A process as the system knows it, so that a reused number is never taken for it. */
+export const identity = z.object({
+  pid: z.number().int().positive(),
+  /** Linux: field 22 of /proc/PID/stat (clock ticks since boot); macOS: `ps -o lstart`; Windows: CreationDate. */
+  startTime: z.string(),
+  /** Linux: /proc/sys/kernel/random/boot_id; elsewhere empty. */
+  bootID: z.string(),
+});
+export type ProcessIdentity = z.infer<typeof identity>;
+
+export const processJob = z.object({
+  kind: z.literal("process"),
+  ...shared,
+  command: z.string(),
+  /** Absolute. */
+  cwd: z.string(),
+  shell: z.string(),
+  /** Not bound to a session: runs until it is killed or the host ends. */
+  global: z.boolean(),
+  identity: identity.optional(),
+  exitCode: z.number().int().optional(),
+  /** The signal that ended the shell, for example SIGTERM. */
+  signal: z.string().optional(),
+  output: z.object({
+    /** Bytes that the process wrote in all. */
+    bytes: count,
+    /** Bytes of these that no read can return any more. */
+    dropped: count,
+    /** Since when output could not be written to disk, and why. */
+    missingSince: date.optional(),
+    missingError: z.string().optional(),
+  }),
+  readyPattern: z.string().optional(),
+  readyPort: z.number().int().optional(),
+  readyAt: date.optional(),
+  notifyPattern: z.string().optional(),
+  timeoutSeconds: z.number().positive().optional(),
+  /** What the shell left running in its group, ended with the job. */
+  leftovers: z.array(z.object({ pid: z.number().int(), command: z.string() })).optional(),
+  /** What was still alive after the kill, or may be: shown, never claimed dead. */
+  survivors: z.array(z.object({ pid: z.number().int(), command: z.string() })).optional(),
+});
+export type ProcessJob = z.infer<typeof processJob>;
+
+export const job = z.discriminatedUnion("kind", [subagentJob, processJob]);
+export type Job = SubagentJob | ProcessJob;

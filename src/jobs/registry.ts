@@ -1,0 +1,205 @@
+/**
+ * All jobs of one instance, with an index for every question that an event or a tool asks, so that each is
+ * answered in constant time however many jobs there are. The only place where a record is replaced; whoever
+ * stores, shows or announces jobs listens here. A listener that throws is logged and harms nobody.
+ */
+import { coerceError, type Log } from "../ports.js";
+import type { Job, ProcessJob, SubagentJob } from "./job.js";
+import {
+  canMove,
+  isTerminal,
+  type EndReason,
+  type JobStatus,
+  type TerminalStatus,
+} from "./status.js";
+
+export interface JobChange {
+  /** `ended` is the one change in which a job becomes terminal. */
+  type: "added" | "changed" | "ended" | "removed";
+  job: Job;
+}
+
+/** What may change besides the status; `undefined` as a value takes a field away. */
+export type SubagentPatch = Partial<Omit<SubagentJob, "kind" | "id" | "status">>;
+export type ProcessPatch = Partial<Omit<ProcessJob, "kind" | "id" | "status">>;
+
+export interface JobEnd {
+  status: TerminalStatus;
+  reason: EndReason;
+  error?: string;
+  at: Date;
+}
+
+export class JobRegistry {
+  readonly #jobs = new Map<string, Job>();
+  readonly #byChildSession = new Map<string, string>();
+  readonly #byParent = new Map<string, Set<string>>();
+  readonly #byRoot = new Map<string, Set<string>>();
+  readonly #listeners = new Set<(change: JobChange) => void>();
+  readonly #log: Log;
+
+  constructor(log: Log) {
+    this.#log = log;
+  }
+
+  /** Throws when the id is taken: two jobs never share one. */
+  add(job: Job): void {
+    if (this.#jobs.has(job.id)) throw new Error(`job ${job.id} exists already`);
+    this.#jobs.set(job.id, job);
+    index(this.#byParent, job.parentSessionID, job.id);
+    index(this.#byRoot, job.rootSessionID, job.id);
+    this.#indexChild(job);
+    this.#emit({ type: "added", job });
+  }
+
+  get(id: string): Job | undefined {
+    return this.#jobs.get(id);
+  }
+
+  getSubagent(id: string): SubagentJob | undefined {
+    const job = this.#jobs.get(id);
+    return job?.kind === "subagent" ? job : undefined;
+  }
+
+  getProcess(id: string): ProcessJob | undefined {
+    const job = this.#jobs.get(id);
+    return job?.kind === "process" ? job : undefined;
+  }
+
+  /** The subagent that runs in this child session. */
+  findBySession(sessionID: string): SubagentJob | undefined {
+    const id = this.#byChildSession.get(sessionID);
+    return id === undefined ? undefined : this.getSubagent(id);
+  }
+
+  byParent(sessionID: string): Job[] {
+    return this.#select(this.#byParent.get(sessionID));
+  }
+
+  byRoot(sessionID: string): Job[] {
+    return this.#select(this.#byRoot.get(sessionID));
+  }
+
+  all(): Job[] {
+    return [...this.#jobs.values()];
+  }
+
+  get size(): number {
+    return this.#jobs.size;
+  }
+
+  updateSubagent(id: string, patch: SubagentPatch): SubagentJob | undefined {
+    const job = this.getSubagent(id);
+    return job && this.#replace({ ...job, ...patch });
+  }
+
+  updateProcess(id: string, patch: ProcessPatch): ProcessJob | undefined {
+    const job = this.getProcess(id);
+    return job && this.#replace({ ...job, ...patch });
+  }
+
+  /** pending → running. Undefined when the job is gone or has moved on. */
+  start(id: string, at: Date): Job | undefined {
+    const job = this.#movable(id, "running");
+    return job && this.#replace({ ...job, status: "running", startedAt: job.startedAt ?? at });
+  }
+
+  /** Ends a job once: undefined, and no effect, when it is gone or has ended already. */
+  end(id: string, end: JobEnd): Job | undefined {
+    const job = this.#movable(id, end.status);
+    if (!job) return undefined;
+    const ended: Job = {
+      ...job,
+      status: end.status,
+      endReason: end.reason,
+      error: end.error ?? job.error,
+      completedAt: end.at,
+      blockedOn: undefined,
+      stalledSince: undefined,
+    };
+    this.#jobs.set(id, ended);
+    this.#emit({ type: "ended", job: ended });
+    return ended;
+  }
+
+  /** A continued task runs again: the one way back from a terminal status, with a new run in its record. */
+  reopen(id: string, patch: SubagentPatch): SubagentJob | undefined {
+    const job = this.getSubagent(id);
+    if (!job || !isTerminal(job.status)) return undefined;
+    return this.#replace({
+      ...job,
+      endReason: undefined,
+      error: undefined,
+      completedAt: undefined,
+      ...patch,
+      status: "pending",
+    });
+  }
+
+  remove(id: string): void {
+    const job = this.#jobs.get(id);
+    if (!job) return;
+    this.#jobs.delete(id);
+    unindex(this.#byParent, job.parentSessionID, id);
+    unindex(this.#byRoot, job.rootSessionID, id);
+    if (job.kind === "subagent" && job.sessionID) this.#byChildSession.delete(job.sessionID);
+    this.#emit({ type: "removed", job });
+  }
+
+  /** Returns the function that stops listening. */
+  onChange(listener: (change: JobChange) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  #movable(id: string, to: JobStatus): Job | undefined {
+    const job = this.#jobs.get(id);
+    return job && canMove(job.status, to) ? job : undefined;
+  }
+
+  #replace<T extends Job>(job: T): T {
+    this.#jobs.set(job.id, job);
+    this.#indexChild(job);
+    this.#emit({ type: "changed", job });
+    return job;
+  }
+
+  #indexChild(job: Job): void {
+    if (job.kind === "subagent" && job.sessionID) this.#byChildSession.set(job.sessionID, job.id);
+  }
+
+  #select(ids: ReadonlySet<string> | undefined): Job[] {
+    const jobs: Job[] = [];
+    for (const id of ids ?? []) {
+      const job = this.#jobs.get(id);
+      if (job) jobs.push(job);
+    }
+    return jobs;
+  }
+
+  #emit(change: JobChange): void {
+    for (const listener of this.#listeners) {
+      try {
+        listener(change);
+      } catch (thrown) {
+        const error = coerceError(thrown);
+        this.#log("error", "a listener for job changes failed", {
+          error: error.stack,
+          id: change.job.id,
+        });
+      }
+    }
+  }
+}
+
+function index(map: Map<string, Set<string>>, key: string, id: string): void {
+  const ids = map.get(key);
+  if (ids) ids.add(id);
+  else map.set(key, new Set([id]));
+}
+
+function unindex(map: Map<string, Set<string>>, key: string, id: string): void {
+  const ids = map.get(key);
+  ids?.delete(id);
+  if (ids?.size === 0) map.delete(key);
+}

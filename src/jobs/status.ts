@@ -1,0 +1,42 @@
+/**
+ * The life cycle of a job, in one table. A job moves only along it, a terminal status is final and the
+ * first end wins; `blockedOn` and `stalledSince` describe a running job and never end it.
+ */
+import { z } from "zod";
+
+export const jobStatus = z.enum(["pending", "running", "completed", "failed", "cancelled"]);
+export type JobStatus = z.infer<typeof jobStatus>;
+
+/** Why a terminal job ended. */
+export const endReason = z.enum([
+  "finished",
+  "error",
+  "never_started",
+  "timeout",
+  "tool_limit",
+  "stalled",
+  "cancelled_by_agent",
+  "cancelled_by_user",
+  "session_deleted",
+  "host_exit",
+  "interrupted",
+]);
+export type EndReason = z.infer<typeof endReason>;
+
+const TRANSITIONS: Readonly<Record<JobStatus, readonly JobStatus[]>> = {
+  pending: ["running", "failed", "cancelled"],
+  running: ["completed", "failed", "cancelled"],
+  completed: [],
+  failed: [],
+  cancelled: [],
+};
+
+export type TerminalStatus = "completed" | "failed" | "cancelled";
+
+export function isTerminal(status: JobStatus): status is TerminalStatus {
+  return TRANSITIONS[status].length === 0;
+}
+
+export function canMove(from: JobStatus, to: JobStatus): boolean {
+  return TRANSITIONS[from].includes(to);
+}
