@@ -1,0 +1,123 @@
+/**
+ * Which process a pid means. A pid is a number that the system hands out again, so whoever wants to signal or
+ * trust a recorded one asks here first: same pid, same start time, same boot. Everything is synchronous, because
+ * it is asked between a decision and a signal; nothing here ever throws or signals.
+ *
+ * Linux reads /proc, macOS asks `ps`, Windows asks CIM. A zombie has ended: it counts as dead.
+ */
+import { execFileSync } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import type { ProcessIdentity } from "../jobs/job.js";
+
+export type { ProcessIdentity };
+
+/** What this module asks of the system; tests pass their own. */
+export interface IdentitySource {
+  platform: NodeJS.Platform;
+  /** The whole text of a file; throws when it cannot be read. */
+  readFile(path: string): string;
+  /** The standard output of a program; throws when it fails. */
+  run(file: string, args: readonly string[]): string;
+  /** Windows: `SystemRoot`. */
+  env: NodeJS.ProcessEnv;
+}
+
+export const systemIdentitySource: IdentitySource = {
+  platform: process.platform,
+  readFile: (path) => readFileSync(path, "utf8"),
+  run: (file, args) =>
+    execFileSync(file, args, {
+      encoding: "utf8",
+      timeout: 5000,
+      windowsHide: true,
+      stdio: ["ignore", "pipe", "ignore"],
+    }),
+  env: process.env,
+};
+
+/**
+ * The living process of this number, or undefined when there is none (or the system does not say).
+ *
+ * @example
+ * const owner = identifyProcess(process.pid); // { pid, startTime: "75314", bootID: "6f1e…" }
+ */
+export function identifyProcess(
+  pid: number,
+  source: IdentitySource = systemIdentitySource,
+): ProcessIdentity | undefined {
+  if (!Number.isInteger(pid) || pid <= 0) return undefined;
+  try {
+    const found = chooseIdentify(source.platform)(pid, source);
+    return found && { pid, ...found };
+  } catch {
+    // No such process, or it ended while it was being asked about: either way there is nobody to name.
+    return undefined;
+  }
+}
+
+/** True while exactly this process runs: not another one of the same number, not a zombie. */
+export function isAlive(
+  identity: ProcessIdentity,
+  source: IdentitySource = systemIdentitySource,
+): boolean {
+  const now = identifyProcess(identity.pid, source);
+  return now?.startTime === identity.startTime && now.bootID === identity.bootID;
+}
+
+type Facts = Pick<ProcessIdentity, "startTime" | "bootID">;
+type Identify = (pid: number, source: IdentitySource) => Facts | undefined;
+
+export function chooseIdentify(platform: NodeJS.Platform): Identify {
+  if (platform === "linux" || platform === "android") return onLinux;
+  return platform === "win32" ? onWindows : withPs;
+}
+
+/** What /proc/PID/stat says; field numbers as in proc(5). */
+export interface ProcStat {
+  /** Field 3: R, S, D, Z, … */
+  state: string;
+  /** Field 4. */
+  parent: number;
+  /** Field 5: the process group. */
+  group: number;
+  /** Field 22: clock ticks between boot and start. */
+  startTime: string;
+}
+
+/** Field 2 is the program's name in brackets and may hold brackets and spaces itself: count from the last one. */
+export function parseProcStat(text: string): ProcStat | undefined {
+  const fields = text.slice(text.lastIndexOf(")") + 2).split(" ");
+  const [state, parent, group] = fields;
+  const startTime = fields[22 - 3];
+  if (!state || !parent || !group || !startTime) return undefined;
+  return { state, parent: Number(parent), group: Number(group), startTime };
+}
+
+/** Zombies (Z) and the dying (X) no longer run. */
+export function isDeadState(state: string): boolean {
+  return state === "Z" || state === "X" || state === "x";
+}
+
+function onLinux(pid: number, source: IdentitySource): Facts | undefined {
+  const stat = parseProcStat(source.readFile(`/proc/${pid}/stat`));
+  if (!stat || isDeadState(stat.state)) return undefined;
+  const bootID = source.readFile("/proc/sys/kernel/random/boot_id").trim();
+  return { startTime: stat.startTime, bootID };
+}
+
+/** `lstart` has whole seconds: two processes of one number within a second look the same. */
+function withPs(pid: number, source: IdentitySource): Facts | undefined {
+  const answer = source.run("/bin/ps", ["-o", "stat=,lstart=", "-p", String(pid)]).trim();
+  const [, state, startTime] = /^(\S+)\s+(\S.*)$/.exec(answer) ?? [];
+  if (!state || !startTime || isDeadState(state.charAt(0))) return undefined;
+  return { startTime, bootID: "" };
+}
+
+function onWindows(pid: number, source: IdentitySource): Facts | undefined {
+  const root = source.env["SystemRoot"] ?? source.env["SYSTEMROOT"] ?? "C:\\Windows";
+  const shell = join(root, "System32", "WindowsPowerShell", "v1.0", "powershell.exe");
+  const query = `(Get-CimInstance Win32_Process -Filter 'ProcessId=${pid}').CreationDate.ToFileTimeUtc()`;
+  const startTime = source.run(shell, ["-NoProfile", "-NonInteractive", "-Command", query]).trim();
+  return /^\d+$/.test(startTime) ? { startTime, bootID: "" } : undefined;
+}
