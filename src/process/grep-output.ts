@@ -1,0 +1,147 @@
+/**
+ * Lines of the whole output that match a pattern, each with the place where it starts (a cursor, to read on from
+ * there). The file is read block by block and the host gets its turn between them; all matching together may
+ * take 200 ms, and what takes longer is an error, never "no match".
+ */
+import { newLineReaders, type LineBatch } from "./line-reader.js";
+import { STREAMS, type StreamNumber } from "./output-format.js";
+import { streamName, type PlainLine } from "./output-page.js";
+import type { OutputReader } from "./output-reader.js";
+import { checkPattern, PATTERN_LIMIT, type PatternGuard } from "./pattern.js";
+import { cutBytes, plainLine } from "./plain-text.js";
+import { answer, bytesText, type OutputCounts, type Wanted } from "./output-answer.js";
+import type { ReadResult } from "./types.js";
+
+/** Bytes of a line that are matched. */
+const MAX_LINE = 4096;
+/** Bytes of a matching line that are shown. */
+const SHOWN_LINE = 500;
+/** Matching one batch of lines costs a switch of context: many short lines go together. */
+const BATCH_BYTES = 256 * 1024;
+
+interface Waiting {
+  stream: StreamNumber;
+  batch: LineBatch;
+}
+
+export async function grepOutput(
+  reader: OutputReader,
+  wanted: Wanted,
+  counts: OutputCounts,
+  guard: PatternGuard,
+): Promise<ReadResult> {
+  const pattern = wanted.pattern ?? "";
+  checkPattern("pattern", pattern);
+  const found = new Matches(pattern, wanted, guard);
+  const readers = newLineReaders(MAX_LINE);
+  const endAll = () => {
+    for (const stream of STREAMS) found.add(stream, readers[stream].end(), 0);
+  };
+  let lost = 0;
+  let end = wanted.from;
+  for (const { frame, gap } of reader.pieces({ from: wanted.from })) {
+    if (gap) {
+      endAll();
+      lost += gap.bytes;
+      continue;
+    }
+    end = frame.offset + frame.data.length;
+    const batch = readers[frame.stream].push(frame.data, frame.offset);
+    if (found.add(frame.stream, batch, frame.data.length)) await turn();
+  }
+  endAll();
+  found.match();
+  const facts = { ...counts, lost, matches: found.count };
+  if (found.count === 0) {
+    const text = `(no line matches in ${bytesText(end - wanted.from - lost)})`;
+    return { ...answer([], undefined, { ...facts, cursor: end, more: false }), text };
+  }
+  const next = found.next;
+  const hint =
+    next === undefined
+      ? undefined
+      : `[${found.shown.length} of ${found.count} matching lines; the next ones: the same with cursor "${next}"]`;
+  return answer(found.shown, hint, { ...facts, cursor: next ?? end, more: next !== undefined });
+}
+
+/** The host's other work, between two stretches of ours. */
+function turn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}
+
+class Matches {
+  readonly shown: PlainLine[] = [];
+  count = 0;
+  /** Where the first match that is not shown starts. */
+  next: number | undefined;
+  readonly #pattern: string;
+  readonly #wanted: Wanted;
+  readonly #guard: PatternGuard;
+  #waiting: Waiting[] = [];
+  #waitingBytes = 0;
+  #millisecondsLeft = PATTERN_LIMIT;
+  #bytesLeft: number;
+
+  constructor(pattern: string, wanted: Wanted, guard: PatternGuard) {
+    this.#pattern = pattern;
+    this.#wanted = wanted;
+    this.#guard = guard;
+    this.#bytesLeft = wanted.budget;
+  }
+
+  /** True when there was so much that it was matched. */
+  add(stream: StreamNumber, batch: LineBatch | undefined, bytes: number): boolean {
+    const { stream: only } = this.#wanted;
+    if (batch && (only === undefined || only === streamName(stream))) {
+      this.#waiting.push({ stream, batch });
+    }
+    this.#waitingBytes += bytes;
+    if (this.#waitingBytes < BATCH_BYTES) return false;
+    this.match();
+    return true;
+  }
+
+  match(): void {
+    const lines: string[] = [];
+    for (const { batch } of this.#waiting)
+      for (const line of batch.lines) lines.push(plainLine(line));
+    const before = performance.now();
+    const hits = this.#guard.match(this.#pattern, lines, this.#millisecondsLeft);
+    this.#millisecondsLeft -= performance.now() - before;
+    this.count += hits.length;
+    this.#show(lines, hits);
+    this.#waiting = [];
+    this.#waitingBytes = 0;
+  }
+
+  #show(lines: readonly string[], hits: readonly number[]): void {
+    let base = 0;
+    let hit = 0;
+    for (const { stream, batch } of this.#waiting) {
+      let index = hits[hit];
+      if (this.next !== undefined) return;
+      if (index !== undefined && index < base + batch.lines.length) {
+        const offsets = batch.offsets();
+        while (index !== undefined && index < base + batch.lines.length) {
+          this.#showOne(stream, lines[index] ?? "", offsets[index - base] ?? 0);
+          hit += 1;
+          index = hits[hit];
+        }
+      }
+      base += batch.lines.length;
+    }
+  }
+
+  #showOne(stream: StreamNumber, line: string, offset: number): void {
+    if (this.next !== undefined) return;
+    const cut = cutBytes(line, SHOWN_LINE);
+    const text = `${offset}: ${cut}${cut.length < line.length ? "…" : ""}`;
+    const bytes = Buffer.byteLength(text) + 1;
+    if (this.shown.length >= this.#wanted.lines || bytes > this.#bytesLeft) {
+      this.next = offset;
+      return;
+    }
+    this.#bytesLeft -= bytes;
+    this.shown.push({ stream: streamName(stream), text, offset });
+  }
+}

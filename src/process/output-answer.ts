@@ -1,0 +1,42 @@
+/** The form of every answer about an output: lines, a hint how to get the rest, and what is known of the whole. */
+import type { PlainLine } from "./output-page.js";
+import type { ReadLine, ReadResult } from "./types.js";
+
+/** What is known of the output besides the file. */
+export interface OutputCounts {
+  bytes: number;
+  dropped: number;
+}
+
+/** A request with its defaults, checked. */
+export interface Wanted {
+  mode: "tail" | "head" | "grep" | "full";
+  lines: number;
+  from: number;
+  pattern?: string;
+  stream?: "stdout" | "stderr";
+  /** For the lines, without the hint at the end. */
+  budget: number;
+}
+
+/** What an answer says besides its lines. */
+export interface AnswerFacts extends OutputCounts {
+  cursor: number;
+  more: boolean;
+  lost: number;
+  matches?: number;
+}
+
+export function answer(
+  lines: readonly PlainLine[],
+  hint: string | undefined,
+  { cursor, ...facts }: AnswerFacts,
+): ReadResult {
+  const shown: ReadLine[] = lines.map(({ stream, text }) => ({ stream, text }));
+  const text = [...shown.map((line) => line.text), ...(hint ? [hint] : [])].join("\n");
+  return { text, lines: shown, cursor: String(cursor), ...facts };
+}
+
+export function bytesText(bytes: number): string {
+  return `${bytes.toLocaleString("en")} bytes`;
+}

@@ -1,0 +1,126 @@
+/**
+ * The layout of an output file, for its writer and its readers. All numbers are little-endian.
+ *
+ *     file    = header (64 bytes), then blocks of `blockSize` bytes
+ *     header  = "OBMOUT1\n", u32 blockSize, u32 headBlocks, u32 ringBlocks, zeros
+ *     block   = u32 number + 1, u32 check, f64 start, then frames, then a frame of length 0 if there is room
+ *     frame   = u32 (length * 2 + stream), `length` bytes; stream 0 is stdout, 1 is stderr
+ *
+ * Blocks are numbered in the order of writing. The first `headBlocks` stay for ever, the later ones share
+ * `ringBlocks` places in turn, so block n overwrites block n - ringBlocks. `start` is the place of the block's
+ * first byte in the whole output: a start beyond the end of the block before it says how much is missing.
+ *
+ * Why blocks rather than one ring of bytes with a pointer in the header: nothing has to be kept or updated
+ * besides the data itself. A frame and its end mark are one contiguous write, so whatever instant a reader (or a
+ * crash) picks, the file is whole; the newest block is found by a binary search over the numbers; and no
+ * index grows with the output, neither in memory nor on disk.
+ */
+export const FILE_HEADER = 64;
+export const BLOCK_HEADER = 16;
+export const FRAME_HEADER = 4;
+
+const MAGIC = Buffer.from("OBMOUT1\n", "latin1");
+const CHECK = 0x6f62_6d31;
+
+/** 64 KiB: one chunk as pipes deliver them; it is also what each live process holds in memory. */
+export const BLOCK_SIZE = 64 * 1024;
+
+/** Five blocks: the first 256 KiB of output fit with all headers and frames, unless the streams alternate in single words. */
+const HEAD_BLOCKS = 5;
+
+export interface Layout {
+  blockSize: number;
+  headBlocks: number;
+  ringBlocks: number;
+}
+
+/** The layout of a file that never grows beyond `limit` bytes (at least 512 KiB). */
+export function layoutFor(limit: number): Layout {
+  const blocks = Math.floor((limit - FILE_HEADER) / BLOCK_SIZE);
+  return {
+    blockSize: BLOCK_SIZE,
+    headBlocks: HEAD_BLOCKS,
+    ringBlocks: Math.max(2, blocks - HEAD_BLOCKS),
+  };
+}
+
+export function fileHeader(layout: Layout): Buffer {
+  const header = Buffer.alloc(FILE_HEADER);
+  MAGIC.copy(header);
+  header.writeUInt32LE(layout.blockSize, 8);
+  header.writeUInt32LE(layout.headBlocks, 12);
+  header.writeUInt32LE(layout.ringBlocks, 16);
+  return header;
+}
+
+/** Undefined when these bytes do not begin an output file. */
+export function parseFileHeader(header: Buffer): Layout | undefined {
+  if (header.length < FILE_HEADER || !header.subarray(0, MAGIC.length).equals(MAGIC)) {
+    return undefined;
+  }
+  const blockSize = header.readUInt32LE(8);
+  const headBlocks = header.readUInt32LE(12);
+  const ringBlocks = header.readUInt32LE(16);
+  const sane = blockSize > BLOCK_HEADER + FRAME_HEADER && blockSize <= 2 ** 24 && ringBlocks > 0;
+  return sane ? { blockSize, headBlocks, ringBlocks } : undefined;
+}
+
+/** Where in the file a block lies. */
+export function blockPosition(layout: Layout, number: number): number {
+  const { headBlocks, ringBlocks, blockSize } = layout;
+  const place = number < headBlocks ? number : headBlocks + ((number - headBlocks) % ringBlocks);
+  return FILE_HEADER + place * blockSize;
+}
+
+/** The oldest block of the ring when `newest` is the newest of all. */
+export function oldestInRing(layout: Layout, newest: number): number {
+  return Math.max(layout.headBlocks, newest - layout.ringBlocks + 1);
+}
+
+export interface BlockHeader {
+  number: number;
+  start: number;
+}
+
+export function writeBlockHeader(block: Buffer, header: BlockHeader): void {
+  block.writeUInt32LE(header.number + 1, 0);
+  block.writeUInt32LE((header.number ^ CHECK) >>> 0, 4);
+  block.writeDoubleLE(header.start, 8);
+}
+
+export function parseBlockHeader(block: Buffer): BlockHeader | undefined {
+  if (block.length < BLOCK_HEADER) return undefined;
+  const number = block.readUInt32LE(0) - 1;
+  if (number < 0 || block.readUInt32LE(4) !== (number ^ CHECK) >>> 0) return undefined;
+  return { number, start: block.readDoubleLE(8) };
+}
+
+export type StreamNumber = 0 | 1;
+export const STDOUT: StreamNumber = 0;
+export const STDERR: StreamNumber = 1;
+export const STREAMS: readonly StreamNumber[] = [STDOUT, STDERR];
+
+/** A piece of one stream at its place in the whole output. */
+export interface Frame {
+  stream: StreamNumber;
+  offset: number;
+  data: Buffer;
+}
+
+/** The frames of a block; stops at the end mark, and at anything that cannot be a frame. */
+export function parseFrames(block: Buffer, start: number): Frame[] {
+  const frames: Frame[] = [];
+  let offset = start;
+  let at = BLOCK_HEADER;
+  while (at + FRAME_HEADER < block.length) {
+    const mark = block.readUInt32LE(at);
+    const length = mark >>> 1;
+    at += FRAME_HEADER;
+    if (length === 0 || at + length > block.length) break;
+    const stream = mark & 1 ? STDERR : STDOUT;
+    frames.push({ stream, offset, data: block.subarray(at, at + length) });
+    at += length;
+    offset += length;
+  }
+  return frames;
+}
