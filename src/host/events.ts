@@ -1,0 +1,138 @@
+/**
+ * The host's events as the few of ours that matter. Fields are checked before they are used: an event of an
+ * unknown shape is no event, and never an exception. `message.part.delta` comes for every streamed token of
+ * every session, so it is answered first and without a schema.
+ */
+import { z } from "zod";
+import type { AssistantInfo, PendingRequest, RunError } from "./host.js";
+import { assistantInfo, errorOf, hostError, questionText, permissionText } from "./shapes.js";
+
+export type HostEvent =
+  | { type: "activity"; sessionID: string }
+  | { type: "busy"; sessionID: string }
+  /** The end of a run, or one of several signs of it: `session.status` idle and `session.idle`, often twice. */
+  | { type: "idle"; sessionID: string }
+  | { type: "retry"; sessionID: string; attempt: number; message: string; nextAt: Date }
+  | { type: "tool"; sessionID: string; callID: string; tool: string; status: string }
+  | { type: "user"; sessionID: string; messageID: string }
+  | { type: "assistant"; sessionID: string; message: AssistantInfo }
+  | { type: "error"; sessionID: string; error: RunError }
+  | ({ type: "asked" } & PendingRequest)
+  | { type: "answered"; sessionID: string; requestID: string }
+  | { type: "created"; sessionID: string; parentID: string | undefined }
+  | { type: "deleted"; sessionID: string }
+  | { type: "reverted"; sessionID: string; messageID: string };
+
+const envelope = z.object({
+  type: z.string(),
+  properties: z.looseObject({ sessionID: z.string() }),
+});
+
+const sessionInfo = z.object({
+  id: z.string(),
+  parentID: z.string().optional(),
+  revert: z.object({ messageID: z.string() }).optional(),
+});
+
+const shapes = {
+  status: z.object({
+    status: z.discriminatedUnion("type", [
+      z.object({ type: z.literal("busy") }),
+      z.object({ type: z.literal("idle") }),
+      z.object({
+        type: z.literal("retry"),
+        attempt: z.number(),
+        message: z.string(),
+        next: z.number(),
+      }),
+    ]),
+  }),
+  part: z.object({
+    part: z.discriminatedUnion("type", [
+      z.object({
+        type: z.literal("tool"),
+        callID: z.string(),
+        tool: z.string(),
+        state: z.object({ status: z.string() }),
+      }),
+    ]),
+  }),
+  message: z.object({
+    info: z.discriminatedUnion("role", [
+      z.object({ role: z.literal("user"), id: z.string() }),
+      assistantInfo,
+    ]),
+  }),
+  session: z.object({ info: sessionInfo }),
+  error: z.object({ error: hostError }),
+  permission: z.object({ id: z.string(), permission: z.string(), patterns: z.array(z.string()) }),
+  question: z.object({ id: z.string(), questions: z.array(z.object({ question: z.string() })) }),
+  answer: z.object({ requestID: z.string() }),
+};
+
+/** Undefined for everything that is none of our business. */
+export function translateEvent(raw: unknown): HostEvent | undefined {
+  const event = envelope.safeParse(raw);
+  if (!event.success) return undefined;
+  const { type, properties } = event.data;
+  const { sessionID } = properties;
+  switch (type) {
+    case "message.part.delta":
+      return { type: "activity", sessionID };
+    case "message.part.updated": {
+      const part = shapes.part.safeParse(properties).data?.part;
+      if (!part) return { type: "activity", sessionID };
+      const { callID, tool, state } = part;
+      return { type: "tool", sessionID, callID, tool, status: state.status };
+    }
+    case "message.updated": {
+      const info = shapes.message.safeParse(properties).data?.info;
+      if (!info) return undefined;
+      if (info.role === "user") return { type: "user", sessionID, messageID: info.id };
+      const { role: _, ...message } = info;
+      return { type: "assistant", sessionID, message };
+    }
+    case "session.status": {
+      const status = shapes.status.safeParse(properties).data?.status;
+      if (status?.type !== "retry") return status && { type: status.type, sessionID };
+      const { attempt, message, next } = status;
+      return { type: "retry", sessionID, attempt, message, nextAt: new Date(next) };
+    }
+    case "session.idle":
+      return { type: "idle", sessionID };
+    case "session.error": {
+      const error = shapes.error.safeParse(properties).data?.error;
+      return error && { type: "error", sessionID, error: errorOf(error) };
+    }
+    case "session.created": {
+      const info = shapes.session.safeParse(properties).data?.info;
+      return info && { type: "created", sessionID, parentID: info.parentID };
+    }
+    case "session.updated": {
+      const revert = shapes.session.safeParse(properties).data?.info.revert;
+      return revert && { type: "reverted", sessionID, messageID: revert.messageID };
+    }
+    case "session.deleted":
+      return { type: "deleted", sessionID };
+    case "permission.asked": {
+      const asked = shapes.permission.safeParse(properties).data;
+      if (!asked) return undefined;
+      const what = permissionText(asked);
+      return { type: "asked", kind: "permission", sessionID, requestID: asked.id, what };
+    }
+    case "question.asked": {
+      const asked = shapes.question.safeParse(properties).data;
+      if (!asked) return undefined;
+      const what = questionText(asked);
+      return { type: "asked", kind: "question", sessionID, requestID: asked.id, what };
+    }
+    case "permission.replied":
+    case "question.replied":
+    case "question.rejected": {
+      const answer = shapes.answer.safeParse(properties).data;
+      return answer && { type: "answered", sessionID, requestID: answer.requestID };
+    }
+    default:
+      return undefined;
+  }
+}

@@ -1,0 +1,150 @@
+/**
+ * What this plugin needs of its host, in our own words; `opencode-host.ts` is the only implementation. Every
+ * method rejects with a HostError when the host refuses or cannot be reached: an answer is never made up.
+ */
+import type { ModelRef } from "../jobs/job.js";
+
+/** A refused or failed request; `status` is the HTTP status, absent when no answer came. */
+export class HostError extends Error {
+  override readonly name = "HostError";
+  readonly status: number | undefined;
+
+  constructor(message: string, status?: number, options?: ErrorOptions) {
+    super(message, options);
+    this.status = status;
+  }
+}
+
+export interface PermissionRule {
+  permission: string;
+  pattern: string;
+  action: "allow" | "deny" | "ask";
+}
+
+export interface SessionInfo {
+  id: string;
+  parentID?: string | undefined;
+  directory: string;
+  permission: PermissionRule[];
+  /** The user has undone everything from this message on. */
+  revertedFrom?: string | undefined;
+}
+
+export interface AgentInfo {
+  name: string;
+  mode: "subagent" | "primary" | "all";
+  hidden: boolean;
+  model?: ModelRef | undefined;
+  variant?: string | undefined;
+  permission: PermissionRule[];
+}
+
+/** An error that the host stored in an assistant message or announced for a session. */
+export interface RunError {
+  /** The host's name of it, for example APIError, ProviderAuthError, MessageAbortedError. */
+  name: string;
+  message: string;
+  /** HTTP status of the provider's answer. */
+  status?: number | undefined;
+}
+
+export interface Usage {
+  input: number;
+  output: number;
+  reasoning: number;
+  cacheRead: number;
+  /** US dollars. */
+  cost: number;
+}
+
+/** An assistant message without its parts, as `message.updated` brings it. */
+export interface AssistantInfo {
+  id: string;
+  /** The user message that it answers. */
+  parentID: string;
+  providerID: string;
+  completed: boolean;
+  /** How the model ended the step: "stop", "tool-calls", "length", … */
+  finish?: string | undefined;
+  error?: RunError | undefined;
+  /** A compaction's summary, which answers nobody. */
+  summary: boolean;
+  usage: Usage;
+}
+
+export interface ToolCall {
+  callID: string;
+  tool: string;
+  status: "pending" | "running" | "completed" | "error";
+  /** The error's text, when it failed. */
+  error?: string | undefined;
+}
+
+export interface AssistantMessage extends AssistantInfo {
+  role: "assistant";
+  text: string;
+  tools: ToolCall[];
+}
+
+export interface UserMessage {
+  role: "user";
+  id: string;
+  agent: string;
+  model: ModelRef;
+  variant?: string | undefined;
+  text: string;
+  /** Written by a person: not synthetic throughout, and not a request to compact. */
+  real: boolean;
+}
+
+export type Message = AssistantMessage | UserMessage;
+
+export interface PromptInput {
+  sessionID: string;
+  /** Ours, so that the answer can be told apart; see `ids.ts`. */
+  messageID: string;
+  agent: string;
+  model?: ModelRef | undefined;
+  variant?: string | undefined;
+  /** Left out: a turn is started on the stored message `messageID` and nothing is inserted. */
+  text?: string;
+  /** Shown to the model and not taken for the user's words. */
+  synthetic?: boolean;
+}
+
+/** What is asked of the user and stops a run until it is answered. */
+export interface PendingRequest {
+  kind: "permission" | "question";
+  requestID: string;
+  sessionID: string;
+  what: string;
+}
+
+export interface Toast {
+  title: string;
+  message: string;
+  variant: "info" | "success" | "warning" | "error";
+}
+
+export interface Host {
+  createSession(input: {
+    parentID: string;
+    title: string;
+    permission: PermissionRule[];
+  }): Promise<SessionInfo>;
+  /** Undefined when the host says that there is no such session. */
+  session(sessionID: string): Promise<SessionInfo | undefined>;
+  /** Resolves when the message is stored, which says nothing about a turn. */
+  prompt(input: PromptInput): Promise<void>;
+  abort(sessionID: string): Promise<void>;
+  /** The sessions that are busy or wait to retry; whoever is missing is idle or does not exist. */
+  busySessions(): Promise<ReadonlySet<string>>;
+  /** Oldest first; with `limit` the newest so many. */
+  messages(sessionID: string, limit?: number): Promise<Message[]>;
+  agents(): Promise<AgentInfo[]>;
+  /** As "provider/model", of all providers that are set up. */
+  models(): Promise<string[]>;
+  pendingRequests(): Promise<PendingRequest[]>;
+  rejectPermission(requestID: string, reason: string): Promise<void>;
+  toast(toast: Toast): Promise<void>;
+}

@@ -1,0 +1,4 @@
+/** The server entry: one default export, because the host's loaders call every function that they find. */
+import { server } from "./plugin.js";
+
+export default { id: "opencode-background-manager", server };

@@ -1,0 +1,87 @@
+/**
+ * What a process asks to be told, held to a bearable rate: five at once, then one merged notice a minute with
+ * the newest texts and the number of those that are only in the output. Nothing is dropped silently and there
+ * is no end to how long a process may go on.
+ */
+import type { Clock, Timer } from "../ports.js";
+
+const BURST = 5;
+const MERGE_MS = 60_000;
+/** Texts and characters that a merged notice quotes. */
+const NEWEST = 10;
+const MOST_CHARACTERS = 4_000;
+
+interface Source {
+  /** Notices that may still go out at once. */
+  tokens: number;
+  newest: string[];
+  /** Texts since the last notice, those in `newest` included. */
+  waiting: number;
+  timer: Timer | undefined;
+}
+
+export class FloodGate {
+  readonly #clock: Clock;
+  readonly #pass: (jobID: string, text: string) => void;
+  readonly #sources = new Map<string, Source>();
+
+  constructor(clock: Clock, pass: (jobID: string, text: string) => void) {
+    this.#clock = clock;
+    this.#pass = pass;
+  }
+
+  offer(jobID: string, text: string): void {
+    const source = this.#sources.get(jobID) ?? this.#open(jobID);
+    if (source.tokens > 0) {
+      source.tokens -= 1;
+      this.#pass(jobID, text.slice(0, MOST_CHARACTERS));
+    } else {
+      source.waiting += 1;
+      source.newest.push(text.slice(0, MOST_CHARACTERS));
+      if (source.newest.length > NEWEST) source.newest.shift();
+    }
+    source.timer ??= this.#clock.after(MERGE_MS, () => this.#minute(jobID, source));
+  }
+
+  /** The job has ended: what waits goes out now. */
+  close(jobID: string): void {
+    const source = this.#sources.get(jobID);
+    if (!source) return;
+    source.timer?.cancel();
+    this.#sources.delete(jobID);
+    this.#flush(jobID, source);
+  }
+
+  dispose(): void {
+    for (const source of this.#sources.values()) source.timer?.cancel();
+    this.#sources.clear();
+  }
+
+  #open(jobID: string): Source {
+    const source: Source = { tokens: BURST, newest: [], waiting: 0, timer: undefined };
+    this.#sources.set(jobID, source);
+    return source;
+  }
+
+  /** A quiet minute gives the burst back; a busy one is told in one notice. */
+  #minute(jobID: string, source: Source): void {
+    source.timer = undefined;
+    if (source.waiting === 0) {
+      this.#sources.delete(jobID);
+      return;
+    }
+    this.#flush(jobID, source);
+    source.timer = this.#clock.after(MERGE_MS, () => this.#minute(jobID, source));
+  }
+
+  #flush(jobID: string, source: Source): void {
+    if (source.waiting === 0) return;
+    let texts = source.newest;
+    while (texts.length > 1 && texts.join("\n").length > MOST_CHARACTERS) texts = texts.slice(1);
+    const more = source.waiting - texts.length;
+    const rest = more > 0 ? `(${more} earlier ones are only in the output)\n` : "";
+    source.newest = [];
+    source.waiting = 0;
+    this.#pass(jobID, rest + texts.join("\n"));
+  }
+}

@@ -1,0 +1,245 @@
+/**
+ * Notices: what happened to jobs, brought to the sessions that started them. Turns changes of jobs into entries
+ * of the outbox and events of the host into the state of each parent's channel; wires both, decides nothing else.
+ */
+import { coerceError, type Clock, type Log } from "../ports.js";
+import type { HostEvent } from "../host/events.js";
+import type { Host } from "../host/host.js";
+import type { IdSource } from "../host/ids.js";
+import type { Job } from "../jobs/job.js";
+import type { JobChange, JobRegistry } from "../jobs/registry.js";
+import { isTerminal } from "../jobs/status.js";
+import type { Options } from "../options.js";
+import { ParentChannel, type ChannelDeps } from "./channel.js";
+import { compactionNote } from "./compaction.js";
+import { FloodGate } from "./flood.js";
+import type { Notice } from "./notice.js";
+import { Outbox } from "./outbox.js";
+import type { NoticePort } from "./port.js";
+import { Toasts } from "./toasts.js";
+import { composeNotice, type Excerpt } from "./wording.js";
+
+/** An excerpt that is not there by then is left out rather than waited for. */
+const EXCERPT_TIMEOUT_MS = 5_000;
+
+export interface NoticesDeps {
+  host: Host;
+  ids: IdSource;
+  jobs: JobRegistry;
+  clock: Clock;
+  log: Log;
+  options: Options;
+  /** The end of a job's result or output, and its whole length. */
+  excerpt: (job: Job) => Promise<Excerpt>;
+  save: () => Promise<void>;
+  /** The user stopped the run of this session. */
+  onParentAbort: (sessionID: string) => void;
+}
+
+export class Notices implements NoticePort {
+  readonly outbox: Outbox;
+  readonly #deps: NoticesDeps;
+  readonly #channelDeps: ChannelDeps;
+  readonly #channels = new Map<string, ParentChannel>();
+  readonly #flood: FloodGate;
+  readonly #toasts: Toasts;
+  readonly #stopListening: (() => void)[];
+
+  constructor(deps: NoticesDeps) {
+    this.#deps = deps;
+    this.outbox = new Outbox(deps);
+    this.#channelDeps = {
+      ...deps,
+      outbox: this.outbox,
+      compose: (notices) => this.#compose(notices),
+      mayWake: (sessionID, notices) => this.#mayWake(sessionID, notices),
+    };
+    this.#flood = new FloodGate(deps.clock, (jobID, text) => {
+      const job = deps.jobs.get(jobID);
+      if (job) this.outbox.add(job, "output", text);
+    });
+    this.#toasts = new Toasts(deps.clock, (toast) => {
+      deps.host.toast(toast).catch((thrown: unknown) => {
+        deps.log("debug", "no toast was shown", { error: coerceError(thrown).message });
+      });
+    });
+    this.#stopListening = [
+      deps.jobs.onChange((change) => this.#onJob(change)),
+      this.outbox.onChange((sessionID) => this.#channels.get(sessionID)?.poke()),
+    ];
+  }
+
+  announce(job: Job, kind: Exclude<Notice["kind"], "ended">, text: string): void {
+    if (kind === "output") this.#flood.offer(job.id, text);
+    else this.outbox.add(job, kind, text);
+    if (this.#deps.options.toasts && (kind === "blocked" || kind === "stalled")) {
+      this.#toasts.concern(job, `${kind}: ${text}`);
+    }
+  }
+
+  hold(jobIDs: readonly string[]): (told: boolean) => void {
+    return this.outbox.hold(jobIDs);
+  }
+
+  owes(sessionID: string): boolean {
+    return this.outbox
+      .pending(sessionID)
+      .some(({ carrier, jobID }) => carrier ?? this.#deps.jobs.getSubagent(jobID));
+  }
+
+  /** Somebody works in this session: a tool of ours was called from it. */
+  used(sessionID: string): void {
+    this.#channel(sessionID).onUsed();
+  }
+
+  /**
+   * The `chat.message` hook: a message is about to be stored. Resolves with the text that it should carry
+   * along, or undefined. Messages that nobody typed carry nothing.
+   */
+  async userMessage(message: { sessionID: string; messageID: string; typed: boolean }) {
+    const { sessionID, messageID, typed } = message;
+    if (!typed) return undefined;
+    return this.#channel(sessionID).ride(messageID);
+  }
+
+  onEvent(event: HostEvent): void {
+    const { sessionID } = event;
+    switch (event.type) {
+      case "busy":
+        this.#channel(sessionID).onBusy();
+        break;
+      case "idle":
+        this.#channels.get(sessionID)?.onIdle();
+        break;
+      case "asked":
+        this.#channel(sessionID).onAsked(event.requestID);
+        break;
+      case "answered":
+        this.#channels.get(sessionID)?.onAnswered(event.requestID);
+        break;
+      case "assistant":
+        if (this.#channels.get(sessionID)?.onAssistant(event.message)) {
+          this.#deps.onParentAbort(sessionID);
+        }
+        break;
+      case "deleted":
+        this.#forget(sessionID);
+        break;
+      default:
+    }
+  }
+
+  /** For the summary of a session that is compacted. */
+  compactionNote(sessionID: string): string | undefined {
+    const unread = new Set(this.outbox.pending(sessionID).map(({ jobID }) => jobID));
+    return compactionNote(this.#deps.jobs.byParent(sessionID), unread);
+  }
+
+  dispose(): void {
+    for (const stop of this.#stopListening) stop();
+    for (const channel of this.#channels.values()) channel.dispose();
+    this.#channels.clear();
+    this.#flood.dispose();
+    this.#toasts.dispose();
+  }
+
+  #onJob({ type, job }: JobChange): void {
+    if (type === "changed") {
+      if (job.status === "pending") this.outbox.withdraw(job.id, ["ended"]);
+      if (!job.blockedOn) this.outbox.withdraw(job.id, ["blocked"]);
+      if (!job.stalledSince) this.outbox.withdraw(job.id, ["stalled"]);
+    }
+    if (type !== "ended") return;
+    this.#flood.close(job.id);
+    if (job.kind === "subagent" && job.sessionID) this.outbox.reroute(job.sessionID);
+    if (job.endReason === "host_exit") return;
+    if (job.notify) this.outbox.markEnded(job);
+    if (this.#deps.options.toasts) this.#toasts.ended(job);
+    // With `wake: "all"` this end may be what another entry has waited for.
+    this.#channels.get(job.parentSessionID)?.poke();
+  }
+
+  #channel(sessionID: string): ParentChannel {
+    let channel = this.#channels.get(sessionID);
+    if (!channel) {
+      channel = new ParentChannel(sessionID, this.#channelDeps);
+      this.#channels.set(sessionID, channel);
+    }
+    return channel;
+  }
+
+  #forget(sessionID: string): void {
+    const { log } = this.#deps;
+    const notices = this.outbox.pending(sessionID).length;
+    if (notices > 0) {
+      log("info", "notices dropped: their session was deleted", { sessionID, notices });
+      this.outbox.clear(sessionID);
+    }
+    this.#channels.get(sessionID)?.dispose();
+    this.#channels.delete(sessionID);
+  }
+
+  #mayWake(sessionID: string, notices: readonly Notice[]): boolean {
+    const { jobs, options } = this.#deps;
+    if (options.wake === "each" || notices.some(({ kind }) => kind !== "ended")) return true;
+    if (notices.some(({ jobID }) => jobs.get(jobID)?.status === "failed")) return true;
+    // A server is not waited for: it has no end of its own.
+    return !jobs
+      .byParent(sessionID)
+      .some((job) => !isTerminal(job.status) && (job.kind === "subagent" || !isServer(job)));
+  }
+
+  async #compose(notices: readonly Notice[]): Promise<string> {
+    const { jobs } = this.#deps;
+    const ids = [...new Set(notices.map(({ jobID }) => jobID))];
+    const blocks = await Promise.all(
+      ids.flatMap((id) => {
+        const job = jobs.get(id);
+        return job
+          ? [
+              this.#block(
+                job,
+                notices.filter(({ jobID }) => jobID === id),
+              ),
+            ]
+          : [];
+      }),
+    );
+    return composeNotice(blocks);
+  }
+
+  async #block(job: Job, notices: readonly Notice[]) {
+    const leftRunning =
+      job.kind === "subagent" && job.sessionID
+        ? this.#deps.jobs
+            .byParent(job.sessionID)
+            .filter((other) => other.kind === "process" && !isTerminal(other.status))
+        : [];
+    const ended = notices.some(({ kind }) => kind === "ended");
+    return { job, notices, leftRunning, excerpt: ended ? await this.#excerpt(job) : undefined };
+  }
+
+  async #excerpt(job: Job): Promise<Excerpt | undefined> {
+    const { excerpt, clock, log } = this.#deps;
+    let stopWaiting = (): void => undefined;
+    const late = new Promise<undefined>((resolve) => {
+      const timer = clock.after(EXCERPT_TIMEOUT_MS, () => resolve(undefined));
+      stopWaiting = () => timer.cancel();
+    });
+    try {
+      return await Promise.race([excerpt(job), late]);
+    } catch (thrown) {
+      log("warn", "a notice goes out without its result", {
+        id: job.id,
+        error: coerceError(thrown).message,
+      });
+      return undefined;
+    } finally {
+      stopWaiting();
+    }
+  }
+}
+
+function isServer(job: Extract<Job, { kind: "process" }>): boolean {
+  return job.global || job.readyPattern !== undefined || job.readyPort !== undefined;
+}

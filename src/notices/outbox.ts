@@ -1,0 +1,165 @@
+/**
+ * What each parent session has still to be told. An entry is added when something happens and removed when an
+ * assistant has answered the message that carried it; until then it is stored with the jobs. State only: who
+ * sends, and when, is `channel.ts`.
+ */
+import { randomBytes } from "node:crypto";
+import type { Clock } from "../ports.js";
+import type { Job } from "../jobs/job.js";
+import type { JobRegistry } from "../jobs/registry.js";
+import { isTerminal } from "../jobs/status.js";
+import type { Notice } from "./notice.js";
+
+export type Carrier = NonNullable<Notice["carrier"]>;
+
+export interface OutboxDeps {
+  jobs: JobRegistry;
+  clock: Clock;
+}
+
+export class Outbox {
+  readonly #deps: OutboxDeps;
+  readonly #byParent = new Map<string, Map<string, Notice>>();
+  readonly #held = new Map<string, number>();
+  readonly #listeners = new Set<(parentSessionID: string) => void>();
+
+  constructor(deps: OutboxDeps) {
+    this.#deps = deps;
+  }
+
+  add(job: Job, kind: Notice["kind"], text?: string, omitted?: number): void {
+    const notice: Notice = {
+      id: `ntc_${randomBytes(8).toString("hex")}`,
+      parentSessionID: this.#addressee(job),
+      jobID: job.id,
+      kind,
+      text,
+      omitted,
+      createdAt: new Date(this.#deps.clock.now()),
+    };
+    this.#put(notice);
+    this.#changed(notice.parentSessionID);
+  }
+
+  /** One entry per end of a job, which replaces whatever was still to be said of its running. */
+  markEnded(job: Job): void {
+    if (this.#ofJob(job.id).some(({ kind, carrier }) => kind === "ended" && !carrier)) return;
+    this.withdraw(job.id, ["blocked", "stalled", "ready"]);
+    this.add(job, "ended");
+  }
+
+  /** What was not sent yet and is no longer so. */
+  withdraw(jobID: string, kinds: readonly Notice["kind"][]): void {
+    this.remove(this.#ofJob(jobID).filter(({ kind, carrier }) => kinds.includes(kind) && !carrier));
+  }
+
+  /** Entries that an earlier owner of the state had still to deliver. */
+  adopt(notices: readonly Notice[]): void {
+    for (const notice of notices) this.#put(notice);
+  }
+
+  pending(parentSessionID: string): Notice[] {
+    return [...(this.#byParent.get(parentSessionID)?.values() ?? [])];
+  }
+
+  /** Entries that may go out now: not under way, and of no job that is held back. */
+  deliverable(parentSessionID: string): Notice[] {
+    return this.pending(parentSessionID).filter(
+      ({ carrier, jobID }) => !carrier && !this.#held.has(jobID),
+    );
+  }
+
+  inFlight(parentSessionID: string): Notice[] {
+    return this.pending(parentSessionID).filter(({ carrier }) => carrier !== undefined);
+  }
+
+  all(): Notice[] {
+    return [...this.#byParent.values()].flatMap((notices) => [...notices.values()]);
+  }
+
+  has(jobID: string): boolean {
+    return this.#ofJob(jobID).length > 0;
+  }
+
+  setCarrier(notices: readonly Notice[], carrier: Carrier | undefined): void {
+    for (const notice of notices) {
+      const current = this.#byParent.get(notice.parentSessionID)?.get(notice.id);
+      if (current) this.#put({ ...current, carrier });
+    }
+    this.#changed(notices[0]?.parentSessionID);
+  }
+
+  remove(notices: readonly Notice[]): void {
+    for (const { parentSessionID, id } of notices) {
+      const ofParent = this.#byParent.get(parentSessionID);
+      ofParent?.delete(id);
+      if (ofParent?.size === 0) this.#byParent.delete(parentSessionID);
+    }
+    this.#changed(notices[0]?.parentSessionID);
+  }
+
+  clear(parentSessionID: string): void {
+    this.remove(this.pending(parentSessionID));
+  }
+
+  /** See NoticePort. */
+  hold(jobIDs: readonly string[]): (told: boolean) => void {
+    for (const id of jobIDs) this.#held.set(id, (this.#held.get(id) ?? 0) + 1);
+    let open = true;
+    return (told) => {
+      if (!open) return;
+      open = false;
+      for (const id of jobIDs) {
+        const holders = (this.#held.get(id) ?? 1) - 1;
+        if (holders > 0) this.#held.set(id, holders);
+        else this.#held.delete(id);
+        if (told) this.withdraw(id, ["ended", "blocked", "stalled", "ready"]);
+      }
+      for (const parent of this.#byParent.keys()) this.#changed(parent);
+    };
+  }
+
+  /** What an ended subagent can no longer be told goes to whoever launched it. */
+  reroute(sessionID: string): void {
+    const orphaned = this.pending(sessionID).filter(({ carrier }) => !carrier);
+    this.remove(orphaned);
+    for (const notice of orphaned) {
+      const job = this.#deps.jobs.get(notice.jobID);
+      if (job) this.add(job, notice.kind, notice.text, notice.omitted);
+    }
+  }
+
+  /** Called with the parent whose entries changed. Returns the function that stops listening. */
+  onChange(listener: (parentSessionID: string) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /** The starting session, or the nearest one above it that is not an ended subagent. */
+  #addressee(job: Job): string {
+    const { jobs } = this.#deps;
+    let sessionID = job.parentSessionID;
+    for (;;) {
+      const owner = jobs.findBySession(sessionID);
+      if (!owner || !isTerminal(owner.status) || owner.parentSessionID === sessionID) {
+        return sessionID;
+      }
+      sessionID = owner.parentSessionID;
+    }
+  }
+
+  #ofJob(jobID: string): Notice[] {
+    return this.all().filter((notice) => notice.jobID === jobID);
+  }
+
+  #put(notice: Notice): void {
+    const ofParent = this.#byParent.get(notice.parentSessionID);
+    if (ofParent) ofParent.set(notice.id, notice);
+    else this.#byParent.set(notice.parentSessionID, new Map([[notice.id, notice]]));
+  }
+
+  #changed(parentSessionID: string | undefined): void {
+    if (parentSessionID === undefined) return;
+    for (const listener of this.#listeners) listener(parentSessionID);
+  }
+}

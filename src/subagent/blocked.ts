@@ -1,0 +1,106 @@
+/**
+ * Questions that hold a child up: a permission or a question of the child or of any session below it. They are
+ * shown and told once, and never answered with yes by us.
+ */
+import { coerceError, type Clock, type Log } from "../ports.js";
+import type { HostEvent } from "../host/events.js";
+import type { Host } from "../host/host.js";
+import type { SessionTree } from "../host/session-tree.js";
+import type { BlockedOn } from "../jobs/job.js";
+import type { JobRegistry } from "../jobs/registry.js";
+import type { NoticePort } from "../notices/port.js";
+import type { Options } from "../options.js";
+import type { LiveRun } from "./live-run.js";
+import type { Runner } from "./runner.js";
+
+export interface BlockedDeps {
+  host: Host;
+  tree: SessionTree;
+  jobs: JobRegistry;
+  runner: Runner;
+  clock: Clock;
+  log: Log;
+  options: Options;
+  notices: NoticePort;
+}
+
+const REJECTION =
+  "This session runs in the background, where nobody answers permission questions. Go on without it, or say in your answer what you would have needed.";
+
+export class Blocked {
+  readonly #deps: BlockedDeps;
+
+  constructor(deps: BlockedDeps) {
+    this.#deps = deps;
+  }
+
+  async asked(event: Extract<HostEvent, { type: "asked" }>): Promise<void> {
+    const { tree, host, options, log } = this.#deps;
+    try {
+      const affected = this.#runsAlong(await tree.line(event.sessionID));
+      if (affected.length === 0) return;
+      if (event.kind === "permission" && options.permissionInBackground === "reject") {
+        await host.rejectPermission(event.requestID, REJECTION);
+        return;
+      }
+      affected.forEach(([jobID, live], index) => this.#block(jobID, live, event, index === 0));
+    } catch (thrown) {
+      log("warn", "a question of a child session could not be followed", {
+        sessionID: event.sessionID,
+        error: coerceError(thrown).message,
+      });
+    }
+  }
+
+  answered(event: Extract<HostEvent, { type: "answered" }>): void {
+    for (const [jobID, live] of this.#runsAlong(this.#deps.tree.knownLine(event.sessionID))) {
+      if (!live.asked.delete(event.requestID)) continue;
+      live.heardAt = this.#deps.clock.now();
+      this.#show(jobID, live);
+    }
+  }
+
+  /** The child waits before it tries the provider again. */
+  retrying(jobID: string, event: Extract<HostEvent, { type: "retry" }>): void {
+    const { jobs, clock } = this.#deps;
+    const { sessionID, attempt, message, nextAt } = event;
+    const since = jobs.getSubagent(jobID)?.blockedOn?.since ?? new Date(clock.now());
+    const blockedOn = { kind: "retry" as const, what: message, since, sessionID, attempt, nextAt };
+    jobs.updateSubagent(jobID, { blockedOn });
+  }
+
+  /** It works again: whatever it waited for to retry is past. */
+  resumed(jobID: string): void {
+    const { jobs } = this.#deps;
+    if (jobs.getSubagent(jobID)?.blockedOn?.kind !== "retry") return;
+    jobs.updateSubagent(jobID, { blockedOn: undefined });
+  }
+
+  /** Only the nearest subagent's parent is told; those above it are shown as blocked, too. */
+  #block(jobID: string, live: LiveRun, event: BlockingEvent, tell: boolean): void {
+    const { jobs, clock, notices } = this.#deps;
+    const { kind, what, sessionID, requestID } = event;
+    if (live.asked.has(requestID)) return;
+    live.asked.set(requestID, { kind, what, sessionID, requestID, since: new Date(clock.now()) });
+    this.#show(jobID, live);
+    const job = jobs.getSubagent(jobID);
+    if (job && tell) notices.announce(job, "blocked", `${kind} ${what}`);
+  }
+
+  #show(jobID: string, live: LiveRun): void {
+    const [first]: (BlockedOn | undefined)[] = [...live.asked.values()];
+    this.#deps.jobs.updateSubagent(jobID, { blockedOn: first });
+  }
+
+  /** The runs of a session and of those above it, nearest first. */
+  #runsAlong(line: readonly string[]): [string, LiveRun][] {
+    const { jobs, runner } = this.#deps;
+    return line.flatMap((sessionID): [string, LiveRun][] => {
+      const job = jobs.findBySession(sessionID);
+      const live = job && runner.live(job.id);
+      return live ? [[job.id, live]] : [];
+    });
+  }
+}
+
+type BlockingEvent = Extract<HostEvent, { type: "asked" }>;

@@ -1,0 +1,29 @@
+/** What the subagents need of the rest of the house. */
+import type { HostEvent } from "../host/events.js";
+import type { Host } from "../host/host.js";
+import type { IdSource } from "../host/ids.js";
+import type { SessionTree } from "../host/session-tree.js";
+import type { JobRegistry } from "../jobs/registry.js";
+import type { EndReason } from "../jobs/status.js";
+import type { Outbox } from "../notices/outbox.js";
+import type { NoticePort } from "../notices/port.js";
+import type { Options } from "../options.js";
+import type { Clock, Log } from "../ports.js";
+
+export interface SubagentDeps {
+  host: Host;
+  tree: SessionTree;
+  jobs: JobRegistry;
+  ids: IdSource;
+  clock: Clock;
+  log: Log;
+  options: Options;
+  notices: NoticePort;
+  outbox: Pick<Outbox, "markEnded" | "pending" | "clear">;
+  /** Ends the session processes that a session started. */
+  endProcessesOf: (sessionID: string, reason: EndReason) => Promise<void>;
+  /** One event for every part of the house. */
+  handle: (event: HostEvent) => void;
+  persist: () => Promise<void>;
+  restore: () => Promise<void>;
+}

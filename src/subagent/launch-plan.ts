@@ -1,0 +1,103 @@
+/**
+ * Everything that is checked before a subagent exists: agent, model, depth, number and rights. A refusal says
+ * which limit it was, its value and how to raise it; nothing has happened by then.
+ */
+import { UserError } from "../ports.js";
+import type { AgentInfo, Host, PermissionRule } from "../host/host.js";
+import { latestRealUserMessage } from "../host/latest-user.js";
+import type { SessionTree } from "../host/session-tree.js";
+import type { ModelRef } from "../jobs/job.js";
+import type { JobRegistry } from "../jobs/registry.js";
+import { isTerminal } from "../jobs/status.js";
+import type { Options } from "../options.js";
+import { childRules, mayEdit } from "./rights.js";
+
+export interface PlanInput {
+  agent: string;
+  /** "provider/model"; left out: the agent's own, else the parent's current one. */
+  model?: string | undefined;
+  parentSessionID: string;
+  /** The agent of the turn that launches; left out: the parent's latest. */
+  parentAgent?: string | undefined;
+}
+
+export interface LaunchPlan {
+  rootSessionID: string;
+  depth: number;
+  model: ModelRef | undefined;
+  variant: string | undefined;
+  rules: PermissionRule[];
+  /** The agent could change files: its limits must be seen in force. */
+  strict: boolean;
+}
+
+export interface PlanDeps {
+  host: Host;
+  tree: SessionTree;
+  jobs: JobRegistry;
+  options: Options;
+}
+
+export async function planLaunch(deps: PlanDeps, input: PlanInput): Promise<LaunchPlan> {
+  const { host, tree, options } = deps;
+  const [line, agents] = await Promise.all([tree.line(input.parentSessionID), host.agents()]);
+  const rootSessionID = line.at(-1) ?? input.parentSessionID;
+  const depth = line.length;
+  checkDepth(depth, options.maxDepth);
+  checkCount(deps.jobs, rootSessionID, options.maxTasksPerSession);
+  const agent = findAgent(agents, input.agent);
+  const [parent, speaker, explicit] = await Promise.all([
+    host.session(input.parentSessionID),
+    latestRealUserMessage(host, input.parentSessionID),
+    input.model === undefined ? undefined : findModel(host, input.model),
+  ]);
+  if (!parent) throw new UserError(`session ${input.parentSessionID} does not exist`);
+  const parentAgent = agents.find(({ name }) => name === (input.parentAgent ?? speaker?.agent));
+  const atDepthLimit = depth >= options.maxDepth;
+  const inherited = explicit ?? agent.model ?? speaker?.model;
+  const own = explicit ? undefined : agent.model ? agent.variant : speaker?.variant;
+  return {
+    rootSessionID,
+    depth,
+    model: inherited,
+    variant: own,
+    rules: childRules({ parent, parentAgent, atDepthLimit }),
+    strict: mayEdit(agent.permission),
+  };
+}
+
+function checkDepth(depth: number, maxDepth: number): void {
+  if (depth <= maxDepth) return;
+  throw new UserError(
+    `a subagent at depth ${depth} was refused: maxDepth is ${maxDepth} (plugin option "maxDepth" raises it). Do the work in this session instead`,
+  );
+}
+
+function checkCount(jobs: JobRegistry, rootSessionID: string, most: number): void {
+  const live = jobs
+    .byRoot(rootSessionID)
+    .filter((job) => job.kind === "subagent" && !isTerminal(job.status));
+  if (live.length < most) return;
+  throw new UserError(
+    `this session tree has ${live.length} live subagents already: maxTasksPerSession is ${most} (plugin option "maxTasksPerSession" raises it). Wait for some to end or cancel them`,
+  );
+}
+
+function findAgent(agents: readonly AgentInfo[], name: string): AgentInfo {
+  const usable = agents.filter(({ mode, hidden }) => mode !== "primary" && !hidden);
+  const agent = usable.find((candidate) => candidate.name === name);
+  if (agent) return agent;
+  const names = usable.map((candidate) => candidate.name).sort();
+  throw new UserError(`agent: expected one of ${names.join(", ")}, got ${JSON.stringify(name)}`);
+}
+
+async function findModel(host: Host, name: string): Promise<ModelRef> {
+  const models = await host.models();
+  if (models.includes(name)) {
+    const slash = name.indexOf("/");
+    return { providerID: name.slice(0, slash), modelID: name.slice(slash + 1) };
+  }
+  const shown = models.toSorted().slice(0, 30).join(", ");
+  const rest = models.length > 30 ? `, … (${models.length} in all)` : "";
+  throw new UserError(`model: expected one of ${shown}${rest}, got ${JSON.stringify(name)}`);
+}

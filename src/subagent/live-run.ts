@@ -1,0 +1,97 @@
+/**
+ * What is known of a run only while it goes on, and is not worth the disk: which calls were counted, what each
+ * message cost, when something was last heard, and why it is being stopped. Gone when the run has ended.
+ */
+import type { PermissionRule, RunError, Usage } from "../host/host.js";
+import type { BlockedOn, SubagentJob } from "../jobs/job.js";
+import type { EndReason, TerminalStatus } from "../jobs/status.js";
+
+/** Why we stop a run; the host reports only that it was aborted. */
+export interface StopIntent {
+  status: TerminalStatus;
+  reason: EndReason;
+  error?: string;
+}
+
+type Totals = Pick<SubagentJob, "tokens" | "cost">;
+
+export class LiveRun {
+  readonly #earlier: Totals & { toolCalls: number };
+  readonly #calls = new Map<string, "open" | "closed">();
+  readonly #usage = new Map<string, Usage>();
+  #openCalls = 0;
+
+  promptMessageID = "";
+  /** Kept for a second send if the host lost it. */
+  promptText = "";
+  /** The child session's own rules, checked after the launch. */
+  rules: PermissionRule[] = [];
+  /** Milliseconds since the epoch, like all times here. */
+  startedAt = 0;
+  promptedAt = 0;
+  heardAt = 0;
+  examinedAt = 0;
+  /** Idle with an unfinished last step, since. */
+  unfinishedSince: number | undefined;
+  /** Prompts sent again because nothing had started. */
+  resent = 0;
+  sessionError: RunError | undefined;
+  intent: StopIntent | undefined;
+  /** What the child or its descendants ask, oldest first, by request id. */
+  readonly asked = new Map<string, BlockedOn>();
+  /** One look at the messages at a time; an event in between asks for one more. */
+  examining = false;
+  examineAgain = false;
+  /** Resolves when the run has ended: the slot is held until then. */
+  readonly ended: Promise<void>;
+  readonly release: () => void;
+
+  /** `job` as it was before this run: its figures are added to this run's. */
+  constructor(job: Pick<SubagentJob, "tokens" | "cost" | "progress">) {
+    this.#earlier = { tokens: job.tokens, cost: job.cost, toolCalls: job.progress.toolCalls };
+    let release = (): void => undefined;
+    this.ended = new Promise((resolve) => {
+      release = resolve;
+    });
+    this.release = release;
+  }
+
+  /** Notes one of the several updates of a call, in whatever order they come. True for a new call. */
+  sawCall(callID: string, status: string): boolean {
+    const known = this.#calls.get(callID);
+    const closed = status === "completed" || status === "error";
+    if (known === "closed" || (known === "open" && !closed)) return false;
+    this.#calls.set(callID, closed ? "closed" : "open");
+    if (known === "open") this.#openCalls -= 1;
+    else if (!closed) this.#openCalls += 1;
+    return known === undefined;
+  }
+
+  /** Calls of all runs, each id once. */
+  get toolCalls(): number {
+    return this.#earlier.toolCalls + this.#calls.size;
+  }
+
+  /** A tool that runs is a sign of life for as long as it runs. */
+  get toolRuns(): boolean {
+    return this.#openCalls > 0;
+  }
+
+  sawUsage(messageID: string, usage: Usage): void {
+    this.#usage.set(messageID, usage);
+  }
+
+  /** Sums over all runs, each message counted with its latest figures. */
+  totals(): Totals {
+    const tokens = { ...this.#earlier.tokens };
+    let { cost } = this.#earlier;
+    for (const usage of this.#usage.values()) {
+      tokens.input += usage.input;
+      tokens.output += usage.output;
+      tokens.reasoning += usage.reasoning;
+      tokens.cacheRead += usage.cacheRead;
+      cost += usage.cost;
+    }
+    return { tokens, cost };
+  }
+}

@@ -1,0 +1,65 @@
+/**
+ * What became of a task whose host died while it was live. Its session is asked, never resumed: a finished
+ * answer to our prompt is a completed task, anything else is interrupted, with whatever text there is.
+ */
+import { coerceError, type Clock, type Log } from "../ports.js";
+import type { Host } from "../host/host.js";
+import type { SubagentJob } from "../jobs/job.js";
+import type { JobEnd, JobRegistry } from "../jobs/registry.js";
+import { isTerminal } from "../jobs/status.js";
+import { finalText, judge } from "./verdict.js";
+
+interface RecoverDeps {
+  host: Host;
+  jobs: JobRegistry;
+  clock: Clock;
+  log: Log;
+}
+
+/** `task` is in the registry, as it was written last. Never rejects. */
+export async function recover(deps: RecoverDeps, task: SubagentJob): Promise<void> {
+  if (isTerminal(task.status)) return;
+  const at = new Date(deps.clock.now());
+  const promptMessageID = task.runs.at(-1)?.promptMessageID;
+  if (task.status === "pending" || !task.sessionID || promptMessageID === undefined) {
+    const error = "OpenCode ended while the task waited for its turn";
+    deps.jobs.end(task.id, { status: "failed", reason: "interrupted", error, at });
+    return;
+  }
+  let end: JobEnd = { ...INTERRUPTED, at };
+  let text = "";
+  let partial = true;
+  try {
+    const messages = await deps.host.messages(task.sessionID);
+    const verdict = judge({ messages, promptMessageID, busy: false });
+    text = finalText(messages, promptMessageID);
+    // An abort is how a host that ends stops its runs; nobody cancelled this task.
+    if (verdict.kind === "ended" && verdict.status !== "cancelled") {
+      const { status, reason, error } = verdict;
+      end = { status, reason, error, at };
+      partial = verdict.partial;
+    }
+  } catch (thrown) {
+    const error = coerceError(thrown).message;
+    deps.log("warn", "an interrupted subagent could not be looked at", { id: task.id, error });
+    end = { ...end, error: `${INTERRUPTED.error}, and its session could not be read: ${error}` };
+  }
+  const runs = task.runs.map((run, index) =>
+    index === task.runs.length - 1
+      ? { ...run, status: end.status, endReason: end.reason, completedAt: at }
+      : run,
+  );
+  deps.jobs.updateSubagent(task.id, {
+    runs,
+    partial,
+    resultLength: text.length,
+    prompt: undefined,
+  });
+  deps.jobs.end(task.id, end);
+}
+
+const INTERRUPTED = {
+  status: "failed",
+  reason: "interrupted",
+  error: "OpenCode ended while the task ran",
+} as const;

@@ -1,0 +1,51 @@
+/**
+ * What a child session may do: never more than its parent. The host puts a session's own rules behind those of
+ * its agent, and the last rule that matches wins; so rules passed at creation are a ceiling for the agent.
+ */
+import type { AgentInfo, PermissionRule, SessionInfo } from "../host/host.js";
+
+export interface RightsInput {
+  parent: SessionInfo;
+  /** The agent in whose turn the child is started; unknown ones forbid nothing of their own. */
+  parentAgent: AgentInfo | undefined;
+  /** The child may start no subagents. */
+  atDepthLimit: boolean;
+}
+
+const LAUNCHERS = ["task", "createBackgroundTask"];
+
+export function childRules({ parent, parentAgent, atDepthLimit }: RightsInput): PermissionRule[] {
+  const inherited = parent.permission.filter(
+    (rule) => rule.action === "deny" || rule.permission === "external_directory",
+  );
+  const planned = parentAgent && !mayEdit(parentAgent.permission) ? [deny("edit")] : [];
+  // A question of a child would wait for somebody who is not looking.
+  const launchers = atDepthLimit ? LAUNCHERS.map(deny) : [];
+  return [...inherited, ...planned, deny("question"), ...launchers];
+}
+
+/** Whether a child with these rules could change files by the host's own tools. */
+export function mayEdit(rules: readonly PermissionRule[]): boolean {
+  const matching = rules.filter(
+    ({ permission, pattern }) => ["edit", "*"].includes(permission) && pattern === "*",
+  );
+  return matching.at(-1)?.action !== "deny";
+}
+
+/** The rules that the session should have and has not. */
+export function missingRules(
+  wanted: readonly PermissionRule[],
+  actual: readonly PermissionRule[],
+): PermissionRule[] {
+  return wanted.filter(
+    (rule) =>
+      !actual.some(
+        ({ permission, pattern, action }) =>
+          permission === rule.permission && pattern === rule.pattern && action === rule.action,
+      ),
+  );
+}
+
+function deny(permission: string): PermissionRule {
+  return { permission, pattern: "*", action: "deny" };
+}

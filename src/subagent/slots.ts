@@ -1,0 +1,56 @@
+/**
+ * How many subagents run at once: a queue per model and one over all, both first in, first out. A slot is held
+ * by a promise, so it is released exactly once, whatever way a run ends. Nothing but runs waits here.
+ */
+import PQueue from "p-queue";
+import type { Options } from "../options.js";
+
+export type SlotOptions = Pick<Options, "concurrency" | "concurrencyByModel" | "maxRunning">;
+
+export class Slots {
+  readonly #options: SlotOptions;
+  readonly #all: PQueue;
+  readonly #byModel = new Map<string, PQueue>();
+
+  constructor(options: SlotOptions) {
+    this.#options = options;
+    this.#all = new PQueue({ concurrency: options.maxRunning });
+  }
+
+  /** `model` is "provider/model". True when a run added now would not start at once. */
+  isFull(model: string): boolean {
+    const queue = this.#byModel.get(model);
+    return isFull(this.#all) || (queue !== undefined && isFull(queue));
+  }
+
+  /** Runs `work` when it is its turn; resolves or rejects with it. */
+  async hold(model: string, work: () => Promise<void>): Promise<void> {
+    let queue = this.#byModel.get(model);
+    if (!queue) {
+      queue = new PQueue({ concurrency: this.#limitOf(model) });
+      this.#byModel.set(model, queue);
+    }
+    try {
+      await queue.add(() => this.#all.add(work));
+    } finally {
+      if (queue.pending === 0 && queue.size === 0) this.#byModel.delete(model);
+    }
+  }
+
+  /** Runs under way and runs that wait, over all models. */
+  get load(): { running: number; waiting: number } {
+    let waiting = this.#all.size;
+    for (const queue of this.#byModel.values()) waiting += queue.size;
+    return { running: this.#all.pending, waiting };
+  }
+
+  #limitOf(model: string): number {
+    const { concurrency, concurrencyByModel } = this.#options;
+    const provider = model.split("/", 1)[0] ?? "";
+    return concurrencyByModel[model] ?? concurrencyByModel[provider] ?? concurrency;
+  }
+}
+
+function isFull(queue: PQueue): boolean {
+  return queue.pending >= queue.concurrency || queue.size > 0;
+}

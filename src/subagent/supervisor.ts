@@ -1,0 +1,78 @@
+/**
+ * What no event tells: that events stopped, that a run is too long, that nothing moves. One timer while runs
+ * are under way, none otherwise. It marks and asks; only an option lets it end a run.
+ */
+import type { Clock, Timer } from "../ports.js";
+import type { JobRegistry } from "../jobs/registry.js";
+import type { NoticePort } from "../notices/port.js";
+import type { Options } from "../options.js";
+import type { LiveRun } from "./live-run.js";
+import type { Runner } from "./runner.js";
+
+const TICK_MS = 5_000;
+/** Silence after which the host is asked how the session stands. */
+const QUIET_MS = 15_000;
+const MINUTE_MS = 60_000;
+
+export interface SupervisorDeps {
+  runner: Runner;
+  jobs: JobRegistry;
+  clock: Clock;
+  options: Options;
+  notices: NoticePort;
+}
+
+export class Supervisor {
+  readonly #deps: SupervisorDeps;
+  #timer: Timer | undefined;
+
+  constructor(deps: SupervisorDeps) {
+    this.#deps = deps;
+  }
+
+  /** Called at each start of a run; idempotent. */
+  watch(): void {
+    this.#timer ??= this.#deps.clock.after(TICK_MS, () => this.#tick());
+  }
+
+  dispose(): void {
+    this.#timer?.cancel();
+    this.#timer = undefined;
+  }
+
+  #tick(): void {
+    this.#timer = undefined;
+    let runs = 0;
+    for (const [jobID, live] of this.#deps.runner.runs()) {
+      runs += 1;
+      this.#check(jobID, live);
+    }
+    if (runs > 0) this.watch();
+  }
+
+  #check(jobID: string, live: LiveRun): void {
+    const { runner, clock, options } = this.#deps;
+    const now = clock.now();
+    const { maxRunMinutes } = options;
+    if (maxRunMinutes > 0 && now - live.startedAt > maxRunMinutes * MINUTE_MS && !live.intent) {
+      const error = `still running after ${maxRunMinutes} minutes (plugin option "maxRunMinutes")`;
+      void runner.stop(jobID, { status: "failed", reason: "timeout", error });
+      return;
+    }
+    this.#checkStall(jobID, live, now);
+    if (now - Math.max(live.heardAt, live.examinedAt) >= QUIET_MS) void runner.examine(jobID);
+  }
+
+  #checkStall(jobID: string, live: LiveRun, now: number): void {
+    const { runner, jobs, options, notices } = this.#deps;
+    const job = jobs.getSubagent(jobID);
+    if (!job || job.stalledSince || job.blockedOn) return;
+    if (live.toolRuns || now - live.heardAt < options.stallMinutes * MINUTE_MS) return;
+    const stalledSince = new Date(live.heardAt);
+    const marked = jobs.updateSubagent(jobID, { stalledSince });
+    const text = `no sign of life since ${stalledSince.toISOString()}`;
+    if (options.stallAction === "cancel") {
+      void runner.stop(jobID, { status: "failed", reason: "stalled", error: text });
+    } else if (marked) notices.announce(marked, "stalled", text);
+  }
+}

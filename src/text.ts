@@ -1,0 +1,32 @@
+/** Small pieces of wording that lists, answers and notices share. Pure. */
+
+/** Milliseconds as people say it: "850 ms", "12 s", "3 min 5 s", "2 h 10 min". */
+export function elapsed(milliseconds: number): string {
+  if (milliseconds < 1_000) return `${Math.max(0, Math.round(milliseconds))} ms`;
+  const seconds = Math.round(milliseconds / 1_000);
+  if (seconds < 60) return `${seconds} s`;
+  const minutes = Math.floor(seconds / 60);
+  if (minutes < 60) return seconds % 60 ? `${minutes} min ${seconds % 60} s` : `${minutes} min`;
+  const hours = Math.floor(minutes / 60);
+  return minutes % 60 ? `${hours} h ${minutes % 60} min` : `${hours} h`;
+}
+
+/** Bytes in binary units: "512 B", "8.0 KiB", "1.5 MiB". */
+export function byteSize(bytes: number): string {
+  if (bytes < 1024) return `${bytes} B`;
+  const units = ["KiB", "MiB", "GiB"];
+  let value = bytes / 1024;
+  let unit = 0;
+  while (value >= 1024 && unit < units.length - 1) {
+    value /= 1024;
+    unit += 1;
+  }
+  return `${value.toFixed(1)} ${units[unit] ?? ""}`;
+}
+
+/** White space folded, and at most so many characters, never half of one. */
+export function oneLine(text: string, most: number): string {
+  const folded = text.replace(/\s+/gu, " ").trim();
+  const characters = Array.from(new Intl.Segmenter().segment(folded), ({ segment }) => segment);
+  return characters.length <= most ? folded : `${characters.slice(0, most - 1).join("")}…`;
+}

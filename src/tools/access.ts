@@ -1,0 +1,83 @@
+/**
+ * Who may see and end what: the jobs of a session's own tree, and global processes. What lies outside is
+ * answered as if it were not there.
+ */
+import { UserError } from "../ports.js";
+import type { SessionTree } from "../host/session-tree.js";
+import { isEmptyFilter, matches, type JobFilter } from "../jobs/filter.js";
+import type { Job, ProcessJob, SubagentJob } from "../jobs/job.js";
+import type { JobRegistry } from "../jobs/registry.js";
+
+export interface AccessDeps {
+  tree: SessionTree;
+  jobs: JobRegistry;
+}
+
+export interface FilterArguments {
+  id: string | undefined;
+  sessionId: string | undefined;
+  status: Job["status"] | undefined;
+  tags: string[] | undefined;
+}
+
+export class Access {
+  readonly #deps: AccessDeps;
+  readonly rootSessionID: string;
+
+  private constructor(deps: AccessDeps, rootSessionID: string) {
+    this.#deps = deps;
+    this.rootSessionID = rootSessionID;
+  }
+
+  static async of(deps: AccessDeps, sessionID: string): Promise<Access> {
+    return new Access(deps, await deps.tree.root(sessionID));
+  }
+
+  may(job: Job): boolean {
+    return job.rootSessionID === this.rootSessionID || (job.kind === "process" && job.global);
+  }
+
+  /** Throws a UserError when there is no such process in reach. */
+  process(id: string): ProcessJob {
+    const job = this.#deps.jobs.getProcess(id);
+    if (job && this.may(job)) return job;
+    throw new UserError(`processId: ${this.#unknown("process", id)}`);
+  }
+
+  /** By task id or by the id of the child session. */
+  task(id: string): SubagentJob {
+    const { jobs } = this.#deps;
+    const job = jobs.getSubagent(id) ?? jobs.findBySession(id);
+    if (job && this.may(job)) return job;
+    throw new UserError(`taskId: ${this.#unknown("subagent", id)}`);
+  }
+
+  select<K extends Job["kind"]>(kind: K, filter: FilterArguments): Extract<Job, { kind: K }>[] {
+    const chosen = toFilter(filter);
+    return this.#deps.jobs
+      .all()
+      .filter((job): job is Extract<Job, { kind: K }> => job.kind === kind)
+      .filter((job) => this.may(job) && matches(job, chosen));
+  }
+
+  #unknown(kind: Job["kind"], id: string): string {
+    const known = this.#deps.jobs
+      .all()
+      .filter((job) => job.kind === kind && this.may(job))
+      .map((job) => job.id);
+    const list = known.length > 0 ? known.slice(-10).join(", ") : "none here";
+    return `expected the id of a ${kind} of this session tree (${list}), got ${JSON.stringify(id.slice(0, 100))}`;
+  }
+}
+
+/** For what ends jobs: throws a UserError when nothing was chosen. */
+export function requireFilter(filter: FilterArguments, idName: string): void {
+  if (!isEmptyFilter(toFilter(filter))) return;
+  throw new UserError(
+    `expected at least one of ${idName}, sessionId, status, tags, got none; nothing was ended`,
+  );
+}
+
+function toFilter({ id, sessionId, status, tags }: FilterArguments): JobFilter {
+  return { id, sessionID: sessionId, status, tags };
+}

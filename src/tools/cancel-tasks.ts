@@ -1,0 +1,47 @@
+/** cancelBackgroundTasks: aborts subagents and what they started; their sessions and texts are kept. */
+import { isTerminal } from "../jobs/status.js";
+import { UserError } from "../ports.js";
+import type { Workspace } from "../workspace.js";
+import { Access, requireFilter } from "./access.js";
+import { defineTool } from "./define.js";
+import { describeJob } from "./describe-job.js";
+import { optionalId, sessionId, status, tags } from "./fields.js";
+
+export function cancelBackgroundTasks(workspace: Workspace) {
+  return defineTool({
+    description:
+      "Cancel subagents and what they started; what they said stays readable. At least one filter is needed.",
+    fields: { taskId: optionalId("bg"), sessionId, status, tags },
+    async run({ taskId, ...rest }, { sessionID }) {
+      requireFilter({ id: taskId, ...rest }, "taskId");
+      await workspace.ready(sessionID);
+      const access = await Access.of(workspace, sessionID);
+      const id = taskId === undefined ? undefined : access.task(taskId).id;
+      const line = await workspace.tree.line(sessionID);
+      const chosen = access.select("subagent", { id, ...rest });
+      // A subagent cannot end the run it is part of.
+      const targets = chosen.filter((task) => !task.sessionID || !line.includes(task.sessionID));
+      if (taskId !== undefined && targets.length === 0 && chosen.length > 0) {
+        throw new UserError(
+          `taskId: ${taskId} is this session or one above it, which it cannot cancel`,
+        );
+      }
+      if (targets.length === 0) return "no task matched; nothing was cancelled";
+      const live = targets.filter((task) => !isTerminal(task.status)).map((task) => task.id);
+      const own = new Set(workspace.jobs.byParent(sessionID).map((job) => job.id));
+      const release = workspace.notices.hold(live.filter((liveID) => own.has(liveID)));
+      try {
+        await workspace.tasks.cancel(live, "cancelled_by_agent");
+        return targets
+          .map((task) => {
+            const job = workspace.tasks.getTask(task.id) ?? task;
+            const had = live.includes(task.id) ? "" : " → had ended already";
+            return describeJob(job, workspace.clock.now()) + had;
+          })
+          .join("\n");
+      } finally {
+        release(true);
+      }
+    },
+  });
+}

@@ -1,0 +1,81 @@
+/** createBackgroundProcess: asks OpenCode's permission, then starts a shell command that outlives the turn. */
+import { isAbsolute, resolve } from "node:path";
+import { z } from "zod";
+import type { CreateResult } from "../process/process-manager.js";
+import type { Workspace } from "../workspace.js";
+import { defineTool, field } from "./define.js";
+import { describeJob } from "./describe-job.js";
+import { optionalFlag, optionalInteger, optionalText, tags, text } from "./fields.js";
+
+const environment = z.record(
+  z
+    .string()
+    .max(200)
+    .regex(/^[A-Za-z_][A-Za-z0-9_]*$/u),
+  z.string().max(10_000),
+);
+
+export function createBackgroundProcess(workspace: Workspace) {
+  return defineTool({
+    description:
+      "Start a shell command that keeps running (dev server, watcher, build) and go on working. Use it instead of &, nohup or a bash call that would block. You are told when it ends: never poll.",
+    fields: {
+      command: text(100_000),
+      name: optionalText(200),
+      tags,
+      global: optionalFlag("Outlives this session"),
+      cwd: optionalText(4_000),
+      env: field(environment.optional(), "an object of variable names and texts"),
+      notify: optionalFlag("Tell you when it ends (default true)"),
+      notifyPattern: optionalText(512, "Regex: tell you when an output line matches"),
+      readyPattern: optionalText(512, "Regex: return once an output line matches"),
+      readyPort: optionalInteger(1, 65_535, "Return once this port accepts connections"),
+      readyTimeoutSeconds: optionalInteger(1, 600, "Default 30"),
+      timeoutSeconds: optionalInteger(1, 2_592_000, "End it after this"),
+    },
+    async run({ cwd, ...args }, context) {
+      const { sessionID, messageID, directory, worktree, abort } = context;
+      await workspace.ready(sessionID);
+      const folder =
+        cwd === undefined ? directory : isAbsolute(cwd) ? cwd : resolve(directory, cwd);
+      workspace.processes.check({ ...args, cwd: folder });
+      await workspace.askForCommand({
+        command: args.command,
+        cwd: folder,
+        directory,
+        worktree,
+        env: args.env,
+        ask: (request) => context.ask(request),
+      });
+      const created = await workspace.processes.create(
+        {
+          ...args,
+          cwd: folder,
+          parentSessionID: sessionID,
+          rootSessionID: await workspace.tree.root(sessionID),
+          parentMessageID: messageID,
+        },
+        { signal: abort },
+      );
+      return answer(created, workspace.clock.now());
+    },
+  });
+}
+
+function answer({ job, readiness, lastLines, sameCommand, warnings }: CreateResult, now: number) {
+  const lines = [describeJob(job, now)];
+  if (readiness === "not_ready_yet") lines.push("Not ready yet; you will be told when it is.");
+  if (readiness === "ended") lines.push("It ended before it was ready.");
+  if (lastLines) lines.push("Last lines of its output:", lastLines);
+  if (job.status === "running") {
+    lines.push(
+      job.notify
+        ? "You will be told when it ends; go on with other work or end your turn. Do not poll, and do not use & or nohup in commands."
+        : "You will not be told when it ends.",
+    );
+  }
+  for (const other of sameCommand) {
+    lines.push(`The same command already runs in this folder: ${other.id}`);
+  }
+  return [...lines, ...warnings].join("\n");
+}

@@ -1,0 +1,83 @@
+/**
+ * One way to make a tool. The host hands arguments on unchecked and without defaults, so each is checked here:
+ * a wrong one gives a single line that names the field, what was expected and what came, and nothing is done.
+ */
+import type { ToolContext, ToolDefinition } from "@opencode-ai/plugin";
+import { z } from "zod";
+import { UserError } from "../ports.js";
+
+/** The whole answer of a tool stays below this many bytes. */
+export const MOST_BYTES = 8_000;
+
+export interface Field<T extends z.ZodType> {
+  schema: T;
+  /** For the error line: "a whole number from 1 to 1,000". */
+  expects: string;
+}
+
+type Fields = Record<string, Field<z.ZodType>>;
+type Values<F extends Fields> = { [Name in keyof F]: z.output<F[Name]["schema"]> };
+
+/** `about` is what the model reads; left out where the name says it all. */
+export function field<T extends z.ZodType>(schema: T, expects: string, about?: string): Field<T> {
+  return { schema: about === undefined ? schema : schema.describe(about), expects };
+}
+
+export interface ToolSpec<F extends Fields> {
+  description: string;
+  fields: F;
+  run(args: Values<F>, context: ToolContext): Promise<string>;
+}
+
+export function defineTool<F extends Fields>(spec: ToolSpec<F>): ToolDefinition {
+  const args: Record<string, z.ZodType> = {};
+  for (const [name, { schema }] of Object.entries(spec.fields)) args[name] = schema;
+  return {
+    description: spec.description,
+    args,
+    execute: async (raw: unknown, context) =>
+      limit(await spec.run(parseArguments(spec.fields, raw), context)),
+  };
+}
+
+export function parseArguments<F extends Fields>(fields: F, raw: unknown): Values<F> {
+  const given = typeof raw === "object" && raw !== null ? raw : {};
+  for (const name of Object.keys(given)) {
+    if (!Object.hasOwn(fields, name)) {
+      throw new UserError(
+        `${name}: there is no such argument; expected ${Object.keys(fields).join(", ")}`,
+      );
+    }
+  }
+  const shape: Record<string, z.ZodType> = {};
+  for (const [name, { schema }] of Object.entries(fields)) shape[name] = schema;
+  const parsed = z.object(shape).safeParse(given);
+  if (!parsed.success) throw new UserError(explain(fields, given, parsed.error));
+  return valuesOf(fields, parsed.data);
+}
+
+/** The parsed object has the fields' types by construction; each is taken by its name. */
+function valuesOf<F extends Fields>(fields: F, data: Record<string, unknown>): Values<F> {
+  const isComplete = (value: Record<string, unknown>): value is Values<F> =>
+    Object.keys(value).every((name) => Object.hasOwn(fields, name));
+  if (isComplete(data)) return data;
+  throw new UserError("arguments of an unknown shape");
+}
+
+function explain(fields: Fields, given: object, error: z.ZodError): string {
+  const path = error.issues[0]?.path ?? [];
+  const name = String(path[0] ?? "arguments");
+  const value: unknown = Reflect.get(given, name);
+  const got = value === undefined ? "nothing" : shorten(JSON.stringify(value));
+  return `${name}: expected ${fields[name]?.expects ?? "something else"}, got ${got}`;
+}
+
+function shorten(text: string): string {
+  return text.length <= 120 ? text : `${text.slice(0, 100)}… (${text.length} characters)`;
+}
+
+function limit(text: string): string {
+  if (Buffer.byteLength(text) <= MOST_BYTES) return text;
+  const bytes = Buffer.from(text).subarray(0, MOST_BYTES - 60);
+  return `${bytes.toString("utf8").replace(/\uFFFD+$/u, "")}\n… cut at ${MOST_BYTES} bytes`;
+}

@@ -1,0 +1,91 @@
+/** One job in one line, for lists and answers: id and status first, then what a reader decides by. Pure. */
+import type { Job, ProcessJob, SubagentJob } from "../jobs/job.js";
+import { isTerminal } from "../jobs/status.js";
+import { byteSize, elapsed, oneLine } from "../text.js";
+
+export function describeJob(job: Job, now: number, position = 0): string {
+  const parts = [
+    `${job.id} ${job.status}${job.endReason && job.endReason !== "finished" ? ` (${job.endReason})` : ""}`,
+    `"${oneLine(job.name, 60)}"`,
+    ...timing(job, now),
+    ...(job.kind === "subagent" ? taskFacts(job, now, position) : processFacts(job)),
+    ...waiting(job, now),
+  ];
+  if (job.tags.length > 0) parts.push(`tags: ${job.tags.join(", ")}`);
+  if (job.error) parts.push(`error: ${oneLine(job.error, 300)}`);
+  return parts.join(" · ");
+}
+
+function timing(job: Job, now: number): string[] {
+  if (job.status === "pending") return [`waits since ${elapsed(now - job.createdAt.getTime())}`];
+  const end = job.completedAt?.getTime() ?? now;
+  return [elapsed(end - (job.startedAt ?? job.createdAt).getTime())];
+}
+
+function taskFacts(job: SubagentJob, now: number, position: number): string[] {
+  const { toolCalls, lastTool, lastUpdate } = job.progress;
+  const facts = [
+    `agent ${job.agent}`,
+    `${toolCalls} tool call${toolCalls === 1 ? "" : "s"}${lastTool ? ` (last: ${lastTool})` : ""}`,
+  ];
+  if (position > 0) facts.push(`number ${position} in the queue`);
+  if (job.status === "running") {
+    facts.push(`last activity ${elapsed(now - lastUpdate.getTime())} ago`);
+  }
+  const tokens = job.tokens.input + job.tokens.output;
+  if (tokens > 0) facts.push(`${tokens} tokens`);
+  if (job.cost > 0) facts.push(`$${job.cost.toFixed(4)}`);
+  if (job.runs.length > 1) facts.push(`run ${job.runs.length}`);
+  if (job.sessionID) facts.push(`session ${job.sessionID}`);
+  return facts;
+}
+
+function processFacts(job: ProcessJob): string[] {
+  const facts = [`$ ${oneLine(job.command, 80)}`];
+  if (job.identity && !isTerminal(job.status)) facts.push(`pid ${job.identity.pid}`);
+  if (job.readyAt) facts.push(job.readyPort ? `ready on port ${job.readyPort}` : "ready");
+  if (job.exitCode !== undefined) facts.push(`exit code ${job.exitCode}`);
+  if (job.signal) facts.push(`signal ${job.signal}`);
+  if (job.global) facts.push("global");
+  facts.push(`output ${byteSize(job.output.bytes)}`);
+  if (job.output.missingSince) {
+    facts.push(
+      `output missing since ${job.output.missingSince.toISOString()}: ${job.output.missingError ?? ""}`,
+    );
+  }
+  if (job.leftovers?.length) {
+    facts.push(`ended with it: ${job.leftovers.map(({ pid }) => pid).join(", ")}`);
+  }
+  if (job.survivors?.length) {
+    facts.push(`STILL ALIVE: ${job.survivors.map(({ pid }) => pid).join(", ")}`);
+  }
+  return facts;
+}
+
+function waiting(job: Job, now: number): string[] {
+  const { blockedOn, stalledSince } = job;
+  if (stalledSince) return [`stalled: nothing heard for ${elapsed(now - stalledSince.getTime())}`];
+  if (!blockedOn) return [];
+  const what = oneLine(blockedOn.what, 200);
+  if (blockedOn.kind !== "retry") return [`waits for ${blockedOn.kind}: ${what}`];
+  const next = blockedOn.nextAt ? `, next in ${elapsed(blockedOn.nextAt.getTime() - now)}` : "";
+  return [`retries the provider (attempt ${blockedOn.attempt ?? 1}${next}): ${what}`];
+}
+
+/** At most so many lines of a list; the answer says how to narrow it down. */
+const MOST_LINES = 40;
+
+export function describeJobs(jobs: readonly Job[], now: number, positions: (id: string) => number) {
+  if (jobs.length === 0) return "none";
+  const sorted = jobs.toSorted(
+    (a, b) =>
+      Number(isTerminal(a.status)) - Number(isTerminal(b.status)) ||
+      b.createdAt.getTime() - a.createdAt.getTime(),
+  );
+  const lines = sorted.slice(0, MOST_LINES).map((job) => describeJob(job, now, positions(job.id)));
+  let shown = lines.length;
+  while (shown > 1 && Buffer.byteLength(lines.slice(0, shown).join("\n")) > 7_500) shown -= 1;
+  const more = sorted.length - shown;
+  const rest = more > 0 ? [`and ${more} older ones: narrow by status or tags`] : [];
+  return [...lines.slice(0, shown), ...rest].join("\n");
+}

@@ -1,0 +1,37 @@
+/** getBackgroundProcess: the state of one process and a part of its output. */
+import { z } from "zod";
+import type { Workspace } from "../workspace.js";
+import { Access } from "./access.js";
+import { defineTool, field } from "./define.js";
+import { describeJob } from "./describe-job.js";
+import { id, optionalInteger, optionalText } from "./fields.js";
+import { isTerminal } from "../jobs/status.js";
+
+const MODES = ["tail", "head", "grep", "full"] as const;
+/** The rest of the 8,000 is for the state's line. */
+const OUTPUT_BYTES = 6_800;
+
+export function getBackgroundProcess(workspace: Workspace) {
+  return defineTool({
+    description: "State and output of a background process.",
+    fields: {
+      processId: id("proc"),
+      mode: field(z.enum(MODES).optional(), `one of ${MODES.join(", ")}`, "Default tail"),
+      lines: optionalInteger(1, 2_000, "Default 100"),
+      pattern: optionalText(512, "Regex for grep"),
+      cursor: optionalText(200, "From an earlier answer: only what is new"),
+    },
+    async run({ processId, ...request }, { sessionID }) {
+      await workspace.ready(sessionID);
+      const access = await Access.of(workspace, sessionID);
+      const { id } = access.process(processId);
+      const output = await workspace.processes.read(id, { ...request, maxBytes: OUTPUT_BYTES });
+      // The end may have come while the output was read: what is said last is the newest state.
+      const job = access.process(processId);
+      if (isTerminal(job.status) && job.parentSessionID === sessionID) {
+        workspace.notices.hold([id])(true);
+      }
+      return `${describeJob(job, workspace.clock.now())}\n${output.text || "(no output)"}`;
+    },
+  });
+}

@@ -1,0 +1,122 @@
+/** getBackgroundTask: how a subagent stands, and what it said, page by page. */
+import type { SubagentJob } from "../jobs/job.js";
+import { isTerminal } from "../jobs/status.js";
+import { UserError } from "../ports.js";
+import type { TaskResult } from "../subagent/manager.js";
+import { elapsed } from "../text.js";
+import type { Workspace } from "../workspace.js";
+import { Access } from "./access.js";
+import { defineTool } from "./define.js";
+import { describeJob } from "./describe-job.js";
+import { id, optionalInteger, optionalText } from "./fields.js";
+
+/** Bytes of a page; the rest of the 8,000 is for the state's line and the way on. */
+const PAGE_BYTES = 6_800;
+
+export function getBackgroundTask(workspace: Workspace) {
+  const lastReads = new LastReads();
+  return defineTool({
+    description:
+      "State of a subagent and its text so far, or its whole result page by page. Not for polling: its end is announced.",
+    fields: {
+      taskId: id("bg"),
+      wait: optionalInteger(0, 600, "Seconds to wait for its end"),
+      cursor: optionalText(200, "From an earlier answer: the next page"),
+    },
+    async run({ taskId, wait = 0, cursor }, { sessionID, abort }) {
+      await workspace.ready(sessionID);
+      const access = await Access.of(workspace, sessionID);
+      const { id } = access.task(taskId);
+      const now = () => workspace.clock.now();
+      const release = workspace.notices.hold(
+        access.task(taskId).parentSessionID === sessionID ? [id] : [],
+      );
+      let told = false;
+      try {
+        if (wait > 0) await workspace.tasks.wait(id, wait * 1_000, abort);
+        const job = access.task(taskId);
+        const result = await workspace.tasks.result(job);
+        // Only an end that this answer says is an end that the parent was told of.
+        told = isTerminal(job.status) && !abort.aborted;
+        const unchanged = lastReads.unchanged(sessionID, job, result.text.length, now());
+        if (unchanged !== undefined && cursor === undefined) {
+          return `${job.id} ${job.status} · unchanged since your last look ${elapsed(unchanged)} ago; you will be told when it ends`;
+        }
+        return `${describeJob(job, now(), workspace.tasks.position(id))}\n${page(job, result, cursor)}`;
+      } finally {
+        release(told);
+      }
+    },
+  });
+}
+
+function page(job: SubagentJob, { text, run, toolError }: TaskResult, cursor: string | undefined) {
+  if (!text) {
+    if (!isTerminal(job.status)) return "(no text yet)";
+    return `(no text output)${toolError ? `\nits last failed tool call: ${toolError}` : ""}`;
+  }
+  const start = cursor === undefined ? 0 : startOf(cursor, run, text.length);
+  const end = pageEnd(text, start);
+  const state = isTerminal(job.status)
+    ? job.partial
+      ? "partial result"
+      : "result"
+    : "text so far";
+  const head = `${state}, characters ${start} to ${end} of ${text.length}:`;
+  const rest =
+    end < text.length
+      ? `\n… for the rest: getBackgroundTask({"taskId":"${job.id}","cursor":"${end}@${runMark(run)}"})`
+      : "";
+  return `${head}\n${text.slice(start, end)}${rest}`;
+}
+
+function startOf(cursor: string, run: string, length: number): number {
+  const [, offset, mark] = /^(\d+)@(\w+)$/u.exec(cursor) ?? [];
+  const start = Number(offset);
+  if (mark === runMark(run) && start <= length) return start;
+  throw new UserError(
+    `cursor: expected one from an answer about this task's latest run, got ${JSON.stringify(cursor.slice(0, 100))}`,
+  );
+}
+
+/** Runs are told apart by the end of their prompt's id, which is random. */
+function runMark(run: string): string {
+  return run.slice(-8);
+}
+
+/** The largest page from `start` that fits, never half of a character. */
+function pageEnd(text: string, start: number): number {
+  let bytes = 0;
+  let end = start;
+  for (const character of text.slice(start, start + PAGE_BYTES)) {
+    bytes += Buffer.byteLength(character);
+    if (bytes > PAGE_BYTES) break;
+    end += character.length;
+  }
+  return end;
+}
+
+/** What each session saw last of each running task, so that a look without news is one line. */
+class LastReads {
+  readonly #reads = new Map<string, { seen: string; at: number }>();
+
+  /** Milliseconds since the same state was read, or undefined when there is news. */
+  unchanged(sessionID: string, job: SubagentJob, length: number, now: number): number | undefined {
+    const key = `${sessionID} ${job.id}`;
+    if (isTerminal(job.status)) {
+      this.#reads.delete(key);
+      return undefined;
+    }
+    const seen = [
+      job.status,
+      job.progress.toolCalls,
+      length,
+      job.blockedOn?.what,
+      job.stalledSince,
+    ].join();
+    const last = this.#reads.get(key);
+    if (last?.seen === seen) return now - last.at;
+    this.#reads.set(key, { seen, at: now });
+    return undefined;
+  }
+}

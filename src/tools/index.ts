@@ -1,0 +1,26 @@
+/** The eight tools by the names that the agent calls them. */
+import type { ToolDefinition } from "@opencode-ai/plugin";
+import type { Workspace } from "../workspace.js";
+import { cancelBackgroundTasks } from "./cancel-tasks.js";
+import { createBackgroundProcess } from "./create-process.js";
+import { createBackgroundTask } from "./create-task.js";
+import { getBackgroundProcess } from "./get-process.js";
+import { getBackgroundTask } from "./get-task.js";
+import { killProcesses } from "./kill-processes.js";
+import { listBackgroundProcesses } from "./list-processes.js";
+import { listBackgroundTasks } from "./list-tasks.js";
+
+const TOOLS = {
+  createBackgroundProcess,
+  getBackgroundProcess,
+  listBackgroundProcesses,
+  killProcesses,
+  createBackgroundTask,
+  getBackgroundTask,
+  listBackgroundTasks,
+  cancelBackgroundTasks,
+};
+
+export function createTools(workspace: Workspace): Record<string, ToolDefinition> {
+  return Object.fromEntries(Object.entries(TOOLS).map(([name, make]) => [name, make(workspace)]));
+}

@@ -1,0 +1,51 @@
+/** killProcesses: ends processes with all their descendants, and says what became of each. */
+import type { KilledJob } from "../process/process-manager.js";
+import type { Workspace } from "../workspace.js";
+import { Access, requireFilter } from "./access.js";
+import { defineTool } from "./define.js";
+import { describeJob } from "./describe-job.js";
+import { optionalFlag, optionalId, sessionId, status, tags } from "./fields.js";
+
+export function killProcesses(workspace: Workspace) {
+  return defineTool({
+    description:
+      "End background processes with all their descendants. At least one filter is needed.",
+    fields: {
+      processId: optionalId("proc"),
+      sessionId,
+      status,
+      tags,
+      remove: optionalFlag("Also forget the record and its output"),
+    },
+    async run({ processId, remove = false, ...rest }, { sessionID }) {
+      const filter = { id: processId, ...rest };
+      requireFilter(filter, "processId");
+      await workspace.ready(sessionID);
+      const access = await Access.of(workspace, sessionID);
+      if (processId !== undefined) access.process(processId);
+      const chosen = access.select("process", filter).map(({ id }) => id);
+      const own = new Set(workspace.jobs.byParent(sessionID).map(({ id }) => id));
+      const release = workspace.notices.hold(chosen.filter((id) => own.has(id)));
+      try {
+        const { jobs } = await workspace.processes.kill(
+          { id: processId, sessionID: rest.sessionId, status: rest.status, tags: rest.tags },
+          { reason: "cancelled_by_agent", remove, only: (job) => access.may(job) },
+        );
+        if (jobs.length === 0) return "no process matched; nothing was ended";
+        return jobs.map((job) => outcome(job, workspace.clock.now())).join("\n");
+      } finally {
+        release(true);
+      }
+    },
+  });
+}
+
+function outcome({ job, outcome, survivors, error, removed }: KilledJob, now: number): string {
+  const words = {
+    killed: "ended, nobody is left",
+    already_ended: "had ended already",
+    survivors: `still alive: ${survivors.map(({ pid, command }) => `${pid} ${command}`).join(", ")}`,
+    error: `the kill failed: ${error ?? "unknown"}`,
+  }[outcome];
+  return `${describeJob(job, now)} → ${words}${removed ? "; record and output removed" : ""}`;
+}

@@ -1,0 +1,20 @@
+/** listBackgroundProcesses: one line for each process that the session may see. */
+import type { Workspace } from "../workspace.js";
+import { Access } from "./access.js";
+import { defineTool } from "./define.js";
+import { describeJobs } from "./describe-job.js";
+import { sessionId, status, tags } from "./fields.js";
+
+export function listBackgroundProcesses(workspace: Workspace) {
+  return defineTool({
+    description:
+      "List background processes of this session tree, and global ones. Filters combine with AND, several tags with OR.",
+    fields: { sessionId, status, tags },
+    async run(filter, { sessionID }) {
+      await workspace.ready(sessionID);
+      const access = await Access.of(workspace, sessionID);
+      const jobs = access.select("process", { id: undefined, ...filter });
+      return describeJobs(jobs, workspace.clock.now(), () => 0);
+    },
+  });
+}

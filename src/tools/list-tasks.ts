@@ -1,0 +1,20 @@
+/** listBackgroundTasks: one line for each subagent of the session's tree. */
+import type { Workspace } from "../workspace.js";
+import { Access } from "./access.js";
+import { defineTool } from "./define.js";
+import { describeJobs } from "./describe-job.js";
+import { sessionId, status, tags } from "./fields.js";
+
+export function listBackgroundTasks(workspace: Workspace) {
+  return defineTool({
+    description:
+      "List subagents of this session tree. Filters combine with AND, several tags with OR.",
+    fields: { sessionId, status, tags },
+    async run(filter, { sessionID }) {
+      await workspace.ready(sessionID);
+      const access = await Access.of(workspace, sessionID);
+      const jobs = access.select("subagent", { id: undefined, ...filter });
+      return describeJobs(jobs, workspace.clock.now(), (id) => workspace.tasks.position(id));
+    },
+  });
+}

@@ -1,0 +1,276 @@
+/**
+ * The background work of one directory: builds every part once, hands each what it needs and passes the host's
+ * events on. The plugin and library users hold one of these; closing it leaves nothing behind.
+ */
+import { homedir } from "node:os";
+import { join } from "node:path";
+import { coerceError, silentLog, systemClock, type Clock, type Log } from "./ports.js";
+import type { HostEvent } from "./host/events.js";
+import { translateEvent } from "./host/events.js";
+import type { Host } from "./host/host.js";
+import { IdSource } from "./host/ids.js";
+import { SessionTree } from "./host/session-tree.js";
+import type { Job } from "./jobs/job.js";
+import { JobRegistry } from "./jobs/registry.js";
+import { isTerminal, type EndReason } from "./jobs/status.js";
+import { Notices } from "./notices/notices.js";
+import type { Excerpt } from "./notices/wording.js";
+import { parseOptions, type Options } from "./options.js";
+import { askForCommand, type CommandQuestion } from "./permission/ask.js";
+import { createCommandParser, type CommandParser } from "./permission/parse-command.js";
+import { BackgroundProcessManager } from "./process/process-manager.js";
+import { onHostExit } from "./process/host-exit.js";
+import { JobStore } from "./store/store.js";
+import { BackgroundManager } from "./subagent/manager.js";
+
+export interface WorkspaceSettings {
+  host: Host;
+  /** Absolute; jobs left by a dead OpenCode are taken over only for the same directory. */
+  directory: string;
+  /** Names the folder below `stateFolder`; the host's project id in the plugin. */
+  projectID: string;
+  /** `${XDG_STATE_HOME:-~/.local/state}/opencode/background` by default. */
+  stateFolder?: string;
+  options?: Options;
+  clock?: Clock;
+  log?: Log;
+}
+
+/** A hook waits so long for an earlier owner's records, then goes on without them. */
+const RESTORE_PATIENCE_MS = 5_000;
+
+export class Workspace {
+  readonly host: Host;
+  readonly directory: string;
+  readonly options: Options;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly jobs: JobRegistry;
+  readonly ids: IdSource;
+  readonly tree: SessionTree;
+  readonly notices: Notices;
+  readonly store: JobStore;
+  readonly tasks: BackgroundManager;
+  readonly processes: BackgroundProcessManager;
+  readonly #parser: CommandParser;
+  readonly #stopListening: () => void;
+  #restoring: Promise<void> | undefined;
+  #disposing: Promise<void> | undefined;
+
+  constructor(settings: WorkspaceSettings) {
+    const { host, directory, projectID } = settings;
+    this.host = host;
+    this.directory = directory;
+    this.options = settings.options ?? parseOptions().options;
+    this.clock = settings.clock ?? systemClock;
+    this.log = settings.log ?? silentLog;
+    this.jobs = new JobRegistry(this.log);
+    this.ids = new IdSource(() => this.clock.now());
+    this.tree = new SessionTree(host);
+    this.#parser = createCommandParser();
+    this.notices = new Notices({
+      ...this.#ports(),
+      ids: this.ids,
+      excerpt: (job) => this.#excerpt(job),
+      save: () => this.store.flush(),
+      onParentAbort: (sessionID) => this.#onParentAbort(sessionID),
+    });
+    this.store = new JobStore({
+      ...this.#ports(),
+      root: settings.stateFolder ?? defaultStateFolder(process.env),
+      projectID,
+      directory,
+      notices: () => this.notices.outbox.all(),
+      isOwed: (jobID) => this.notices.outbox.has(jobID),
+    });
+    this.notices.outbox.onChange(() => this.store.markDirty());
+    this.processes = new BackgroundProcessManager({
+      ...this.#ports(),
+      outputFolder: () => this.store.outputFolder(),
+      announce: (job, kind, text) => this.notices.announce(job, kind, text),
+    });
+    this.tasks = new BackgroundManager({
+      ...this.#ports(),
+      ids: this.ids,
+      tree: this.tree,
+      notices: this.notices,
+      outbox: this.notices.outbox,
+      endProcessesOf: (sessionID, reason) => this.#endProcessesOf(sessionID, reason),
+      handle: (event) => this.onEvent(event),
+      persist: () => this.store.flush(),
+      restore: () => this.restore(),
+    });
+    this.#stopListening = onHostExit(() => {
+      this.processes.killAllNow();
+      this.store.flushSync();
+    });
+  }
+
+  /** An event as the host's `event` hook brings it. Never throws. */
+  handleEvent(event: unknown): void {
+    const translated = translateEvent(event);
+    if (translated) this.onEvent(translated);
+  }
+
+  /** The order matters: a run must have ended before its parent's channel asks what still runs. */
+  onEvent(event: HostEvent): void {
+    if (this.#disposing) return;
+    void this.restore();
+    if (event.type === "created") this.tree.learn(event.sessionID, event.parentID);
+    this.tasks.onEvent(event);
+    this.notices.onEvent(event);
+    if (event.type === "deleted") this.#onDeleted(event.sessionID);
+    if (event.type === "reverted") this.#onReverted(event.sessionID, event.messageID);
+  }
+
+  /** Before a tool of ours does anything: the session is in use, and earlier jobs are known. */
+  async ready(sessionID: string): Promise<void> {
+    this.notices.used(sessionID);
+    let stopWaiting = (): void => undefined;
+    const patience = new Promise<void>((resolve) => {
+      const timer = this.clock.after(RESTORE_PATIENCE_MS, resolve);
+      stopWaiting = () => timer.cancel();
+    });
+    await Promise.race([this.restore(), patience]);
+    stopWaiting();
+  }
+
+  /**
+   * Takes over what dead owners of this directory left behind, once: what ran is settled by what its session
+   * holds, notices are still owed. Never rejects; what fails is logged and tried again by the next start.
+   */
+  restore(): Promise<void> {
+    this.#restoring ??= this.#restore().catch((thrown: unknown) => {
+      this.log("error", "earlier jobs could not be restored", { error: coerceError(thrown).stack });
+    });
+    return this.#restoring;
+  }
+
+  /** The `chat.message` hook; see Notices. */
+  async userMessage(message: { sessionID: string; messageID: string; typed: boolean }) {
+    await this.ready(message.sessionID);
+    return this.notices.userMessage(message);
+  }
+
+  /** See permission/: throws unless the user's rules allow every part of the command. */
+  async askForCommand(question: CommandQuestion): Promise<void> {
+    await askForCommand(this.#parser, question);
+  }
+
+  /** Ends everything, writes the last state and lets go of everything. Idempotent. */
+  dispose(): Promise<void> {
+    this.#disposing ??= this.#dispose();
+    return this.#disposing;
+  }
+
+  #ports() {
+    const { host, jobs, clock, log, options } = this;
+    return { host, jobs, clock, log, options };
+  }
+
+  async #restore(): Promise<void> {
+    const { jobs, notices } = await this.store.claim();
+    const added = jobs.filter((job) => !this.jobs.get(job.id));
+    for (const job of added) this.jobs.add(job);
+    this.notices.outbox.adopt(notices);
+    await Promise.all(added.map((job) => this.#recover(job)));
+    await this.store.commitClaim();
+  }
+
+  async #recover(job: Job): Promise<void> {
+    if (job.kind === "process") this.processes.recover(job);
+    else await this.tasks.recover(job);
+  }
+
+  async #dispose(): Promise<void> {
+    this.#stopListening();
+    await this.tasks.dispose();
+    await this.processes.dispose();
+    this.notices.dispose();
+    await this.store.close();
+  }
+
+  async #excerpt(job: Job): Promise<Excerpt> {
+    if (job.kind === "process") {
+      const { text, bytes } = await this.processes.read(job.id, {
+        mode: "tail",
+        lines: 40,
+        maxBytes: 4_000,
+      });
+      return { text: bytes > 0 ? text : "", total: bytes };
+    }
+    const { text, toolError } = await this.tasks.result(job);
+    if (text || !toolError) return { text, total: text.length };
+    const words = `(no text output; its last failed tool call: ${toolError})`;
+    return { text: words, total: words.length };
+  }
+
+  async #endProcessesOf(sessionID: string, reason: EndReason): Promise<void> {
+    const { processes } = this;
+    await processes.kill(
+      { sessionID },
+      {
+        reason:
+          reason === "cancelled_by_agent" || reason === "session_deleted"
+            ? reason
+            : "cancelled_by_user",
+        only: (job) => !job.global,
+      },
+    );
+  }
+
+  #onDeleted(sessionID: string): void {
+    this.processes.cleanupSession(sessionID).catch((thrown: unknown) => {
+      this.log("error", "processes of a deleted session could not be ended", {
+        sessionID,
+        error: coerceError(thrown).message,
+      });
+    });
+    this.tree.forget(sessionID);
+  }
+
+  /** What a message started that the user has undone is undone, too: ended, and not announced. */
+  #onReverted(sessionID: string, fromMessageID: string): void {
+    const undone = this.jobs
+      .byParent(sessionID)
+      .filter((job) => job.parentMessageID !== undefined && job.parentMessageID >= fromMessageID);
+    for (const job of undone) {
+      this.notices.outbox.withdraw(job.id, ["ended", "blocked", "stalled", "ready", "output"]);
+    }
+    const live = undone.filter((job) => !isTerminal(job.status));
+    if (live.length > 0) void this.#endQuietly(live);
+  }
+
+  #onParentAbort(sessionID: string): void {
+    if (this.options.onParentAbort !== "cancel") return;
+    const live = this.jobs.byParent(sessionID).filter((job) => !isTerminal(job.status));
+    void this.#end(live);
+  }
+
+  async #endQuietly(jobs: readonly Job[]): Promise<void> {
+    const release = this.notices.hold(jobs.map(({ id }) => id));
+    await this.#end(jobs);
+    release(true);
+  }
+
+  async #end(jobs: readonly Job[]): Promise<void> {
+    const tasks = jobs.filter(({ kind }) => kind === "subagent").map(({ id }) => id);
+    const processes = jobs.filter(({ kind }) => kind === "process");
+    const results = await Promise.allSettled([
+      this.tasks.cancel(tasks, "cancelled_by_user"),
+      ...processes.map(({ id }) => this.processes.kill({ id }, { reason: "cancelled_by_user" })),
+    ]);
+    for (const result of results) {
+      if (result.status === "rejected") {
+        this.log("error", "a job could not be ended", {
+          error: coerceError(result.reason).message,
+        });
+      }
+    }
+  }
+}
+
+export function defaultStateFolder(env: NodeJS.ProcessEnv): string {
+  const state = env["XDG_STATE_HOME"] || join(homedir(), ".local", "state");
+  return join(state, "opencode", "background");
+}
