@@ -4,11 +4,17 @@ import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { describe, test } from "node:test";
-import { PACKAGE_ROOT, startHost, type Host } from "../../fixtures/host/index.js";
+import {
+  callTool,
+  callTools,
+  PACKAGE_ROOT,
+  PROVIDER,
+  startHost,
+  type Host,
+} from "../../fixtures/host/index.js";
 import {
   cutStream,
   empty,
-  forever,
   gate,
   httpError,
   ScriptedModel,
@@ -56,6 +62,37 @@ void describe("a scripted turn on a real host", () => {
     assert.equal(await host.answerText(session.id), "done");
   });
 
+  bed.test("calls tools for a test and gives what the model was shown", async () => {
+    const { host, model } = bed;
+    const session = await host.createSession({ title: "calls" });
+    const answers = await callTools(host, model, session.id, [
+      ["echo", { text: "one" }],
+      ["echo", { text: "two" }],
+    ]);
+    assert.deepEqual(answers, ["heard: one", "heard: two"]);
+    assert.equal(await callTool(host, model, session.id, "echo", { text: "3" }), "heard: 3");
+  });
+
+  bed.test("keeps a conversation's script over a compaction", async () => {
+    const { host, model } = bed;
+    const session = await host.createSession({ title: "compaction" });
+    model.script("remember the start", [text("before"), text("after")]);
+    await host.run(session.id, "remember the start");
+    await host.client.session.summarize({
+      sessionID: session.id,
+      providerID: PROVIDER,
+      modelID: "m1",
+    });
+    await host.waitFor("session.compacted", ({ sessionID }) => sessionID === session.id);
+    await host.run(session.id, "go on");
+    const kinds = model.requests.filter((each) => each.conversation === session.id);
+    assert.deepEqual(
+      kinds.map((each) => each.kind),
+      ["turn", "compaction", "turn"],
+    );
+    assert.match(await host.answerText(session.id), /^before.*scripted summary.*after$/);
+  });
+
   bed.test("stands still at a gate in the middle of a text until it is opened", async () => {
     const { host, model } = bed;
     const session = await host.createSession({ title: "gate" });
@@ -101,12 +138,14 @@ void describe("a scripted turn on a real host", () => {
   bed.test("cuts a stream after the text that was sent", async () => {
     const { host, model } = bed;
     const session = await host.createSession({ title: "cut" });
-    model.script("lose the line", [forever([text("half of it"), cutStream()])]);
+    model.script("lose the line", [[text("half of it"), gate("cut"), cutStream()], httpError(400)]);
     await host.prompt(session.id, "lose the line");
     await host.waitFor("message.part.delta", ({ delta }) => delta === "half of it");
+    model.open("cut");
     const cut = await model.waitForRequest((request) => request.conversation === session.id);
     assert.equal(await cut.ended, "cut");
     await host.abort(session.id);
+    await host.waitIdle(session.id);
   });
 
   bed.test("answers with nothing at all", async () => {
