@@ -38,6 +38,19 @@ export class BackgroundProcessManager {
     void deps;
   }
 
+  /** Throws the `UserError` that `create` would throw for these arguments; nothing is started. */
+  check(input: Omit<CreateInput, "parentSessionID" | "rootSessionID">): void {
+    throw new Error("not yet", { cause: input });
+  }
+
+  /**
+   * A process record of an earlier host, already in the registry: one that ran is ended (if it is still the same
+   * process it is killed, else only reported) and becomes failed, interrupted.
+   */
+  recover(job: ProcessJob): void {
+    throw new Error("not yet", { cause: job });
+  }
+
   create(input: CreateInput, options?: CreateOptions): Promise<CreateResult> {
     throw new Error("not yet", { cause: [input, options] });
   }

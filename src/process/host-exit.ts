@@ -1,0 +1,95 @@
+/**
+ * Calls back, once, when this process is about to go: at `exit`, and at SIGTERM, SIGINT and SIGHUP. A host that
+ * has no listener of its own for a signal dies at once; because ours keeps it alive, ours sends the signal again
+ * after its work. It never exits the process, and leaves others' listeners and their decisions alone. In a worker
+ * thread (OpenCode's terminal UI) no signal arrives; there only `dispose` tells of the end.
+ *
+ * Any number of instances share one listener for each event, so the process has four of ours or none. Who
+ * shares is found through the process's own list of listeners: nothing is kept in this module, and two copies
+ * of it work together.
+ */
+import { coerceError, silentLog, type Log } from "../ports.js";
+
+/** What is needed of `process`; tests pass their own. */
+export interface ExitEmitter {
+  on(event: string, listener: ExitListener): unknown;
+  off(event: string, listener: ExitListener): unknown;
+  listeners(event: string): readonly unknown[];
+  listenerCount(event: string): number;
+  /** Sends a signal to this process. */
+  raise(signal: NodeJS.Signals): void;
+}
+
+const SIGNALS: readonly NodeJS.Signals[] = ["SIGTERM", "SIGINT", "SIGHUP"];
+const CALLBACKS = Symbol.for("opencode-background-manager.on-host-exit");
+
+type ExitCallback = () => void;
+
+interface ExitListener {
+  (event: unknown): void;
+  [CALLBACKS]: Set<ExitCallback>;
+}
+
+export function processEmitter(): ExitEmitter {
+  const events: NodeJS.EventEmitter = process;
+  return {
+    on: (event, listener) => events.on(event, listener),
+    off: (event, listener) => events.off(event, listener),
+    listeners: (event) => events.listeners(event),
+    listenerCount: (event) => events.listenerCount(event),
+    raise: (signal) => void process.kill(process.pid, signal),
+  };
+}
+
+/**
+ * `callback` must be synchronous: there is no time for more; what it throws is only logged. Returns the function
+ * that takes it back; when the last one is taken back no listener is left.
+ */
+export function onHostExit(
+  callback: ExitCallback,
+  log: Log = silentLog,
+  emitter: ExitEmitter = processEmitter(),
+): () => void {
+  const listener = sharedListener(emitter) ?? install(emitter);
+  const guarded = () => {
+    try {
+      callback();
+    } catch (thrown) {
+      log("error", "ending with the host failed", { error: coerceError(thrown).stack });
+    }
+  };
+  listener[CALLBACKS].add(guarded);
+  return () => {
+    listener[CALLBACKS].delete(guarded);
+    if (listener[CALLBACKS].size === 0) remove(emitter, listener);
+  };
+}
+
+function sharedListener(emitter: ExitEmitter): ExitListener | undefined {
+  return emitter.listeners("exit").find(isOurs);
+}
+
+function isOurs(listener: unknown): listener is ExitListener {
+  return typeof listener === "function" && CALLBACKS in listener;
+}
+
+function install(emitter: ExitEmitter): ExitListener {
+  const callbacks = new Set<ExitCallback>();
+  const listen = (event: unknown): void => {
+    remove(emitter, listener);
+    for (const callback of [...callbacks]) {
+      callbacks.delete(callback);
+      callback();
+    }
+    const signal = SIGNALS.find((name) => name === event);
+    // Whoever else listens decides what the signal means; if nobody does, it means what it always did.
+    if (signal && emitter.listenerCount(signal) === 0) emitter.raise(signal);
+  };
+  const listener: ExitListener = Object.assign(listen, { [CALLBACKS]: callbacks });
+  for (const event of ["exit", ...SIGNALS]) emitter.on(event, listener);
+  return listener;
+}
+
+function remove(emitter: ExitEmitter, listener: ExitListener): void {
+  for (const event of ["exit", ...SIGNALS]) emitter.off(event, listener);
+}

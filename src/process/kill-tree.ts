@@ -1,0 +1,181 @@
+/**
+ * The one way in which processes are ended. SIGTERM to the group and to whoever else belongs to the job, a grace,
+ * SIGKILL to the group, then a sweep: whoever carries the job's marker or descends from somebody who belongs to
+ * it, again and again until several looks in a row find nobody. It returns only then, and names who is left.
+ *
+ * Nobody else is ever signalled: not pid 0 or 1, not this process, its parent or its group, and no group whose
+ * leader is not the process that was recorded.
+ */
+import { execFile } from "node:child_process";
+import { join } from "node:path";
+import type { ProcessIdentity } from "../jobs/job.js";
+import { coerceError, type Clock } from "../ports.js";
+import { identifyProcess } from "./identity.js";
+import { JobMembers } from "./job-members.js";
+import { systemTable, type ProcessTable } from "./process-table.js";
+import type { ProcessNote } from "./types.js";
+
+export interface KillTarget {
+  /** The shell: it leads a process group of the same number. */
+  pid: number;
+  /** How the system knew it when it was started. */
+  identity: ProcessIdentity | undefined;
+  /** We started it and have seen all of it: its group is ours also when the shell itself has ended. */
+  held: boolean;
+  jobID: string;
+}
+
+export interface KillOutcome {
+  /** Somebody needed SIGKILL. */
+  forced: boolean;
+  survivors: ProcessNote[];
+  /** The number belongs to somebody else by now: the group was left alone. */
+  foreign: boolean;
+}
+
+export type KillTree = (target: KillTarget, graceMilliseconds: number) => Promise<KillOutcome>;
+
+export interface KillSystem {
+  platform: NodeJS.Platform;
+  table: ProcessTable;
+  clock: Clock;
+  /** As `process.kill`: a negative number means a group; throws ESRCH and EPERM. */
+  kill(pid: number, signal: NodeJS.Signals): void;
+  identify(pid: number): ProcessIdentity | undefined;
+  /** Runs a program to its end; never rejects for its exit code. */
+  run(file: string, args: readonly string[]): Promise<void>;
+  env: NodeJS.ProcessEnv;
+  self: { pid: number; parent: number };
+}
+
+export function systemForKill(clock: Clock): KillSystem {
+  return {
+    platform: process.platform,
+    table: systemTable(),
+    clock,
+    kill: (pid, signal) => void process.kill(pid, signal),
+    identify: (pid) => identifyProcess(pid),
+    run: (file, args) =>
+      new Promise((resolve) => {
+        execFile(file, args, { windowsHide: true, timeout: 10_000 }, () => resolve());
+      }),
+    env: process.env,
+    self: { pid: process.pid, parent: process.ppid },
+  };
+}
+
+/** How long SIGKILL and the sweep may take before survivors are named. */
+const SWEEP_MILLISECONDS = 2000;
+
+export function chooseKillTree(system: KillSystem): KillTree {
+  const chosen = system.platform === "win32" ? killOnWindows : killOnPosix;
+  return (target, grace) => chosen(system, target, grace);
+}
+
+/** Throws when the target is nobody that we may end. */
+export function assertKillable(pid: number, system: Pick<KillSystem, "self" | "table">): void {
+  const { self, table } = system;
+  const isWrong = !Number.isInteger(pid) || pid <= 1 || pid === self.pid || pid === self.parent;
+  if (isWrong || pid === table.entry(self.pid)?.group) {
+    throw new Error(`refusing to signal process group ${pid}: it is not one of ours`);
+  }
+}
+
+/** SIGTERM at once and no waiting: for a host that is going. The watchdog does the rest. */
+export function terminateNow(system: KillSystem, target: KillTarget): void {
+  if (system.platform === "win32") {
+    void killOnWindows(system, target);
+    return;
+  }
+  assertKillable(target.pid, system);
+  if (isGroupOurs(system, target)) signal(system, -target.pid, "SIGTERM");
+}
+
+async function killOnPosix(
+  system: KillSystem,
+  target: KillTarget,
+  grace: number,
+): Promise<KillOutcome> {
+  assertKillable(target.pid, system);
+  const ours = isGroupOurs(system, target);
+  const members = new JobMembers(system, target, ours);
+  // A timer that keeps the process awake: our clock's do not, and a kill that was begun is finished.
+  const awake = setInterval(() => undefined, 60_000);
+  try {
+    if (members.find().length === 0) return { forced: false, survivors: [], foreign: !ours };
+    if (ours) signal(system, -target.pid, "SIGTERM");
+    for (const entry of members.find()) {
+      if (!ours || entry.group !== target.pid) signal(system, entry.pid, "SIGTERM");
+    }
+    const forced = !(await isGoneWithin(system.clock, members, grace));
+    if (forced && isGroupOurs(system, target)) signal(system, -target.pid, "SIGKILL");
+    const left = await sweep(system, members);
+    return { forced, survivors: left, foreign: !ours };
+  } finally {
+    clearInterval(awake);
+  }
+}
+
+/** A number is reused only after its group has died out: while our own leader lives or was just seen, it is ours. */
+function isGroupOurs(system: KillSystem, target: KillTarget): boolean {
+  const now = system.identify(target.pid);
+  if (!now || !target.identity) return target.held;
+  return now.startTime === target.identity.startTime && now.bootID === target.identity.bootID;
+}
+
+async function isGoneWithin(clock: Clock, members: JobMembers, grace: number): Promise<boolean> {
+  const end = clock.now() + grace;
+  for (let pause = 5; members.find().length > 0; pause = Math.min(100, pause * 2)) {
+    const left = end - clock.now();
+    if (left <= 0) return false;
+    await new Promise<void>((resolve) => clock.after(Math.min(pause, left), resolve));
+  }
+  return true;
+}
+
+/** Three clean looks in a row: a process in the middle of fork or exec can hide from one. */
+const CLEAN_LOOKS = 3;
+
+async function sweep(system: KillSystem, members: JobMembers): Promise<ProcessNote[]> {
+  const end = system.clock.now() + SWEEP_MILLISECONDS;
+  let clean = 0;
+  while (clean < CLEAN_LOOKS) {
+    const found = members.strike((pid) => signal(system, pid, "SIGKILL"));
+    clean = found === 0 ? clean + 1 : 0;
+    if (found > 0 && system.clock.now() >= end) return members.notes();
+    await turn();
+  }
+  return [];
+}
+
+/** Lets the host work and children be reaped, and comes back as soon as that is done. */
+function turn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}
+
+/** The tree must be whole for `taskkill /T` to find it, so this comes before any other signal. */
+async function killOnWindows(system: KillSystem, target: KillTarget): Promise<KillOutcome> {
+  const { env, self } = system;
+  if (target.pid <= 1 || target.pid === self.pid || target.pid === self.parent) {
+    throw new Error(`refusing to end process ${target.pid}: it is not one of ours`);
+  }
+  if (!isGroupOurs(system, target)) return { forced: false, survivors: [], foreign: true };
+  const root = env["SystemRoot"] ?? env["SYSTEMROOT"] ?? "C:\\Windows";
+  const taskkill = join(root, "System32", "taskkill.exe");
+  await system.run(taskkill, ["/PID", String(target.pid), "/T", "/F"]);
+  const now = system.identify(target.pid);
+  const isLeft = now !== undefined && now.startTime === target.identity?.startTime;
+  const survivors = isLeft ? [{ pid: target.pid, command: `pid ${target.pid}` }] : [];
+  return { forced: true, survivors, foreign: false };
+}
+
+function signal(system: KillSystem, pid: number, name: NodeJS.Signals): void {
+  try {
+    system.kill(pid, name);
+  } catch (thrown) {
+    const error = coerceError(thrown);
+    const code = "code" in error ? error.code : undefined;
+    // ESRCH: it has ended meanwhile. EPERM: another user's (sudo); it stays in the list of survivors.
+    if (code !== "ESRCH" && code !== "EPERM") throw error;
+  }
+}

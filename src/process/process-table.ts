@@ -1,0 +1,131 @@
+/**
+ * Who runs on this machine: numbers, parents and groups, and on Linux who carries our marker in its environment.
+ * Only reads. A process that ends while it is being looked at is simply not in the answer, and one that belongs
+ * to somebody else and hides its environment counts as unmarked.
+ */
+import { execFileSync } from "node:child_process";
+import { readdirSync, readFileSync } from "node:fs";
+import { isDeadState, parseProcStat } from "./identity.js";
+import { coerceError } from "../ports.js";
+
+/** The environment variable that every process of a job inherits: the ids of the jobs it belongs to, joined by ":". */
+export const JOB_MARKER = "OPENCODE_BACKGROUND_JOB";
+
+export interface ProcessEntry {
+  pid: number;
+  parent: number;
+  group: number;
+  /** Tells two processes of one number apart; empty where the list does not say. */
+  startTime: string;
+  /** A zombie: it has ended, nobody has asked for its exit code yet. */
+  dead: boolean;
+}
+
+/**
+ * - `yes`, `no`: its environment was read;
+ * - `unknown`: it is empty, as it is for an instant in every exec, and always for the kernel's own.
+ */
+export type Marked = "yes" | "no" | "unknown";
+
+export interface ProcessTable {
+  /** False where nobody can look into another process's environment. */
+  readonly knowsMarkers: boolean;
+  pids(): number[];
+  entry(pid: number): ProcessEntry | undefined;
+  list(): ProcessEntry[];
+  /** At most 200 characters; the number when there is nothing to say. */
+  command(pid: number): string;
+  marked(pid: number, jobID: string): Marked;
+}
+
+const MAX_COMMAND = 200;
+
+export function systemTable(platform: NodeJS.Platform = process.platform): ProcessTable {
+  return platform === "linux" || platform === "android" ? procTable() : psTable();
+}
+
+function procTable(): ProcessTable {
+  const entry = (pid: number): ProcessEntry | undefined => {
+    const stat = parseProcStat(read(`/proc/${pid}/stat`) ?? "");
+    if (!stat) return undefined;
+    const { parent, group, startTime } = stat;
+    return { pid, parent, group, startTime, dead: isDeadState(stat.state) };
+  };
+  const pids = () =>
+    readdirSync("/proc").flatMap((name) => (/^\d/.test(name) ? [Number(name)] : []));
+  return {
+    knowsMarkers: true,
+    pids,
+    entry,
+    list: () => pids().flatMap((pid) => entry(pid) ?? []),
+    command(pid) {
+      const text = read(`/proc/${pid}/cmdline`)?.replaceAll("\0", " ").trim();
+      return (text || `pid ${pid}`).slice(0, MAX_COMMAND);
+    },
+    marked(pid, jobID) {
+      const environment = read(`/proc/${pid}/environ`);
+      if (!environment) return "unknown";
+      return hasMarker(environment, jobID) ? "yes" : "no";
+    },
+  };
+}
+
+/** `environment` as in /proc/PID/environ: NAME=value, each ended by a zero byte. */
+export function hasMarker(environment: string, jobID: string): boolean {
+  if (!environment.includes(jobID)) return false;
+  const prefix = `${JOB_MARKER}=`;
+  return environment
+    .split("\0")
+    .some(
+      (line) => line.startsWith(prefix) && line.slice(prefix.length).split(":").includes(jobID),
+    );
+}
+
+/** Undefined for what is gone (ENOENT, ESRCH) and for what we may not see (EACCES): both are nobody we can end. */
+function read(file: string): string | undefined {
+  try {
+    return readFileSync(file, "latin1");
+  } catch (thrown) {
+    const error = coerceError(thrown);
+    const code = "code" in error ? error.code : undefined;
+    if (code === "ENOENT" || code === "ESRCH" || code === "EACCES" || code === "EPERM")
+      return undefined;
+    throw error;
+  }
+}
+
+function psTable(): ProcessTable {
+  const rows = (): (ProcessEntry & { command: string })[] => {
+    const columns = "pid=,ppid=,pgid=,stat=,command=";
+    const text = execFileSync("/bin/ps", ["-axo", columns], {
+      encoding: "utf8",
+      maxBuffer: 64 * 1024 ** 2,
+      timeout: 5000,
+    });
+    return text.split("\n").flatMap((line) => parsePsRow(line) ?? []);
+  };
+  const find = (pid: number) => rows().find((row) => row.pid === pid);
+  return {
+    knowsMarkers: false,
+    pids: () => rows().map((row) => row.pid),
+    entry: find,
+    list: rows,
+    command: (pid) => (find(pid)?.command ?? `pid ${pid}`).slice(0, MAX_COMMAND),
+    marked: () => "unknown",
+  };
+}
+
+/** One line of `ps -o pid=,ppid=,pgid=,stat=,command=`. */
+export function parsePsRow(line: string): (ProcessEntry & { command: string }) | undefined {
+  const [, pid, parent, group, state, command] =
+    /^\s*(\d+)\s+(\d+)\s+(\d+)\s+(\S+)\s+(.*)$/.exec(line) ?? [];
+  if (!pid || !parent || !group || !state || command === undefined) return undefined;
+  return {
+    pid: Number(pid),
+    parent: Number(parent),
+    group: Number(group),
+    startTime: "",
+    dead: isDeadState(state.charAt(0)),
+    command,
+  };
+}
