@@ -1,0 +1,106 @@
+/**
+ * Who owns a folder, and whether that owner still runs. Owns `owner.json` and the one judgement on which claims
+ * rest: a folder is taken only from an owner that is known to be gone.
+ */
+import { readlinkSync } from "node:fs";
+import { hostname } from "node:os";
+import { join } from "node:path";
+import { z } from "zod";
+import { identity, type ProcessIdentity } from "../jobs/job.js";
+import { identifyProcess, isAlive } from "../process/identity.js";
+import { diskFiles, type StoreFiles } from "./files.js";
+import { readTextSync } from "./read-text.js";
+import { saveSync } from "./whole-file.js";
+
+const date = z.union([z.date(), z.iso.datetime().transform((text) => new Date(text))]);
+
+export const owner = z.object({
+  /** Absent when the system would not say. */
+  identity: identity.optional(),
+  /** The machine's name: another boot of the same machine is a restart, of another one is not ours to judge. */
+  host: z.string(),
+  /** Linux: which numbering of pids is meant (a container has its own); elsewhere empty. */
+  pidNamespace: z.string(),
+  /** Absolute; the directory whose jobs these are. */
+  directory: z.string(),
+  createdAt: date,
+  pluginVersion: z.string(),
+  /** When the owner ended in order. */
+  closedAt: date.optional(),
+});
+export type Owner = z.infer<typeof owner>;
+
+/** Where and who we are: the part of an owner that belongs to the process. */
+export type Self = Pick<Owner, "identity" | "host" | "pidNamespace">;
+
+/** What is asked of the system; tests pass their own. */
+export interface Processes {
+  self(): Self;
+  isAlive(identity: ProcessIdentity): boolean;
+}
+
+export const systemProcesses: Processes = {
+  self: () => ({
+    identity: identifyProcess(process.pid),
+    host: hostname(),
+    pidNamespace: readPidNamespace(),
+  }),
+  isAlive: (identity) => isAlive(identity),
+};
+
+function readPidNamespace(): string {
+  try {
+    return readlinkSync("/proc/self/ns/pid");
+  } catch {
+    // Not Linux, or a kernel without namespaces: there is only one numbering.
+    return "";
+  }
+}
+
+/** `elsewhere`: on another machine or in another container, or nobody can tell; never taken for dead. */
+export type OwnerState = "alive" | "dead" | "elsewhere";
+
+export class Ownership {
+  readonly #processes: Processes;
+  #self: Self | undefined;
+
+  constructor(processes: Processes = systemProcesses) {
+    this.#processes = processes;
+  }
+
+  /** Asked of the system once: on Windows the answer takes half a second. */
+  get self(): Self {
+    this.#self ??= this.#processes.self();
+    return this.#self;
+  }
+
+  stateOf(owner: Owner): OwnerState {
+    if (owner.closedAt) return "dead";
+    const { identity: known, host, pidNamespace } = this.self;
+    // Who cannot even find itself cannot tell that somebody else is missing.
+    if (!owner.identity || !known) return "elsewhere";
+    if (owner.identity.bootID !== known.bootID) {
+      const restarted = owner.host === host && owner.identity.bootID !== "" && known.bootID !== "";
+      return restarted ? "dead" : "elsewhere";
+    }
+    if (owner.pidNamespace !== pidNamespace) return "elsewhere";
+    return this.#processes.isAlive(owner.identity) ? "alive" : "dead";
+  }
+}
+
+export const OWNER_FILE = "owner.json";
+
+/** Throws the system's error (open, write, fsync, rename). */
+export function writeOwner(folder: string, owner: Owner, files: StoreFiles = diskFiles): void {
+  saveSync(files, join(folder, OWNER_FILE), JSON.stringify(owner, undefined, 2));
+}
+
+/** Undefined when there is none, or none that can be read. */
+export function readOwner(folder: string): Owner | undefined {
+  try {
+    return owner.parse(JSON.parse(readTextSync(join(folder, OWNER_FILE))));
+  } catch {
+    // Its owner was killed before it was written, or it is broken: who asks decides by the folder's age.
+    return undefined;
+  }
+}
