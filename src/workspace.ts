@@ -2,8 +2,7 @@
  * The background work of one directory: builds every part once, hands each what it needs and passes the host's
  * events on. The plugin and library users hold one of these; closing it leaves nothing behind.
  */
-import { homedir } from "node:os";
-import { join } from "node:path";
+import { dirname } from "node:path";
 import { coerceError, silentLog, systemClock, type Clock, type Log } from "./ports.js";
 import type { HostEvent } from "./host/events.js";
 import { translateEvent } from "./host/events.js";
@@ -20,8 +19,10 @@ import { askForCommand, type CommandQuestion } from "./permission/ask.js";
 import { createCommandParser, type CommandParser } from "./permission/parse-command.js";
 import { BackgroundProcessManager } from "./process/process-manager.js";
 import { onHostExit } from "./process/host-exit.js";
+import { defaultRoot } from "./store/instance-folder.js";
 import { JobStore } from "./store/store.js";
 import { BackgroundManager } from "./subagent/manager.js";
+import { VERSION } from "./version.js";
 
 export interface WorkspaceSettings {
   host: Host;
@@ -77,16 +78,18 @@ export class Workspace {
     });
     this.store = new JobStore({
       ...this.#ports(),
-      root: settings.stateFolder ?? defaultStateFolder(process.env),
+      root: settings.stateFolder ?? defaultRoot(),
       projectID,
       directory,
       notices: () => this.notices.outbox.all(),
-      isOwed: (jobID) => this.notices.outbox.has(jobID),
+      pluginVersion: VERSION,
+      retention: this.options,
+      onWriteFailure: (error) => this.#onWriteFailure(error),
     });
     this.notices.outbox.onChange(() => this.store.markDirty());
     this.processes = new BackgroundProcessManager({
       ...this.#ports(),
-      outputFolder: () => this.store.outputFolder(),
+      outputFolder: () => dirname(this.store.outputFile("any")),
       announce: (job, kind, text) => this.notices.announce(job, kind, text),
     });
     this.tasks = new BackgroundManager({
@@ -170,11 +173,12 @@ export class Workspace {
 
   async #restore(): Promise<void> {
     const { jobs, notices } = await this.store.claim();
-    const added = jobs.filter((job) => !this.jobs.get(job.id));
-    for (const job of added) this.jobs.add(job);
+    for (const job of jobs) this.jobs.add(job);
     this.notices.outbox.adopt(notices);
-    await Promise.all(added.map((job) => this.#recover(job)));
-    await this.store.commitClaim();
+    // Theirs is ours from here on, as it was left; what became of each is found out now.
+    const committed = this.store.commitClaim();
+    await Promise.all(jobs.map((job) => this.#recover(job)));
+    await committed;
   }
 
   async #recover(job: Job): Promise<void> {
@@ -217,6 +221,13 @@ export class Workspace {
         only: (job) => !job.global,
       },
     );
+  }
+
+  #onWriteFailure(error: Error): void {
+    const message = `Background jobs go on, but their state cannot be saved: ${error.message}`;
+    this.host.toast({ title: "Background", message, variant: "error" }).catch((thrown: unknown) => {
+      this.log("debug", "no toast was shown", { error: coerceError(thrown).message });
+    });
   }
 
   #onDeleted(sessionID: string): void {
@@ -268,9 +279,4 @@ export class Workspace {
       }
     }
   }
-}
-
-export function defaultStateFolder(env: NodeJS.ProcessEnv): string {
-  const state = env["XDG_STATE_HOME"] || join(homedir(), ".local", "state");
-  return join(state, "opencode", "background");
 }
