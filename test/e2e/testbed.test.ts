@@ -10,14 +10,12 @@ import {
   PACKAGE_ROOT,
   PROVIDER,
   startHost,
-  type Host,
 } from "../../fixtures/host/index.js";
 import {
   cutStream,
   empty,
   gate,
   httpError,
-  ScriptedModel,
   text,
   toolCall,
   usage,
@@ -215,25 +213,3 @@ void describe("a scripted turn on a real host", () => {
     assert.ok(existsSync(host.project));
   });
 });
-
-void test("a host that is disposed of leaves nothing, and says when something was left", async () => {
-  const model = await ScriptedModel.start();
-  try {
-    const host = await startHost({ model, plugins: [] });
-    const session = await host.createSession({ title: "leaves something" });
-    const command = "setsid sleep 1000 >/dev/null 2>&1 & echo started";
-    model.script("leave it", [toolCall("bash", { command, description: "x" }), text("left")]);
-    await host.run(session.id, "leave it");
-    await assertLeft(host, /sleep 1000/);
-    assert.equal(existsSync(host.folders.scratch), false);
-    assert.deepEqual(await host.survivors(1_000), []);
-    await assert.rejects(fetch(host.url));
-  } finally {
-    await model.close();
-  }
-});
-
-async function assertLeft(host: Host, command: RegExp): Promise<void> {
-  if (process.platform === "linux") await assert.rejects(host.dispose(200), command);
-  else await host.dispose(200);
-}
