@@ -1,0 +1,109 @@
+/** The first promise: a subagent runs in the background on a real host, and its parent hears how it ended. */
+import assert from "node:assert/strict";
+import { describe } from "node:test";
+import { callTool } from "../../fixtures/host/index.js";
+import { gate, httpError, text, toolCall, type ModelRequest } from "../../fixtures/model/index.js";
+import { useHost, type Bed } from "./use-host.js";
+
+const HEADER = "[Automatic event from the background manager.";
+
+void describe("a subagent on a real host", () => {
+  const bed = useHost();
+
+  bed.test("counts two tool calls, completes, and its parent answers the notice", async () => {
+    const { host, model } = bed;
+    const parent = await host.createSession({ title: "two calls" });
+    model.script("child: two calls", [
+      toolCall("bash", { command: "echo one", description: "one" }),
+      toolCall("bash", { command: "echo two", description: "two" }),
+      [gate("two calls"), text("I looked twice.")],
+    ]);
+    model.scriptSession(parent.id, [
+      launch("child: two calls"),
+      text("I started it."),
+      text("Thank you, child."),
+    ]);
+    await host.run(parent.id, "please research");
+    const id = taskId(bed, parent.id);
+    model.open("two calls");
+    const notice = await noticeTo(bed, parent.id);
+    assert.match(
+      notice,
+      new RegExp(`<background_job id="${id}" kind="subagent" status="completed"`),
+    );
+    assert.match(notice, /tool calls: 2/u);
+    assert.match(notice, /^\| I looked twice\.$/mu);
+    await host.waitFor(
+      "message.part.updated",
+      ({ part }) => part.type === "text" && part.text === "Thank you, child.",
+    );
+    const answer = await callTool(host, model, parent.id, "getBackgroundTask", { taskId: id });
+    assert.match(answer, new RegExp(`^${id} completed · .*2 tool calls`, "u"));
+    assert.match(answer, /I looked twice\.$/u);
+  });
+
+  bed.test("fails with the provider's name, status and message", async () => {
+    const { host, model } = bed;
+    const parent = await host.createSession({ title: "provider error" });
+    model.script("child: refused", [httpError(401)]);
+    model.scriptSession(parent.id, [launch("child: refused"), text("started"), text("noted")]);
+    await host.run(parent.id, "please fail");
+    const notice = await noticeTo(bed, parent.id);
+    assert.match(notice, /status="failed" reason="error"/u);
+    assert.match(notice, /error: scripted: HTTP 401: .*scripted 401/u);
+  });
+
+  bed.test("refuses an unknown agent and names the valid ones", async () => {
+    const { host, model } = bed;
+    const parent = await host.createSession({ title: "unknown agent" });
+    const answer = await callTool(host, model, parent.id, "createBackgroundTask", {
+      description: "x",
+      prompt: "y",
+      agent: "nobody",
+    });
+    assert.match(answer, /agent: expected one of explore, general, got "nobody"/u);
+    assert.deepEqual(await host.children(parent.id), []);
+  });
+
+  bed.test("keeps a parent in plan when its notice comes", async () => {
+    const { host, model } = bed;
+    const parent = await host.createSession({ title: "plan" });
+    model.script("child: plan", [[gate("plan"), text("planned")]]);
+    model.scriptSession(parent.id, [
+      launch("child: plan"),
+      text("started"),
+      text("still planning"),
+      text("after"),
+    ]);
+    await host.run(parent.id, "start in build");
+    await host.run(parent.id, "now plan", { agent: "plan", model: "m2" });
+    model.open("plan");
+    await noticeTo(bed, parent.id);
+    const last = (await host.userMessages(parent.id)).at(-1);
+    assert.equal(last?.agent, "plan");
+    assert.equal(last?.model.modelID, "m2");
+  });
+});
+
+function launch(prompt: string) {
+  return toolCall("createBackgroundTask", { description: prompt, prompt, agent: "general" });
+}
+
+function taskId({ model }: Bed, sessionID: string): string {
+  const answers = model.turns(sessionID).flatMap((turn) => turn.toolResults);
+  const id = /bg_\w{10}/u.exec(answers.join("\n"))?.[0];
+  assert.ok(id, `no task id in ${JSON.stringify(answers)}`);
+  return id;
+}
+
+/** The text of the next notice that the model is shown in this session. */
+async function noticeTo({ model }: Bed, sessionID: string): Promise<string> {
+  const request = await model.waitForRequest(
+    (each) => each.conversation === sessionID && noticeIn(each) !== undefined,
+  );
+  return noticeIn(request) ?? "";
+}
+
+function noticeIn(request: ModelRequest): string | undefined {
+  return request.userTexts.findLast((text) => text.includes(HEADER));
+}
