@@ -77,7 +77,7 @@ function install(emitter: ExitEmitter): ExitListener {
   const callbacks = new Set<ExitCallback>();
   const listen = (event: unknown): void => {
     remove(emitter, listener);
-    for (const callback of [...callbacks]) {
+    for (const callback of callbacks) {
       callbacks.delete(callback);
       callback();
     }

@@ -32,6 +32,8 @@ export const systemIdentitySource: IdentitySource = {
       timeout: 5000,
       windowsHide: true,
       stdio: ["ignore", "pipe", "ignore"],
+      // The same words for the same time, whatever the language and zone of whoever asks.
+      env: { ...process.env, LC_ALL: "C", TZ: "UTC" },
     }),
   env: process.env,
 };

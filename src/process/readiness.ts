@@ -1,0 +1,97 @@
+/**
+ * When a process is ready: a line of its output matched, its port accepts connections, or (when both are asked
+ * for) both. It goes on looking until it is ready or stopped; how long anybody waits is that one's business.
+ */
+import { connect } from "node:net";
+import type { Clock, Timer } from "../ports.js";
+
+/** Whether somebody accepts TCP connections there. */
+export type Probe = (port: number, signal: AbortSignal) => Promise<boolean>;
+
+const HOSTS = ["127.0.0.1", "::1"];
+const PROBE_MILLISECONDS = 2000;
+
+/** A server may listen on one address only, so both are tried. */
+export const probePort: Probe = async (port, signal) => {
+  const answers = await Promise.all(HOSTS.map((host) => accepts(host, port, signal)));
+  return answers.includes(true);
+};
+
+function accepts(host: string, port: number, signal: AbortSignal): Promise<boolean> {
+  return new Promise((resolve) => {
+    if (signal.aborted) {
+      resolve(false);
+      return;
+    }
+    const socket = connect({ host, port });
+    const done = (answer: boolean) => {
+      signal.removeEventListener("abort", give);
+      socket.destroy();
+      resolve(answer);
+    };
+    const give = () => done(false);
+    signal.addEventListener("abort", give);
+    socket.setTimeout(PROBE_MILLISECONDS, give);
+    socket.once("connect", () => done(true));
+    socket.on("error", give);
+  });
+}
+
+export interface ReadinessRequest {
+  /** A line of output must match. */
+  pattern: boolean;
+  port?: number;
+  clock: Clock;
+  probe?: Probe;
+  onReady: () => void;
+}
+
+const FIRST_PAUSE = 50;
+const LONGEST_PAUSE = 1000;
+
+export class Readiness {
+  readonly #request: ReadinessRequest;
+  readonly #stop = new AbortController();
+  #needsPattern: boolean;
+  #needsPort: boolean;
+  #timer: Timer | undefined;
+
+  constructor(request: ReadinessRequest) {
+    this.#request = request;
+    this.#needsPattern = request.pattern;
+    this.#needsPort = request.port !== undefined;
+    if (request.port !== undefined) void this.#look(request.port, FIRST_PAUSE);
+  }
+
+  /** A line matched the pattern. */
+  matched(): void {
+    if (!this.#needsPattern) return;
+    this.#needsPattern = false;
+    this.#check();
+  }
+
+  /** Ends all looking; never ready from then on. */
+  stop(): void {
+    this.#stop.abort();
+    this.#timer?.cancel();
+  }
+
+  async #look(port: number, pause: number): Promise<void> {
+    const { probe = probePort, clock } = this.#request;
+    const answers = await probe(port, this.#stop.signal);
+    if (this.#stop.signal.aborted) return;
+    if (answers) {
+      this.#needsPort = false;
+      this.#check();
+      return;
+    }
+    const next = Math.min(LONGEST_PAUSE, pause * 1.5);
+    this.#timer = clock.after(pause, () => void this.#look(port, next));
+  }
+
+  #check(): void {
+    if (this.#needsPattern || this.#needsPort || this.#stop.signal.aborted) return;
+    this.stop();
+    this.#request.onReady();
+  }
+}

@@ -1,0 +1,90 @@
+/**
+ * Starts a command in the user's shell: in a process group of its own, with its stdin closed, its output on two
+ * pipes, and our marker in its environment, by which its descendants are found wherever they go.
+ */
+import { spawn, type ChildProcess, type SpawnOptions } from "node:child_process";
+import { existsSync } from "node:fs";
+import { basename, isAbsolute } from "node:path";
+import { JOB_MARKER } from "./process-table.js";
+
+/** Every process of an instance has this one too: the watchdog looks for it. */
+export const INSTANCE_MARKER = "OPENCODE_BACKGROUND_INSTANCE";
+
+export type SpawnFunction = (
+  file: string,
+  args: readonly string[],
+  options: SpawnOptions,
+) => ChildProcess;
+
+export const systemSpawn: SpawnFunction = (file, args, options) => spawn(file, args, options);
+
+export interface Shell {
+  file: string;
+  /** Everything in front of the command. */
+  args: readonly string[];
+  /** Windows: cmd.exe reads its command line itself. */
+  verbatim: boolean;
+}
+
+/** Shells that take `-c` and understand what models write; fish, nu and csh do not. */
+const POSIX_SHELLS = ["bash", "zsh", "sh", "dash", "ksh", "mksh", "ash"];
+
+export function chooseShell(
+  env: NodeJS.ProcessEnv,
+  platform: NodeJS.Platform = process.platform,
+  exists: (file: string) => boolean = existsSync,
+): Shell {
+  if (platform === "win32") {
+    const file = env["ComSpec"] ?? env["COMSPEC"] ?? "C:\\Windows\\System32\\cmd.exe";
+    return { file, args: ["/d", "/s", "/c"], verbatim: true };
+  }
+  const own = env["SHELL"];
+  const usable = own && isAbsolute(own) && POSIX_SHELLS.includes(basename(own)) && exists(own);
+  return { file: usable ? own : "/bin/sh", args: ["-c"], verbatim: false };
+}
+
+export interface Markers {
+  jobID: string;
+  instanceID: string;
+}
+
+/**
+ * The environment of a job. A host that is itself somebody's job hands that job's marker on: whoever ends the
+ * outer job finds the inner one's processes, too.
+ */
+export function jobEnvironment(
+  base: NodeJS.ProcessEnv,
+  own: Readonly<Record<string, string>>,
+  { jobID, instanceID }: Markers,
+): NodeJS.ProcessEnv {
+  const outer = (name: string, id: string) => [base[name], id].filter(Boolean).join(":");
+  return {
+    ...base,
+    ...own,
+    [JOB_MARKER]: outer(JOB_MARKER, jobID),
+    [INSTANCE_MARKER]: outer(INSTANCE_MARKER, instanceID),
+  };
+}
+
+export interface StartRequest {
+  command: string;
+  cwd: string;
+  shell: Shell;
+  env: NodeJS.ProcessEnv;
+}
+
+/** May throw, or return a child without pid whose `error` event says why. */
+export function startCommand(
+  { command, cwd, shell, env }: StartRequest,
+  start: SpawnFunction,
+): ChildProcess {
+  const last = shell.verbatim ? `"${command}"` : command;
+  return start(shell.file, [...shell.args, last], {
+    cwd,
+    env,
+    detached: !shell.verbatim,
+    stdio: ["ignore", "pipe", "pipe"],
+    windowsHide: true,
+    windowsVerbatimArguments: shell.verbatim,
+  });
+}

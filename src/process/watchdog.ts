@@ -1,0 +1,152 @@
+/**
+ * Ends what runs when the host is gone without a word (SIGKILL, a crash, the terminal UI's worker): one small
+ * shell per instance, in a session of its own, that reads a pipe from us and sees end-of-file in the moment in
+ * which this process dies (see watchdog-script.ts). It is started with the first process and ends soon after
+ * the last; if it dies meanwhile it is started again once.
+ *
+ * Windows has no such helper: `canGuard` is false, and what a dead host left is found by the next start.
+ */
+import { spawn, type ChildProcess } from "node:child_process";
+import { once } from "node:events";
+import type { ProcessIdentity } from "../jobs/job.js";
+import { coerceError, type Clock, type Log, type Timer } from "../ports.js";
+import { WATCHDOG_SCRIPT } from "./watchdog-script.js";
+
+export interface WatchdogDeps {
+  clock: Clock;
+  log: Log;
+  /** Stands in the environment of every guarded process; nobody else's environment holds it. */
+  instanceID: string;
+  platform?: NodeJS.Platform;
+  env?: NodeJS.ProcessEnv;
+  /** Starts the helper; its stdin is a pipe. */
+  start?: (instanceID: string, env: NodeJS.ProcessEnv) => ChildProcess;
+}
+
+/** So long it stays without anything to guard: commands that follow each other share one. */
+const IDLE_MILLISECONDS = 1000;
+/** So long a closing instance waits for it to end. */
+const CLOSE_MILLISECONDS = 1000;
+
+export class Watchdog {
+  readonly canGuard: boolean;
+  readonly #deps: WatchdogDeps;
+  readonly #guards = new Map<string, string>();
+  #helper: ChildProcess | undefined;
+  #idle: Timer | undefined;
+  #restarts = 0;
+
+  constructor(deps: WatchdogDeps) {
+    this.#deps = deps;
+    this.canGuard = (deps.platform ?? process.platform) !== "win32";
+  }
+
+  /** The helper's pid while it runs. */
+  get pid(): number | undefined {
+    return this.#helper?.pid;
+  }
+
+  guard(jobID: string, identity: ProcessIdentity): void {
+    if (!this.canGuard) return;
+    this.#idle?.cancel();
+    const line = `guard ${jobID} ${identity.pid} ${identity.startTime}\n`;
+    this.#guards.set(jobID, line);
+    if (this.#helper) this.#write(line);
+    else this.#start();
+  }
+
+  release(jobID: string): void {
+    if (!this.#guards.delete(jobID)) return;
+    this.#write(`release ${jobID}\n`);
+    if (this.#guards.size > 0) return;
+    this.#idle?.cancel();
+    this.#idle = this.#deps.clock.after(IDLE_MILLISECONDS, () => this.#stop());
+  }
+
+  /** Starts the helper before there is anything to guard. */
+  prepare(): void {
+    if (this.canGuard && !this.#helper) this.#start();
+  }
+
+  /** When nothing is guarded any more. Resolves when the helper has ended, or does not end in time. */
+  async close(): Promise<void> {
+    this.#idle?.cancel();
+    const helper = this.#helper;
+    this.#stop();
+    if (!helper || helper.exitCode !== null || helper.signalCode !== null) return;
+    helper.ref();
+    const limit = new AbortController();
+    const timer = this.#deps.clock.after(CLOSE_MILLISECONDS, () => limit.abort());
+    await once(helper, "exit", { signal: limit.signal }).catch((thrown: unknown) => {
+      this.#deps.log("warn", "the watchdog did not end in time", {
+        pid: helper.pid,
+        error: coerceError(thrown).message,
+      });
+    });
+    timer.cancel();
+  }
+
+  #start(): void {
+    const { start = startHelper, instanceID, env = process.env } = this.#deps;
+    let helper: ChildProcess;
+    try {
+      helper = start(instanceID, env);
+    } catch (thrown) {
+      this.#lost(coerceError(thrown).message);
+      return;
+    }
+    this.#helper = helper;
+    helper.on("error", (error) => this.#ended(helper, error.message));
+    helper.on("exit", (code, signal) => this.#ended(helper, signal ?? `exit code ${code}`));
+    // EPIPE: it has died; `exit` follows and does what is to be done.
+    helper.stdin?.on("error", (error) => {
+      this.#deps.log("debug", "writing to the watchdog failed", { error: error.message });
+    });
+    release(helper);
+    for (const line of this.#guards.values()) this.#write(line);
+  }
+
+  #write(line: string): void {
+    if (this.#helper?.stdin?.writable) this.#helper.stdin.write(line);
+  }
+
+  #stop(): void {
+    const helper = this.#helper;
+    this.#helper = undefined;
+    helper?.stdin?.end();
+  }
+
+  #ended(helper: ChildProcess, how: string): void {
+    if (helper !== this.#helper) return;
+    this.#helper = undefined;
+    if (this.#guards.size > 0) this.#lost(how);
+  }
+
+  #lost(how: string): void {
+    const { log } = this.#deps;
+    this.#restarts += 1;
+    const words = "processes would outlive a crash of OpenCode";
+    if (this.#restarts > 1) log("error", `the watchdog ended again: ${words}`, { how });
+    else {
+      log("warn", "the watchdog ended and is started again", { how });
+      this.#start();
+    }
+  }
+}
+
+function startHelper(instanceID: string, env: NodeJS.ProcessEnv): ChildProcess {
+  return spawn("/bin/sh", ["-c", WATCHDOG_SCRIPT, "opencode-background-watchdog", instanceID], {
+    cwd: "/",
+    // A session of its own: no terminal's end, Ctrl-C or group kill of the host reaches it.
+    detached: true,
+    stdio: ["pipe", "ignore", "ignore"],
+    env: { PATH: env["PATH"] ?? "/usr/bin:/bin", LC_ALL: "C", TZ: "UTC" },
+  });
+}
+
+/** Neither the helper nor the pipe to it keeps the host awake. */
+function release(helper: ChildProcess): void {
+  helper.unref();
+  const { stdin } = helper;
+  if (stdin && "unref" in stdin && typeof stdin.unref === "function") stdin.unref();
+}
