@@ -8,7 +8,8 @@ import type { AssistantInfo, PendingRequest, RunError } from "./host.js";
 import { assistantInfo, errorOf, hostError, questionText, permissionText } from "./shapes.js";
 
 export type HostEvent =
-  | { type: "activity"; sessionID: string }
+  /** `text`: a streamed piece of an answer, which the host stores only when the stream ends well. */
+  | { type: "activity"; sessionID: string; text?: { partID: string; piece: string } }
   | { type: "busy"; sessionID: string }
   /** The end of a run, or one of several signs of it: `session.status` idle and `session.idle`, often twice. */
   | { type: "idle"; sessionID: string }
@@ -77,8 +78,13 @@ export function translateEvent(raw: unknown): HostEvent | undefined {
   const { type, properties } = event.data;
   const { sessionID } = properties;
   switch (type) {
-    case "message.part.delta":
-      return { type: "activity", sessionID };
+    case "message.part.delta": {
+      const { partID, field, delta } = properties;
+      const isText = field === "text" && typeof partID === "string" && typeof delta === "string";
+      return isText
+        ? { type: "activity", sessionID, text: { partID, piece: delta } }
+        : { type: "activity", sessionID };
+    }
     case "message.part.updated": {
       const part = shapes.part.safeParse(properties).data?.part;
       if (!part) return { type: "activity", sessionID };

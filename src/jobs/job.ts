@@ -91,6 +91,8 @@ export const subagentJob = z.object({
   resultLength: count.optional(),
   /** The text stops where the run was ended. */
   partial: z.boolean().optional(),
+  /** The end of what a run streamed that broke off before the host stored any of it. */
+  partialText: z.string().optional(),
 });
 export type SubagentJob = z.infer<typeof subagentJob>;
 

@@ -13,6 +13,9 @@ export interface StopIntent {
   error?: string;
 }
 
+/** Characters of a streamed answer that are kept, its newest. */
+const STREAMED_MOST = 16_000;
+
 type Totals = Pick<SubagentJob, "tokens" | "cost">;
 
 export class LiveRun {
@@ -20,6 +23,7 @@ export class LiveRun {
   readonly #calls = new Map<string, "open" | "closed">();
   readonly #usage = new Map<string, Usage>();
   #openCalls = 0;
+  #streamed = { partID: "", text: "" };
 
   promptMessageID = "";
   /** Kept for a second send if the host lost it. */
@@ -75,6 +79,20 @@ export class LiveRun {
   /** A tool that runs is a sign of life for as long as it runs. */
   get toolRuns(): boolean {
     return this.#openCalls > 0;
+  }
+
+  /** A piece of an answer: the stored message has it only if the stream ends well. */
+  sawText({ partID, piece }: { partID: string; piece: string }): void {
+    const before = this.#streamed.partID === partID ? this.#streamed.text : "";
+    const text = before + piece;
+    // Cut now and then, not at each piece.
+    const isLong = text.length > 2 * STREAMED_MOST;
+    this.#streamed = { partID, text: isLong ? text.slice(-STREAMED_MOST) : text };
+  }
+
+  /** The end of what the newest answer streamed, for a run whose message was never written. */
+  get streamedText(): string {
+    return this.#streamed.text.slice(-STREAMED_MOST).trim();
   }
 
   sawUsage(messageID: string, usage: Usage): void {

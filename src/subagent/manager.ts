@@ -142,7 +142,8 @@ export class BackgroundManager {
       const now = new Date(clock.now());
       const { parentMessageID } = from;
       const progress = { ...task.progress, lastUpdate: now };
-      if (!jobs.reopen(taskID, { prompt, progress, parentMessageID })) {
+      const fresh = { partial: undefined, partialText: undefined };
+      if (!jobs.reopen(taskID, { ...fresh, prompt, progress, parentMessageID })) {
         throw new UserError(`taskId: ${taskID} is being continued already`);
       }
       await this.#enqueue(task, plan);
@@ -179,7 +180,8 @@ export class BackgroundManager {
     if (!task.sessionID || run === undefined) return { text: "", run: "" };
     const messages = await this.#deps.host.messages(task.sessionID);
     const running = !isTerminal(task.status);
-    const text = running ? textSoFar(messages, run) : finalText(messages, run);
+    const stored = running ? textSoFar(messages, run) : finalText(messages, run);
+    const text = stored || task.partialText || "";
     return { text, run, toolError: text ? undefined : lastToolError(messages) };
   }
 
@@ -310,6 +312,7 @@ export class BackgroundManager {
       return;
     }
     this.#blocked.resumed(job.id);
+    if (event.type === "activity" && event.text) live.sawText(event.text);
     if (event.type === "error") live.sessionError = event.error;
     if (event.type === "assistant") {
       live.sawUsage(event.message.id, event.message.usage);

@@ -150,11 +150,14 @@ export class Runner {
     live?.release();
     if (!job || isTerminal(job.status)) return;
     const at = new Date(clock.now());
-    const text = live ? finalText(messages, live.promptMessageID) : "";
+    const stored = live ? finalText(messages, live.promptMessageID) : "";
+    // A stream that was cut leaves an empty message: what was heard of it is all there is.
+    const partialText = !stored && end.status !== "completed" ? live?.streamedText : undefined;
     jobs.updateSubagent(jobID, {
       ...(live && { ...live.totals(), progress: { ...job.progress, toolCalls: live.toolCalls } }),
       prompt: undefined,
-      resultLength: text.length,
+      resultLength: stored.length || partialText?.length || 0,
+      partialText: partialText || undefined,
       partial: end.status !== "completed" || end.error !== undefined,
       runs: job.runs.map((run, index) =>
         index === job.runs.length - 1

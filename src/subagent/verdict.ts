@@ -24,6 +24,13 @@ export type Verdict =
   | { kind: "unanswered"; stored: boolean }
   | { kind: "ended"; status: TerminalStatus; reason: EndReason; error?: string; partial: boolean };
 
+const ABORTED: Verdict = {
+  kind: "ended",
+  status: "cancelled",
+  reason: "cancelled_by_user",
+  partial: true,
+};
+
 export function judge({ messages, promptMessageID, busy, sessionError }: RunFacts): Verdict {
   if (busy) return { kind: "running" };
   const steps = stepsOf(messages, promptMessageID);
@@ -37,6 +44,8 @@ export function judge({ messages, promptMessageID, busy, sessionError }: RunFact
   // A compaction in the middle of a run goes idle with its summary as the last word.
   if (last?.summary) return { kind: "running" };
   if (!last?.completed) return { kind: "unfinished" };
+  // Aborted while it waited to try the provider again: the host closes the step and says nothing else.
+  if (last.finish === undefined) return ABORTED;
   const cut = last.finish === "length";
   return {
     kind: "ended",
@@ -71,7 +80,7 @@ export function textSoFar(messages: readonly Message[], promptMessageID: string)
 
 function failure(error: RunError, providerID: string): Verdict {
   if (error.name === "MessageAbortedError") {
-    return { kind: "ended", status: "cancelled", reason: "cancelled_by_user", partial: true };
+    return ABORTED;
   }
   const status = error.status === undefined ? "" : `HTTP ${error.status}`;
   const words = [providerID, status, error.message].filter(Boolean).join(": ");
