@@ -123,20 +123,23 @@ export class Runner {
       return;
     }
     live.intent ??= intent;
-    await this.#deps.endWorkOf(job.sessionID, intent.reason);
     const timer = clock.after(ABORT_TIMEOUT_MS, () => {
       const error = [intent.error, "the host did not confirm the abort; the session may still run"];
       this.finish(jobID, { ...intent, error: error.filter(Boolean).join("; ") });
     });
     try {
+      // The child first, so that it starts nothing more.
       await host.abort(job.sessionID);
-      await this.examine(jobID);
+      await this.#deps.endWorkOf(job.sessionID, intent.reason);
     } catch (thrown) {
       log("warn", "a subagent could not be aborted", {
         id: jobID,
         error: coerceError(thrown).message,
       });
     }
+    // A deleted session has no messages that could tell more.
+    if (intent.reason === "session_deleted") this.finish(jobID, intent);
+    else await this.examine(jobID);
     await live.ended;
     timer.cancel();
   }
