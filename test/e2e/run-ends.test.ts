@@ -1,0 +1,154 @@
+/** How a run ended, each row of the table on a real host: the parent is told what really happened. */
+import assert from "node:assert/strict";
+import { describe } from "node:test";
+import { callTool } from "../../fixtures/host/index.js";
+import {
+  cutStream,
+  empty,
+  gate,
+  httpError,
+  text,
+  toolCall,
+  type Step,
+} from "../../fixtures/model/index.js";
+import { childOf, firstJob, launch, noticeTo } from "./support.js";
+import { useHost } from "./use-host.js";
+
+const AT_ONCE = { "retry-after-ms": "1" };
+const serverError = (status: number): Step => httpError(status, undefined, AT_ONCE);
+
+interface Row {
+  what: string;
+  child: Step[];
+  told: RegExp[];
+}
+
+const ROWS: Row[] = [
+  {
+    what: "an answer with text is completed",
+    child: [text("the answer")],
+    told: [/status="completed" reason="finished"/u, /^\| the answer$/mu],
+  },
+  {
+    what: "an empty answer is completed, without text",
+    child: [empty()],
+    told: [/status="completed"/u, /^no text output$/mu, /tool calls: 0/u],
+  },
+  {
+    what: "tools only are completed, without text and with their number",
+    child: [toolCall("bash", { command: "true", description: "x" }), empty()],
+    told: [/status="completed"/u, /^no text output$/mu, /tool calls: 1/u],
+  },
+  ...[400, 401].map((status) => ({
+    what: `HTTP ${status} is failed`,
+    child: [httpError(status)],
+    told: [
+      /status="failed" reason="error"/u,
+      new RegExp(`error: scripted: HTTP ${status}: .*`, "u"),
+    ],
+  })),
+  ...[429, 500].map((status) => ({
+    what: `HTTP ${status} is failed when the host gives up`,
+    child: Array.from({ length: 8 }, () => serverError(status)),
+    told: [/status="failed" reason="error"/u, new RegExp(`HTTP ${status}`, "u")],
+  })),
+  {
+    what: "a cut stream that does not come back is failed, its text kept as partial",
+    child: [[text("as far as I came"), cutStream()], httpError(400)],
+    told: [/status="failed" reason="error"/u, /^partial result/mu, /^\| as far as I came$/mu],
+  },
+];
+
+void describe("how a run ended", () => {
+  const bed = useHost();
+
+  for (const [index, { what, child, told }] of ROWS.entries()) {
+    bed.test(what, async () => {
+      const { host, model } = bed;
+      const parent = await host.createSession({ title: what });
+      const prompt = `row ${index}: ${what}`;
+      model.script(prompt, child);
+      model.scriptSession(parent.id, [launch(prompt), text("started"), text("noted")]);
+      await host.run(parent.id, `start it ${index}`);
+      const notice = await noticeTo(bed, parent.id);
+      for (const pattern of told) assert.match(notice, pattern);
+    });
+  }
+
+  bed.test("a child that its user stops is cancelled by the user", async () => {
+    const { host, model } = bed;
+    const parent = await host.createSession({ title: "stopped" });
+    model.script("child to be stopped", [[text("half "), gate("never")]]);
+    model.scriptSession(parent.id, [launch("child to be stopped"), text("started"), text("noted")]);
+    await host.run(parent.id, "start it");
+    await host.waitFor("message.part.delta", ({ delta }) => delta === "half ");
+    await host.abort(await childOf(bed, parent.id));
+    const notice = await noticeTo(bed, parent.id);
+    assert.match(notice, /status="cancelled" reason="cancelled_by_user"/u);
+    assert.match(notice, /^\| half$/mu);
+  });
+
+  bed.test(
+    "a task that the agent cancels says so, keeps its text, and is not announced",
+    async () => {
+      const { host, model } = bed;
+      const parent = await host.createSession({ title: "cancelled" });
+      model.script("child to be cancelled", [[text("so far "), gate("never")]]);
+      model.scriptSession(parent.id, [launch("child to be cancelled"), text("started")]);
+      await host.run(parent.id, "start it");
+      await host.waitFor("message.part.delta", ({ delta }) => delta === "so far ");
+      const taskId = firstJob(bed, parent.id);
+      const answer = await callTool(host, model, parent.id, "cancelBackgroundTasks", { taskId });
+      assert.match(answer, /cancelled \(cancelled_by_agent\)/u);
+      const requests = model.turns(parent.id).length;
+      const read = await callTool(host, model, parent.id, "getBackgroundTask", { taskId });
+      assert.match(read, /partial result.*\nso far/u);
+      // The two turns of that call and nothing else: nobody told the parent what it did itself.
+      assert.equal(model.turns(parent.id).length, requests + 2);
+      const child = await childOf(bed, parent.id);
+      const { data } = await host.client.session.status();
+      assert.equal(data?.[child], undefined);
+    },
+  );
+
+  bed.test("a deleted child is cancelled and its run is aborted", async () => {
+    const { host, model } = bed;
+    const parent = await host.createSession({ title: "deleted child" });
+    model.script("child to be deleted", [[text("x"), gate("never")]]);
+    model.scriptSession(parent.id, [launch("child to be deleted"), text("started"), text("noted")]);
+    await host.run(parent.id, "start it");
+    const child = await childOf(bed, parent.id);
+    const run = await model.waitForRequest((request) => request.conversation === child);
+    await host.deleteSession(child);
+    assert.equal(await run.ended, "aborted");
+    assert.match(await noticeTo(bed, parent.id), /status="cancelled" reason="session_deleted"/u);
+  });
+
+  bed.test("a deleted parent takes its busy child along", async () => {
+    const { host, model } = bed;
+    const parent = await host.createSession({ title: "deleted parent" });
+    model.script("child of a deleted parent", [[text("x"), gate("never")]]);
+    model.scriptSession(parent.id, [launch("child of a deleted parent"), text("started")]);
+    await host.run(parent.id, "start it");
+    const child = await childOf(bed, parent.id);
+    const run = await model.waitForRequest((request) => request.conversation === child);
+    await host.deleteSession(parent.id);
+    assert.equal(await run.ended, "aborted");
+  });
+
+  bed.test("ten children that answer at once are all completed", async () => {
+    const { host, model } = bed;
+    const parent = await host.createSession({ title: "fast" });
+    model.scriptEvery("fast child", [text("quick")]);
+    const launches = Array.from({ length: 10 }, (_, index) => launch(`fast child ${index}`));
+    model.scriptSession(parent.id, [launches, text("started")]);
+    await host.run(parent.id, "start ten");
+    const answer = await callTool(host, model, parent.id, "getBackgroundTask", {
+      taskId: firstJob(bed, parent.id),
+      wait: 20,
+    });
+    assert.match(answer, /completed/u);
+    const list = await callTool(host, model, parent.id, "listBackgroundTasks", {});
+    assert.equal(list.match(/ completed · /gu)?.length, 10, list);
+  });
+});

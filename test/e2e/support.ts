@@ -1,0 +1,64 @@
+/** What the e2e tests of this plugin share: how a scripted agent launches, and what a notice is. */
+import assert from "node:assert/strict";
+import type { Host } from "../../fixtures/host/index.js";
+import { toolCall, type ModelRequest, type ScriptedModel } from "../../fixtures/model/index.js";
+
+export const HEADER = "[Automatic event from the background manager.";
+
+export interface TestBed {
+  readonly model: ScriptedModel;
+  readonly host: Host;
+}
+
+/** The call of a model that starts a subagent; its prompt also names the script that answers it. */
+export function launch(prompt: string, extra: object = {}) {
+  const description = prompt.slice(0, 60);
+  return toolCall("createBackgroundTask", { description, prompt, agent: "general", ...extra });
+}
+
+/** The ids of the jobs that tool answers in this session named, in order, each once. */
+export function jobIds({ model }: TestBed, sessionID: string): string[] {
+  const answers = model.turns(sessionID).flatMap((turn) => turn.toolResults);
+  return [...new Set(answers.join("\n").match(/\b(?:bg|proc)_[0-9a-z]{10}\b/gu))];
+}
+
+export function firstJob(bed: TestBed, sessionID: string): string {
+  const [id] = jobIds(bed, sessionID);
+  assert.ok(id, `no job was started in ${sessionID}`);
+  return id;
+}
+
+/** All notices that a request shows, oldest first. */
+export function noticesIn(request: ModelRequest): string[] {
+  return request.userTexts.flatMap((text) => {
+    const start = text.indexOf(HEADER);
+    return start < 0 ? [] : [text.slice(start)];
+  });
+}
+
+/** The newest notice of the first request of this session that shows one which matches. */
+export async function noticeTo(
+  { model }: TestBed,
+  sessionID: string,
+  pattern = /./u,
+  timeoutMs = 20_000,
+): Promise<string> {
+  const find = (request: ModelRequest) => noticesIn(request).findLast((text) => pattern.test(text));
+  const request = await model.waitForRequest(
+    (each) => each.conversation === sessionID && find(each) !== undefined,
+    { timeoutMs, what: `a notice ${pattern} in ${sessionID}` },
+  );
+  return find(request) ?? "";
+}
+
+/** How often the session was told of this job, over its whole history as the model sees it. */
+export function timesTold({ model }: TestBed, sessionID: string, jobID: string): number {
+  const last = model.turns(sessionID).at(-1);
+  const texts = last ? noticesIn(last) : [];
+  return texts.filter((text) => text.includes(`<background_job id="${jobID}"`)).length;
+}
+
+export async function childOf({ host }: TestBed, sessionID: string): Promise<string> {
+  const created = await host.waitFor("session.created", ({ info }) => info.parentID === sessionID);
+  return created.properties.sessionID;
+}
