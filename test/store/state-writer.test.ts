@@ -1,0 +1,307 @@
+import assert from "node:assert/strict";
+import {
+  lstatSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { join } from "node:path";
+import { describe, it } from "node:test";
+import { systemClock, silentLog } from "../../src/ports.js";
+import { StateWriter, type StateWriterOptions } from "../../src/store/state-writer.js";
+import {
+  FakeClock,
+  MemoryFiles,
+  recordingLog,
+  settle,
+  SystemError,
+  useFolders,
+  watched,
+  WRITE_STEPS,
+  type Step,
+} from "./support.js";
+
+const folder = useFolders();
+
+/** A writer of a growing number, on a disk in memory. */
+function setUp(changes: Partial<StateWriterOptions> = {}, memory = new MemoryFiles()) {
+  const clock = new FakeClock();
+  const { log, lines } = recordingLog();
+  const state = { value: 0 };
+  const content = (): string => String(state.value);
+  const writer = new StateWriter({ path: "/s", content, clock, log, files: memory, ...changes });
+  const change = (): void => {
+    state.value += 1;
+    writer.markDirty();
+  };
+  return { writer, clock, memory, lines, state, change, text: () => memory.texts.get("/s") };
+}
+
+void describe("when the state is written", () => {
+  void it("writes a burst of 10,000 changes once, after the quiet time", async () => {
+    const { writer, clock, change, text } = setUp();
+    for (let count = 0; count < 10_000; count += 1) change();
+    assert.equal(clock.pending, 1);
+    await clock.advance(499);
+    assert.equal(writer.written.writes, 0);
+    await clock.advance(1);
+    assert.equal(text(), "10000");
+    assert.equal(writer.written.writes, 1);
+    assert.equal(clock.pending, 0);
+  });
+
+  void it("writes every two seconds while changes never stop", async () => {
+    const { writer, clock, change } = setUp();
+    for (let count = 0; count < 10_000; count += 1) {
+      change();
+      await clock.advance(1);
+    }
+    assert.ok(writer.written.writes >= 4 && writer.written.writes <= 6, `${writer.written.writes}`);
+  });
+
+  void it("writes once more when something changed during a write", async () => {
+    const { writer, clock, change, text, memory } = setUp();
+    const create = memory.create.bind(memory);
+    memory.create = async (path) => {
+      if (writer.written.writes === 0) change();
+      return create(path);
+    };
+    change();
+    await clock.advance(500);
+    await clock.advance(500);
+    assert.equal(text(), "2");
+    assert.equal(writer.written.writes, 2);
+  });
+
+  void it("writes soon although the system's clock was set back by a day", async () => {
+    const { clock, change, text } = setUp();
+    change();
+    clock.set(clock.now() - 86_400_000);
+    change();
+    await clock.advance(2000);
+    assert.equal(text(), "2");
+    change();
+    await clock.advance(500);
+    assert.equal(text(), "3");
+  });
+
+  void it("leaves no timer behind and ignores changes after close", async () => {
+    const { writer, clock, change, text } = setUp();
+    change();
+    await writer.close();
+    change();
+    assert.equal(clock.pending, 0);
+    await clock.advance(10_000);
+    assert.equal(text(), "1");
+  });
+});
+
+void describe("flush", () => {
+  void it("resolves when the last change is on disk, also one made during a write under way", async () => {
+    const { writer, change, text } = setUp();
+    change();
+    const first = writer.flush();
+    change();
+    await Promise.all([first, writer.flush()]);
+    assert.equal(text(), "2");
+    assert.equal(writer.written.writes, 2);
+  });
+
+  void it("writes nothing when nothing changed", async () => {
+    const { writer } = setUp();
+    await writer.flush();
+    assert.equal(writer.flushSync(), true);
+    assert.equal(writer.written.writes, 0);
+  });
+
+  for (const step of WRITE_STEPS.slice(0, 4)) {
+    void it(`saves at once while an older write waits before its ${step}, which then gives up`, async () => {
+      const memory = new MemoryFiles();
+      let reached: (() => void) | undefined;
+      const files = watched((now) => {
+        if (now !== step || !reached) return;
+        const act = reached;
+        reached = undefined;
+        act();
+      }, memory);
+      const { writer, clock, change, state } = setUp({ files }, memory);
+      change();
+      reached = () => {
+        state.value = 7;
+        writer.markDirty();
+        assert.equal(writer.flushSync(), true);
+      };
+      await clock.advance(500);
+      await settle();
+      assert.deepEqual([...memory.texts], [["/s", "7"]]);
+      assert.equal(clock.pending, 0);
+    });
+  }
+});
+
+/** Fails each time that a write comes to this step. */
+function failingAt(step: Step, memory: MemoryFiles, code = "ENOSPC") {
+  const fault = { on: true };
+  const files = watched((now) => {
+    if (fault.on && now === step) throw new SystemError(code);
+  }, memory);
+  return { files, fault };
+}
+
+void describe("a write that fails", () => {
+  for (const step of WRITE_STEPS) {
+    void it(`at ${step}: keeps the old state, says so once, tries again and saves the new one`, async () => {
+      const memory = new MemoryFiles();
+      memory.texts.set("/s", "old");
+      const { files, fault } = failingAt(step, memory);
+      const failures: Error[] = [];
+      const onFailure = (error: Error) => void failures.push(error);
+      const { writer, clock, lines, change, text } = setUp({ files, onFailure }, memory);
+      change();
+      await clock.advance(500);
+      assert.deepEqual([...memory.texts], [["/s", "old"]]);
+      assert.match(writer.lastError?.message ?? "", /ENOSPC/);
+      assert.equal(writer.failingSince?.getTime(), clock.now());
+      await clock.advance(20_000);
+      change();
+      assert.equal(failures.length, 1);
+      assert.equal(lines.filter((line) => line.level === "error").length, 1);
+      assert.deepEqual([...memory.texts], [["/s", "old"]]);
+      fault.on = false;
+      await clock.advance(60_000);
+      assert.equal(text(), "2");
+      assert.equal(writer.lastError, undefined);
+      assert.equal(writer.failingSince, undefined);
+      assert.equal(clock.pending, 0);
+    });
+
+    void it(`at ${step} of a synchronous save: keeps the old state and tries again later`, async () => {
+      const memory = new MemoryFiles();
+      memory.texts.set("/s", "old");
+      const { files, fault } = failingAt(step, memory);
+      const { writer, clock, change, text } = setUp({ files }, memory);
+      change();
+      assert.equal(writer.flushSync(), false);
+      assert.deepEqual([...memory.texts], [["/s", "old"]]);
+      fault.on = false;
+      await clock.advance(1000);
+      assert.equal(text(), "1");
+    });
+  }
+
+  void it("rejects a flush with the system's error, and a later flush may succeed", async () => {
+    const memory = new MemoryFiles();
+    const { files, fault } = failingAt("sync", memory, "EIO");
+    const { writer, change, text } = setUp({ files }, memory);
+    change();
+    await assert.rejects(writer.flush(), { code: "EIO" });
+    fault.on = false;
+    await writer.flush();
+    assert.equal(text(), "1");
+    await writer.close();
+  });
+
+  void it("is tried ever more slowly, at last once a minute", async () => {
+    const attempts: number[] = [];
+    const { clock, change, writer } = setUp({
+      prepare: () => {
+        attempts.push(clock.now());
+        throw new SystemError("EROFS");
+      },
+    });
+    const start = clock.now();
+    change();
+    await clock.advance(150_000);
+    const seconds = attempts.map((at) => (at - start) / 1000);
+    assert.deepEqual(seconds, [0.5, 1.5, 3.5, 8.5, 23.5, 83.5, 143.5]);
+    await assert.rejects(writer.close(), { code: "EROFS" });
+    assert.equal(clock.pending, 0);
+  });
+
+  void it("survives a failing listener", async () => {
+    const memory = new MemoryFiles();
+    const { files } = failingAt("open", memory);
+    const onFailure = () => {
+      throw new Error("no toast");
+    };
+    const { writer, clock, change, lines } = setUp({ files, onFailure }, memory);
+    change();
+    await clock.advance(500);
+    assert.match(writer.lastError?.message ?? "", /ENOSPC/);
+    assert.equal(lines.length, 2);
+    await assert.rejects(writer.close());
+  });
+
+  for (const code of ["EPERM", "EACCES", "EBUSY"]) {
+    void it(`at rename with ${code} is repeated on Windows within the write, and nowhere else`, async () => {
+      for (const platform of ["win32", "linux"] as const) {
+        const memory = new MemoryFiles();
+        let left = 3;
+        const files = watched((step) => {
+          if (step === "rename" && left-- > 0) throw new SystemError(code);
+        }, memory);
+        const { writer, clock, change, lines } = setUp({ files, platform }, memory);
+        change();
+        await clock.advance(500 + 200);
+        assert.equal(writer.written.writes, platform === "win32" ? 1 : 0);
+        assert.equal(lines.length, platform === "win32" ? 0 : 1);
+        left = 3;
+        change();
+        assert.equal(writer.flushSync(), platform === "win32");
+        left = 0;
+        await writer.close();
+      }
+    });
+  }
+});
+
+void describe("on a real disk", () => {
+  function onDisk(path: string, content: () => string): StateWriter {
+    return new StateWriter({ path, content, clock: systemClock, log: silentLog });
+  }
+
+  void it("leaves one private file whatever the umask", async () => {
+    const umask = process.umask();
+    try {
+      for (const mask of [0, 0o077, 0o777]) {
+        process.umask(mask);
+        const path = join(folder(), "s.json");
+        let value = "";
+        const writer = onDisk(path, () => value);
+        for (const save of [() => writer.flush(), () => writer.flushSync()]) {
+          value += "x";
+          writer.markDirty();
+          await save();
+          assert.equal(statSync(path).mode & 0o777, 0o600);
+        }
+        assert.equal(readFileSync(path, "utf8"), "xx");
+        await writer.close();
+      }
+    } finally {
+      process.umask(umask);
+    }
+  });
+
+  void it("replaces a symbolic link and never writes through it", async () => {
+    const base = folder();
+    const path = join(base, "s.json");
+    writeFileSync(join(base, "precious"), "precious");
+    symlinkSync(join(base, "precious"), path);
+    const writer = onDisk(path, () => "state");
+    writer.markDirty();
+    await writer.close();
+    assert.equal(readFileSync(join(base, "precious"), "utf8"), "precious");
+    assert.ok(lstatSync(path).isFile());
+    assert.deepEqual(readdirSync(base).sort(), ["precious", "s.json"]);
+  });
+
+  void it("reports a folder in the place of the file and leaves it alone", async () => {
+    const path = folder();
+    const writer = onDisk(path, () => "state");
+    writer.markDirty();
+    await assert.rejects(writer.close());
+    assert.ok(lstatSync(path).isDirectory());
+  });
+});
