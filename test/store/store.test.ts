@@ -1,0 +1,277 @@
+import assert from "node:assert/strict";
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { join } from "node:path";
+import { describe, it } from "node:test";
+import { owner } from "../../src/store/owner.js";
+import { parseState } from "../../src/store/state-file.js";
+import {
+  ended,
+  FakeClock,
+  makeStore,
+  noticeOf,
+  processJob,
+  recordingLog,
+  subagent,
+  SystemError,
+  useFolders,
+  watched,
+} from "./support.js";
+
+const folder = useFolders();
+
+function stateOf(instance: string) {
+  const reading = parseState(readFileSync(join(instance, "jobs.json"), "utf8"));
+  assert.ok(reading.kind === "read");
+  return reading;
+}
+
+void describe("a store", () => {
+  void it("leaves nothing on disk as long as nothing happens", async () => {
+    const root = folder();
+    const { store } = makeStore({ root });
+    await store.claim();
+    await store.commitClaim();
+    await store.flush();
+    store.flushSync();
+    await store.close();
+    assert.deepEqual(readdirSync(root), []);
+  });
+
+  void it("saves changes of jobs by itself, and of notices when it is told", async () => {
+    const clock = new FakeClock();
+    const { store, jobs, notices } = makeStore({ root: folder(), clock });
+    jobs.add(subagent("bg_1"));
+    await store.flush();
+    assert.deepEqual(stateOf(store.folder).jobs, [subagent("bg_1")]);
+    notices.push(noticeOf(subagent("bg_1")));
+    store.markDirty();
+    assert.equal(store.flushSync(), true);
+    assert.equal(stateOf(store.folder).notices.length, 1);
+    await store.close();
+    assert.equal(clock.pending, 0);
+  });
+
+  void it("makes everything for the user alone, whatever the umask", async () => {
+    const umask = process.umask();
+    try {
+      for (const mask of [0, 0o022, 0o777]) {
+        process.umask(mask);
+        const root = join(folder(), "state", "background");
+        const { store, jobs } = makeStore({ root });
+        jobs.add(subagent("bg_1"));
+        store.outputFile("proc_1");
+        await store.flush();
+        for (const path of [
+          root,
+          join(root, "project"),
+          store.folder,
+          join(store.folder, "output"),
+        ]) {
+          assert.equal(statSync(path).mode & 0o777, 0o700, path);
+        }
+        for (const name of ["owner.json", "jobs.json"]) {
+          assert.equal(statSync(join(store.folder, name)).mode & 0o777, 0o600, name);
+        }
+        await store.close();
+      }
+    } finally {
+      process.umask(umask);
+    }
+  });
+
+  void it("says who owns its folder", async () => {
+    const { store, jobs } = makeStore({ root: folder(), pid: 42 });
+    jobs.add(subagent("bg_1"));
+    await store.flush();
+    const read = () =>
+      owner.parse(JSON.parse(readFileSync(join(store.folder, "owner.json"), "utf8")));
+    assert.equal(read().identity?.pid, 42);
+    assert.equal(read().directory, "/project");
+    assert.equal(read().closedAt, undefined);
+    await store.close();
+    assert.ok(read().closedAt instanceof Date);
+  });
+
+  void it("removes its folder at an orderly end when there is nothing in it", async () => {
+    const root = folder();
+    const { store, jobs } = makeStore({ root });
+    jobs.add(subagent("bg_1"));
+    await store.flush();
+    jobs.remove("bg_1");
+    await Promise.all([store.close(), store.close()]);
+    assert.deepEqual(readdirSync(join(root, "project")), []);
+  });
+
+  void it("comes back when somebody deleted its folder", async () => {
+    const { store, jobs } = makeStore({ root: folder() });
+    jobs.add(subagent("bg_1"));
+    await store.flush();
+    rmSync(store.folder, { recursive: true });
+    jobs.add(subagent("bg_2"));
+    await store.flush();
+    assert.equal(stateOf(store.folder).jobs.length, 2);
+    assert.ok(existsSync(join(store.folder, "owner.json")));
+    await store.close();
+  });
+
+  void it("keeps projects with unusual ids apart and inside of its root", async () => {
+    const root = folder();
+    for (const projectID of ["../../etc", "a/b", "a_b", "", "..", "x".repeat(300), "global"]) {
+      const { store, jobs } = makeStore({ root, projectID });
+      jobs.add(subagent("bg_1"));
+      await store.flush();
+      assert.ok(store.folder.startsWith(root));
+      await store.close();
+    }
+    assert.equal(readdirSync(root).length, 7);
+  });
+
+  void it("refuses an output file for an id that leads elsewhere", () => {
+    const { store } = makeStore({ root: folder() });
+    for (const id of ["../x", "a/b", "", ".", "a\0b"]) assert.throws(() => store.outputFile(id));
+  });
+
+  void it("goes on when the disk is full, and tells it once", async () => {
+    const clock = new FakeClock();
+    const fault = { on: true };
+    const files = watched((step) => {
+      if (fault.on && step === "folder") throw new SystemError("ENOSPC");
+    });
+    const failures: Error[] = [];
+    const onWriteFailure = (error: Error) => void failures.push(error);
+    const { store, jobs } = makeStore({ root: folder(), clock, files, onWriteFailure });
+    jobs.add(subagent("bg_1"));
+    await clock.advance(60_000);
+    assert.match(store.lastError?.message ?? "", /ENOSPC/);
+    assert.ok(store.failingSince);
+    assert.equal(failures.length, 1);
+    fault.on = false;
+    await store.flush();
+    assert.equal(store.lastError, undefined);
+    assert.equal(stateOf(store.folder).jobs.length, 1);
+    await store.close();
+  });
+
+  void it("never rejects at its end, even when the last write fails", async () => {
+    const { log, lines } = recordingLog();
+    const files = watched((step) => {
+      if (step === "sync") throw new SystemError("EIO");
+    });
+    const { store, jobs } = makeStore({ root: folder(), files, log });
+    jobs.add(subagent("bg_1"));
+    await store.close();
+    assert.equal(lines.filter((line) => line.message.includes("last state")).length, 1);
+  });
+});
+
+void describe("retention", () => {
+  const day = 24 * 3600_000;
+
+  void it("forgets the oldest ended jobs beyond the number, in memory and on disk", async () => {
+    const clock = new FakeClock();
+    const retention = { keepEnded: 3, keepDays: 7 };
+    const { store, jobs } = makeStore({ root: folder(), clock, retention });
+    jobs.add(subagent("bg_running"));
+    for (let at = 0; at < 10; at += 1) {
+      jobs.add(ended(subagent(`bg_${at}`), new Date(clock.now() - at * 1000)));
+    }
+    await store.flush();
+    const kept = ["bg_0", "bg_1", "bg_2", "bg_running"];
+    assert.deepEqual(
+      jobs
+        .all()
+        .map((job) => job.id)
+        .sort(),
+      kept,
+    );
+    assert.deepEqual(
+      stateOf(store.folder)
+        .jobs.map((job) => job.id)
+        .sort(),
+      kept,
+    );
+    await store.close();
+    assert.equal(clock.pending, 0);
+  });
+
+  void it("forgets what ended too long ago, but nothing that its parent was not told", async () => {
+    const clock = new FakeClock();
+    const { store, jobs, notices } = makeStore({ root: folder(), clock });
+    jobs.add(ended(subagent("bg_old"), new Date(clock.now() - 8 * day)));
+    jobs.add(ended(subagent("bg_owed"), new Date(clock.now() - 8 * day)));
+    jobs.add(ended(subagent("bg_new"), new Date(clock.now() - 6 * day)));
+    notices.push(noticeOf(subagent("bg_owed")));
+    await store.flush();
+    assert.deepEqual(
+      jobs
+        .all()
+        .map((job) => job.id)
+        .sort(),
+      ["bg_new", "bg_owed"],
+    );
+    notices.length = 0;
+    store.markDirty();
+    await store.flush();
+    assert.deepEqual(
+      jobs.all().map((job) => job.id),
+      ["bg_new"],
+    );
+    await store.close();
+  });
+
+  void it("removes a process's output with its record", async () => {
+    const { store, jobs } = makeStore({ root: folder() });
+    jobs.add(processJob("proc_1"));
+    const path = store.outputFile("proc_1");
+    writeFileSync(path, "output");
+    jobs.remove("proc_1");
+    assert.equal(existsSync(path), false);
+    await store.close();
+  });
+});
+
+void describe("looking up a job that is not in memory", () => {
+  void it("finds it with any other owner of the project, and changes nothing", async () => {
+    const root = folder();
+    const one = makeStore({ root, pid: 1 });
+    const other = makeStore({ root, pid: 2 });
+    one.jobs.add(processJob("proc_1"));
+    await one.store.flush();
+    const before = readdirSync(one.store.folder);
+    const found = await other.store.lookup("proc_1");
+    assert.deepEqual(found?.job, processJob("proc_1"));
+    assert.equal(found?.owner?.identity?.pid, 1);
+    assert.equal(found?.outputFile, one.store.outputFile("proc_1"));
+    assert.equal(await other.store.lookup("proc_2"), undefined);
+    assert.equal(await other.store.lookup("../proc_1"), undefined);
+    assert.equal(await one.store.lookup("proc_1"), undefined, "its own is in memory or gone");
+    assert.deepEqual(before, ["jobs.json", "owner.json"]);
+    await Promise.all([one.store.close(), other.store.close()]);
+  });
+
+  void it("is not disturbed by broken neighbours", async () => {
+    const root = folder();
+    const one = makeStore({ root, pid: 1 });
+    one.jobs.add(subagent("bg_1"));
+    await one.store.flush();
+    const project = join(root, "project");
+    mkdirSync(join(project, "0-empty"));
+    mkdirSync(join(project, "0-broken"));
+    writeFileSync(join(project, "0-broken", "jobs.json"), '{"version":1, "bg_1"');
+    writeFileSync(join(project, "0-file"), "");
+    mkdirSync(join(project, "0-folder", "jobs.json"), { recursive: true });
+    symlinkSync(one.store.folder, join(project, "0-link"));
+    const other = makeStore({ root, pid: 2 });
+    assert.equal((await other.store.lookup("bg_1"))?.folder, one.store.folder);
+    await Promise.all([one.store.close(), other.store.close()]);
+  });
+});
