@@ -73,7 +73,7 @@ export class Workspace {
       ...this.#ports(),
       ids: this.ids,
       excerpt: (job) => this.#excerpt(job),
-      save: () => this.store.flush(),
+      save: () => this.persist(),
       onParentAbort: (sessionID) => this.#onParentAbort(sessionID),
     });
     this.store = new JobStore({
@@ -100,7 +100,7 @@ export class Workspace {
       outbox: this.notices.outbox,
       endProcessesOf: (sessionID, reason) => this.#endProcessesOf(sessionID, reason),
       handle: (event) => this.onEvent(event),
-      persist: () => this.store.flush(),
+      persist: () => this.persist(),
       restore: () => this.restore(),
     });
     this.#stopListening = onHostExit(() => {
@@ -153,6 +153,11 @@ export class Workspace {
   async userMessage(message: { sessionID: string; messageID: string; typed: boolean }) {
     await this.ready(message.sessionID);
     return this.notices.userMessage(message);
+  }
+
+  /** Writes the state now. Never rejects: a failed write is logged by the store, shown and tried again. */
+  async persist(): Promise<void> {
+    await Promise.allSettled([this.store.flush()]);
   }
 
   /** See permission/: throws unless the user's rules allow every part of the command. */

@@ -112,6 +112,8 @@ export class BackgroundManager {
     };
     jobs.add(task);
     await this.#enqueue(task, plan);
+    // An id that was announced is known after a crash.
+    await this.#deps.persist();
     return { task: this.#current(task), position: this.position(task.id), similar };
   }
 
@@ -148,6 +150,7 @@ export class BackgroundManager {
       }
       await this.#enqueue(task, plan);
     }
+    await this.#deps.persist();
     return { task: this.#current(task), position: this.position(taskID), similar: [] };
   }
 
@@ -237,7 +240,7 @@ export class BackgroundManager {
     this.#deps.outbox.clear(sessionID);
   }
 
-  /** Writes the state now instead of a little later. */
+  /** Writes the state now instead of a little later. Never rejects: a failed write is logged and retried. */
   async persist(): Promise<void> {
     await this.#deps.persist();
   }

@@ -57,6 +57,7 @@ export function createBackgroundProcess(workspace: Workspace) {
         },
         { signal: abort },
       );
+      await workspace.persist();
       return answer(created, workspace.clock.now());
     },
   });
