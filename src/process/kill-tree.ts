@@ -16,7 +16,7 @@ import { systemTable, type ProcessTable } from "./process-table.js";
 import type { ProcessNote } from "./types.js";
 
 export interface KillTarget {
-  /** The shell: it leads a process group of the same number. */
+  /** The shell: it leads a process group of the same number. 0: not known, only the marker counts. */
   pid: number;
   /** How the system knew it when it was started. */
   identity: ProcessIdentity | undefined;
@@ -87,8 +87,9 @@ export function terminateNow(system: KillSystem, target: KillTarget): void {
     void killOnWindows(system, target);
     return;
   }
+  if (!isGroupOurs(system, target)) return;
   assertKillable(target.pid, system);
-  if (isGroupOurs(system, target)) signal(system, -target.pid, "SIGTERM");
+  signal(system, -target.pid, "SIGTERM");
 }
 
 async function killOnPosix(
@@ -96,8 +97,8 @@ async function killOnPosix(
   target: KillTarget,
   grace: number,
 ): Promise<KillOutcome> {
-  assertKillable(target.pid, system);
   const ours = isGroupOurs(system, target);
+  if (ours) assertKillable(target.pid, system);
   const members = new JobMembers(system, target, ours);
   // A timer that keeps the process awake: our clock's do not, and a kill that was begun is finished.
   const awake = setInterval(() => undefined, 60_000);

@@ -1,15 +1,43 @@
 /**
- * The processes of one OpenCode instance: the public face of the process room. (Interface first; see types.ts.)
+ * The processes of one OpenCode instance: starts shell commands in the background, captures their output into
+ * bounded files, reads it, and ends them with everything that they started. Each is a `ProcessJob` in the
+ * registry, which is the one place that says how it is; this class holds only those that run.
+ *
+ * Usable without the plugin: give it a `JobRegistry`, a folder and somebody to tell. Whoever constructs one
+ * calls `dispose`, and `killAllNow` from `onHostExit`.
+ *
+ * @example
+ * const jobs = new JobRegistry(silentLog);
+ * const processes = new BackgroundProcessManager({
+ *   jobs, clock: systemClock, log: silentLog, options: parseOptions().options,
+ *   outputFolder: () => "/tmp/outputs", announce: (job, kind, text) => tell(job.id, kind, text),
+ * });
+ * const { job } = await processes.create({
+ *   command: "npm run dev", cwd: "/project", readyPort: 3000, parentSessionID: "s", rootSessionID: "s",
+ * });
+ * const { text } = await processes.read(job.id, { mode: "tail" });
+ * await processes.kill({ id: job.id }, { reason: "cancelled_by_user" });
+ * await processes.dispose();
  */
-import type { JobFilter } from "../jobs/filter.js";
+import { isEmptyFilter, matches, type JobFilter } from "../jobs/filter.js";
 import type { ProcessJob } from "../jobs/job.js";
-import type { JobRegistry } from "../jobs/registry.js";
-import type { Options } from "../options.js";
-import type { Clock, Log } from "../ports.js";
+import { isTerminal } from "../jobs/status.js";
+import { coerceError, UserError } from "../ports.js";
+import { checkInput, type StartInput } from "./check-input.js";
+import type { LiveDeps } from "./live-deps.js";
+import { LiveProcess } from "./live-process.js";
+import { buildDeps, type ProcessManagerDeps } from "./manager-deps.js";
+import { newProcessJob } from "./new-job.js";
+import { lastLines, readJob, streamJob, type OutputSource } from "./output-access.js";
+import { recoverJob } from "./recover-job.js";
+import { forget, outputFile, prune } from "./retention.js";
+import { chooseShell } from "./spawn.js";
+import { StartWait } from "./start-wait.js";
 import type {
   CreateInput,
   CreateOptions,
   CreateResult,
+  KilledJob,
   KillOptions,
   KillReport,
   ReadRequest,
@@ -19,81 +47,222 @@ import type {
 } from "./types.js";
 
 export type * from "./types.js";
-
-export interface ProcessManagerDeps {
-  jobs: JobRegistry;
-  clock: Clock;
-  log: Log;
-  options: Options;
-  /** Absolute; created (0700) when the first output is written. */
-  outputFolder: () => string;
-  /** A line that the session should hear of (`output`), or readiness that came after `create` returned (`ready`). */
-  announce: (job: ProcessJob, kind: "output" | "ready", text: string) => void;
-  /** The environment that processes inherit; `process.env` by default. */
-  env?: NodeJS.ProcessEnv;
-}
+export type { ProcessManagerDeps } from "./manager-deps.js";
 
 export class BackgroundProcessManager {
+  readonly #deps: LiveDeps;
+  readonly #own: ProcessManagerDeps;
+  readonly #live = new Map<string, LiveProcess>();
+  /** Kills of what earlier hosts left; `dispose` waits for them. */
+  readonly #background = new Set<Promise<void>>();
+  #disposing: Promise<void> | undefined;
+
   constructor(deps: ProcessManagerDeps) {
-    void deps;
+    this.#own = deps;
+    this.#deps = buildDeps(deps);
   }
 
   /** Throws the `UserError` that `create` would throw for these arguments; nothing is started. */
-  check(input: Omit<CreateInput, "parentSessionID" | "rootSessionID">): void {
-    throw new Error("not yet", { cause: input });
+  check(input: StartInput): void {
+    const { maxProcesses } = this.#deps.options;
+    if (this.#disposing) throw new UserError("OpenCode is closing: no process can be started");
+    checkInput(input);
+    if (this.#live.size >= maxProcesses) {
+      throw new UserError(
+        `${this.#live.size} background processes run already, and the option maxProcesses is ${maxProcesses}: end one first`,
+      );
+    }
   }
 
   /**
-   * A process record of an earlier host, already in the registry: one that ran is ended (if it is still the same
-   * process it is killed, else only reported) and becomes failed, interrupted.
+   * Starts a process. Resolves when it runs (or could not be started, or, when readiness was asked for, see
+   * `ReadinessResult`). Throws a `UserError` for wrong arguments and beyond `maxProcesses`.
    */
-  recover(job: ProcessJob): void {
-    throw new Error("not yet", { cause: job });
-  }
-
-  create(input: CreateInput, options?: CreateOptions): Promise<CreateResult> {
-    throw new Error("not yet", { cause: [input, options] });
+  async create(input: CreateInput, { signal }: CreateOptions = {}): Promise<CreateResult> {
+    this.check(input);
+    const { jobs, clock, env, probe } = this.#deps;
+    const sameCommand = this.#running(input);
+    const shell = chooseShell(env);
+    const job = newProcessJob(input, shell.file, new Date(clock.now()));
+    const wait = new StartWait(clock, input, (text) => this.#announce(job.id, "ready", text));
+    const live = new LiveProcess(
+      {
+        job,
+        shell,
+        file: outputFile(this.#own.outputFolder(), job.id),
+        env: input.env ?? {},
+        onReady: () => wait.ready(),
+        onNotify: (text) => this.#announce(job.id, "output", text),
+      },
+      this.#deps,
+    );
+    this.#live.set(job.id, live);
+    jobs.add(job);
+    const warnings = await wait.portWarning(probe);
+    await live.start();
+    void live.ended.then(() => this.#ended(live));
+    const readiness = await wait.until(live.ended, signal);
+    const lastLines =
+      readiness === "ended" ? await lastLines(this.#source(job.id), this.#deps.guard) : undefined;
+    return { job: this.get(job.id) ?? job, readiness, lastLines, sameCommand, warnings };
   }
 
   get(id: string): ProcessJob | undefined {
-    throw new Error("not yet", { cause: id });
+    return this.#deps.jobs.getProcess(id);
   }
 
-  list(filter?: JobFilter): ProcessJob[] {
-    throw new Error("not yet", { cause: filter });
+  /** In the order in which they were started. */
+  list(filter: JobFilter = {}): ProcessJob[] {
+    const { jobs } = this.#deps;
+    const chosen: ProcessJob[] = [];
+    for (const job of filter.sessionID === undefined
+      ? jobs.all()
+      : jobs.byParent(filter.sessionID)) {
+      if (job.kind === "process" && matches(job, filter)) chosen.push(job);
+    }
+    return chosen;
   }
 
-  /** Throws `UserError` on an empty filter, and kills nothing. */
-  kill(filter: JobFilter, options: KillOptions): Promise<KillReport> {
-    throw new Error("not yet", { cause: [filter, options] });
+  /** Throws a `UserError` on an empty filter, and kills nothing. */
+  async kill(filter: JobFilter, options: KillOptions): Promise<KillReport> {
+    if (isEmptyFilter(filter)) {
+      throw new UserError("kill: expected an id, a session, a status or tags, got no filter");
+    }
+    const { remove = false, only = () => true } = options;
+    const withEnded = remove || filter.id !== undefined || filter.status !== undefined;
+    const chosen = this.list(filter).filter(
+      (job) => (withEnded || !isTerminal(job.status)) && only(job),
+    );
+    return { jobs: await Promise.all(chosen.map((job) => this.#killOne(job, options))) };
   }
 
-  /** Throws `UserError` for an unknown id, a wrong pattern or cursor, or a pattern that takes too long. */
-  read(id: string, request?: ReadRequest): Promise<ReadResult> {
-    throw new Error("not yet", { cause: [id, request] });
+  /** Throws a `UserError` for an unknown id, a wrong pattern or cursor, or a pattern that takes too long. */
+  async read(id: string, request: ReadRequest = {}): Promise<ReadResult> {
+    return readJob(this.#source(id), request, this.#deps.guard);
   }
 
-  stream(id: string, options?: StreamOptions): AsyncIterable<StreamPiece> {
-    throw new Error("not yet", { cause: [id, options] });
+  /**
+   * The output as it comes; ends when the process has ended and all was handed over.
+   * Throws a `UserError` for an unknown id or a wrong cursor.
+   */
+  stream(id: string, options: StreamOptions = {}): AsyncIterable<StreamPiece> {
+    return streamJob(this.#source(id), options);
   }
 
   /** `session.deleted`: ends what belongs to this session or, as its root, to its tree; global ones go on. */
-  cleanupSession(sessionID: string): Promise<KillReport> {
-    throw new Error("not yet", { cause: sessionID });
+  async cleanupSession(sessionID: string): Promise<KillReport> {
+    const { jobs } = this.#deps;
+    const chosen: ProcessJob[] = [];
+    for (const job of new Set([...jobs.byParent(sessionID), ...jobs.byRoot(sessionID)])) {
+      if (job.kind === "process" && !job.global && !isTerminal(job.status)) chosen.push(job);
+    }
+    const reason = "session_deleted";
+    return { jobs: await Promise.all(chosen.map((job) => this.#killOne(job, { reason }))) };
+  }
+
+  /**
+   * A process record of an earlier host, already in the registry. One that ran then has failed (interrupted) at
+   * once; what is left of it is listed in the record and ended.
+   */
+  recover(job: ProcessJob): void {
+    const kill = recoverJob(job, this.#deps);
+    if (!kill) return;
+    this.#background.add(kill);
+    void kill.finally(() => this.#background.delete(kill));
   }
 
   /** Ends everything and lets go of everything. Idempotent: a second call gives the same promise. */
   dispose(): Promise<void> {
-    throw new Error("not yet");
+    this.#disposing ??= this.#dispose();
+    return this.#disposing;
   }
 
-  /** Synchronous, for `exit` and signals: SIGTERM to every group, records ended as host_exit; the watchdog does the rest. */
+  /**
+   * Synchronous, for `exit` and signals: SIGTERM to every group, records ended as host_exit. What takes longer
+   * is done by the watchdog when the host is gone, or by us if it is not.
+   */
   killAllNow(): void {
-    throw new Error("not yet");
+    for (const live of this.#live.values()) {
+      try {
+        live.killNow();
+      } catch (thrown) {
+        this.#deps.log("error", "a process could not be ended with the host", {
+          id: live.id,
+          error: coerceError(thrown).message,
+        });
+      }
+    }
   }
 
   /** Removes ended records and outputs beyond `keepEnded`, `keepDays` and `totalOutputLimit`. Done after every end. */
   prune(): void {
-    throw new Error("not yet");
+    prune({ ...this.#deps, outputFolder: this.#own.outputFolder });
+  }
+
+  async #dispose(): Promise<void> {
+    const kills = [...this.#live.values()].map((live) => live.kill("host_exit"));
+    for (const result of await Promise.allSettled(kills)) {
+      if (result.status === "fulfilled") continue;
+      const error = coerceError(result.reason).message;
+      this.#deps.log("error", "a process could not be ended with its instance", { error });
+    }
+    await Promise.all(this.#background);
+    await this.#deps.watchdog.close();
+  }
+
+  async #killOne(job: ProcessJob, { reason, remove = false }: KillOptions): Promise<KilledJob> {
+    const { id } = job;
+    const live = this.#live.get(id);
+    const report: KilledJob = { job, outcome: "already_ended", survivors: [], removed: false };
+    try {
+      const killed = await live?.kill(reason);
+      if (killed) {
+        report.survivors = killed.survivors;
+        report.outcome = killed.survivors.length > 0 ? "survivors" : "killed";
+      }
+    } catch (thrown) {
+      report.outcome = "error";
+      report.error = coerceError(thrown).message;
+    }
+    report.job = this.get(id) ?? job;
+    if (remove && isTerminal(report.job.status)) {
+      forget({ ...this.#deps, outputFolder: this.#own.outputFolder }, report.job);
+      report.removed = true;
+    }
+    return report;
+  }
+
+  #ended(live: LiveProcess): void {
+    this.#live.delete(live.id);
+    this.prune();
+  }
+
+  #running({ command, cwd }: CreateInput): ProcessJob[] {
+    return [...this.#live.keys()].flatMap((id) => {
+      const job = this.get(id);
+      return job && job.command === command && job.cwd === cwd && !isTerminal(job.status)
+        ? job
+        : [];
+    });
+  }
+
+  #source(id: string): OutputSource {
+    const job = this.get(id);
+    if (!job) throw new UserError(`no background process has the id ${JSON.stringify(id)}`);
+    const file = outputFile(this.#own.outputFolder(), id);
+    return { job, file, capture: this.#live.get(id)?.capture };
+  }
+
+  #announce(id: string, kind: "output" | "ready", text: string): void {
+    const job = this.get(id);
+    if (!job) return;
+    try {
+      this.#own.announce(job, kind, text);
+    } catch (thrown) {
+      this.#deps.log("error", "a line of output could not be announced", {
+        id,
+        error: coerceError(thrown).message,
+      });
+    }
   }
 }

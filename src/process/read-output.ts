@@ -37,16 +37,22 @@ function check(request: ReadRequest, bytes: number): Wanted {
   if (!Number.isInteger(lines) || lines < 1 || lines > 10_000) {
     throw new UserError(`lines: expected a whole number from 1 to 10000, got ${lines}`);
   }
-  const from = cursor === undefined ? 0 : Number(cursor);
-  if (cursor !== undefined && (!/^\d{1,15}$/.test(cursor) || from > bytes)) {
-    throw new UserError(
-      `cursor: expected one from an earlier answer about this process, got "${cutBytes(cursor, 40)}"`,
-    );
-  }
+  const from = readCursor(cursor, bytes);
   if (mode === "grep" && pattern === undefined) {
     throw new UserError("pattern: mode grep needs one, got none");
   }
   return { mode, lines, from, pattern, stream, budget: Math.max(2048, maxBytes) - HINT_BYTES };
+}
+
+/** The place in the output that a cursor means; the start without one. Throws a `UserError`. */
+export function readCursor(cursor: string | undefined, bytes: number): number {
+  if (cursor === undefined) return 0;
+  const place = Number(cursor);
+  if (/^\d{1,15}$/.test(cursor) && place <= bytes) return place;
+  const shown = JSON.stringify(cursor.slice(0, 40));
+  throw new UserError(
+    `cursor: expected one from an earlier answer about this process, got ${shown}`,
+  );
 }
 
 function nothing(wanted: Wanted, counts: OutputCounts): ReadResult {

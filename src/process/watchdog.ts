@@ -11,6 +11,7 @@ import { once } from "node:events";
 import type { ProcessIdentity } from "../jobs/job.js";
 import { coerceError, type Clock, type Log, type Timer } from "../ports.js";
 import { WATCHDOG_SCRIPT } from "./watchdog-script.js";
+import { within } from "./within.js";
 
 export interface WatchdogDeps {
   clock: Clock;
@@ -75,15 +76,10 @@ export class Watchdog {
     this.#stop();
     if (!helper || helper.exitCode !== null || helper.signalCode !== null) return;
     helper.ref();
-    const limit = new AbortController();
-    const timer = this.#deps.clock.after(CLOSE_MILLISECONDS, () => limit.abort());
-    await once(helper, "exit", { signal: limit.signal }).catch((thrown: unknown) => {
-      this.#deps.log("warn", "the watchdog did not end in time", {
-        pid: helper.pid,
-        error: coerceError(thrown).message,
-      });
-    });
-    timer.cancel();
+    const { clock, log } = this.#deps;
+    if (await within(clock, CLOSE_MILLISECONDS, once(helper, "exit"))) return;
+    log("warn", "the watchdog did not end in time", { pid: helper.pid });
+    helper.unref();
   }
 
   #start(): void {

@@ -1,0 +1,91 @@
+/**
+ * The output of one process on its way in: into the log, past the watch, and (at most once a second, not once a
+ * piece) as numbers into the record. Whoever follows the output is told of every piece.
+ */
+import type { ProcessJob } from "../jobs/job.js";
+import type { Timer } from "../ports.js";
+import type { LiveDeps } from "./live-deps.js";
+import type { StreamNumber } from "./output-format.js";
+import { OutputLog } from "./output-log.js";
+import { OutputWatch } from "./output-watch.js";
+
+export interface CaptureRequest {
+  job: ProcessJob;
+  file: string;
+  onNotify: (text: string) => void;
+  /** A line matched the readyPattern. */
+  onReadyLine: () => void;
+}
+
+const PUBLISH_MILLISECONDS = 1000;
+
+export class Capture {
+  readonly log: OutputLog;
+  readonly #id: string;
+  readonly #deps: LiveDeps;
+  readonly #watch: OutputWatch;
+  readonly #listeners = new Set<() => void>();
+  #timer: Timer | undefined;
+  #isClosed = false;
+
+  constructor({ job, file, onNotify, onReadyLine }: CaptureRequest, deps: LiveDeps) {
+    this.#id = job.id;
+    this.#deps = deps;
+    this.log = new OutputLog(file, deps.options.outputLimit, deps.clock, deps.outputFs);
+    this.#watch = new OutputWatch({
+      notifyPattern: job.notifyPattern,
+      readyPattern: job.readyPattern,
+      guard: deps.guard,
+      now: () => performance.now(),
+      onNotify,
+      onReady: onReadyLine,
+      onProblem: onNotify,
+    });
+  }
+
+  /** What the record says of the output. */
+  get counters(): ProcessJob["output"] {
+    const { bytes, dropped, missing } = this.log;
+    return { bytes, dropped, missingSince: missing?.since, missingError: missing?.error };
+  }
+
+  /** Everything that will ever be is in the file. */
+  get isClosed(): boolean {
+    return this.#isClosed;
+  }
+
+  take(stream: StreamNumber, data: Buffer): void {
+    this.log.append(stream, data);
+    this.#watch.push(stream, data);
+    if (!this.#timer) this.#publish();
+    for (const listener of this.#listeners) listener();
+  }
+
+  /** No output follows: the last line is watched, the file closed. */
+  close(): void {
+    this.#timer?.cancel();
+    this.#watch.end();
+    this.log.close();
+    this.#isClosed = true;
+  }
+
+  /** Called after each piece and by `wake`; returns the function that stops it. */
+  onOutput(listener: () => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /** Tells whoever follows that something besides output happened: the end. */
+  wake(): void {
+    for (const listener of this.#listeners) listener();
+  }
+
+  #publish(): void {
+    const published = this.log.bytes;
+    this.#deps.jobs.updateProcess(this.#id, { output: this.counters });
+    this.#timer = this.#deps.clock.after(PUBLISH_MILLISECONDS, () => {
+      this.#timer = undefined;
+      if (this.log.bytes !== published) this.#publish();
+    });
+  }
+}

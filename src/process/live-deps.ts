@@ -1,0 +1,31 @@
+/** What a running process is given by its manager; tests of the manager pass parts of their own. */
+import type { ProcessIdentity } from "../jobs/job.js";
+import type { JobRegistry } from "../jobs/registry.js";
+import type { Options } from "../options.js";
+import type { Clock, Log } from "../ports.js";
+import type { KillSystem, KillTree } from "./kill-tree.js";
+import type { OutputFs } from "./output-log.js";
+import type { PatternGuard } from "./pattern.js";
+import type { Probe } from "./readiness.js";
+import type { SpawnFunction } from "./spawn.js";
+import type { Watchdog } from "./watchdog.js";
+
+export interface LiveSystem extends KillSystem {
+  isAlive(identity: ProcessIdentity): boolean;
+}
+
+export interface LiveDeps {
+  jobs: JobRegistry;
+  clock: Clock;
+  log: Log;
+  options: Options;
+  env: NodeJS.ProcessEnv;
+  instanceID: string;
+  spawn: SpawnFunction;
+  system: LiveSystem;
+  killTree: KillTree;
+  watchdog: Watchdog;
+  guard: PatternGuard;
+  outputFs?: OutputFs;
+  probe?: Probe;
+}

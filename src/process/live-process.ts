@@ -1,0 +1,244 @@
+/**
+ * One running process, from its start to its end. What happens, in this order and once each:
+ *
+ * 1. `start`: the shell is spawned, guarded by the watchdog, and its record becomes running; or it cannot be,
+ *    and the record becomes failed.
+ * 2. Output is captured as it comes; it is never paused.
+ * 3. The shell exits, by itself or because `kill` was called. A kill that comes when the shell has exited
+ *    already changes nothing: the job keeps its real end.
+ * 4. What is still on its way is drained, what the shell left running is listed and ended.
+ * 5. The output is closed, then the record becomes terminal; `ended` resolves. Nothing is left: no process, no
+ *    timer, no listener, no descriptor.
+ */
+import type { ProcessJob } from "../jobs/job.js";
+import { coerceError, type Timer } from "../ports.js";
+import { Capture } from "./capture.js";
+import { Drain } from "./drain.js";
+import { describeEnd } from "./end-of-job.js";
+import { JobMembers } from "./job-members.js";
+import { terminateNow, type KillOutcome, type KillTarget } from "./kill-tree.js";
+import type { LiveDeps } from "./live-deps.js";
+import { afterLong } from "./long-timer.js";
+import { Readiness } from "./readiness.js";
+import { ShellProcess } from "./shell-process.js";
+import { jobEnvironment, type Shell } from "./spawn.js";
+import type { KillReason, ProcessNote } from "./types.js";
+import { within } from "./within.js";
+
+export interface LiveRequest {
+  job: ProcessJob;
+  shell: Shell;
+  /** Where the output goes. */
+  file: string;
+  env: Readonly<Record<string, string>>;
+  onReady: () => void;
+  onNotify: (text: string) => void;
+}
+
+/** So long the pipes may take to close, and the exit to be reported, when everybody is verified dead. */
+const REPORT_MILLISECONDS = 500;
+
+export class LiveProcess {
+  readonly id: string;
+  readonly capture: Capture;
+  /** The record is terminal and everything is let go. */
+  readonly ended: Promise<void>;
+  readonly #request: LiveRequest;
+  readonly #deps: LiveDeps;
+  #resolveEnded: () => void = () => undefined;
+  #shell: ShellProcess | undefined;
+  #readiness: Readiness | undefined;
+  #timeout: Timer | undefined;
+  #drain: Drain | undefined;
+  #killReason: KillReason | undefined;
+  #killing: Promise<KillOutcome> | undefined;
+
+  constructor(request: LiveRequest, deps: LiveDeps) {
+    const { job, file, onNotify } = request;
+    this.id = job.id;
+    this.#request = request;
+    this.#deps = deps;
+    const onReadyLine = () => this.#readiness?.matched();
+    this.capture = new Capture({ job, file, onNotify, onReadyLine }, deps);
+    this.ended = new Promise((resolve) => {
+      this.#resolveEnded = resolve;
+    });
+  }
+
+  /** When it cannot be started its record is failed, with the system's message. */
+  async start(): Promise<void> {
+    if (this.#killReason) {
+      this.#end();
+      return;
+    }
+    try {
+      this.#shell = await this.#startShell();
+    } catch (thrown) {
+      this.#end(coerceError(thrown));
+      return;
+    }
+    const { identity } = this.#shell;
+    const { clock, jobs, watchdog } = this.#deps;
+    const { timeoutSeconds } = this.#request.job;
+    if (identity) watchdog.guard(this.id, identity);
+    if (timeoutSeconds !== undefined) {
+      this.#timeout = afterLong(clock, timeoutSeconds * 1000, () => this.#killLater("timeout"));
+    }
+    jobs.updateProcess(this.id, { identity });
+    jobs.start(this.id, new Date(clock.now()));
+    this.#startReadiness();
+  }
+
+  /**
+   * Resolves when the job has ended, or when it cannot be ended: then the survivors are in the outcome. Undefined:
+   * it had exited by itself before, or never ran. Throws when the kill was refused; then nothing was done.
+   */
+  async kill(reason: KillReason): Promise<KillOutcome | undefined> {
+    const shell = this.#shell;
+    const isOver = shell?.hasExited() ?? false;
+    if (!isOver || this.#killReason) this.#killReason ??= reason;
+    if (!shell || !this.#killReason) {
+      // Not started yet: `start` sees the reason and starts nothing. Or its own end is under way: hurry it.
+      this.#drain?.finish();
+      await this.ended;
+      return undefined;
+    }
+    this.#killing ??= this.#killTree();
+    const outcome = await this.#killing.catch((thrown: unknown) => {
+      this.#killing = undefined;
+      this.#killReason = undefined;
+      throw thrown;
+    });
+    const shellLives = outcome.survivors.some(({ pid }) => pid === shell.pid);
+    if (shellLives) this.#deps.jobs.updateProcess(this.id, { survivors: outcome.survivors });
+    else await this.#untilEnded(shell);
+    return outcome;
+  }
+
+  /** SIGTERM and the record's end, synchronously; the kill goes on if the host does. */
+  killNow(): void {
+    if (!this.#shell?.exit) this.#killReason ??= "host_exit";
+    if (this.#shell) terminateNow(this.#deps.system, this.#target(this.#shell));
+    this.#endRecord();
+    this.#killLater("host_exit");
+  }
+
+  #startShell(): Promise<ShellProcess> {
+    const { job, shell, env: own } = this.#request;
+    const { instanceID, env: base, spawn, system } = this.#deps;
+    const env = jobEnvironment(base, own, { jobID: this.id, instanceID });
+    const { command, cwd } = job;
+    return ShellProcess.start({ command, cwd, shell, env }, spawn, system, {
+      onOutput: (stream, data) => {
+        this.capture.take(stream, data);
+        this.#drain?.output();
+      },
+      onExit: () => this.#exited(),
+      onClose: () => this.#drain?.finish(),
+      onError: (error) => this.#warn("its handle", error),
+    });
+  }
+
+  #exited(): void {
+    this.#finish().catch((thrown: unknown) => {
+      this.#warn("its end", thrown);
+      this.#end();
+    });
+  }
+
+  async #finish(): Promise<void> {
+    const shell = this.#shell;
+    if (!shell) return;
+    const leftovers = this.#killing ? [] : await this.#endLeftovers(shell);
+    const survivors = await this.#survivors();
+    if (!shell.isClosed) await within(this.#deps.clock, REPORT_MILLISECONDS, shell.closed);
+    shell.release();
+    this.#deps.jobs.updateProcess(this.id, {
+      exitCode: shell.exit?.code ?? undefined,
+      signal: shell.exit?.signal ?? undefined,
+      leftovers: leftovers.length > 0 ? leftovers : undefined,
+      survivors: survivors.length > 0 ? survivors : undefined,
+    });
+    this.#end();
+  }
+
+  /** What the shell left running: listed, then ended. A kill that was called meanwhile is waited for instead. */
+  async #endLeftovers(shell: ShellProcess): Promise<ProcessNote[]> {
+    const { system, clock } = this.#deps;
+    this.#drain = new Drain(clock);
+    if (shell.isClosed) this.#drain.finish();
+    await this.#drain.over;
+    if (system.platform === "win32") return [];
+    const leftovers = new JobMembers(system, this.#target(shell), true).notes();
+    if (leftovers.length > 0) this.#killing ??= this.#killTree();
+    return leftovers;
+  }
+
+  async #survivors(): Promise<ProcessNote[]> {
+    try {
+      return (await this.#killing)?.survivors ?? [];
+    } catch (thrown) {
+      this.#warn("ending what it left", thrown);
+      return [];
+    }
+  }
+
+  async #untilEnded(shell: ShellProcess): Promise<void> {
+    const { clock } = this.#deps;
+    if (!shell.exit && !(await within(clock, REPORT_MILLISECONDS, this.ended)) && !shell.exit) {
+      this.#warn("its exit", "the shell is gone, but its exit was never reported");
+      shell.presumeExit();
+    }
+    await this.ended;
+  }
+
+  /** Lets go of everything, in this order: the last bytes can be read when the end is told. */
+  #end(cannotStart?: Error): void {
+    this.#timeout?.cancel();
+    this.#readiness?.stop();
+    this.capture.close();
+    this.#deps.watchdog.release(this.id);
+    this.#deps.jobs.updateProcess(this.id, { output: this.capture.counters });
+    this.#endRecord(cannotStart);
+    this.#resolveEnded();
+    this.capture.wake();
+  }
+
+  #endRecord(cannotStart?: Error): void {
+    const at = new Date(this.#deps.clock.now());
+    const end = describeEnd(this.#request.job, this.#shell?.exit, this.#killReason);
+    const failed = { status: "failed", reason: "error", error: cannotStart?.message } as const;
+    this.#deps.jobs.end(this.id, { ...(cannotStart ? failed : end), at });
+  }
+
+  #target({ pid, identity }: ShellProcess): KillTarget {
+    return { pid, identity, held: true, jobID: this.id };
+  }
+
+  #killTree(): Promise<KillOutcome> {
+    const { killTree, options } = this.#deps;
+    if (!this.#shell) throw new Error("nothing was started");
+    return killTree(this.#target(this.#shell), options.killGraceMilliseconds);
+  }
+
+  #killLater(reason: KillReason): void {
+    this.kill(reason).catch((thrown: unknown) => this.#warn(`ending it (${reason})`, thrown));
+  }
+
+  #startReadiness(): void {
+    const { readyPattern, readyPort } = this.#request.job;
+    if (readyPattern === undefined && readyPort === undefined) return;
+    const { clock, probe, jobs } = this.#deps;
+    const onReady = () => {
+      jobs.updateProcess(this.id, { readyAt: new Date(clock.now()) });
+      this.#request.onReady();
+    };
+    const pattern = readyPattern !== undefined;
+    this.#readiness = new Readiness({ pattern, port: readyPort, clock, probe, onReady });
+  }
+
+  #warn(what: string, thrown: unknown): void {
+    const error = coerceError(thrown).message;
+    this.#deps.log("warn", `process ${this.id}: ${what} failed`, { error });
+  }
+}

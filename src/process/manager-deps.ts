@@ -1,0 +1,60 @@
+/** What a `BackgroundProcessManager` is given, and what it makes of it for its processes. */
+import { randomBytes } from "node:crypto";
+import type { ProcessJob } from "../jobs/job.js";
+import type { JobRegistry } from "../jobs/registry.js";
+import type { Options } from "../options.js";
+import type { Clock, Log } from "../ports.js";
+import { isAlive } from "./identity.js";
+import { chooseKillTree, systemForKill } from "./kill-tree.js";
+import type { LiveDeps, LiveSystem } from "./live-deps.js";
+import type { OutputFs } from "./output-log.js";
+import { PatternGuard } from "./pattern.js";
+import type { Probe } from "./readiness.js";
+import { systemSpawn, type SpawnFunction } from "./spawn.js";
+import { Watchdog } from "./watchdog.js";
+
+export interface ProcessManagerDeps {
+  jobs: JobRegistry;
+  clock: Clock;
+  log: Log;
+  options: Options;
+  /** Absolute; made (0700) when the first output is written. Each output is `PROCESS_ID.log` in it. */
+  outputFolder: () => string;
+  /**
+   * A line that the session should hear of (`output`), or readiness that came after `create` had returned
+   * (`ready`). What it throws is logged.
+   */
+  announce: (job: ProcessJob, kind: "output" | "ready", text: string) => void;
+  /** The environment that processes inherit, and in which the shell is looked up; `process.env` by default. */
+  env?: NodeJS.ProcessEnv;
+  /** For tests: parts of the system. */
+  spawn?: SpawnFunction;
+  system?: LiveSystem;
+  outputFs?: OutputFs;
+  probe?: Probe;
+  watchdog?: Watchdog;
+}
+
+export function buildDeps(deps: ProcessManagerDeps): LiveDeps {
+  const { jobs, clock, log, options, outputFs, probe, env = process.env } = deps;
+  const instanceID = randomBytes(8).toString("hex");
+  const system: LiveSystem = deps.system ?? {
+    ...systemForKill(clock),
+    isAlive: (identity) => isAlive(identity),
+  };
+  return {
+    jobs,
+    clock,
+    log,
+    options,
+    env,
+    instanceID,
+    spawn: deps.spawn ?? systemSpawn,
+    system,
+    killTree: chooseKillTree(system),
+    watchdog: deps.watchdog ?? new Watchdog({ clock, log, instanceID, env }),
+    guard: new PatternGuard(),
+    outputFs,
+    probe,
+  };
+}

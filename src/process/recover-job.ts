@@ -1,0 +1,33 @@
+/**
+ * What to do with the record of a process that ran when an earlier host died: it has failed (interrupted) at
+ * once, and what is left of it is ended; by its recorded number only if that is still the same process, and by
+ * its marker. Nobody else is signalled.
+ */
+import type { ProcessJob } from "../jobs/job.js";
+import { isTerminal } from "../jobs/status.js";
+import { coerceError } from "../ports.js";
+import { JobMembers } from "./job-members.js";
+import type { LiveDeps } from "./live-deps.js";
+
+/** Undefined when there is nobody to end; otherwise it resolves, always, when that is done. */
+export function recoverJob(job: ProcessJob, deps: LiveDeps): Promise<void> | undefined {
+  if (isTerminal(job.status)) return undefined;
+  const { jobs, clock, system, options, killTree, log } = deps;
+  const { id, identity } = job;
+  const target = { pid: identity?.pid ?? 0, identity, held: false, jobID: id };
+  const isSame = identity !== undefined && system.isAlive(identity);
+  const leftovers = new JobMembers(system, target, isSame).notes();
+  if (leftovers.length > 0) jobs.updateProcess(id, { leftovers });
+  const error = "OpenCode ended while it ran";
+  jobs.end(id, { status: "failed", reason: "interrupted", error, at: new Date(clock.now()) });
+  if (leftovers.length === 0) return undefined;
+  return killTree(target, options.killGraceMilliseconds).then(
+    ({ survivors }) => {
+      if (survivors.length > 0) jobs.updateProcess(id, { survivors });
+    },
+    (thrown: unknown) => {
+      const reason = coerceError(thrown).message;
+      log("warn", `process ${id} of an earlier OpenCode could not be ended`, { error: reason });
+    },
+  );
+}

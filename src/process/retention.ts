@@ -1,0 +1,88 @@
+/**
+ * What is kept of ended processes: so many records, for so many days, and outputs of so many bytes in all. The
+ * oldest go first. A record that is too old goes with its output; when only the space for outputs runs out, the
+ * record stays and says that its output is gone. Live processes are never touched, only counted.
+ */
+import { rmSync, statSync } from "node:fs";
+import { join } from "node:path";
+import type { ProcessJob } from "../jobs/job.js";
+import type { JobRegistry } from "../jobs/registry.js";
+import { isTerminal } from "../jobs/status.js";
+import type { Options } from "../options.js";
+import { coerceError, type Clock, type Log } from "../ports.js";
+
+export interface RetentionDeps {
+  jobs: JobRegistry;
+  clock: Pick<Clock, "now">;
+  log: Log;
+  options: Pick<Options, "keepEnded" | "keepDays" | "totalOutputLimit">;
+  outputFolder: () => string;
+}
+
+const DAY = 24 * 60 * 60 * 1000;
+
+/** Where the output of a process is. */
+export function outputFile(folder: string, id: string): string {
+  return join(folder, `${id}.log`);
+}
+
+export function prune(deps: RetentionDeps): void {
+  const { jobs, clock, options } = deps;
+  const processes = jobs.all().filter((job) => job.kind === "process");
+  const ended = processes
+    .filter((job) => isTerminal(job.status))
+    .sort((a, b) => endOf(b) - endOf(a));
+  const oldest = clock.now() - options.keepDays * DAY;
+  const kept = ended.filter((job, i) => i < options.keepEnded && endOf(job) >= oldest);
+  for (const job of ended) if (!kept.includes(job)) forget(deps, job);
+
+  const sizes = new Map(processes.map((job) => [job.id, sizeOf(deps, job.id)]));
+  const live = processes.filter((job) => !isTerminal(job.status));
+  let left = options.totalOutputLimit;
+  for (const job of live) left -= sizes.get(job.id) ?? 0;
+  for (const job of kept) {
+    const size = sizes.get(job.id) ?? 0;
+    left -= size;
+    if (left >= 0 || size === 0) continue;
+    left += size;
+    removeOutput(deps, job.id);
+    jobs.updateProcess(job.id, { output: { ...job.output, dropped: job.output.bytes } });
+  }
+}
+
+/** Removes a record and its output. */
+export function forget(
+  deps: Pick<RetentionDeps, "jobs" | "log" | "outputFolder">,
+  job: ProcessJob,
+): void {
+  deps.jobs.remove(job.id);
+  removeOutput(deps, job.id);
+}
+
+function removeOutput(
+  { outputFolder, log }: Pick<RetentionDeps, "outputFolder" | "log">,
+  id: string,
+): void {
+  try {
+    rmSync(outputFile(outputFolder(), id), { force: true });
+  } catch (thrown) {
+    log("warn", "an output could not be removed", { id, error: coerceError(thrown).message });
+  }
+}
+
+/** Bytes on disk; 0 when there is no file, or it cannot be looked at. */
+function sizeOf(
+  { outputFolder, log }: Pick<RetentionDeps, "outputFolder" | "log">,
+  id: string,
+): number {
+  try {
+    return statSync(outputFile(outputFolder(), id), { throwIfNoEntry: false })?.size ?? 0;
+  } catch (thrown) {
+    log("warn", "an output could not be looked at", { id, error: coerceError(thrown).message });
+    return 0;
+  }
+}
+
+function endOf(job: ProcessJob): number {
+  return (job.completedAt ?? job.createdAt).getTime();
+}

@@ -1,0 +1,103 @@
+/**
+ * The shell that runs a command, as the system's handle shows it: its identity, its output, its exit (`exit`:
+ * the shell itself is gone) and the closing of its pipes (`close`: so is everybody who held them).
+ */
+import type { ChildProcess } from "node:child_process";
+import type { ProcessIdentity } from "../jobs/job.js";
+import type { ShellExit } from "./end-of-job.js";
+import { STDERR, STDOUT, type StreamNumber } from "./output-format.js";
+import { startCommand, type SpawnFunction, type StartRequest } from "./spawn.js";
+
+export interface ShellSystem {
+  identify(pid: number): ProcessIdentity | undefined;
+  isAlive(identity: ProcessIdentity): boolean;
+}
+
+export interface ShellEvents {
+  onOutput(stream: StreamNumber, data: Buffer): void;
+  /** Once, also when the system reports an exit that `presumeExit` had presumed. */
+  onExit(exit: ShellExit): void;
+  /** At once when both pipes are closed; there may be output until then, also after the exit. */
+  onClose(): void;
+  /** The handle or a pipe reports an error; `exit` and `close` come all the same. */
+  onError(error: Error): void;
+}
+
+export class ShellProcess {
+  readonly pid: number;
+  /** Undefined when it had ended before it could be looked at. */
+  readonly identity: ProcessIdentity | undefined;
+  readonly closed: Promise<void>;
+  readonly #child: ChildProcess;
+  readonly #system: ShellSystem;
+  readonly #events: ShellEvents;
+  #exit: ShellExit | undefined;
+  #isClosed = false;
+
+  /** Throws what the system says when it cannot be started. */
+  static async start(
+    request: StartRequest,
+    spawn: SpawnFunction,
+    system: ShellSystem,
+    events: ShellEvents,
+  ): Promise<ShellProcess> {
+    const child = startCommand(request, spawn);
+    const { pid } = child;
+    if (pid !== undefined) return new ShellProcess(child, pid, system, events);
+    throw await new Promise<Error>((resolve) => child.once("error", resolve));
+  }
+
+  private constructor(child: ChildProcess, pid: number, system: ShellSystem, events: ShellEvents) {
+    this.#child = child;
+    this.pid = pid;
+    this.identity = system.identify(pid);
+    this.#system = system;
+    this.#events = events;
+    child.on("error", (error) => events.onError(error));
+    for (const stream of [child.stdout, child.stderr]) {
+      stream?.on("error", (error) => events.onError(error));
+    }
+    child.stdout?.on("data", (data: Buffer) => events.onOutput(STDOUT, data));
+    child.stderr?.on("data", (data: Buffer) => events.onOutput(STDERR, data));
+    child.once("exit", (code, signal) => this.#setExit({ code, signal }));
+    this.closed = new Promise((resolve) => {
+      child.once("close", () => {
+        this.#isClosed = true;
+        events.onClose();
+        resolve();
+      });
+    });
+  }
+
+  /** How it exited, as far as that was reported. */
+  get exit(): ShellExit | undefined {
+    return this.#exit;
+  }
+
+  get isClosed(): boolean {
+    return this.#isClosed;
+  }
+
+  /** It has exited, although the report may still be on its way: a zombie is not alive. */
+  hasExited(): boolean {
+    if (this.#exit) return true;
+    return this.identity !== undefined && !this.#system.isAlive(this.identity);
+  }
+
+  /** It is known to be gone, but nothing reported its exit: how it exited stays unknown. */
+  presumeExit(): void {
+    this.#setExit({ code: null, signal: null });
+  }
+
+  /** No output is wanted any more, whoever holds the pipes. */
+  release(): void {
+    this.#child.stdout?.destroy();
+    this.#child.stderr?.destroy();
+  }
+
+  #setExit(exit: ShellExit): void {
+    if (this.#exit) return;
+    this.#exit = exit;
+    this.#events.onExit(exit);
+  }
+}
