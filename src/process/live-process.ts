@@ -95,8 +95,7 @@ export class LiveProcess {
    */
   async kill(reason: KillReason): Promise<KillOutcome | undefined> {
     const shell = this.#shell;
-    const isOver = shell?.hasExited() ?? false;
-    if (!isOver || this.#killReason) this.#killReason ??= reason;
+    if (!shell?.hasExited()) this.#killReason ??= reason;
     if (!shell || !this.#killReason) {
       // Not started yet: `start` sees the reason and starts nothing. Or its own end is under way: hurry it.
       this.#drain?.finish();

@@ -24,6 +24,7 @@ import type { ProcessJob } from "../jobs/job.js";
 import { isTerminal } from "../jobs/status.js";
 import { coerceError, UserError } from "../ports.js";
 import { checkInput, type StartInput } from "./check-input.js";
+import { killJob } from "./kill-job.js";
 import type { LiveDeps } from "./live-deps.js";
 import { LiveProcess } from "./live-process.js";
 import { buildDeps, type ProcessManagerDeps } from "./manager-deps.js";
@@ -37,7 +38,6 @@ import type {
   CreateInput,
   CreateOptions,
   CreateResult,
-  KilledJob,
   KillOptions,
   KillReport,
   ReadRequest,
@@ -102,9 +102,9 @@ export class BackgroundProcessManager {
     await live.start();
     void live.ended.then(() => this.#ended(live));
     const readiness = await wait.until(live.ended, signal);
-    const lastLines =
+    const last =
       readiness === "ended" ? await lastLines(this.#source(job.id), this.#deps.guard) : undefined;
-    return { job: this.get(job.id) ?? job, readiness, lastLines, sameCommand, warnings };
+    return { job: this.get(job.id) ?? job, readiness, lastLines: last, sameCommand, warnings };
   }
 
   get(id: string): ProcessJob | undefined {
@@ -114,13 +114,9 @@ export class BackgroundProcessManager {
   /** In the order in which they were started. */
   list(filter: JobFilter = {}): ProcessJob[] {
     const { jobs } = this.#deps;
-    const chosen: ProcessJob[] = [];
-    for (const job of filter.sessionID === undefined
-      ? jobs.all()
-      : jobs.byParent(filter.sessionID)) {
-      if (job.kind === "process" && matches(job, filter)) chosen.push(job);
-    }
-    return chosen;
+    const candidates =
+      filter.sessionID === undefined ? jobs.all() : jobs.byParent(filter.sessionID);
+    return candidates.filter((job) => job.kind === "process").filter((job) => matches(job, filter));
   }
 
   /** Throws a `UserError` on an empty filter, and kills nothing. */
@@ -133,7 +129,7 @@ export class BackgroundProcessManager {
     const chosen = this.list(filter).filter(
       (job) => (withEnded || !isTerminal(job.status)) && only(job),
     );
-    return { jobs: await Promise.all(chosen.map((job) => this.#killOne(job, options))) };
+    return this.#kill(chosen, options);
   }
 
   /** Throws a `UserError` for an unknown id, a wrong pattern or cursor, or a pattern that takes too long. */
@@ -156,8 +152,7 @@ export class BackgroundProcessManager {
     for (const job of new Set([...jobs.byParent(sessionID), ...jobs.byRoot(sessionID)])) {
       if (job.kind === "process" && !job.global && !isTerminal(job.status)) chosen.push(job);
     }
-    const reason = "session_deleted";
-    return { jobs: await Promise.all(chosen.map((job) => this.#killOne(job, { reason }))) };
+    return this.#kill(chosen, { reason: "session_deleted" });
   }
 
   /**
@@ -210,26 +205,14 @@ export class BackgroundProcessManager {
     await this.#deps.watchdog.close();
   }
 
-  async #killOne(job: ProcessJob, { reason, remove = false }: KillOptions): Promise<KilledJob> {
-    const { id } = job;
-    const live = this.#live.get(id);
-    const report: KilledJob = { job, outcome: "already_ended", survivors: [], removed: false };
-    try {
-      const killed = await live?.kill(reason);
-      if (killed) {
-        report.survivors = killed.survivors;
-        report.outcome = killed.survivors.length > 0 ? "survivors" : "killed";
-      }
-    } catch (thrown) {
-      report.outcome = "error";
-      report.error = coerceError(thrown).message;
-    }
-    report.job = this.get(id) ?? job;
-    if (remove && isTerminal(report.job.status)) {
-      forget({ ...this.#deps, outputFolder: this.#own.outputFolder }, report.job);
-      report.removed = true;
-    }
-    return report;
+  async #kill(
+    chosen: readonly ProcessJob[],
+    options: Pick<KillOptions, "reason" | "remove">,
+  ): Promise<KillReport> {
+    const outputs = { ...this.#deps, outputFolder: this.#own.outputFolder };
+    const deps = { jobs: this.#deps.jobs, forget: (job: ProcessJob) => forget(outputs, job) };
+    const kills = chosen.map((job) => killJob(job, this.#live.get(job.id), options, deps));
+    return { jobs: await Promise.all(kills) };
   }
 
   #ended(live: LiveProcess): void {
