@@ -59,7 +59,7 @@ const ROWS: Row[] = [
   },
 ];
 
-void describe("how a run ended", () => {
+describe("how a run ended", () => {
   const bed = useHost();
 
   for (const [index, { what, child, told }] of ROWS.entries()) {

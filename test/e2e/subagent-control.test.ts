@@ -6,7 +6,7 @@ import { gate, text, toolCall } from "../../fixtures/model/index.js";
 import { childOf, firstJob, launch, noticeTo } from "./support.js";
 import { useHost } from "./use-host.js";
 
-void describe("a subagent under control", () => {
+describe("a subagent under control", () => {
   const bed = useHost({
     pluginOptions: { concurrency: 3 },
     config: {

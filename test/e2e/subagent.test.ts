@@ -7,7 +7,7 @@ import { useHost, type Bed } from "./use-host.js";
 
 const HEADER = "[Automatic event from the background manager.";
 
-void describe("a subagent on a real host", () => {
+describe("a subagent on a real host", () => {
   const bed = useHost();
 
   bed.test("counts two tool calls, completes, and its parent answers the notice", async () => {

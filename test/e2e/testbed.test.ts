@@ -25,7 +25,7 @@ import { useHost } from "./use-host.js";
 const TRIVIAL = join(PACKAGE_ROOT, "fixtures/plugins/trivial.js");
 const plugins = [[TRIVIAL, { greeting: "heard" }]] as const;
 
-void describe("a scripted turn on a real host", () => {
+describe("a scripted turn on a real host", () => {
   const bed = useHost({ plugins });
 
   bed.test("answers with text, and its title request uses up no step", async () => {
