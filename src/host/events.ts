@@ -14,7 +14,14 @@ export type HostEvent =
   /** The end of a run, or one of several signs of it: `session.status` idle and `session.idle`, often twice. */
   | { type: "idle"; sessionID: string }
   | { type: "retry"; sessionID: string; attempt: number; message: string; nextAt: Date }
-  | { type: "tool"; sessionID: string; callID: string; tool: string; status: string }
+  | {
+      type: "tool";
+      sessionID: string;
+      messageID: string;
+      callID: string;
+      tool: string;
+      status: string;
+    }
   | { type: "user"; sessionID: string; messageID: string }
   | { type: "assistant"; sessionID: string; message: AssistantInfo }
   | { type: "error"; sessionID: string; error: RunError }
@@ -52,6 +59,7 @@ const shapes = {
     part: z.discriminatedUnion("type", [
       z.object({
         type: z.literal("tool"),
+        messageID: z.string(),
         callID: z.string(),
         tool: z.string(),
         state: z.object({ status: z.string() }),
@@ -88,8 +96,8 @@ export function translateEvent(raw: unknown): HostEvent | undefined {
     case "message.part.updated": {
       const part = shapes.part.safeParse(properties).data?.part;
       if (!part) return { type: "activity", sessionID };
-      const { callID, tool, state } = part;
-      return { type: "tool", sessionID, callID, tool, status: state.status };
+      const { messageID, callID, tool, state } = part;
+      return { type: "tool", sessionID, messageID, callID, tool, status: state.status };
     }
     case "message.updated": {
       const info = shapes.message.safeParse(properties).data?.info;

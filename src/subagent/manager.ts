@@ -316,7 +316,8 @@ export class BackgroundManager {
     }
     this.#blocked.resumed(job.id);
     if (event.type === "activity" && event.text) live.sawText(event.text);
-    if (event.type === "error") live.sessionError = event.error;
+    // A second one is a consequence of the first.
+    if (event.type === "error") live.sessionError ??= event.error;
     if (event.type === "assistant") {
       live.sawUsage(event.message.id, event.message.usage);
       jobs.updateSubagent(job.id, live.totals());

@@ -1,0 +1,229 @@
+// Owns: a host in memory: sessions, messages with ids that sort by time, who is busy, what is pending.
+// Promises: every request is recorded; any method can be made to fail or to wait; nothing happens by itself.
+import { deferred, type Deferred } from "../../fixtures/deferred.js";
+import {
+  HostError,
+  type AgentInfo,
+  type AssistantMessage,
+  type Host,
+  type Message,
+  type PendingRequest,
+  type PermissionRule,
+  type PromptInput,
+  type SessionInfo,
+  type Toast,
+  type UserMessage,
+} from "../../src/host/host.js";
+import { IdSource } from "../../src/host/ids.js";
+import type { Clock } from "../../src/ports.js";
+
+export const MODEL = { providerID: "scripted", modelID: "m1" };
+const NO_USAGE = { input: 0, output: 0, reasoning: 0, cacheRead: 0, cost: 0 };
+
+function agent(name: string, more: Partial<AgentInfo> = {}): AgentInfo {
+  return { name, mode: "subagent", hidden: false, permission: [], ...more };
+}
+
+export class FakeHost implements Host {
+  readonly sessions = new Map<string, { info: SessionInfo; messages: Message[] }>();
+  readonly busy = new Set<string>();
+  readonly prompts: PromptInput[] = [];
+  readonly aborted: string[] = [];
+  readonly toasts: Toast[] = [];
+  readonly rejected: { requestID: string; reason: string }[] = [];
+  readonly asked: PendingRequest[] = [];
+  /** How often each method was called. */
+  readonly calls = new Map<keyof Host, number>();
+  agentList: AgentInfo[] = [
+    agent("general"),
+    agent("explore", { permission: [{ permission: "edit", pattern: "*", action: "deny" }] }),
+    agent("build", { mode: "primary" }),
+    agent("plan", {
+      mode: "primary",
+      permission: [{ permission: "edit", pattern: "*", action: "deny" }],
+    }),
+    agent("secret", { hidden: true }),
+  ];
+  modelList = ["scripted/m1", "scripted/m2", "other/m1"];
+  /** Called when a prompt has been stored. */
+  onPrompt: (input: PromptInput) => void = () => undefined;
+  onAbort: (sessionID: string) => void = () => undefined;
+  /** Session rules that are really stored, when a host does not take what it is given. */
+  storeRules: (rules: PermissionRule[]) => PermissionRule[] = (rules) => rules;
+  readonly #ids: IdSource;
+  readonly #failures = new Map<keyof Host, { left: number; error: Error }>();
+  readonly #gates = new Map<keyof Host, Deferred<void>>();
+  #sessionCount = 0;
+
+  constructor(clock: Clock) {
+    this.#ids = new IdSource(() => clock.now());
+  }
+
+  /** The next so many calls of a method reject. */
+  fail(
+    method: keyof Host,
+    times = Infinity,
+    error: Error = new HostError("scripted refusal", 500),
+  ) {
+    this.#failures.set(method, { left: times, error });
+  }
+
+  heal(method: keyof Host): void {
+    this.#failures.delete(method);
+  }
+
+  /** Calls of a method wait until the returned promise is resolved. */
+  block(method: keyof Host): Deferred<void> {
+    const gate = deferred<void>();
+    this.#gates.set(method, gate);
+    const open = (): void => {
+      if (this.#gates.get(method) === gate) this.#gates.delete(method);
+    };
+    gate.promise.then(open, open);
+    return gate;
+  }
+
+  addSession(info: Partial<SessionInfo> = {}): string {
+    const id = info.id ?? `ses_${String(++this.#sessionCount).padStart(4, "0")}`;
+    const session = { directory: "/project", permission: [], ...info, id };
+    this.sessions.set(id, { info: session, messages: [] });
+    return id;
+  }
+
+  /** A session whose user has typed something. */
+  addRoot(speaker: Partial<UserMessage> = {}): string {
+    const id = this.addSession();
+    this.addUser(id, speaker);
+    return id;
+  }
+
+  addUser(sessionID: string, more: Partial<UserMessage> = {}): UserMessage {
+    const message: UserMessage = {
+      role: "user",
+      id: this.newMessageID(),
+      agent: "build",
+      model: MODEL,
+      text: "typed",
+      real: true,
+      ...more,
+    };
+    this.store(sessionID, message);
+    return message;
+  }
+
+  /** An answer to the newest user message, finished unless told otherwise. */
+  addAssistant(sessionID: string, more: Partial<AssistantMessage> = {}): AssistantMessage {
+    const newest = this.#stored(sessionID).findLast(({ role }) => role === "user");
+    const message: AssistantMessage = {
+      role: "assistant",
+      id: this.newMessageID(),
+      parentID: newest?.id ?? "",
+      providerID: MODEL.providerID,
+      completed: true,
+      finish: "stop",
+      summary: false,
+      usage: NO_USAGE,
+      text: "",
+      tools: [],
+      ...more,
+    };
+    this.store(sessionID, message);
+    return message;
+  }
+
+  newMessageID(): string {
+    return this.#ids.next("msg");
+  }
+
+  store(sessionID: string, message: Message): void {
+    const messages = this.#stored(sessionID);
+    messages.push(message);
+    messages.sort((one, other) => (one.id < other.id ? -1 : 1));
+  }
+
+  async createSession(input: { parentID: string; title: string; permission: PermissionRule[] }) {
+    await this.#call("createSession");
+    const { parentID, permission } = input;
+    const id = this.addSession({ parentID, permission: this.storeRules(permission) });
+    return this.#get(id).info;
+  }
+
+  async session(sessionID: string) {
+    await this.#call("session");
+    return this.sessions.get(sessionID)?.info;
+  }
+
+  async prompt(input: PromptInput) {
+    await this.#call("prompt");
+    this.prompts.push(input);
+    const { sessionID, messageID: id, text, agent, model = MODEL, variant, synthetic } = input;
+    const known = this.#stored(sessionID).some((message) => message.id === id);
+    if (text !== undefined && known) throw new Error(`the parts of ${id} would be doubled`);
+    if (text === undefined && !known) throw new Error(`an empty message ${id} would be inserted`);
+    if (text !== undefined) {
+      this.addUser(sessionID, { id, text, agent, model, variant, real: !synthetic });
+    }
+    this.onPrompt(input);
+  }
+
+  async abort(sessionID: string) {
+    this.aborted.push(sessionID);
+    await this.#call("abort");
+    this.onAbort(sessionID);
+  }
+
+  async busySessions() {
+    await this.#call("busySessions");
+    return new Set(this.busy);
+  }
+
+  async messages(sessionID: string, limit?: number) {
+    await this.#call("messages");
+    const messages = this.#get(sessionID).messages;
+    return limit === undefined ? [...messages] : messages.slice(-limit);
+  }
+
+  async agents() {
+    await this.#call("agents");
+    return this.agentList;
+  }
+
+  async models() {
+    await this.#call("models");
+    return this.modelList;
+  }
+
+  async pendingRequests() {
+    await this.#call("pendingRequests");
+    return [...this.asked];
+  }
+
+  async rejectPermission(requestID: string, reason: string) {
+    await this.#call("rejectPermission");
+    this.rejected.push({ requestID, reason });
+  }
+
+  async toast(toast: Toast) {
+    await this.#call("toast");
+    this.toasts.push(toast);
+  }
+
+  async #call(method: keyof Host): Promise<void> {
+    this.calls.set(method, (this.calls.get(method) ?? 0) + 1);
+    await this.#gates.get(method)?.promise;
+    const failure = this.#failures.get(method);
+    if (!failure || failure.left <= 0) return;
+    failure.left -= 1;
+    throw failure.error;
+  }
+
+  #get(sessionID: string) {
+    const session = this.sessions.get(sessionID);
+    if (!session) throw new HostError(`Session not found: ${sessionID}`, 404);
+    return session;
+  }
+
+  #stored(sessionID: string): Message[] {
+    return this.#get(sessionID).messages;
+  }
+}

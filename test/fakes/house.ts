@@ -1,0 +1,158 @@
+// Owns: the wiring that a test of subagents or notices needs: the same parts as workspace.ts, without a disk and
+// without processes. Promises: time moves only by the clock; unexpected log lines can be asserted.
+import type { HostEvent } from "../../src/host/events.js";
+import { IdSource } from "../../src/host/ids.js";
+import type { AssistantMessage } from "../../src/host/host.js";
+import { SessionTree } from "../../src/host/session-tree.js";
+import type { Job, SubagentJob } from "../../src/jobs/job.js";
+import { JobRegistry } from "../../src/jobs/registry.js";
+import { isTerminal } from "../../src/jobs/status.js";
+import { Notices } from "../../src/notices/notices.js";
+import type { Excerpt } from "../../src/notices/wording.js";
+import { parseOptions, type Options } from "../../src/options.js";
+import type { LogLevel } from "../../src/ports.js";
+import { BackgroundManager, type LaunchInput } from "../../src/subagent/manager.js";
+import { FakeClock, settle } from "./clock.js";
+import { FakeHost } from "./host.js";
+
+export interface HouseSettings {
+  options?: Partial<Options>;
+  host?: (clock: FakeClock) => FakeHost;
+  ids?: (clock: FakeClock) => IdSource;
+}
+
+export class House {
+  readonly clock = new FakeClock();
+  readonly options: Options;
+  readonly host: FakeHost;
+  readonly logged: { level: LogLevel; message: string }[] = [];
+  readonly jobs: JobRegistry;
+  readonly ids: IdSource;
+  readonly tree: SessionTree;
+  readonly notices: Notices;
+  readonly tasks: BackgroundManager;
+  readonly endedProcesses: string[] = [];
+  readonly stoppedByUser: string[] = [];
+  /** How often each job became terminal. */
+  readonly ends = new Map<string, number>();
+  excerpt: (job: Job) => Promise<Excerpt>;
+  save: () => Promise<void> = () => Promise.resolve();
+  endProcesses: (sessionID: string) => Promise<void> = () => Promise.resolve();
+
+  constructor(settings: HouseSettings = {}) {
+    const { clock } = this;
+    this.options = { ...parseOptions().options, ...settings.options };
+    this.host = settings.host?.(clock) ?? new FakeHost(clock);
+    const log = (level: LogLevel, message: string) => void this.logged.push({ level, message });
+    this.jobs = new JobRegistry(log);
+    this.jobs.onChange(({ type, job }) => {
+      if (type === "ended") this.ends.set(job.id, (this.ends.get(job.id) ?? 0) + 1);
+    });
+    this.ids = settings.ids?.(clock) ?? new IdSource(() => clock.now());
+    this.tree = new SessionTree(this.host);
+    const { host, jobs, ids, tree, options } = this;
+    const ports = { host, jobs, ids, clock, log, options };
+    this.excerpt = async (job) => {
+      if (job.kind === "process") return { text: "", total: 0 };
+      const { text } = await this.tasks.result(job);
+      return { text, total: text.length };
+    };
+    this.notices = new Notices({
+      ...ports,
+      excerpt: (job) => this.excerpt(job),
+      save: () => this.save(),
+      onParentAbort: (sessionID) => this.stoppedByUser.push(sessionID),
+    });
+    this.tasks = new BackgroundManager({
+      ...ports,
+      tree,
+      notices: this.notices,
+      outbox: this.notices.outbox,
+      endProcessesOf: async (sessionID) => {
+        this.endedProcesses.push(sessionID);
+        await this.endProcesses(sessionID);
+      },
+      handle: (event) => this.event(event),
+      persist: () => this.save(),
+      restore: () => Promise.resolve(),
+    });
+  }
+
+  event(event: HostEvent): void {
+    if (event.type === "created") this.tree.learn(event.sessionID, event.parentID);
+    this.tasks.onEvent(event);
+    this.notices.onEvent(event);
+    if (event.type === "deleted") this.tree.forget(event.sessionID);
+  }
+
+  busy(sessionID: string): void {
+    this.host.busy.add(sessionID);
+    this.event({ type: "busy", sessionID });
+  }
+
+  /** The session is idle, and says so twice, as the host does. */
+  idle(sessionID: string): void {
+    this.host.busy.delete(sessionID);
+    this.event({ type: "idle", sessionID });
+    this.event({ type: "idle", sessionID });
+  }
+
+  /** The host runs a step: busy, and an assistant message as given. */
+  step(sessionID: string, more: Partial<AssistantMessage> = {}): AssistantMessage {
+    this.busy(sessionID);
+    const message = this.host.addAssistant(sessionID, more);
+    for (const { callID, tool, status } of message.tools) {
+      this.event({ type: "tool", sessionID, messageID: message.id, callID, tool, status });
+    }
+    this.event({ type: "assistant", sessionID, message });
+    return message;
+  }
+
+  /** A whole run: one step, then idle. */
+  async answer(sessionID: string, more: Partial<AssistantMessage> | string = {}): Promise<void> {
+    this.step(sessionID, typeof more === "string" ? { text: more } : more);
+    this.idle(sessionID);
+    await settle();
+  }
+
+  async launch(input: Partial<LaunchInput> & { parentSessionID: string }): Promise<SubagentJob> {
+    const { task } = await this.tasks.launch({
+      description: "a task",
+      prompt: "do it",
+      agent: "general",
+      ...input,
+    });
+    return task;
+  }
+
+  /** Launches and gives the child's session. */
+  async child(
+    input: Partial<LaunchInput> & { parentSessionID: string },
+  ): Promise<{ id: string; sessionID: string }> {
+    const { id, sessionID } = await this.launch(input);
+    if (sessionID === undefined) throw new Error(`${id} has no session`);
+    return { id, sessionID };
+  }
+
+  job(id: string): SubagentJob {
+    const job = this.jobs.getSubagent(id);
+    if (!job) throw new Error(`there is no task ${id}`);
+    return job;
+  }
+
+  outcome(id: string): string {
+    const { status, endReason } = this.job(id);
+    return isTerminal(status) ? `${status} · ${endReason ?? ""}` : status;
+  }
+
+  /** What was sent to a session with text of our own. */
+  promptsTo(sessionID: string): string[] {
+    return this.host.prompts.flatMap((prompt) =>
+      prompt.sessionID === sessionID && prompt.text !== undefined ? [prompt.text] : [],
+    );
+  }
+
+  logs(level: LogLevel): string[] {
+    return this.logged.filter((line) => line.level === level).map(({ message }) => message);
+  }
+}
