@@ -1,0 +1,161 @@
+/** Background processes on a real host: started by the agent with the user's permission, and ended for good. */
+import assert from "node:assert/strict";
+import { describe } from "node:test";
+import { callTool, callTools } from "../../fixtures/host/index.js";
+import { text, toolCall } from "../../fixtures/model/index.js";
+import { firstJob, jobIds, noticeTo } from "./support.js";
+import { useHost } from "./use-host.js";
+
+describe("a process on a real host", () => {
+  const bed = useHost();
+
+  bed.test("tells its session when it ends, with exit code and output", async () => {
+    const { host, model } = bed;
+    const parent = await host.createSession({ title: "ends" });
+    const command = "echo to stdout; echo to stderr >&2; exit 3";
+    model.scriptSession(parent.id, [
+      toolCall("createBackgroundProcess", { command, name: "three" }),
+      text("started"),
+      text("noted"),
+    ]);
+    await host.run(parent.id, "start it");
+    const notice = await noticeTo(bed, parent.id);
+    assert.match(notice, /kind="process" status="failed" reason="error"/u);
+    assert.match(notice, /exit code: 3/u);
+    assert.match(notice, /^\| to stdout\n\| to stderr$/mu);
+  });
+
+  bed.test("with a child and a grandchild is gone after killProcesses", async () => {
+    const { host, model } = bed;
+    const parent = await host.createSession({ title: "tree" });
+    const command = "sh -c 'sleep 300 & sh -c \"sleep 301 & sleep 302\"'";
+    const started = await callTool(host, model, parent.id, "createBackgroundProcess", { command });
+    assert.match(started, /^proc_\w{10} running/u);
+    const processId = firstJob(bed, parent.id);
+    const running = () => host.survivors(0, "sleep 30");
+    assert.ok((await running()).length > 0);
+    const answer = await callTool(host, model, parent.id, "killProcesses", { processId });
+    assert.match(answer, /cancelled \(cancelled_by_agent\).*nobody is left/u);
+    assert.deepEqual(await running(), []);
+  });
+
+  bed.test("is filtered by tags, listed, read and killed by them", async () => {
+    const { host, model } = bed;
+    const parent = await host.createSession({ title: "tags" });
+    await callTools(host, model, parent.id, [
+      [
+        "createBackgroundProcess",
+        { command: "echo building; sleep 300", name: "build", tags: ["build", "critical"] },
+      ],
+      [
+        "createBackgroundProcess",
+        { command: "echo testing; sleep 300", name: "test", tags: ["test"] },
+      ],
+    ]);
+    const [build = "", test = ""] = jobIds(bed, parent.id);
+    const [critical = "", both = ""] = await callTools(host, model, parent.id, [
+      ["listBackgroundProcesses", { tags: ["critical"] }],
+      ["listBackgroundProcesses", { tags: ["critical", "test"], status: "running" }],
+    ]);
+    assert.ok(critical.includes(build) && !critical.includes(test));
+    assert.ok(both.includes(build) && both.includes(test));
+    assert.match(
+      await callTool(host, model, parent.id, "killProcesses", { tags: ["test"] }),
+      new RegExp(`^${test} cancelled`, "u"),
+    );
+    const left = await callTool(host, model, parent.id, "listBackgroundProcesses", {
+      status: "running",
+    });
+    assert.ok(left.includes(build) && !left.includes(test));
+    const output = await callTool(host, model, parent.id, "getBackgroundProcess", {
+      processId: build,
+    });
+    assert.match(output, /\nbuilding$/u);
+    await host.deleteSession(parent.id);
+    assert.deepEqual(await host.survivors(5_000, "sleep 300"), []);
+  });
+
+  bed.test("kills nothing for an unknown id or without a filter", async () => {
+    const { host, model } = bed;
+    const parent = await host.createSession({ title: "nothing" });
+    await callTool(host, model, parent.id, "createBackgroundProcess", { command: "sleep 310" });
+    const [unknown = "", none = ""] = await callTools(host, model, parent.id, [
+      ["killProcesses", { processId: "proc_0000000000" }],
+      ["killProcesses", {}],
+    ]);
+    assert.match(unknown, /processId: expected the id of a process .*got "proc_0000000000"/u);
+    assert.match(none, /expected at least one of processId, sessionId, status, tags/u);
+    const list = await callTool(host, model, parent.id, "listBackgroundProcesses", {
+      status: "running",
+    });
+    assert.match(list, /sleep 310/u);
+  });
+
+  bed.test(
+    "returns when it is ready, and wakes its session by a line that asks for it",
+    async () => {
+      const { host, model } = bed;
+      const parent = await host.createSession({ title: "ready" });
+      const command =
+        "sleep 0.2; echo listening on 1; sleep 0.2; echo OPENCODE_NOTIFY: look at me; sleep 300";
+      model.scriptSession(parent.id, [
+        toolCall("createBackgroundProcess", { command, readyPattern: "listening on \\d+" }),
+        text("started"),
+        text("looked"),
+      ]);
+      await host.run(parent.id, "start it");
+      const [started = ""] = model.turns(parent.id).at(1)?.toolResults ?? [];
+      assert.match(started, / · ready · /u);
+      const notice = await noticeTo(bed, parent.id);
+      assert.match(notice, /status="running"/u);
+      assert.match(notice, /^\| look at me$/mu);
+    },
+  );
+});
+
+describe("a process and the user's permission", () => {
+  const bed = useHost({
+    config: { permission: { bash: { "*": "deny", "echo *": "allow", "sleep *": "allow" } } },
+  });
+
+  bed.test("starts what is allowed, and nothing that hides in it", async () => {
+    const { host, model } = bed;
+    const parent = await host.createSession({ title: "rules" });
+    const [allowed = "", hidden = "", substituted = ""] = await callTools(host, model, parent.id, [
+      ["createBackgroundProcess", { command: "echo fine && sleep 0" }],
+      ["createBackgroundProcess", { command: "echo ok; touch hidden-1" }],
+      ["createBackgroundProcess", { command: "echo $(touch hidden-2)" }],
+    ]);
+    assert.match(allowed, /^proc_/u);
+    for (const answer of [hidden, substituted])
+      assert.match(answer, /Permission denied for command/u);
+    const list = await callTool(host, model, parent.id, "listBackgroundProcesses", {});
+    assert.equal(list.match(/proc_/gu)?.length, 1, list);
+  });
+});
+
+describe("processes of a host that ends", () => {
+  const bed = useHost();
+
+  for (const signal of ["SIGTERM", "SIGKILL"] as const) {
+    bed.test(
+      `${signal} of opencode serve leaves no process, and the next start knows how they ended`,
+      async () => {
+        const { host, model } = bed;
+        const parent = await host.createSession({ title: signal });
+        const command = `trap '' TERM; echo ${signal}; sleep 300 & sleep 301`;
+        await callTool(host, model, parent.id, "createBackgroundProcess", { command });
+        const processId = firstJob(bed, parent.id);
+        await host.stop(signal);
+        assert.deepEqual(await host.survivors(4_000), []);
+        await host.start();
+        const answer = await callTool(host, model, parent.id, "getBackgroundProcess", {
+          processId,
+        });
+        const end = signal === "SIGTERM" ? "cancelled \\(host_exit\\)" : "failed \\(interrupted\\)";
+        assert.match(answer, new RegExp(`^${processId} ${end}`, "u"));
+        assert.match(answer, new RegExp(`\\n${signal}$`, "u"));
+      },
+    );
+  }
+});
