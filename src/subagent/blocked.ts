@@ -29,30 +29,33 @@ const REJECTION =
 
 export class Blocked {
   readonly #deps: BlockedDeps;
+  /** Asked by sessions whose parents are still looked up; answered in the meantime, they are forgotten. */
+  readonly #arriving = new Set<string>();
 
   constructor(deps: BlockedDeps) {
     this.#deps = deps;
   }
 
-  async asked(event: Extract<HostEvent, { type: "asked" }>): Promise<void> {
-    const { tree, host, options, log } = this.#deps;
+  /** Never rejects. */
+  async asked(event: BlockingEvent): Promise<void> {
+    const { tree, log } = this.#deps;
+    const { sessionID, requestID } = event;
+    this.#arriving.add(requestID);
     try {
-      const affected = this.#runsAlong(await tree.line(event.sessionID));
-      if (affected.length === 0) return;
-      if (event.kind === "permission" && options.permissionInBackground === "reject") {
-        await host.rejectPermission(event.requestID, REJECTION);
-        return;
-      }
+      const affected = this.#runsAlong(await tree.line(sessionID));
+      if (affected.length === 0 || (await this.#rejected(event))) return;
+      if (!this.#arriving.has(requestID)) return;
       affected.forEach(([jobID, live], index) => this.#block(jobID, live, event, index === 0));
     } catch (thrown) {
-      log("warn", "a question of a child session could not be followed", {
-        sessionID: event.sessionID,
-        error: coerceError(thrown).message,
-      });
+      const error = coerceError(thrown).message;
+      log("warn", "a question of a child session could not be followed", { sessionID, error });
+    } finally {
+      this.#arriving.delete(requestID);
     }
   }
 
   answered(event: Extract<HostEvent, { type: "answered" }>): void {
+    this.#arriving.delete(event.requestID);
     for (const [jobID, live] of this.#runsAlong(this.#deps.tree.knownLine(event.sessionID))) {
       if (!live.asked.delete(event.requestID)) continue;
       live.heardAt = this.#deps.clock.now();
@@ -70,10 +73,40 @@ export class Blocked {
   }
 
   /** It works again: whatever it waited for to retry is past. */
-  resumed(jobID: string): void {
-    const { jobs } = this.#deps;
-    if (jobs.getSubagent(jobID)?.blockedOn?.kind !== "retry") return;
-    jobs.updateSubagent(jobID, { blockedOn: undefined });
+  resumed(jobID: string, live: LiveRun): void {
+    if (this.#deps.jobs.getSubagent(jobID)?.blockedOn?.kind === "retry") this.#show(jobID, live);
+  }
+
+  /** For a child that is silent: what it asked may have been answered without an event. Never rejects. */
+  async recheck(jobID: string, live: LiveRun): Promise<void> {
+    const { host, clock, log } = this.#deps;
+    if (live.asked.size === 0) return;
+    try {
+      const known = [...live.asked.keys()];
+      const pending = new Set((await host.pendingRequests()).map(({ requestID }) => requestID));
+      const answered = known.filter((requestID) => !pending.has(requestID));
+      for (const requestID of answered) live.asked.delete(requestID);
+      if (answered.length === 0) return;
+      live.heardAt = clock.now();
+      this.#show(jobID, live);
+    } catch (thrown) {
+      const error = coerceError(thrown).message;
+      log("warn", "it is unknown whether a subagent still waits", { id: jobID, error });
+    }
+  }
+
+  /** True when the question was answered with no, as the user has chosen for all of them. */
+  async #rejected({ kind, requestID }: BlockingEvent): Promise<boolean> {
+    const { host, options, log } = this.#deps;
+    if (kind !== "permission" || options.permissionInBackground !== "reject") return false;
+    try {
+      await host.rejectPermission(requestID, REJECTION);
+      return true;
+    } catch (thrown) {
+      const error = coerceError(thrown).message;
+      log("warn", "a permission question could not be rejected", { requestID, error });
+      return false;
+    }
   }
 
   /** Only the nearest subagent's parent is told; those above it are shown as blocked, too. */

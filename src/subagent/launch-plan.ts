@@ -73,7 +73,8 @@ function checkDepth(depth: number, maxDepth: number): void {
   );
 }
 
-function checkCount(jobs: JobRegistry, rootSessionID: string, most: number): void {
+/** Throws a UserError when the session tree has its full number of live subagents. */
+export function checkCount(jobs: JobRegistry, rootSessionID: string, most: number): void {
   const live = jobs
     .byRoot(rootSessionID)
     .filter((job) => job.kind === "subagent" && !isTerminal(job.status));

@@ -2,9 +2,17 @@
  * What is known of a run only while it goes on, and is not worth the disk: which calls were counted, what each
  * message cost, when something was last heard, and why it is being stopped. Gone when the run has ended.
  */
+import type { Timer } from "../ports.js";
 import type { PermissionRule, RunError, Usage } from "../host/host.js";
 import type { BlockedOn, SubagentJob } from "../jobs/job.js";
 import type { EndReason, TerminalStatus } from "../jobs/status.js";
+
+/** A message that we sent to the child; `at` in milliseconds since the epoch. */
+export interface Prompt {
+  messageID: string;
+  text: string;
+  at: number;
+}
 
 /** Why we stop a run; the host reports only that it was aborted. */
 export interface StopIntent {
@@ -25,13 +33,16 @@ export class LiveRun {
   #openCalls = 0;
   #streamed = { partID: "", text: "" };
 
-  promptMessageID = "";
-  /** Kept for a second send if the host lost it. */
-  promptText = "";
+  #prompt: Prompt = { messageID: "", text: "", at: 0 };
+  /** What is older than this belongs to an earlier run. */
+  firstPromptID = "";
+  /** Prompts on their way to the host. */
+  prompting = 0;
   /** The child session's own rules, checked after the launch. */
   rules: PermissionRule[] = [];
   /** Milliseconds since the epoch, like all times here. */
   startedAt = 0;
+  /** When the prompt was sent last. */
   promptedAt = 0;
   heardAt = 0;
   examinedAt = 0;
@@ -46,9 +57,11 @@ export class LiveRun {
   /** One look at the messages at a time; an event in between asks for one more. */
   examining = false;
   examineAgain = false;
+  /** Set while the host could not be asked. */
+  retry: Timer | undefined;
   /** Resolves when the run has ended: the slot is held until then. */
   readonly ended: Promise<void>;
-  readonly release: () => void;
+  readonly #release: () => void;
 
   /** `job` as it was before this run: its figures are added to this run's. */
   constructor(job: Pick<SubagentJob, "tokens" | "cost" | "progress">) {
@@ -57,7 +70,34 @@ export class LiveRun {
     this.ended = new Promise((resolve) => {
       release = resolve;
     });
-    this.release = release;
+    this.#release = release;
+  }
+
+  /** The run now ends with the answer to this prompt. Gives the one before, undefined for the first. */
+  prompted(prompt: Prompt): Prompt | undefined {
+    const before = this.#prompt.messageID === "" ? undefined : this.#prompt;
+    this.#prompt = prompt;
+    this.firstPromptID ||= prompt.messageID;
+    this.promptedAt = prompt.at;
+    this.resent = 0;
+    this.unfinishedSince = undefined;
+    this.sessionError = undefined;
+    return before;
+  }
+
+  get promptMessageID(): string {
+    return this.#prompt.messageID;
+  }
+
+  /** Kept for a second send if the host lost it. */
+  get promptText(): string {
+    return this.#prompt.text;
+  }
+
+  /** It has ended, or nobody looks at it any more. */
+  close(): void {
+    this.retry?.cancel();
+    this.#release();
   }
 
   /** Notes one of the several updates of a call, in whatever order they come. True for a new call. */
@@ -71,7 +111,12 @@ export class LiveRun {
     return known === undefined;
   }
 
-  /** Calls of all runs, each id once. */
+  /** Calls of this run, each id once. */
+  get callsOfRun(): number {
+    return this.#calls.size;
+  }
+
+  /** The same of all runs. */
   get toolCalls(): number {
     return this.#earlier.toolCalls + this.#calls.size;
   }

@@ -7,48 +7,22 @@
 import { UserError, coerceError } from "../ports.js";
 import type { HostEvent } from "../host/events.js";
 import { translateEvent } from "../host/events.js";
-import type { Message } from "../host/host.js";
+import { HostError, type Message } from "../host/host.js";
 import { matches, type JobFilter } from "../jobs/filter.js";
-import { newJobId } from "../jobs/id.js";
 import type { SubagentJob } from "../jobs/job.js";
 import { isTerminal, type EndReason } from "../jobs/status.js";
 import type { Notice } from "../notices/notice.js";
 import type { SubagentDeps } from "./deps.js";
 import { Blocked } from "./blocked.js";
-import { planLaunch } from "./launch-plan.js";
+import { ChildEvents } from "./child-events.js";
+import { Launcher, type Launched, type LaunchInput, type ResumeFrom } from "./launcher.js";
 import type { StopIntent } from "./live-run.js";
 import { recover } from "./recover.js";
 import { Runner } from "./runner.js";
-import { similarTasks } from "./similar.js";
-import { Slots } from "./slots.js";
 import { Supervisor } from "./supervisor.js";
-import { finalText, textSoFar } from "./verdict.js";
+import { finalText, lastToolError, textSoFar } from "./verdict.js";
 
-export interface LaunchInput {
-  /** A few words for lists and notices. */
-  description: string;
-  prompt: string;
-  /** One of the host's agents that may be a subagent. */
-  agent: string;
-  parentSessionID: string;
-  /** The message whose turn launches it. */
-  parentMessageID?: string;
-  /** The agent of that turn. */
-  parentAgent?: string;
-  /** "provider/model". */
-  model?: string;
-  tags?: string[];
-  /** Tell the parent when it ends; true if left out. */
-  notify?: boolean;
-}
-
-export interface Launched {
-  task: SubagentJob;
-  /** Place in the queue, 1 being the next; 0 when it runs. */
-  position: number;
-  /** Live tasks of the same agent with nearly the same prompt. */
-  similar: SubagentJob[];
-}
+export type { Launched, LaunchInput, ResumeFrom } from "./launcher.js";
 
 export interface TaskResult {
   /** The final text of the latest run, or for a running one all it said so far. */
@@ -59,25 +33,29 @@ export interface TaskResult {
   toolError?: string | undefined;
 }
 
-/** Activity is noted in the record at most so often: a streamed token is no news to a reader. */
-const PROGRESS_INTERVAL_MS = 1_000;
+/** The host may be about to end itself. */
+const DISPOSE_PATIENCE_MS = 2_000;
 
 export class BackgroundManager {
   readonly #deps: SubagentDeps;
-  readonly #slots: Slots;
   readonly #runner: Runner;
+  readonly #launcher: Launcher;
   readonly #supervisor: Supervisor;
   readonly #blocked: Blocked;
+  readonly #childEvents: ChildEvents;
 
   constructor(deps: SubagentDeps) {
     this.#deps = deps;
-    this.#slots = new Slots(deps.options);
     this.#runner = new Runner({
       ...deps,
+      onBegin: () => this.#supervisor.watch(),
       endWorkOf: (sessionID, reason) => this.#endWorkOf(sessionID, reason),
     });
-    this.#supervisor = new Supervisor({ ...deps, runner: this.#runner });
-    this.#blocked = new Blocked({ ...deps, runner: this.#runner });
+    const runner = this.#runner;
+    this.#launcher = new Launcher(deps, runner);
+    this.#blocked = new Blocked({ ...deps, runner });
+    this.#supervisor = new Supervisor({ ...deps, runner, blocked: this.#blocked });
+    this.#childEvents = new ChildEvents({ ...deps, runner, blocked: this.#blocked });
   }
 
   /**
@@ -85,73 +63,17 @@ export class BackgroundManager {
    * Throws a UserError when it is refused: unknown agent or model, depth, number of tasks.
    */
   async launch(input: LaunchInput): Promise<Launched> {
-    const { jobs, clock } = this.#deps;
-    const plan = await planLaunch(this.#deps, input);
-    const similar = similarTasks(this.#livePrompts(), input.agent, input.prompt);
-    const now = new Date(clock.now());
-    const task: SubagentJob = {
-      kind: "subagent",
-      id: newJobId("bg"),
-      name: input.description,
-      status: "pending",
-      tags: input.tags ?? [],
-      parentSessionID: input.parentSessionID,
-      parentMessageID: input.parentMessageID,
-      rootSessionID: plan.rootSessionID,
-      notify: input.notify ?? true,
-      createdAt: now,
-      agent: input.agent,
-      model: plan.model,
-      variant: plan.variant,
-      prompt: input.prompt,
-      depth: plan.depth,
-      runs: [],
-      progress: { toolCalls: 0, lastUpdate: now },
-      tokens: { input: 0, output: 0, reasoning: 0, cacheRead: 0 },
-      cost: 0,
-    };
-    jobs.add(task);
-    await this.#enqueue(task, plan);
-    // An id that was announced is known after a crash.
-    await this.#deps.persist();
-    return { task: this.#current(task), position: this.position(task.id), similar };
+    return this.#launcher.launch(input);
   }
 
   /**
    * Gives a task more to do: a pending one gets the text added to its prompt, a running one a further
    * instruction, an ended one a new run in its old session.
    */
-  async resume(
-    taskID: string,
-    prompt: string,
-    from: { parentAgent?: string; parentMessageID?: string },
-  ): Promise<Launched> {
-    const { jobs, host, clock } = this.#deps;
+  async resume(taskID: string, prompt: string, from: ResumeFrom): Promise<Launched> {
     const task = this.getTask(taskID);
     if (!task) throw new UserError(`taskId: there is no task ${taskID}`);
-    if (task.status === "pending") {
-      jobs.updateSubagent(taskID, { prompt: `${task.prompt ?? ""}\n\n${prompt}` });
-    } else if (task.status === "running") await this.#runner.instruct(taskID, prompt);
-    else {
-      if (task.sessionID && !(await host.session(task.sessionID))) {
-        throw new UserError(`taskId: the session of ${taskID} was deleted, start a new task`);
-      }
-      const plan = await planLaunch(this.#deps, {
-        agent: task.agent,
-        parentSessionID: task.parentSessionID,
-        parentAgent: from.parentAgent,
-      });
-      const now = new Date(clock.now());
-      const { parentMessageID } = from;
-      const progress = { ...task.progress, lastUpdate: now };
-      const fresh = { partial: undefined, partialText: undefined };
-      if (!jobs.reopen(taskID, { ...fresh, prompt, progress, parentMessageID })) {
-        throw new UserError(`taskId: ${taskID} is being continued already`);
-      }
-      await this.#enqueue(task, plan);
-    }
-    await this.#deps.persist();
-    return { task: this.#current(task), position: this.position(taskID), similar: [] };
+    return this.#launcher.resume(task, prompt, from);
   }
 
   /** By job id, or by the id of the child session. */
@@ -173,15 +95,14 @@ export class BackgroundManager {
 
   /** 1 for the next of the waiting tasks, 0 for one that does not wait. */
   position(taskID: string): number {
-    const waiting = this.list({ status: "pending" });
-    return waiting.findIndex((task) => task.id === taskID) + 1;
+    return this.#launcher.position(taskID);
   }
 
   /** What the task has said. Rejects with a HostError when its session cannot be read. */
   async result(task: SubagentJob): Promise<TaskResult> {
     const run = task.runs.at(-1)?.promptMessageID;
     if (!task.sessionID || run === undefined) return { text: "", run: "" };
-    const messages = await this.#deps.host.messages(task.sessionID);
+    const messages = await this.#messages(task.sessionID);
     const running = !isTerminal(task.status);
     const stored = running ? textSoFar(messages, run) : finalText(messages, run);
     const text = stored || task.partialText || "";
@@ -224,7 +145,7 @@ export class BackgroundManager {
     if (event.type === "asked") void this.#blocked.asked(event);
     else if (event.type === "answered") this.#blocked.answered(event);
     else if (event.type === "deleted") this.#onDeleted(event.sessionID);
-    else this.#onChildEvent(event);
+    else this.#childEvents.onEvent(event);
   }
 
   /** Puts a task's notice into its parent's queue, as its end would. */
@@ -255,92 +176,43 @@ export class BackgroundManager {
     await recover(this.#deps, task);
   }
 
-  /** Aborts what runs and forgets nothing. Idempotent. */
+  /** Aborts what runs and forgets nothing; a host that does not answer is not waited for. Idempotent. */
   async dispose(): Promise<void> {
     this.#supervisor.dispose();
     const live = this.list().filter((task) => !isTerminal(task.status));
-    const { host, log, clock, jobs } = this.#deps;
-    const at = new Date(clock.now());
     for (const { id } of live) {
-      jobs.end(id, { status: "cancelled", reason: "host_exit", at });
+      this.#runner.abandon(id, { status: "cancelled", reason: "host_exit" });
     }
     this.#runner.dispose();
-    const sessions = live.flatMap((task) => task.sessionID ?? []);
-    const aborts = await Promise.allSettled(sessions.map((sessionID) => host.abort(sessionID)));
-    for (const abort of aborts) {
-      if (abort.status === "rejected") {
-        log("warn", "a subagent could not be aborted", {
-          error: coerceError(abort.reason).message,
-        });
-      }
-    }
-  }
-
-  /** Resolves when the run was prompted or waits for its turn. */
-  async #enqueue(task: SubagentJob, plan: { rules: StopRules; strict: boolean }): Promise<void> {
-    const { jobs, log } = this.#deps;
-    const key = task.model ? `${task.model.providerID}/${task.model.modelID}` : "";
-    const waits = this.#slots.isFull(key);
-    const started = new Promise<void>((resolve) => {
-      const stop = jobs.onChange(({ job }) => {
-        if (job.id !== task.id || job.status === "pending") return;
-        if (job.kind === "subagent" && job.status === "running" && !job.runs.length) return;
-        stop();
+    const { clock } = this.#deps;
+    const aborts = Promise.all(live.map((task) => this.#abort(task)));
+    await new Promise<void>((resolve) => {
+      const timer = clock.after(DISPOSE_PATIENCE_MS, resolve);
+      void aborts.then(() => {
+        timer.cancel();
         resolve();
       });
     });
-    const run = this.#slots.hold(key, async () => {
-      const prompt = jobs.getSubagent(task.id)?.prompt ?? task.prompt ?? "";
-      this.#supervisor.watch();
-      await this.#runner.run(task.id, { ...plan, prompt });
-    });
-    run.catch((thrown: unknown) => {
-      log("error", "a run failed unexpectedly", { id: task.id, error: coerceError(thrown).stack });
-    });
-    if (!waits) await started;
   }
 
-  #onChildEvent(event: Exclude<HostEvent, { type: "asked" | "answered" | "deleted" }>): void {
-    const { jobs, clock, options } = this.#deps;
-    const job = jobs.findBySession(event.sessionID);
-    const live = job && this.#runner.live(job.id);
-    if (!job || !live) return;
-    if (event.type === "idle") {
-      void this.#runner.examine(job.id);
-      return;
-    }
-    live.heardAt = clock.now();
-    if (event.type === "retry") {
-      this.#blocked.retrying(job.id, event);
-      return;
-    }
-    this.#blocked.resumed(job.id);
-    if (event.type === "activity" && event.text) live.sawText(event.text);
-    // A second one is a consequence of the first.
-    if (event.type === "error") live.sessionError ??= event.error;
-    if (event.type === "assistant") {
-      live.sawUsage(event.message.id, event.message.usage);
-      jobs.updateSubagent(job.id, live.totals());
-    }
-    const newCall = event.type === "tool" && live.sawCall(event.callID, event.status);
-    this.#noteProgress(job.id, newCall && event.type === "tool" ? event.tool : undefined);
-    if (newCall && options.maxToolCalls > 0 && live.toolCalls > options.maxToolCalls) {
-      const error = `more than ${options.maxToolCalls} tool calls (plugin option "maxToolCalls")`;
-      void this.#stop(job.id, { status: "failed", reason: "tool_limit", error });
+  /** Never rejects. */
+  async #abort({ id, sessionID }: SubagentJob): Promise<void> {
+    const { host, log } = this.#deps;
+    try {
+      if (sessionID) await host.abort(sessionID);
+    } catch (thrown) {
+      log("warn", "a subagent could not be aborted", { id, error: coerceError(thrown).message });
     }
   }
 
-  #noteProgress(jobID: string, newTool: string | undefined): void {
-    const { jobs, clock } = this.#deps;
-    const job = jobs.getSubagent(jobID);
-    const live = this.#runner.live(jobID);
-    if (!job || !live) return;
-    const lastUpdate = new Date(clock.now());
-    const recent = lastUpdate.getTime() - job.progress.lastUpdate.getTime() < PROGRESS_INTERVAL_MS;
-    if (newTool === undefined && recent && !job.stalledSince) return;
-    const lastTool = newTool ?? job.progress.lastTool;
-    const progress = { toolCalls: live.toolCalls, lastTool, lastUpdate };
-    jobs.updateSubagent(jobID, { progress, stalledSince: undefined });
+  /** Of a session that is gone there are none. */
+  async #messages(sessionID: string): Promise<Message[]> {
+    try {
+      return await this.#deps.host.messages(sessionID);
+    } catch (thrown) {
+      if (thrown instanceof HostError && thrown.status === 404) return [];
+      throw thrown;
+    }
   }
 
   #onDeleted(sessionID: string): void {
@@ -357,36 +229,20 @@ export class BackgroundManager {
     if (task && !isTerminal(task.status)) await this.#runner.stop(taskID, intent);
   }
 
+  /** It is told to nobody: the end of the one that started it says all. */
   async #endWorkOf(sessionID: string, reason: EndReason): Promise<void> {
-    const tasks = this.getTasksByParentSession(sessionID).map(({ id }) => id);
-    await Promise.all([this.cancel(tasks, reason), this.#deps.endProcessesOf(sessionID, reason)]);
-  }
-
-  #livePrompts(): { job: SubagentJob; prompt: string }[] {
-    return this.list()
-      .filter((job) => !isTerminal(job.status))
-      .map((job) => ({
-        job,
-        prompt: job.prompt ?? this.#runner.live(job.id)?.promptText ?? "",
-      }));
-  }
-
-  #current(task: SubagentJob): SubagentJob {
-    return this.getTask(task.id) ?? task;
+    const { jobs, notices, endProcessesOf } = this.#deps;
+    const live = jobs.byParent(sessionID).filter((job) => !isTerminal(job.status));
+    const tasks = onlyTasks(live).map(({ id }) => id);
+    const release = notices.hold(live.map(({ id }) => id));
+    try {
+      await Promise.all([this.cancel(tasks, reason), endProcessesOf(sessionID, reason)]);
+    } finally {
+      release(true);
+    }
   }
 }
-
-type StopRules = Parameters<Runner["run"]>[1]["rules"];
 
 function onlyTasks(jobs: readonly { kind: string }[]): SubagentJob[] {
   return jobs.filter((job): job is SubagentJob => job.kind === "subagent");
-}
-
-function lastToolError(messages: readonly Message[]): string | undefined {
-  for (const message of messages.toReversed()) {
-    if (message.role !== "assistant") continue;
-    const failed = message.tools.findLast((call) => call.status === "error");
-    if (failed) return `${failed.tool}: ${failed.error ?? "failed"}`;
-  }
-  return undefined;
 }

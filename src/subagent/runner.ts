@@ -1,10 +1,9 @@
 /**
  * The runs that are under way. A run begins with a slot and a prompt, and ends exactly once: when the child's
- * messages say so (`verdict.ts`), when it is stopped, or when the host cannot go on with it. Whatever the host
- * fails to answer is unknown and looked at again; it never counts as an end.
+ * messages say so (`run-examiner.ts`), when it is stopped, or when the host cannot go on with it.
  */
 import { coerceError, UserError, type Clock, type Log } from "../ports.js";
-import { HostError, type Host, type PermissionRule } from "../host/host.js";
+import type { Host, Message, PermissionRule } from "../host/host.js";
 import type { IdSource } from "../host/ids.js";
 import type { SubagentJob } from "../jobs/job.js";
 import type { JobRegistry } from "../jobs/registry.js";
@@ -12,16 +11,12 @@ import type { NoticePort } from "../notices/port.js";
 import { isTerminal } from "../jobs/status.js";
 import { LiveRun, type StopIntent } from "./live-run.js";
 import { missingRules } from "./rights.js";
-import { finalText, judge, stepsOf, type Verdict } from "./verdict.js";
-import type { Message } from "../host/host.js";
+import { Prompter } from "./prompter.js";
+import { RunExaminer } from "./run-examiner.js";
+import { finalText } from "./verdict.js";
 
-/** Nothing started after a prompt for so long: look, and send it once more. */
-export const START_TIMEOUT_MS = 10_000;
-/** Idle with an unfinished last step for so long: the run broke off. */
-export const UNFINISHED_TIMEOUT_MS = 60_000;
 /** How long a stop waits for the host to say that the session is idle. */
 const ABORT_TIMEOUT_MS = 10_000;
-const RETRY_EXAMINE_MS = 2_000;
 
 export interface RunnerDeps {
   host: Host;
@@ -30,6 +25,8 @@ export interface RunnerDeps {
   clock: Clock;
   log: Log;
   notices: NoticePort;
+  /** A run has begun: somebody should watch it. */
+  onBegin: () => void;
   /** Ends the tasks and session processes that a session started. */
   endWorkOf: (sessionID: string, reason: StopIntent["reason"]) => Promise<void>;
 }
@@ -45,9 +42,21 @@ export interface RunInput {
 export class Runner {
   readonly #deps: RunnerDeps;
   readonly #live = new Map<string, LiveRun>();
+  readonly #examiner: RunExaminer;
+  readonly #prompter: Prompter;
+  /** Ends the patience of every stop that is under way. */
+  readonly #stops = new Set<() => void>();
 
   constructor(deps: RunnerDeps) {
     this.#deps = deps;
+    const live = (jobID: string) => this.#live.get(jobID);
+    this.#prompter = new Prompter({ ...deps, live });
+    this.#examiner = new RunExaminer({
+      ...deps,
+      live,
+      end: (jobID, run, end, messages) => this.#end(jobID, run, end, messages),
+      promptAgain: (jobID, run, stored) => this.#prompter.sendAgain(jobID, run, stored),
+    });
   }
 
   live(jobID: string): LiveRun | undefined {
@@ -58,7 +67,7 @@ export class Runner {
     return this.#live.entries();
   }
 
-  /** Runs a pending job from session to end; resolves when it has ended, whichever way. */
+  /** Runs a pending job from session to end; resolves when it has ended, whichever way. Never rejects. */
   async run(jobID: string, input: RunInput): Promise<void> {
     const job = this.#deps.jobs.getSubagent(jobID);
     if (job?.status !== "pending") return;
@@ -67,13 +76,12 @@ export class Runner {
     try {
       const sessionID = job.sessionID ?? (await this.#createSession(job, input.rules));
       if (!this.#begin(jobID, sessionID, live)) return;
-      await this.#prompt(jobID, live, input.prompt);
-      if (input.strict) await this.#checkRules(jobID, sessionID, live);
     } catch (thrown) {
-      const error = coerceError(thrown).message;
-      this.finish(jobID, { status: "failed", reason: "error", error });
+      this.#end(jobID, undefined, failed(coerceError(thrown)));
       return;
     }
+    // A prompt that is not answered must not hold the slot of a run that was stopped.
+    await Promise.race([this.#start(jobID, live, input), live.ended]);
     await live.ended;
   }
 
@@ -81,76 +89,75 @@ export class Runner {
   async instruct(jobID: string, prompt: string): Promise<void> {
     const live = this.#live.get(jobID);
     if (!live) throw new UserError(`task ${jobID} is not running`);
-    await this.#prompt(jobID, live, prompt);
+    try {
+      await this.#prompter.send(jobID, live, prompt);
+    } catch (thrown) {
+      // The run may have ended with its earlier prompt in the meantime.
+      void this.examine(jobID);
+      throw thrown;
+    }
   }
 
   /** Looks at the child's messages and ends the run if they say so. Safe to call at any time, any number of times. */
   async examine(jobID: string): Promise<void> {
-    const live = this.#live.get(jobID);
-    if (!live) return;
-    if (live.examining) {
-      live.examineAgain = true;
-      return;
-    }
-    live.examining = true;
-    try {
-      do {
-        live.examineAgain = false;
-        await this.#look(jobID, live);
-      } while (live.examineAgain && this.#live.has(jobID));
-    } catch (thrown) {
-      const { log, clock } = this.#deps;
-      log("warn", "a subagent's state is unknown for now", {
-        id: jobID,
-        error: coerceError(thrown).message,
-      });
-      clock.after(RETRY_EXAMINE_MS, () => void this.examine(jobID));
-    } finally {
-      live.examining = false;
-    }
+    await this.#examiner.examine(jobID);
   }
 
   /**
-   * Stops a run: what the child itself started is ended, its session is aborted and kept, and the job ends as
-   * `intent` says once the host is idle, or after 10 s with a word that the host did not confirm.
+   * Stops a run: its session is aborted and kept, what the child itself started is ended, and the job ends as
+   * `intent` says once the host is idle, or after 10 s with a word that the host did not confirm. Never rejects.
    */
   async stop(jobID: string, intent: StopIntent): Promise<void> {
-    const { jobs, host, clock, log } = this.#deps;
-    const job = jobs.getSubagent(jobID);
+    const { jobs, clock } = this.#deps;
+    const sessionID = jobs.getSubagent(jobID)?.sessionID;
     const live = this.#live.get(jobID);
-    if (!job?.sessionID || !live) {
-      this.finish(jobID, intent);
+    if (sessionID === undefined || !live) {
+      this.#end(jobID, live, intent);
       return;
     }
     live.intent ??= intent;
-    const timer = clock.after(ABORT_TIMEOUT_MS, () => {
-      const error = [intent.error, "the host did not confirm the abort; the session may still run"];
-      this.finish(jobID, { ...intent, error: error.filter(Boolean).join("; ") });
+    await new Promise<void>((resolve) => {
+      const giveUp = (): void => {
+        timer.cancel();
+        this.#stops.delete(giveUp);
+        resolve();
+      };
+      const timer = clock.after(ABORT_TIMEOUT_MS, giveUp);
+      this.#stops.add(giveUp);
+      void Promise.all([this.#abort(jobID, sessionID, live), live.ended]).then(giveUp);
     });
-    try {
-      // The child first, so that it starts nothing more.
-      await host.abort(job.sessionID);
-      await this.#deps.endWorkOf(job.sessionID, intent.reason);
-    } catch (thrown) {
-      log("warn", "a subagent could not be aborted", {
-        id: jobID,
-        error: coerceError(thrown).message,
-      });
-    }
-    // A deleted session has no messages that could tell more.
-    if (intent.reason === "session_deleted") this.finish(jobID, intent);
-    else await this.examine(jobID);
-    await live.ended;
-    timer.cancel();
+    const end = live.intent;
+    const doubt = "the host did not confirm the abort; the session may still run";
+    this.#end(jobID, live, { ...end, error: end.error ? `${end.error}; ${doubt}` : doubt });
   }
 
-  /** The one place where a run ends. No effect when it has ended already. */
-  finish(jobID: string, end: StopIntent, messages: readonly Message[] = []): void {
+  /** Ends a job as it is, without a word to the host. */
+  abandon(jobID: string, end: StopIntent): void {
+    this.#end(jobID, this.#live.get(jobID), end);
+  }
+
+  /** Stops looking at anything; the jobs stay as they are. */
+  dispose(): void {
+    for (const live of this.#live.values()) live.close();
+    this.#live.clear();
+    for (const giveUp of this.#stops) giveUp();
+  }
+
+  /**
+   * The one place where a run ends. No effect when it has ended already: `live` says which run is meant, for the
+   * job may have begun another one; undefined is a job that has none yet.
+   */
+  #end(
+    jobID: string,
+    live: LiveRun | undefined,
+    end: StopIntent,
+    messages: readonly Message[] = [],
+  ): void {
     const { jobs, clock } = this.#deps;
+    if (this.#live.get(jobID) !== live) return;
     const job = jobs.getSubagent(jobID);
-    const live = this.#live.get(jobID);
     this.#live.delete(jobID);
-    live?.release();
+    live?.close();
     if (!job || isTerminal(job.status)) return;
     const at = new Date(clock.now());
     const stored = live ? finalText(messages, live.promptMessageID) : "";
@@ -162,68 +169,52 @@ export class Runner {
       resultLength: stored.length || partialText?.length || 0,
       partialText: partialText || undefined,
       partial: end.status !== "completed" || end.error !== undefined,
-      runs: job.runs.map((run, index) =>
-        index === job.runs.length - 1
-          ? { ...run, status: end.status, endReason: end.reason, completedAt: at }
-          : run,
-      ),
+      // A job that was stopped while it waited has no run of its own.
+      ...(live && {
+        runs: job.runs.map((run, index) =>
+          index === job.runs.length - 1
+            ? { ...run, status: end.status, endReason: end.reason, completedAt: at }
+            : run,
+        ),
+      }),
     });
     jobs.end(jobID, { status: end.status, reason: end.reason, error: end.error, at });
   }
 
-  /** Stops looking at anything; the jobs stay as they are. */
-  dispose(): void {
-    for (const live of this.#live.values()) live.release();
-    this.#live.clear();
-  }
-
-  async #createSession(job: SubagentJob, rules: PermissionRule[]): Promise<string> {
-    const title = `${job.name} (@${job.agent} in the background)`;
-    const session = await this.#deps.host.createSession({
-      parentID: job.parentSessionID,
-      title,
-      permission: rules,
-    });
-    return session.id;
+  async #createSession(job: SubagentJob, permission: PermissionRule[]): Promise<string> {
+    const { name, agent, parentSessionID: parentID } = job;
+    const title = `${name} (@${agent} in the background)`;
+    return (await this.#deps.host.createSession({ parentID, title, permission })).id;
   }
 
   /** False when the job was cancelled while its session was being created. */
   #begin(jobID: string, sessionID: string, live: LiveRun): boolean {
-    const { jobs, clock } = this.#deps;
+    const { jobs, clock, onBegin } = this.#deps;
     if (jobs.getSubagent(jobID)?.status !== "pending") return false;
     live.startedAt = live.heardAt = clock.now();
     this.#live.set(jobID, live);
     jobs.updateSubagent(jobID, { sessionID });
     jobs.start(jobID, new Date(live.startedAt));
+    onBegin();
     return true;
   }
 
-  async #prompt(jobID: string, live: LiveRun, text: string): Promise<void> {
-    const { jobs, host, ids, clock } = this.#deps;
-    const job = jobs.getSubagent(jobID);
-    if (!job?.sessionID) throw new HostError(`task ${jobID} has no session`);
-    const first = live.promptMessageID === "";
-    live.promptMessageID = ids.next("msg");
-    live.promptText = text;
-    live.promptedAt = clock.now();
-    live.resent = 0;
-    live.sessionError = undefined;
-    const run = {
-      promptMessageID: live.promptMessageID,
-      startedAt: new Date(live.promptedAt),
-      status: "running" as const,
-    };
-    const earlier = first ? job.runs : job.runs.slice(0, -1);
-    jobs.updateSubagent(jobID, { runs: [...earlier, run], prompt: undefined });
-    await host.prompt({ ...this.#address(job, live), text });
+  /** Never rejects: what the host refuses ends the run. */
+  async #start(jobID: string, live: LiveRun, { prompt, strict }: RunInput): Promise<void> {
+    try {
+      // Text may have been added while the session was being created.
+      const text = this.#deps.jobs.getSubagent(jobID)?.prompt ?? prompt;
+      await this.#prompter.send(jobID, live, text);
+      if (strict && this.#live.get(jobID) === live) await this.#checkRules(jobID, live);
+    } catch (thrown) {
+      this.#end(jobID, live, failed(coerceError(thrown)));
+      // The host may have stored the prompt all the same.
+      await this.#prompter.abortForgotten(jobID);
+    }
   }
 
-  #address(job: SubagentJob, live: LiveRun) {
-    const { sessionID = "", agent, model, variant } = job;
-    return { sessionID, messageID: live.promptMessageID, agent, model, variant };
-  }
-
-  async #checkRules(jobID: string, sessionID: string, live: LiveRun): Promise<void> {
+  async #checkRules(jobID: string, live: LiveRun): Promise<void> {
+    const sessionID = this.#deps.jobs.getSubagent(jobID)?.sessionID ?? "";
     const session = await this.#deps.host.session(sessionID);
     const missing = session ? missingRules(live.rules, session.permission) : [];
     if (missing.length === 0) return;
@@ -232,79 +223,30 @@ export class Runner {
     await this.stop(jobID, { status: "failed", reason: "error", error });
   }
 
-  async #look(jobID: string, live: LiveRun): Promise<void> {
-    const { host, jobs, clock } = this.#deps;
-    const sessionID = jobs.getSubagent(jobID)?.sessionID;
-    if (!sessionID) return;
-    live.examinedAt = clock.now();
-    if ((await host.busySessions()).has(sessionID)) {
-      live.unfinishedSince = undefined;
-      return;
+  /** Never rejects. */
+  async #abort(jobID: string, sessionID: string, live: LiveRun): Promise<void> {
+    const { host, endWorkOf, log } = this.#deps;
+    const { reason } = live.intent ?? {};
+    try {
+      // The child first, so that it starts nothing more.
+      await host.abort(sessionID);
+    } catch (thrown) {
+      const error = coerceError(thrown).message;
+      log("warn", "a subagent could not be aborted", { id: jobID, error });
     }
-    const messages = await host.messages(sessionID);
-    if (this.#live.get(jobID) !== live) return;
-    const { promptMessageID, sessionError } = live;
-    this.#count(jobID, live, messages);
-    const verdict = judge({ messages, promptMessageID, busy: false, sessionError });
-    if (verdict.kind === "ended") return this.#conclude(jobID, sessionID, live, verdict, messages);
-    if (live.intent) return this.finish(jobID, live.intent, messages);
-    if (verdict.kind === "unanswered") return this.#unanswered(jobID, live, verdict.stored);
-    if (verdict.kind === "unfinished") this.#unfinished(jobID, live, messages);
-  }
-
-  #conclude(
-    jobID: string,
-    sessionID: string,
-    live: LiveRun,
-    verdict: Extract<Verdict, { kind: "ended" }>,
-    messages: readonly Message[],
-  ): void {
-    const { jobs, notices } = this.#deps;
-    const waits =
-      notices.owes(sessionID) ||
-      jobs.byParent(sessionID).some((job) => job.kind === "subagent" && !isTerminal(job.status));
-    if (verdict.status === "completed") {
-      if (waits && !live.intent) return;
-      this.finish(jobID, waits && live.intent ? live.intent : verdict, messages);
-    } else this.finish(jobID, live.intent ?? verdict, messages);
-  }
-
-  /** Nothing started: the prompt is sent once more, without doubling what is stored. */
-  async #unanswered(jobID: string, live: LiveRun, stored: boolean): Promise<void> {
-    const { host, jobs, clock, log } = this.#deps;
-    if (clock.now() - live.promptedAt < START_TIMEOUT_MS) return;
-    const job = jobs.getSubagent(jobID);
-    if (!job) return;
-    if (live.resent > 0) {
-      const error = "the host accepted the prompt twice and never started to work on it";
-      this.finish(jobID, { status: "failed", reason: "never_started", error });
-      return;
+    if (reason) {
+      try {
+        await endWorkOf(sessionID, reason);
+      } catch (thrown) {
+        const error = coerceError(thrown).message;
+        log("warn", "what a subagent started could not be ended", { id: jobID, error });
+      }
     }
-    log("warn", "a subagent did not start; its prompt is sent once more", { id: jobID, stored });
-    live.resent += 1;
-    live.promptedAt = clock.now();
-    const address = this.#address(job, live);
-    await host.prompt(stored ? address : { ...address, text: live.promptText });
+    if (live.intent && reason === "session_deleted") this.#end(jobID, live, live.intent);
+    else await this.examine(jobID);
   }
+}
 
-  #unfinished(jobID: string, live: LiveRun, messages: readonly Message[]): void {
-    const now = this.#deps.clock.now();
-    live.unfinishedSince ??= now;
-    if (now - live.unfinishedSince < UNFINISHED_TIMEOUT_MS) return;
-    const error = "the run stopped in the middle of an answer and the host said nothing about it";
-    this.finish(jobID, { status: "failed", reason: "error", error }, messages);
-  }
-
-  /** Calls and costs whose events never came. */
-  #count(jobID: string, live: LiveRun, messages: readonly Message[]): void {
-    const { jobs } = this.#deps;
-    for (const step of stepsOf(messages, live.promptMessageID)) {
-      live.sawUsage(step.id, step.usage);
-      for (const call of step.tools) live.sawCall(call.callID, call.status);
-    }
-    const progress = jobs.getSubagent(jobID)?.progress;
-    if (progress && progress.toolCalls !== live.toolCalls) {
-      jobs.updateSubagent(jobID, { progress: { ...progress, toolCalls: live.toolCalls } });
-    }
-  }
+function failed({ message: error }: Error): StopIntent {
+  return { status: "failed", reason: "error", error };
 }

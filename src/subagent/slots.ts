@@ -11,6 +11,8 @@ export class Slots {
   readonly #options: SlotOptions;
   readonly #all: PQueue;
   readonly #byModel = new Map<string, PQueue>();
+  /** In the order in which they came. */
+  readonly #waiting = new Set<string>();
 
   constructor(options: SlotOptions) {
     this.#options = options;
@@ -23,25 +25,29 @@ export class Slots {
     return isFull(this.#all) || (queue !== undefined && isFull(queue));
   }
 
-  /** Runs `work` when it is its turn; resolves or rejects with it. */
-  async hold(model: string, work: () => Promise<void>): Promise<void> {
+  /** Ids of what waits for its turn, in the order in which it came. */
+  get waiting(): string[] {
+    return [...this.#waiting];
+  }
+
+  /** Runs `work` when it is its turn; resolves or rejects with it. `id` names it while it waits. */
+  async hold(model: string, id: string, work: () => Promise<void>): Promise<void> {
     let queue = this.#byModel.get(model);
     if (!queue) {
       queue = new PQueue({ concurrency: this.#limitOf(model) });
       this.#byModel.set(model, queue);
     }
+    this.#waiting.add(id);
+    const start = (): Promise<void> => {
+      this.#waiting.delete(id);
+      return work();
+    };
     try {
-      await queue.add(() => this.#all.add(work));
+      await queue.add(() => this.#all.add(start));
     } finally {
+      this.#waiting.delete(id);
       if (queue.pending === 0 && queue.size === 0) this.#byModel.delete(model);
     }
-  }
-
-  /** Runs under way and runs that wait, over all models. */
-  get load(): { running: number; waiting: number } {
-    let waiting = this.#all.size;
-    for (const queue of this.#byModel.values()) waiting += queue.size;
-    return { running: this.#all.pending, waiting };
   }
 
   #limitOf(model: string): number {

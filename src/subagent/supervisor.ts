@@ -3,9 +3,12 @@
  * are under way, none otherwise. It marks and asks; only an option lets it end a run.
  */
 import type { Clock, Timer } from "../ports.js";
+import type { SubagentJob } from "../jobs/job.js";
 import type { JobRegistry } from "../jobs/registry.js";
 import type { NoticePort } from "../notices/port.js";
 import type { Options } from "../options.js";
+import { isTerminal } from "../jobs/status.js";
+import type { Blocked } from "./blocked.js";
 import type { LiveRun } from "./live-run.js";
 import type { Runner } from "./runner.js";
 
@@ -16,6 +19,7 @@ const MINUTE_MS = 60_000;
 
 export interface SupervisorDeps {
   runner: Runner;
+  blocked: Blocked;
   jobs: JobRegistry;
   clock: Clock;
   options: Options;
@@ -51,7 +55,7 @@ export class Supervisor {
   }
 
   #check(jobID: string, live: LiveRun): void {
-    const { runner, clock, options } = this.#deps;
+    const { runner, blocked, clock, options } = this.#deps;
     const now = clock.now();
     const { maxRunMinutes } = options;
     if (maxRunMinutes > 0 && now - live.startedAt > maxRunMinutes * MINUTE_MS && !live.intent) {
@@ -60,13 +64,17 @@ export class Supervisor {
       return;
     }
     this.#checkStall(jobID, live, now);
-    if (now - Math.max(live.heardAt, live.examinedAt) >= QUIET_MS) void runner.examine(jobID);
+    if (now - Math.max(live.heardAt, live.examinedAt) < QUIET_MS) return;
+    void runner.examine(jobID);
+    void blocked.recheck(jobID, live);
   }
 
   #checkStall(jobID: string, live: LiveRun, now: number): void {
     const { runner, jobs, options, notices } = this.#deps;
     const job = jobs.getSubagent(jobID);
-    if (!job || job.stalledSince || job.blockedOn) return;
+    if (!job || job.stalledSince || job.blockedOn || live.intent) return;
+    // Its own subagents work: that is a sign of life.
+    if (this.#waitsForOwn(job)) live.heardAt = now;
     if (live.toolRuns || now - live.heardAt < options.stallMinutes * MINUTE_MS) return;
     const stalledSince = new Date(live.heardAt);
     const marked = jobs.updateSubagent(jobID, { stalledSince });
@@ -74,5 +82,12 @@ export class Supervisor {
     if (options.stallAction === "cancel") {
       void runner.stop(jobID, { status: "failed", reason: "stalled", error: text });
     } else if (marked) notices.announce(marked, "stalled", text);
+  }
+
+  #waitsForOwn({ sessionID }: SubagentJob): boolean {
+    if (sessionID === undefined) return false;
+    return this.#deps.jobs
+      .byParent(sessionID)
+      .some((other) => other.kind === "subagent" && !isTerminal(other.status));
   }
 }

@@ -35,18 +35,21 @@ export function judge({ messages, promptMessageID, busy, sessionError }: RunFact
   if (busy) return { kind: "running" };
   const steps = stepsOf(messages, promptMessageID);
   const last = steps.at(-1);
-  if (last?.error) return failure(last.error, last.providerID);
-  if (!steps.some((step) => !step.summary)) {
+  const answer = steps.findLast((step) => !step.summary);
+  // A summary after the last word is somebody's later compaction and changes nothing.
+  const isOver = last !== answer && answer !== undefined && isLastWord(answer);
+  if (last?.error && !isOver) return failure(last.error, last.providerID);
+  if (!answer) {
     if (sessionError) return failure(sessionError, "");
     const stored = messages.some((message) => message.id === promptMessageID);
-    return last ? { kind: "running" } : { kind: "unanswered", stored };
+    return last ? { kind: "unfinished" } : { kind: "unanswered", stored };
   }
-  // A compaction in the middle of a run goes idle with its summary as the last word.
-  if (last?.summary) return { kind: "running" };
-  if (!last?.completed) return { kind: "unfinished" };
+  // After a compaction in the middle of a run the host goes on by itself.
+  if (last !== answer && !isOver) return { kind: "unfinished" };
+  if (!answer.completed) return { kind: "unfinished" };
   // Aborted while it waited to try the provider again: the host closes the step and says nothing else.
-  if (last.finish === undefined) return ABORTED;
-  const cut = last.finish === "length";
+  if (answer.finish === undefined) return ABORTED;
+  const cut = answer.finish === "length";
   return {
     kind: "ended",
     status: "completed",
@@ -54,6 +57,10 @@ export function judge({ messages, promptMessageID, busy, sessionError }: RunFact
     ...(cut && { error: "the model reached its output limit" }),
     partial: cut,
   };
+}
+
+function isLastWord({ completed, finish, error }: AssistantMessage): boolean {
+  return completed && !error && finish !== undefined && finish !== "tool-calls";
 }
 
 /** The assistant's steps that answer the prompt or what followed it, oldest first; ids sort by time. */
@@ -76,6 +83,16 @@ export function finalText(messages: readonly Message[], promptMessageID: string)
 export function textSoFar(messages: readonly Message[], promptMessageID: string): string {
   const steps = stepsOf(messages, promptMessageID).filter((step) => !step.summary);
   return steps.flatMap((step) => step.text || []).join("\n\n");
+}
+
+/** Which tool failed last, and how. */
+export function lastToolError(messages: readonly Message[]): string | undefined {
+  for (const message of messages.toReversed()) {
+    if (message.role !== "assistant") continue;
+    const failed = message.tools.findLast((call) => call.status === "error");
+    if (failed) return `${failed.tool}: ${failed.error ?? "failed"}`;
+  }
+  return undefined;
 }
 
 function failure(error: RunError, providerID: string): Verdict {

@@ -1,0 +1,86 @@
+/**
+ * What a child's events say about its run: progress, costs, retries, and when to look whether it has ended. Each
+ * takes constant time, however many tasks there are.
+ */
+import type { Clock } from "../ports.js";
+import type { HostEvent } from "../host/events.js";
+import type { JobRegistry } from "../jobs/registry.js";
+import type { Options } from "../options.js";
+import type { Blocked } from "./blocked.js";
+import type { LiveRun } from "./live-run.js";
+import type { Runner } from "./runner.js";
+
+export type ChildEvent = Exclude<HostEvent, { type: "asked" | "answered" | "deleted" }>;
+
+export interface ChildEventsDeps {
+  jobs: JobRegistry;
+  clock: Clock;
+  options: Options;
+  runner: Runner;
+  blocked: Blocked;
+}
+
+/** Activity is noted in the record at most so often: a streamed token is no news to a reader. */
+const PROGRESS_INTERVAL_MS = 1_000;
+
+export class ChildEvents {
+  readonly #deps: ChildEventsDeps;
+
+  constructor(deps: ChildEventsDeps) {
+    this.#deps = deps;
+  }
+
+  onEvent(event: ChildEvent): void {
+    const { jobs, clock, runner, blocked } = this.#deps;
+    const jobID = jobs.findBySession(event.sessionID)?.id;
+    const live = jobID === undefined ? undefined : runner.live(jobID);
+    if (jobID === undefined || !live) return;
+    if (event.type === "idle") {
+      void runner.examine(jobID);
+      return;
+    }
+    live.heardAt = clock.now();
+    if (event.type === "retry") {
+      blocked.retrying(jobID, event);
+      return;
+    }
+    blocked.resumed(jobID, live);
+    const newTool = this.#note(jobID, live, event);
+    this.#noteProgress(jobID, live, newTool);
+    if (newTool !== undefined) this.#checkLimit(jobID, live);
+  }
+
+  /** Gives the tool of a call that was not seen before. */
+  #note(jobID: string, live: LiveRun, event: ChildEvent): string | undefined {
+    if (event.type === "activity" && event.text) live.sawText(event.text);
+    // A second one is a consequence of the first.
+    if (event.type === "error") live.sessionError ??= event.error;
+    // What is older than this run's first prompt is a late word about an earlier run.
+    if (event.type === "assistant" && event.message.id > live.firstPromptID) {
+      live.sawUsage(event.message.id, event.message.usage);
+      this.#deps.jobs.updateSubagent(jobID, live.totals());
+    }
+    if (event.type !== "tool" || event.messageID < live.firstPromptID) return undefined;
+    return live.sawCall(event.callID, event.status) ? event.tool : undefined;
+  }
+
+  #noteProgress(jobID: string, live: LiveRun, newTool: string | undefined): void {
+    const { jobs, clock } = this.#deps;
+    const job = jobs.getSubagent(jobID);
+    if (!job) return;
+    const lastUpdate = new Date(clock.now());
+    const recent = lastUpdate.getTime() - job.progress.lastUpdate.getTime() < PROGRESS_INTERVAL_MS;
+    if (newTool === undefined && recent && !job.stalledSince) return;
+    const lastTool = newTool ?? job.progress.lastTool;
+    const progress = { toolCalls: live.toolCalls, lastTool, lastUpdate };
+    jobs.updateSubagent(jobID, { progress, stalledSince: undefined });
+  }
+
+  #checkLimit(jobID: string, live: LiveRun): void {
+    const { options, runner } = this.#deps;
+    const { maxToolCalls } = options;
+    if (maxToolCalls === 0 || live.callsOfRun <= maxToolCalls || live.intent) return;
+    const error = `more than ${maxToolCalls} tool calls (plugin option "maxToolCalls")`;
+    void runner.stop(jobID, { status: "failed", reason: "tool_limit", error });
+  }
+}

@@ -1,0 +1,165 @@
+/**
+ * How a task comes to run: checked, recorded, queued for a slot, and given to the runner. A task that is continued
+ * goes the same way again.
+ */
+import { UserError, coerceError } from "../ports.js";
+import { newJobId } from "../jobs/id.js";
+import type { SubagentJob } from "../jobs/job.js";
+import { isTerminal } from "../jobs/status.js";
+import type { SubagentDeps } from "./deps.js";
+import { checkCount, planLaunch, type LaunchPlan } from "./launch-plan.js";
+import type { Runner } from "./runner.js";
+import { similarTasks } from "./similar.js";
+import { Slots } from "./slots.js";
+
+export interface LaunchInput {
+  /** A few words for lists and notices. */
+  description: string;
+  prompt: string;
+  /** One of the host's agents that may be a subagent. */
+  agent: string;
+  parentSessionID: string;
+  /** The message whose turn launches it. */
+  parentMessageID?: string;
+  /** The agent of that turn. */
+  parentAgent?: string;
+  /** "provider/model". */
+  model?: string;
+  tags?: string[];
+  /** Tell the parent when it ends; true if left out. */
+  notify?: boolean;
+}
+
+export interface Launched {
+  task: SubagentJob;
+  /** Place in the queue, 1 being the next; 0 when it runs. */
+  position: number;
+  /** Live tasks of the same agent with nearly the same prompt. */
+  similar: SubagentJob[];
+}
+
+/** Who continues a task. */
+export interface ResumeFrom {
+  parentAgent?: string;
+  parentMessageID?: string;
+}
+
+export class Launcher {
+  readonly #deps: SubagentDeps;
+  readonly #runner: Runner;
+  readonly #slots: Slots;
+
+  constructor(deps: SubagentDeps, runner: Runner) {
+    this.#deps = deps;
+    this.#runner = runner;
+    this.#slots = new Slots(deps.options);
+  }
+
+  async launch(input: LaunchInput): Promise<Launched> {
+    const { jobs, clock, options } = this.#deps;
+    const plan = await planLaunch(this.#deps, input);
+    // Others may have been launched while this one was looked at.
+    checkCount(jobs, plan.rootSessionID, options.maxTasksPerSession);
+    const similar = similarTasks(this.#livePrompts(), input.agent, input.prompt);
+    const now = new Date(clock.now());
+    const task: SubagentJob = {
+      kind: "subagent",
+      id: newJobId("bg"),
+      name: input.description,
+      status: "pending",
+      tags: input.tags ?? [],
+      parentSessionID: input.parentSessionID,
+      parentMessageID: input.parentMessageID,
+      rootSessionID: plan.rootSessionID,
+      notify: input.notify ?? true,
+      createdAt: now,
+      agent: input.agent,
+      model: plan.model,
+      variant: plan.variant,
+      prompt: input.prompt,
+      depth: plan.depth,
+      runs: [],
+      progress: { toolCalls: 0, lastUpdate: now },
+      tokens: { input: 0, output: 0, reasoning: 0, cacheRead: 0 },
+      cost: 0,
+    };
+    jobs.add(task);
+    await this.#enqueue(task, plan);
+    return this.#launched(task, similar);
+  }
+
+  /** A pending task gets the text added to its prompt, a running one a further instruction, an ended one a new run. */
+  async resume(task: SubagentJob, prompt: string, from: ResumeFrom): Promise<Launched> {
+    const { jobs } = this.#deps;
+    if (task.status === "pending") {
+      jobs.updateSubagent(task.id, { prompt: `${task.prompt ?? ""}\n\n${prompt}` });
+    } else if (task.status === "running") await this.#runner.instruct(task.id, prompt);
+    else await this.#runAgain(task, prompt, from);
+    return this.#launched(task, []);
+  }
+
+  /** 1 for the next of the waiting tasks, 0 for one that does not wait. */
+  position(taskID: string): number {
+    const { jobs } = this.#deps;
+    const waiting = this.#slots.waiting.filter((id) => jobs.get(id)?.status === "pending");
+    return waiting.indexOf(taskID) + 1;
+  }
+
+  async #launched(task: SubagentJob, similar: SubagentJob[]): Promise<Launched> {
+    const { jobs, persist } = this.#deps;
+    // An id that was announced is known after a crash.
+    await persist();
+    const current = jobs.getSubagent(task.id) ?? task;
+    return { task: current, position: this.position(task.id), similar };
+  }
+
+  async #runAgain(task: SubagentJob, prompt: string, from: ResumeFrom): Promise<void> {
+    const { jobs, host, clock, options } = this.#deps;
+    if (task.sessionID && !(await host.session(task.sessionID))) {
+      throw new UserError(`taskId: the session of ${task.id} was deleted, start a new task`);
+    }
+    const { agent, parentSessionID } = task;
+    const { parentAgent, parentMessageID } = from;
+    const plan = await planLaunch(this.#deps, { agent, parentSessionID, parentAgent });
+    checkCount(jobs, plan.rootSessionID, options.maxTasksPerSession);
+    const progress = { ...task.progress, lastUpdate: new Date(clock.now()) };
+    const fresh = { partial: undefined, partialText: undefined, resultLength: undefined };
+    if (!jobs.reopen(task.id, { ...fresh, prompt, progress, parentMessageID })) {
+      throw new UserError(`taskId: ${task.id} is being continued already`);
+    }
+    await this.#enqueue(task, plan);
+  }
+
+  /** Resolves when the run was prompted or waits for its turn. */
+  async #enqueue({ id, model }: SubagentJob, { rules, strict }: LaunchPlan): Promise<void> {
+    const { jobs, log } = this.#deps;
+    const key = model ? `${model.providerID}/${model.modelID}` : "";
+    const waits = this.#slots.isFull(key);
+    const started = new Promise<void>((resolve) => {
+      const stop = jobs.onChange(({ job }) => {
+        if (job.id !== id || job.status === "pending") return;
+        if (job.kind === "subagent" && job.status === "running" && !job.runs.length) return;
+        stop();
+        resolve();
+      });
+    });
+    const run = this.#slots.hold(key, id, async () => {
+      const prompt = jobs.getSubagent(id)?.prompt ?? "";
+      await this.#runner.run(id, { prompt, rules, strict });
+    });
+    run.catch((thrown: unknown) => {
+      log("error", "a run failed unexpectedly", { id, error: coerceError(thrown).stack });
+    });
+    if (!waits) await started;
+  }
+
+  #livePrompts(): { job: SubagentJob; prompt: string }[] {
+    return this.#deps.jobs
+      .all()
+      .filter((job): job is SubagentJob => job.kind === "subagent" && !isTerminal(job.status))
+      .map((job) => ({
+        job,
+        prompt: job.prompt ?? this.#runner.live(job.id)?.promptText ?? "",
+      }));
+  }
+}

@@ -1,0 +1,91 @@
+/**
+ * How a child is told what to do: each prompt has an id of ours, is recorded as the job's current one before it
+ * is sent, and is sent a second time without doubling it. One that arrives after its run had been ended is
+ * stopped: nobody would look at what it starts.
+ */
+import { coerceError, type Clock, type Log } from "../ports.js";
+import { HostError, type Host } from "../host/host.js";
+import type { IdSource } from "../host/ids.js";
+import type { SubagentJob } from "../jobs/job.js";
+import type { JobRegistry } from "../jobs/registry.js";
+import type { LiveRun, Prompt } from "./live-run.js";
+
+export interface PrompterDeps {
+  host: Host;
+  jobs: JobRegistry;
+  ids: IdSource;
+  clock: Clock;
+  log: Log;
+  live: (jobID: string) => LiveRun | undefined;
+}
+
+export class Prompter {
+  readonly #deps: PrompterDeps;
+
+  constructor(deps: PrompterDeps) {
+    this.#deps = deps;
+  }
+
+  /** Rejects with what the host said; a further instruction that it refused leaves the run as it was. */
+  async send(jobID: string, live: LiveRun, text: string): Promise<void> {
+    const { jobs, host, ids, clock } = this.#deps;
+    const job = jobs.getSubagent(jobID);
+    if (!job?.sessionID) throw new HostError(`task ${jobID} has no session`);
+    const prompt: Prompt = { messageID: ids.next("msg"), text, at: clock.now() };
+    const before = live.prompted(prompt);
+    this.#record(jobID, prompt, before);
+    live.prompting += 1;
+    try {
+      await host.prompt({ ...this.#address(job, live), text });
+    } catch (thrown) {
+      if (before && live.promptMessageID === prompt.messageID) {
+        live.prompted(before);
+        this.#record(jobID, before, prompt);
+      }
+      throw thrown;
+    } finally {
+      live.prompting -= 1;
+    }
+    await this.abortForgotten(jobID);
+  }
+
+  /** Once more, with the text only if the host has not stored it. */
+  async sendAgain(jobID: string, live: LiveRun, stored: boolean): Promise<void> {
+    const job = this.#deps.jobs.getSubagent(jobID);
+    if (!job) return;
+    const address = this.#address(job, live);
+    await this.#deps.host.prompt(stored ? address : { ...address, text: live.promptText });
+    await this.abortForgotten(jobID);
+  }
+
+  /** Aborts the session of a job that runs no more. Never rejects. */
+  async abortForgotten(jobID: string): Promise<void> {
+    const { host, jobs, log, live } = this.#deps;
+    const sessionID = jobs.getSubagent(jobID)?.sessionID;
+    if (live(jobID) || sessionID === undefined) return;
+    try {
+      await host.abort(sessionID);
+    } catch (thrown) {
+      const error = coerceError(thrown).message;
+      log("warn", "a subagent could not be aborted", { id: jobID, error });
+    }
+  }
+
+  /** The run of `replaced` now answers `prompt`; without one it is a new run. */
+  #record(jobID: string, { messageID, at }: Prompt, replaced: Prompt | undefined): void {
+    const { jobs } = this.#deps;
+    const { runs = [] } = jobs.getSubagent(jobID) ?? {};
+    const run = {
+      promptMessageID: messageID,
+      startedAt: new Date(at),
+      status: "running" as const,
+    };
+    const earlier = replaced ? runs.slice(0, -1) : runs;
+    jobs.updateSubagent(jobID, { runs: [...earlier, run], prompt: undefined });
+  }
+
+  #address(job: SubagentJob, live: LiveRun) {
+    const { sessionID = "", agent, model, variant } = job;
+    return { sessionID, messageID: live.promptMessageID, agent, model, variant };
+  }
+}

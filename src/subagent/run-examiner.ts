@@ -1,0 +1,158 @@
+/**
+ * Looks at a child's stored messages and ends its run when they say so. Whatever the host fails to answer is
+ * unknown and looked at again; it never counts as an end.
+ */
+import { coerceError, type Clock, type Log } from "../ports.js";
+import { HostError, type Host, type Message } from "../host/host.js";
+import type { JobRegistry } from "../jobs/registry.js";
+import { isTerminal } from "../jobs/status.js";
+import type { NoticePort } from "../notices/port.js";
+import type { LiveRun, StopIntent } from "./live-run.js";
+import { judge, stepsOf, type Verdict } from "./verdict.js";
+
+/** Nothing started after a prompt for so long: look, and send it once more. */
+export const START_TIMEOUT_MS = 10_000;
+/** Idle with an unfinished last step for so long: the run broke off. */
+export const UNFINISHED_TIMEOUT_MS = 60_000;
+const RETRY_EXAMINE_MS = 2_000;
+
+export interface RunExaminerDeps {
+  host: Host;
+  jobs: JobRegistry;
+  clock: Clock;
+  log: Log;
+  notices: NoticePort;
+  live: (jobID: string) => LiveRun | undefined;
+  end: (jobID: string, live: LiveRun, end: StopIntent, messages?: readonly Message[]) => void;
+  /** Sends the run's prompt once more, its text only if the host has not stored it. */
+  promptAgain: (jobID: string, live: LiveRun, stored: boolean) => Promise<void>;
+}
+
+export class RunExaminer {
+  readonly #deps: RunExaminerDeps;
+
+  constructor(deps: RunExaminerDeps) {
+    this.#deps = deps;
+  }
+
+  /** Safe to call at any time, any number of times; never rejects. */
+  async examine(jobID: string): Promise<void> {
+    const live = this.#deps.live(jobID);
+    if (!live) return;
+    if (live.examining) {
+      live.examineAgain = true;
+      return;
+    }
+    live.examining = true;
+    try {
+      do {
+        live.examineAgain = false;
+        await this.#look(jobID, live);
+      } while (live.examineAgain && this.#isLive(jobID, live));
+    } catch (thrown) {
+      this.#lookLater(jobID, live, coerceError(thrown));
+    } finally {
+      live.examining = false;
+    }
+  }
+
+  #lookLater(jobID: string, live: LiveRun, { message: error }: Error): void {
+    const { log, clock } = this.#deps;
+    if (!this.#isLive(jobID, live)) return;
+    log("warn", "a subagent's state is unknown for now", { id: jobID, error });
+    live.retry?.cancel();
+    live.retry = clock.after(RETRY_EXAMINE_MS, () => void this.examine(jobID));
+  }
+
+  #isLive(jobID: string, live: LiveRun): boolean {
+    return this.#deps.live(jobID) === live;
+  }
+
+  async #look(jobID: string, live: LiveRun): Promise<void> {
+    const { host, jobs, clock } = this.#deps;
+    const sessionID = jobs.getSubagent(jobID)?.sessionID;
+    if (!sessionID) return;
+    live.examinedAt = clock.now();
+    if ((await host.busySessions()).has(sessionID)) {
+      live.unfinishedSince = undefined;
+      return;
+    }
+    const messages = await this.#messages(sessionID);
+    if (!this.#isLive(jobID, live)) return;
+    if (!messages) {
+      const end = live.intent ?? { status: "cancelled", reason: "session_deleted" };
+      this.#deps.end(jobID, live, end);
+      return;
+    }
+    const { promptMessageID, sessionError } = live;
+    this.#count(jobID, live, messages);
+    const verdict = judge({ messages, promptMessageID, busy: false, sessionError });
+    if (verdict.kind === "ended") this.#conclude(jobID, sessionID, live, verdict, messages);
+    else if (live.intent) this.#deps.end(jobID, live, live.intent, messages);
+    else if (verdict.kind === "unanswered") await this.#unanswered(jobID, live, verdict.stored);
+    else if (verdict.kind === "unfinished") this.#unfinished(jobID, live, messages);
+  }
+
+  /** Undefined: the session is gone. */
+  async #messages(sessionID: string): Promise<Message[] | undefined> {
+    try {
+      return await this.#deps.host.messages(sessionID);
+    } catch (thrown) {
+      if (thrown instanceof HostError && thrown.status === 404) return undefined;
+      throw thrown;
+    }
+  }
+
+  #conclude(
+    jobID: string,
+    sessionID: string,
+    live: LiveRun,
+    verdict: Extract<Verdict, { kind: "ended" }>,
+    messages: readonly Message[],
+  ): void {
+    const { jobs, notices, end } = this.#deps;
+    const waits =
+      notices.owes(sessionID) ||
+      jobs.byParent(sessionID).some((job) => job.kind === "subagent" && !isTerminal(job.status));
+    if (verdict.status === "completed") {
+      if (waits && !live.intent) return;
+      end(jobID, live, waits && live.intent ? live.intent : verdict, messages);
+    } else end(jobID, live, live.intent ?? verdict, messages);
+  }
+
+  /** Nothing started: the prompt is sent once more, without doubling what is stored. */
+  async #unanswered(jobID: string, live: LiveRun, stored: boolean): Promise<void> {
+    const { clock, log, promptAgain, end } = this.#deps;
+    if (live.prompting > 0 || clock.now() - live.promptedAt < START_TIMEOUT_MS) return;
+    if (live.resent > 0) {
+      const error = "the host accepted the prompt twice and never started to work on it";
+      end(jobID, live, { status: "failed", reason: "never_started", error });
+      return;
+    }
+    log("warn", "a subagent did not start; its prompt is sent once more", { id: jobID, stored });
+    live.resent += 1;
+    live.promptedAt = clock.now();
+    await promptAgain(jobID, live, stored);
+  }
+
+  #unfinished(jobID: string, live: LiveRun, messages: readonly Message[]): void {
+    const now = this.#deps.clock.now();
+    live.unfinishedSince ??= now;
+    if (now - live.unfinishedSince < UNFINISHED_TIMEOUT_MS) return;
+    const error = "the run stopped in the middle of an answer and the host said nothing about it";
+    this.#deps.end(jobID, live, { status: "failed", reason: "error", error }, messages);
+  }
+
+  /** Calls and costs whose events never came. */
+  #count(jobID: string, live: LiveRun, messages: readonly Message[]): void {
+    const { jobs } = this.#deps;
+    for (const step of stepsOf(messages, live.firstPromptID)) {
+      live.sawUsage(step.id, step.usage);
+      for (const call of step.tools) live.sawCall(call.callID, call.status);
+    }
+    const progress = jobs.getSubagent(jobID)?.progress;
+    if (progress && progress.toolCalls !== live.toolCalls) {
+      jobs.updateSubagent(jobID, { progress: { ...progress, toolCalls: live.toolCalls } });
+    }
+  }
+}
