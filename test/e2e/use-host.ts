@@ -35,8 +35,8 @@ export class Bed {
   }
 
   /** A test that explains itself when it fails. */
-  test(name: string, body: (t: TestContext) => Promise<void>): void {
-    void test(name, { timeout: TEST_TIMEOUT_MS }, async (t) => {
+  test(name: string, body: (t: TestContext) => Promise<void>, timeout = TEST_TIMEOUT_MS): void {
+    void test(name, { timeout }, async (t) => {
       try {
         await body(t);
       } catch (error) {
