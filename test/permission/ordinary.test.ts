@@ -1,0 +1,105 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { askForCommand } from "../../src/permission/ask.js";
+import { createCommandParser } from "../../src/permission/parse-command.js";
+import { bashRules, hostAsk, matches } from "./host-rules.js";
+
+const parser = createCommandParser();
+const PROJECT = { cwd: "/project", directory: "/project", worktree: "/project" };
+
+function allowed(...patterns: string[]) {
+  return bashRules({
+    "*": "ask",
+    ...Object.fromEntries(patterns.map((pattern) => [pattern, "allow"])),
+  });
+}
+
+void describe("an ordinary command needs no more than its ordinary rules", () => {
+  const CASES: readonly (readonly [command: string, ...rules: string[]])[] = [
+    ["echo hi", "echo *"],
+    ["ls", "ls *"],
+    ["npm run dev", "npm run *"],
+    ["cd sub && npm test", "npm test *"],
+    ["cat a | grep b", "cat *", "grep *"],
+    ["npm run build; npm test && echo a || echo b", "npm *", "echo *"],
+    ["FOO=1 npm test", "FOO=1 npm test *", "npm test *"],
+    ["PORT=3000 node server.js > out.log 2>&1 &", "* node *", "node *"],
+    ['git commit -m "fix: it\'s done\n\n- all of it"', "git commit *"],
+    ["git log --format='%h %s' HEAD~3..HEAD^", "git log *"],
+    ["curl 'http://localhost:1/x?a=b&c=d'", "curl *"],
+    ["awk '{print $1}' f | sort | uniq -c", "awk *", "sort *", "uniq *"],
+    ["for i in {1..5}; do echo $i; done", "echo *"],
+    ['while read -r line; do echo "$line"; done < f', "read *", "echo *"],
+    ["if [ -f a ] && [[ $b == c* ]]; then echo ok; fi", "echo *"],
+    ['case "$1" in start) echo a;; *) echo b;; esac', "echo *"],
+    ["set -euo pipefail\nnpm ci\n# the tests\nnpm test", "set *", "npm *"],
+    ["echo hi\r\nnpm test\r\n", "echo *", "npm *"],
+    ["python3 - <<'EOF'\nprint(\"rm -rf `x` $(y)\")\nEOF", "python3 *"],
+    ["cat > f.txt <<'EOF'\nit's $(not run)\nEOF", "cat *"],
+    ["cat <<EOF > f.txt\nhello $USER's $(date)\nEOF", "cat *", "date *"],
+    ["echo é \"日本 語\" '🎉' | cat", "echo *", "cat *"],
+    ["bash -lc 'npm run dev && echo done'", "bash *", "npm run *", "echo *"],
+    ["bash scripts/x.sh a", "bash *"],
+    ["./scripts/x.sh --flag", "./scripts/x.sh *"],
+    ["timeout 5 npm test", "timeout *", "npm test *"],
+    ["env PORT=$P npm start", "env *", "npm start *"],
+    ["xargs -0 -n 1 kill -9", "xargs *", "kill *"],
+    ["find . -name '*.ts' -exec grep -l foo {} +", "find *", "grep *"],
+    ['find "$DIR" -newer "$F" -delete', "find *"],
+    ["ssh host 'ls -la'", "ssh *", "ls *"],
+    ["source venv/bin/activate && python x.py", "source *", "python *"],
+    ["export FOO=bar && npm start", "npm start *"],
+    ['x=$(cat f) && echo "${x:-none}" ${x%.*} $((1 + 2)) ${a[0]}', "cat *", "echo *"],
+    ["((i++)) || true; [[ $a =~ ^(b|c)$ ]] && echo ok", "true *", "echo *"],
+    ["diff <(ls a) <(ls b)", "diff *", "ls *"],
+    ["npm test -- --grep 'a|b (c)' \\\n  --watch", "npm test *"],
+    ["until curl -sf localhost:1; do sleep 1; done", "curl *", "sleep *"],
+    ["jq '.a[] | select(.b == \"c\")' f.json", "jq *"],
+    ["command -v node", "command *"],
+    ["trap - EXIT; wait", "trap *", "wait *"],
+    ["echo 'a $(b) c'", "echo *"],
+    ["npm test >&2 2>/dev/null </dev/null", "npm test *"],
+    ["(cd sub && npm ci) && { npm test; }", "npm *"],
+    ["docker run -v $PWD:/app --rm img:tag sh run.sh", "docker *"],
+    ["exec npm start", "exec *", "npm start *"],
+  ];
+  for (const [command, ...rules] of CASES) {
+    void it(JSON.stringify(command), async () => {
+      const asked = await askForCommand(parser, {
+        ...PROJECT,
+        command,
+        ask: hostAsk(allowed(...rules)),
+      });
+      assert.deepEqual(asked.hidden, []);
+      assert.deepEqual(asked.directories, []);
+      // What "always" adds lets the same command through the next time.
+      const always = [...asked.always];
+      for (const pattern of asked.patterns.filter((it) => !it.includes(">") && !it.includes("<")))
+        assert.ok(
+          always.some((it) => matches(pattern, it)),
+          pattern,
+        );
+    });
+  }
+});
+
+void describe("the patterns are the host's", () => {
+  const CASES: readonly (readonly [string, string[], string[]])[] = [
+    ["npm run dev -- -p 1", ["npm run dev -- -p 1"], ["npm run dev *"]],
+    ["git push origin main", ["git push origin main"], ["git push *"]],
+    ["cd sub && ls -la | wc", ["ls -la", "wc"], ["ls *", "wc *"]],
+    ["echo hi > out", ["echo hi > out", "echo hi"], ["echo *"]],
+    ["A=1 npm test", ["A=1 npm test", "npm test"], ["npm test *", "A=1 npm test *"]],
+    ["'*' x", ["'*' x", "* x"], []],
+    ["cd sub", ["cd sub"], []],
+    ["rm  '-rf'   \"a b\"", ["rm  '-rf'   \"a b\"", 'rm -rf "a b"'], ["rm *"]],
+    ["/bin/rm x", ["/bin/rm x", "rm x"], ["/bin/rm *", "rm *"]],
+  ];
+  for (const [command, patterns, always] of CASES) {
+    void it(command, async () => {
+      const parsed = await parser.parseCommand(command);
+      assert.deepEqual(parsed.patterns, patterns);
+      assert.deepEqual(parsed.always, always);
+    });
+  }
+});
