@@ -49,8 +49,10 @@ export class JobMembers {
     return [...found].filter((entry) => !entry.dead);
   }
 
+  /** For people: without those that are just ending. */
   notes(): ProcessNote[] {
-    return this.find().map(({ pid }) => ({ pid, command: this.#table.command(pid) }));
+    const notes = this.find().map(({ pid }) => ({ pid, command: this.#table.command(pid) }));
+    return notes.filter(({ command }) => command !== "");
   }
 
   /**

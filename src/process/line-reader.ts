@@ -39,6 +39,7 @@ export class LineReader {
 
   /** The lines that this piece completes; `offset` is its place in the output. */
   push(data: Buffer, offset = 0): LineBatch | undefined {
+    if (data.length === 0) return undefined;
     const last = data.lastIndexOf(NEWLINE);
     if (last < 0) {
       this.#keep(data, offset);

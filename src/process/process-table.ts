@@ -33,7 +33,7 @@ export interface ProcessTable {
   pids(): number[];
   entry(pid: number): ProcessEntry | undefined;
   list(): ProcessEntry[];
-  /** At most 200 characters; the number when there is nothing to say. */
+  /** At most 200 characters; empty when it has given up its memory, which is the first step of ending. */
   command(pid: number): string;
   marked(pid: number, jobID: string): Marked;
 }
@@ -59,8 +59,8 @@ function procTable(): ProcessTable {
     entry,
     list: () => pids().flatMap((pid) => entry(pid) ?? []),
     command(pid) {
-      const text = read(`/proc/${pid}/cmdline`)?.replaceAll("\0", " ").trim();
-      return (text || `pid ${pid}`).slice(0, MAX_COMMAND);
+      const text = read(`/proc/${pid}/cmdline`) ?? "";
+      return text.replaceAll("\0", " ").trim().slice(0, MAX_COMMAND);
     },
     marked(pid, jobID) {
       const environment = read(`/proc/${pid}/environ`);
@@ -110,7 +110,7 @@ function psTable(): ProcessTable {
     pids: () => rows().map((row) => row.pid),
     entry: find,
     list: rows,
-    command: (pid) => (find(pid)?.command ?? `pid ${pid}`).slice(0, MAX_COMMAND),
+    command: (pid) => (find(pid)?.command ?? "").slice(0, MAX_COMMAND),
     marked: () => "unknown",
   };
 }
