@@ -266,8 +266,8 @@ void describe("on a real disk", () => {
     const umask = process.umask();
     try {
       for (const mask of [0, 0o077, 0o777]) {
-        process.umask(mask);
         const path = join(folder(), "s.json");
+        process.umask(mask);
         let value = "";
         const writer = onDisk(path, () => value);
         for (const save of [() => writer.flush(), () => writer.flushSync()]) {
@@ -278,6 +278,7 @@ void describe("on a real disk", () => {
         }
         assert.equal(readFileSync(path, "utf8"), "xx");
         await writer.close();
+        process.umask(umask);
       }
     } finally {
       process.umask(umask);

@@ -64,8 +64,8 @@ void describe("a store", () => {
     const umask = process.umask();
     try {
       for (const mask of [0, 0o022, 0o777]) {
-        process.umask(mask);
         const root = join(folder(), "state", "background");
+        process.umask(mask);
         const { store, jobs } = makeStore({ root });
         jobs.add(subagent("bg_1"));
         store.outputFile("proc_1");
@@ -82,6 +82,7 @@ void describe("a store", () => {
           assert.equal(statSync(join(store.folder, name)).mode & 0o777, 0o600, name);
         }
         await store.close();
+        process.umask(umask);
       }
     } finally {
       process.umask(umask);
