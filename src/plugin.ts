@@ -5,7 +5,6 @@
 import type { Hooks, Plugin } from "@opencode-ai/plugin";
 import { OpenCodeHost } from "./host/opencode-host.js";
 import { parseOptions } from "./options.js";
-import { coerceError } from "./ports.js";
 import { createTools } from "./tools/index.js";
 import { Workspace } from "./workspace.js";
 
@@ -50,7 +49,8 @@ function hooksFor(
     tool: createTools(workspace),
     event: async ({ event }) => {
       if (!leads()) return;
-      reportProblems(workspace, problems);
+      // Shown once somebody is there to see it.
+      for (const problem of problems.splice(0)) workspace.notices.toast(problem, "warning");
       workspace.handleEvent(event);
     },
     "chat.message": async ({ sessionID }, { message, parts }) => {
@@ -72,15 +72,6 @@ function hooksFor(
       await workspace.dispose();
     },
   };
-}
-
-/** Shown once somebody is there to see it. */
-function reportProblems({ host, log }: Workspace, problems: string[]): void {
-  for (const message of problems.splice(0)) {
-    host.toast({ title: "Background", message, variant: "warning" }).catch((thrown: unknown) => {
-      log("debug", "no toast was shown", { error: coerceError(thrown).message });
-    });
-  }
 }
 
 function registry(): Map<string, Shared> {

@@ -2,24 +2,26 @@
  * The background work of one directory: builds every part once, hands each what it needs and passes the host's
  * events on. The plugin and library users hold one of these; closing it leaves nothing behind.
  */
-import { dirname } from "node:path";
+import { dirname, join } from "node:path";
 import { coerceError, silentLog, systemClock, type Clock, type Log } from "./ports.js";
 import type { HostEvent } from "./host/events.js";
 import { translateEvent } from "./host/events.js";
-import type { Host } from "./host/host.js";
+import type { Host, PermissionRule } from "./host/host.js";
 import { IdSource } from "./host/ids.js";
 import { SessionTree } from "./host/session-tree.js";
 import type { Job } from "./jobs/job.js";
 import { JobRegistry } from "./jobs/registry.js";
-import { isTerminal, type EndReason } from "./jobs/status.js";
 import { Notices } from "./notices/notices.js";
 import type { Excerpt } from "./notices/wording.js";
 import { parseOptions, type Options } from "./options.js";
 import { askForCommand, type CommandQuestion } from "./permission/ask.js";
 import { createCommandParser, type CommandParser } from "./permission/parse-command.js";
+import { deniesCommands } from "./permission/rules.js";
 import { BackgroundProcessManager } from "./process/process-manager.js";
 import { onHostExit } from "./process/host-exit.js";
+import { chooseShell } from "./process/spawn.js";
 import { defaultRoot } from "./store/instance-folder.js";
+import { SessionEnds } from "./session-ends.js";
 import { JobStore } from "./store/store.js";
 import { BackgroundManager } from "./subagent/manager.js";
 import { VERSION } from "./version.js";
@@ -35,6 +37,11 @@ export interface WorkspaceSettings {
   options?: Options;
   clock?: Clock;
   log?: Log;
+}
+
+export interface SessionQuestion extends Omit<CommandQuestion, "shell" | "deniesCommands"> {
+  sessionID: string;
+  agent: string;
 }
 
 /** A hook waits so long for an earlier owner's records, then goes on without them. */
@@ -54,6 +61,7 @@ export class Workspace {
   readonly tasks: BackgroundManager;
   readonly processes: BackgroundProcessManager;
   readonly #parser: CommandParser;
+  readonly #sessionEnds: SessionEnds;
   readonly #stopListening: () => void;
   #restoring: Promise<void> | undefined;
   #disposing: Promise<void> | undefined;
@@ -74,7 +82,7 @@ export class Workspace {
       ids: this.ids,
       excerpt: (job) => this.#excerpt(job),
       save: () => this.persist(),
-      onParentAbort: (sessionID) => this.#onParentAbort(sessionID),
+      onParentAbort: (sessionID) => this.#sessionEnds.aborted(sessionID),
     });
     this.store = new JobStore({
       ...this.#ports(),
@@ -84,12 +92,15 @@ export class Workspace {
       notices: () => this.notices.outbox.all(),
       pluginVersion: VERSION,
       retention: this.options,
-      onWriteFailure: (error) => this.#onWriteFailure(error),
+      onWriteFailure: (failure) => {
+        const message = `Background jobs go on, but their state cannot be saved: ${failure.message}`;
+        this.notices.toast(message, "error");
+      },
     });
     this.notices.outbox.onChange(() => this.store.markDirty());
     this.processes = new BackgroundProcessManager({
       ...this.#ports(),
-      outputFolder: () => dirname(this.store.outputFile("any")),
+      outputFolder: () => this.#outputFolder(),
       announce: (job, kind, text) => this.notices.announce(job, kind, text),
     });
     this.tasks = new BackgroundManager({
@@ -98,11 +109,13 @@ export class Workspace {
       tree: this.tree,
       notices: this.notices,
       outbox: this.notices.outbox,
-      endProcessesOf: (sessionID, reason) => this.#endProcessesOf(sessionID, reason),
+      endProcessesOf: (sessionID, reason) => this.#sessionEnds.endProcesses(sessionID, reason),
       handle: (event) => this.onEvent(event),
       persist: () => this.persist(),
       restore: () => this.restore(),
     });
+    const { tasks, processes, notices, tree } = this;
+    this.#sessionEnds = new SessionEnds({ ...this.#ports(), tasks, processes, notices, tree });
     this.#stopListening = onHostExit(() => {
       this.processes.killAllNow();
       this.store.flushSync();
@@ -122,8 +135,7 @@ export class Workspace {
     if (event.type === "created") this.tree.learn(event.sessionID, event.parentID);
     this.tasks.onEvent(event);
     this.notices.onEvent(event);
-    if (event.type === "deleted") this.#onDeleted(event.sessionID);
-    if (event.type === "reverted") this.#onReverted(event.sessionID, event.messageID);
+    this.#sessionEnds.onEvent(event);
   }
 
   /** Before a tool of ours does anything: the session is in use, and earlier jobs are known. */
@@ -160,9 +172,11 @@ export class Workspace {
     await Promise.allSettled([this.store.flush()]);
   }
 
-  /** See permission/: throws unless the user's rules allow every part of the command. */
-  async askForCommand(question: CommandQuestion): Promise<void> {
-    await askForCommand(this.#parser, question);
+  /** See permission/: throws unless the rules of this agent in this session allow every part of the command. */
+  async askForCommand(question: SessionQuestion): Promise<void> {
+    const shell = chooseShell(process.env).file;
+    const rules = async () => deniesCommands(await this.#rulesOf(question));
+    await askForCommand(this.#parser, { ...question, shell, deniesCommands: rules });
   }
 
   /** Ends everything, writes the last state and lets go of everything. Idempotent. */
@@ -174,6 +188,22 @@ export class Workspace {
   #ports() {
     const { host, jobs, clock, log, options } = this;
     return { host, jobs, clock, log, options };
+  }
+
+  async #rulesOf({ sessionID, agent }: SessionQuestion): Promise<PermissionRule[]> {
+    const [agents, session] = await Promise.all([this.host.agents(), this.host.session(sessionID)]);
+    const own = agents.find(({ name }) => name === agent)?.permission ?? [];
+    return [...own, ...(session?.permission ?? [])];
+  }
+
+  /** A folder that cannot be made costs the output, not the process: its record says so. */
+  #outputFolder(): string {
+    try {
+      return dirname(this.store.outputFile("any"));
+    } catch (thrown) {
+      this.log("error", "no folder for output", { error: coerceError(thrown).message });
+      return join(this.store.folder, "output");
+    }
   }
 
   async #restore(): Promise<void> {
@@ -212,76 +242,5 @@ export class Workspace {
     if (text || !toolError) return { text, total: text.length };
     const words = `(no text output; its last failed tool call: ${toolError})`;
     return { text: words, total: words.length };
-  }
-
-  async #endProcessesOf(sessionID: string, reason: EndReason): Promise<void> {
-    const { processes } = this;
-    await processes.kill(
-      { sessionID },
-      {
-        reason:
-          reason === "cancelled_by_agent" || reason === "session_deleted"
-            ? reason
-            : "cancelled_by_user",
-        only: (job) => !job.global,
-      },
-    );
-  }
-
-  #onWriteFailure(error: Error): void {
-    const message = `Background jobs go on, but their state cannot be saved: ${error.message}`;
-    this.host.toast({ title: "Background", message, variant: "error" }).catch((thrown: unknown) => {
-      this.log("debug", "no toast was shown", { error: coerceError(thrown).message });
-    });
-  }
-
-  #onDeleted(sessionID: string): void {
-    this.processes.cleanupSession(sessionID).catch((thrown: unknown) => {
-      this.log("error", "processes of a deleted session could not be ended", {
-        sessionID,
-        error: coerceError(thrown).message,
-      });
-    });
-    this.tree.forget(sessionID);
-  }
-
-  /** What a message started that the user has undone is undone, too: ended, and not announced. */
-  #onReverted(sessionID: string, fromMessageID: string): void {
-    const undone = this.jobs
-      .byParent(sessionID)
-      .filter((job) => job.parentMessageID !== undefined && job.parentMessageID >= fromMessageID);
-    for (const job of undone) {
-      this.notices.outbox.withdraw(job.id, ["ended", "blocked", "stalled", "ready", "output"]);
-    }
-    const live = undone.filter((job) => !isTerminal(job.status));
-    if (live.length > 0) void this.#endQuietly(live);
-  }
-
-  #onParentAbort(sessionID: string): void {
-    if (this.options.onParentAbort !== "cancel") return;
-    const live = this.jobs.byParent(sessionID).filter((job) => !isTerminal(job.status));
-    void this.#end(live);
-  }
-
-  async #endQuietly(jobs: readonly Job[]): Promise<void> {
-    const release = this.notices.hold(jobs.map(({ id }) => id));
-    await this.#end(jobs);
-    release(true);
-  }
-
-  async #end(jobs: readonly Job[]): Promise<void> {
-    const tasks = jobs.filter(({ kind }) => kind === "subagent").map(({ id }) => id);
-    const processes = jobs.filter(({ kind }) => kind === "process");
-    const results = await Promise.allSettled([
-      this.tasks.cancel(tasks, "cancelled_by_user"),
-      ...processes.map(({ id }) => this.processes.kill({ id }, { reason: "cancelled_by_user" })),
-    ]);
-    for (const result of results) {
-      if (result.status === "rejected") {
-        this.log("error", "a job could not be ended", {
-          error: coerceError(result.reason).message,
-        });
-      }
-    }
   }
 }

@@ -4,7 +4,7 @@
  */
 import { coerceError, type Clock, type Log } from "../ports.js";
 import type { HostEvent } from "../host/events.js";
-import type { Host } from "../host/host.js";
+import type { Host, Toast } from "../host/host.js";
 import type { IdSource } from "../host/ids.js";
 import type { Job } from "../jobs/job.js";
 import type { JobChange, JobRegistry } from "../jobs/registry.js";
@@ -58,11 +58,7 @@ export class Notices implements NoticePort {
       const job = deps.jobs.get(jobID);
       if (job) this.outbox.add(job, "output", text);
     });
-    this.#toasts = new Toasts(deps.clock, (toast) => {
-      deps.host.toast(toast).catch((thrown: unknown) => {
-        deps.log("debug", "no toast was shown", { error: coerceError(thrown).message });
-      });
-    });
+    this.#toasts = new Toasts(deps.clock, (message, variant) => this.toast(message, variant));
     this.#stopListening = [
       deps.jobs.onChange((change) => this.#onJob(change)),
       this.outbox.onChange((sessionID) => this.#channels.get(sessionID)?.poke()),
@@ -75,6 +71,14 @@ export class Notices implements NoticePort {
     if (this.#deps.options.toasts && (kind === "blocked" || kind === "stalled")) {
       this.#toasts.concern(job, `${kind}: ${text}`);
     }
+  }
+
+  /** For the user's eyes only; where no terminal shows it, nothing happens. */
+  toast(message: string, variant: Toast["variant"]): void {
+    const { host, log } = this.#deps;
+    host.toast({ title: "Background", message, variant }).catch((thrown: unknown) => {
+      log("debug", "no toast was shown", { error: coerceError(thrown).message });
+    });
   }
 
   hold(jobIDs: readonly string[]): (told: boolean) => void {

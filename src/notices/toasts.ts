@@ -8,11 +8,11 @@ const MERGE_MS = 300;
 
 export class Toasts {
   readonly #clock: Clock;
-  readonly #show: (toast: Toast) => void;
+  readonly #show: (message: string, variant: Toast["variant"]) => void;
   #lines: { text: string; bad: boolean }[] = [];
   #timer: Timer | undefined;
 
-  constructor(clock: Clock, show: (toast: Toast) => void) {
+  constructor(clock: Clock, show: (message: string, variant: Toast["variant"]) => void) {
     this.#clock = clock;
     this.#show = show;
   }
@@ -42,11 +42,10 @@ export class Toasts {
       this.#lines = [];
       const shown = lines.slice(0, 4).map((line) => line.text);
       const more = lines.length > shown.length ? [`and ${lines.length - shown.length} more`] : [];
-      this.#show({
-        title: "Background",
-        message: [...shown, ...more].join("\n"),
-        variant: lines.some((line) => line.bad) ? "warning" : "success",
-      });
+      this.#show(
+        [...shown, ...more].join("\n"),
+        lines.some((line) => line.bad) ? "warning" : "success",
+      );
     });
   }
 }

@@ -40,6 +40,8 @@ export function createBackgroundProcess(workspace: Workspace) {
         cwd === undefined ? directory : isAbsolute(cwd) ? cwd : resolve(directory, cwd);
       workspace.processes.check({ ...args, cwd: folder });
       await workspace.askForCommand({
+        sessionID,
+        agent: context.agent,
         command: args.command,
         cwd: folder,
         directory,
