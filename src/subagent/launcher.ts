@@ -135,22 +135,18 @@ export class Launcher {
     const { jobs, log } = this.#deps;
     const key = model ? `${model.providerID}/${model.modelID}` : "";
     const waits = this.#slots.isFull(key);
-    const started = new Promise<void>((resolve) => {
-      const stop = jobs.onChange(({ job }) => {
-        if (job.id !== id || job.status === "pending") return;
-        if (job.kind === "subagent" && job.status === "running" && !job.runs.length) return;
-        stop();
-        resolve();
+    await new Promise<void>((onStarted) => {
+      if (waits) onStarted();
+      const run = this.#slots.hold(key, id, async () => {
+        const prompt = jobs.getSubagent(id)?.prompt ?? "";
+        await this.#runner.run(id, { prompt, rules, strict, onStarted });
+      });
+      // A run that cannot start ends without a word of its start.
+      run.then(onStarted, (thrown: unknown) => {
+        log("error", "a run failed unexpectedly", { id, error: coerceError(thrown).stack });
+        onStarted();
       });
     });
-    const run = this.#slots.hold(key, id, async () => {
-      const prompt = jobs.getSubagent(id)?.prompt ?? "";
-      await this.#runner.run(id, { prompt, rules, strict });
-    });
-    run.catch((thrown: unknown) => {
-      log("error", "a run failed unexpectedly", { id, error: coerceError(thrown).stack });
-    });
-    if (!waits) await started;
   }
 
   #livePrompts(): { job: SubagentJob; prompt: string }[] {

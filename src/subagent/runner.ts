@@ -37,6 +37,8 @@ export interface RunInput {
   rules: PermissionRule[];
   /** Refuse to run when the rules are not in force. */
   strict: boolean;
+  /** Prompted, and allowed to run. */
+  onStarted: () => void;
 }
 
 export class Runner {
@@ -200,12 +202,17 @@ export class Runner {
   }
 
   /** Never rejects: what the host refuses ends the run. */
-  async #start(jobID: string, live: LiveRun, { prompt, strict }: RunInput): Promise<void> {
+  async #start(
+    jobID: string,
+    live: LiveRun,
+    { prompt, strict, onStarted }: RunInput,
+  ): Promise<void> {
     try {
       // Text may have been added while the session was being created.
       const text = this.#deps.jobs.getSubagent(jobID)?.prompt ?? prompt;
       await this.#prompter.send(jobID, live, text);
       if (strict && this.#live.get(jobID) === live) await this.#checkRules(jobID, live);
+      onStarted();
     } catch (thrown) {
       this.#end(jobID, live, failed(coerceError(thrown)));
       // The host may have stored the prompt all the same.

@@ -50,13 +50,14 @@ export class FakeHost implements Host {
   onAbort: (sessionID: string) => void = () => undefined;
   /** Session rules that are really stored, when a host does not take what it is given. */
   storeRules: (rules: PermissionRule[]) => PermissionRule[] = (rules) => rules;
-  readonly #ids: IdSource;
+  /** Shared with whoever prompts, so that ids sort by time within a millisecond, too. */
+  readonly ids: IdSource;
   readonly #failures = new Map<keyof Host, { left: number; error: Error }>();
   readonly #gates = new Map<keyof Host, Deferred<void>>();
   #sessionCount = 0;
 
   constructor(clock: Clock) {
-    this.#ids = new IdSource(() => clock.now());
+    this.ids = new IdSource(() => clock.now());
   }
 
   /** The next so many calls of a method reject. */
@@ -132,7 +133,7 @@ export class FakeHost implements Host {
   }
 
   newMessageID(): string {
-    return this.#ids.next("msg");
+    return this.ids.next("msg");
   }
 
   store(sessionID: string, message: Message): void {

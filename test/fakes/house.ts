@@ -1,7 +1,7 @@
 // Owns: the wiring that a test of subagents or notices needs: the same parts as workspace.ts, without a disk and
 // without processes. Promises: time moves only by the clock; unexpected log lines can be asserted.
 import type { HostEvent } from "../../src/host/events.js";
-import { IdSource } from "../../src/host/ids.js";
+import type { IdSource } from "../../src/host/ids.js";
 import type { AssistantMessage } from "../../src/host/host.js";
 import { SessionTree } from "../../src/host/session-tree.js";
 import type { Job, SubagentJob } from "../../src/jobs/job.js";
@@ -48,7 +48,7 @@ export class House {
     this.jobs.onChange(({ type, job }) => {
       if (type === "ended") this.ends.set(job.id, (this.ends.get(job.id) ?? 0) + 1);
     });
-    this.ids = settings.ids?.(clock) ?? new IdSource(() => clock.now());
+    this.ids = settings.ids?.(clock) ?? this.host.ids;
     this.tree = new SessionTree(this.host);
     const { host, jobs, ids, tree, options } = this;
     const ports = { host, jobs, ids, clock, log, options };
