@@ -1,0 +1,162 @@
+/** How long jobs live, on a real host: nested ones, undone ones, stopped parents, loud processes, two OpenCodes. */
+import assert from "node:assert/strict";
+import { after, describe } from "node:test";
+import { callTool, startHost, type Host } from "../../fixtures/host/index.js";
+import { forever, gate, text, toolCall } from "../../fixtures/model/index.js";
+import { childOf, firstJob, jobIds, launch, noticesIn, noticeTo } from "./support.js";
+import { useHost } from "./use-host.js";
+
+describe("jobs of jobs", () => {
+  const bed = useHost({ pluginOptions: { maxDepth: 2 } });
+
+  bed.test(
+    "a subagent is done when its own subagents are, with the answer after their notices",
+    async () => {
+      const { host, model } = bed;
+      const parent = await host.createSession({ title: "nested" });
+      model.script("grandchild of nested", [[gate("grandchild"), text("from below")]]);
+      model.script("child of nested", [
+        launch("grandchild of nested"),
+        text("I wait for mine"),
+        text("mine is done, too"),
+      ]);
+      model.scriptSession(parent.id, [launch("child of nested"), text("started")]);
+      await host.run(parent.id, "start it");
+      const child = await childOf(bed, parent.id);
+      await host.waitIdle(child);
+      const taskId = firstJob(bed, parent.id);
+      const state = await callTool(host, model, parent.id, "getBackgroundTask", { taskId });
+      assert.match(state, new RegExp(`^${taskId} running`, "u"));
+      model.open("grandchild");
+      const notice = await noticeTo(bed, parent.id);
+      assert.match(notice, /^\| mine is done, too$/mu);
+      assert.equal(notice.match(/<background_job /gu)?.length, 1);
+    },
+  );
+
+  bed.test("a cancelled subagent takes its tasks and processes along", async () => {
+    const { host, model } = bed;
+    const parent = await host.createSession({ title: "cancelled tree" });
+    model.script("grandchild of cancelled", [[text("x"), gate("never")]]);
+    model.script("child of cancelled", [
+      [
+        launch("grandchild of cancelled"),
+        toolCall("createBackgroundProcess", { command: "sleep 320" }),
+      ],
+      [text("y"), gate("never")],
+    ]);
+    model.scriptSession(parent.id, [launch("child of cancelled"), text("started")]);
+    await host.run(parent.id, "start it");
+    const child = await childOf(bed, parent.id);
+    await host.waitFor(
+      "message.part.delta",
+      ({ sessionID, delta }) => sessionID === child && delta === "y",
+    );
+    const taskId = firstJob(bed, parent.id);
+    const answer = await callTool(host, model, parent.id, "cancelBackgroundTasks", { taskId });
+    assert.match(answer, /cancelled_by_agent/u);
+    const list = await callTool(host, model, parent.id, "listBackgroundTasks", {
+      status: "running",
+    });
+    assert.equal(list, "none");
+    assert.deepEqual(await host.survivors(0, "sleep 320"), []);
+  });
+
+  bed.test("an undone message takes its jobs along, and nothing is announced", async () => {
+    const { host, model } = bed;
+    const parent = await host.createSession({ title: "undone" });
+    model.script("child of undone", [[text("x"), gate("never")]]);
+    model.scriptSession(parent.id, [
+      [launch("child of undone"), toolCall("createBackgroundProcess", { command: "sleep 330" })],
+      text("started"),
+    ]);
+    const answer = await host.run(parent.id, "start both");
+    const child = await childOf(bed, parent.id);
+    const run = await model.waitForRequest((request) => request.conversation === child);
+    await host.client.session.revert({ sessionID: parent.id, messageID: answer.parentID });
+    assert.equal(await run.ended, "aborted");
+    assert.deepEqual(await host.survivors(5_000, "sleep 330"), []);
+    await host.client.session.unrevert({ sessionID: parent.id });
+    const list = await callTool(host, model, parent.id, "listBackgroundTasks", {});
+    assert.match(list, /cancelled \(cancelled_by_user\)/u);
+    assert.deepEqual(noticesIn(model.turns(parent.id).at(-1) ?? assert.fail()), []);
+  });
+
+  bed.test(
+    "ten thousand lines that ask for attention cost few turns, and all are counted",
+    async () => {
+      const { host, model } = bed;
+      const parent = await host.createSession({ title: "loud" });
+      const command =
+        "i=0; while [ $i -lt 10000 ]; do echo OPENCODE_NOTIFY: line $i; i=$((i+1)); done";
+      model.scriptSession(parent.id, [
+        toolCall("createBackgroundProcess", { command, name: "loud" }),
+        text("started"),
+        forever(text("noted")),
+      ]);
+      await host.run(parent.id, "start it");
+      await noticeTo(bed, parent.id, /status="completed"/u);
+      await host.waitIdle(parent.id);
+      const notices = noticesIn(model.turns(parent.id).at(-1) ?? assert.fail()).join("\n");
+      const quoted = notices.match(/^\| line \d+$/gmu)?.length ?? 0;
+      const more = [...notices.matchAll(/\((\d+) earlier ones are only in the output\)/gu)];
+      const counted = more.reduce((sum, [, count]) => sum + Number(count), 0);
+      // The end's own excerpt quotes lines of the output, too, with their prefix.
+      assert.equal(quoted + counted, 10_000);
+      assert.ok(model.turns(parent.id).length <= 6, `${model.turns(parent.id).length} turns`);
+    },
+  );
+});
+
+describe("jobs of a parent whose user stops it", () => {
+  const bed = useHost({ pluginOptions: { onParentAbort: "cancel" } });
+
+  bed.test("are ended when the user wants it so", async () => {
+    const { host, model } = bed;
+    const parent = await host.createSession({ title: "stopped" });
+    model.script("child of stopped", [[text("x"), gate("never")]]);
+    model.scriptSession(parent.id, [
+      [launch("child of stopped"), toolCall("createBackgroundProcess", { command: "sleep 340" })],
+      [text("working"), gate("never")],
+    ]);
+    await host.prompt(parent.id, "start both and work");
+    await host.waitFor("message.part.delta", ({ delta }) => delta === "working");
+    const child = await childOf(bed, parent.id);
+    const run = await model.waitForRequest((request) => request.conversation === child);
+    await host.abort(parent.id);
+    assert.equal(await run.ended, "aborted");
+    assert.deepEqual(await host.survivors(5_000, "sleep 340"), []);
+  });
+});
+
+describe("two OpenCodes on one project", () => {
+  const bed = useHost();
+  let second: Host | undefined;
+  after(() => second?.dispose());
+
+  bed.test(
+    "keep their own jobs when one is killed, and the dead one's are taken over",
+    async () => {
+      const { host, model } = bed;
+      second = await startHost({ model, project: host.project, state: host.state });
+      const mine = await host.createSession({ title: "first" });
+      const other = await second.createSession({ title: "second" });
+      await callTool(host, model, mine.id, "createBackgroundProcess", { command: "sleep 350" });
+      await callTool(second, model, other.id, "createBackgroundProcess", {
+        command: "sleep 360",
+        global: true,
+      });
+      const theirs = firstJob({ host: second, model }, other.id);
+      await second.stop("SIGKILL");
+      assert.deepEqual(await second.survivors(4_000, "sleep 360"), []);
+      const list = await callTool(host, model, mine.id, "listBackgroundProcesses", {});
+      assert.match(list, /running .*sleep 350/u);
+      assert.equal((await host.survivors(0, "sleep 350")).length > 0, true);
+      await second.start();
+      const after = await callTool(second, model, other.id, "listBackgroundProcesses", {});
+      assert.match(after, new RegExp(`^${theirs} failed \\(interrupted\\)`, "u"));
+      assert.ok(!after.includes("sleep 350"));
+      assert.equal(jobIds({ host, model }, mine.id).length, 1);
+    },
+  );
+});
