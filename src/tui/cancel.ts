@@ -1,0 +1,62 @@
+/**
+ * Ends a job for the user. Only the OpenCode that runs it ends it, so that its record says who did: it is asked
+ * through the host, and its answer is the record.
+ */
+import { createComponent } from "@opentui/solid";
+import { createEffect, createRoot } from "solid-js";
+import { cancelEvent } from "../host/user-request.js";
+import { isTerminal } from "../jobs/status.js";
+import { coerceError } from "../ports.js";
+import { clean, fit } from "./cells.js";
+import { findJob, type ViewContext } from "./context.js";
+import type { ShownJob } from "./shown-job.js";
+
+/** Longer than a kill with its grace and the delay of the state on disk take together. */
+const PATIENCE_MILLISECONDS = 10_000;
+
+/** Asks first. */
+export function cancelJob(context: ViewContext, shown: ShownJob): void {
+  const { api } = context;
+  const { job } = shown;
+  const name = fit(clean(job.name), 40);
+  const [title, message] =
+    job.kind === "process"
+      ? ["Kill this process?", `${name}: the process and everything it has started is ended.`]
+      : ["Cancel this subagent?", `${name}: its run and the processes it has started are ended.`];
+  api.ui.dialog.replace(() =>
+    createComponent(api.ui.DialogConfirm, { title, message, onConfirm: () => ask(context, shown) }),
+  );
+}
+
+function ask(context: ViewContext, { job, directory }: ShownJob): void {
+  const { api } = context;
+  const name = fit(clean(job.name), 40);
+  const fail = (why: string) =>
+    api.ui.toast({ title: "Background", message: `${name}: ${why}`, variant: "error" });
+  api.client.tui
+    .publish({ directory, body: cancelEvent(job.id) }, { throwOnError: true })
+    .then(() => expectEnd(context, job.id, fail))
+    .catch((thrown: unknown) => fail(`could not be ended: ${coerceError(thrown).message}`));
+}
+
+/** The end itself is announced as every end is; silence is what must be told here. */
+function expectEnd(context: ViewContext, id: string, fail: (why: string) => void): void {
+  const { clock } = context;
+  createRoot((done) => {
+    const timer = clock.after(PATIENCE_MILLISECONDS, () => {
+      fail("still runs; the OpenCode that started it did not react");
+      done();
+    });
+    createEffect(() => {
+      const shown = findJob(context, id);
+      if (shown && !isTerminal(shown.job.status)) return;
+      timer.cancel();
+      const survivors = shown?.job.kind === "process" ? (shown.job.survivors ?? []) : [];
+      if (survivors.length > 0) {
+        fail(`still alive after the kill: ${survivors.map(({ pid }) => pid).join(", ")}`);
+      }
+      // Not within its own effect.
+      queueMicrotask(done);
+    });
+  });
+}

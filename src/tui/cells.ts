@@ -1,0 +1,112 @@
+/**
+ * Text as a terminal shows it: measured in cells, cut and wrapped between characters, never within one, and free
+ * of what would move the cursor. A character is what a person takes for one (an emoji with its modifiers, a
+ * letter with its accents). Where terminals differ, the wider answer is given: then nothing is ever cut off.
+ */
+
+/** Of one line that may hold anything: control characters and direction marks gone, white space folded. */
+export function clean(text: string): string {
+  return text
+    .replaceAll(ESCAPE_SEQUENCE, "")
+    .replaceAll(/\s+/gu, " ")
+    .replaceAll(UNSAFE, "")
+    .trim();
+}
+
+/** The same for a line of output, whose spaces mean something; a tab reaches to the next multiple of four. */
+export function cleanOutput(line: string): string {
+  const plain = line.replaceAll(ESCAPE_SEQUENCE, "");
+  const spaced = plain.includes("\t") ? expandTabs(plain) : plain;
+  return spaced.replaceAll(UNSAFE, "");
+}
+
+/* oxlint-disable-next-line no-control-regex -- these are what must not reach the screen */
+const ESCAPE_SEQUENCE = /\u001b(?:\[[0-?]*[ -/]*[@-~]|\][^\u0007\u001b]*(?:\u0007|\u001b\\)?|.)/gu;
+const UNSAFE = /[\p{Cc}\u202a-\u202e\u2066-\u2069\u200e\u200f\ufeff]/gu;
+const PLAIN = /^[\u0020-\u007e]*$/;
+const WIDE =
+  /[\u1100-\u115f\u2e80-\u303e\u3041-\ua4cf\ua960-\ua97f\uac00-\ud7a3\uf900-\ufaff\ufe10-\ufe19\ufe30-\ufe6f\uff01-\uff60\uffe0-\uffe6\u{1b000}-\u{1b2ff}\u{20000}-\u{3fffd}]/u;
+const EMOJI = /\p{Emoji_Presentation}|\p{Extended_Pictographic}\ufe0f|[0-9#*]\ufe0f?\u20e3/u;
+const INVISIBLE = /^[\p{Mn}\p{Me}\p{Cf}\p{Cc}]*$/u;
+
+const segmenter = new Intl.Segmenter();
+
+/** How many cells it takes. */
+export function cells(text: string): number {
+  if (PLAIN.test(text)) return text.length;
+  let sum = 0;
+  for (const { segment } of segmenter.segment(text)) sum += cellsOfOne(segment);
+  return sum;
+}
+
+function cellsOfOne(character: string): number {
+  if (INVISIBLE.test(character)) return 0;
+  return WIDE.test(character) || EMOJI.test(character) ? 2 : 1;
+}
+
+/** At most so many cells; what is cut ends with "…". */
+export function fit(text: string, width: number): string {
+  if (cells(text) <= width) return text;
+  if (width < 1) return "";
+  return `${split(text, width - 1).head.trimEnd()}…`;
+}
+
+/** Exactly so many cells: cut or filled with spaces. */
+export function pad(text: string, width: number): string {
+  const fitting = fit(text, width);
+  return fitting + " ".repeat(Math.max(0, width - cells(fitting)));
+}
+
+/** Without the first so many cells; a wide character that would be halved is left out. */
+export function skip(text: string, width: number): string {
+  if (width <= 0) return text;
+  if (PLAIN.test(text)) return text.slice(width);
+  let left = width;
+  let at = 0;
+  for (const { segment } of segmenter.segment(text)) {
+    if (left <= 0) break;
+    left -= cellsOfOne(segment);
+    at += segment.length;
+  }
+  return text.slice(at);
+}
+
+/** The rows that a line takes; at least one. Breaks anywhere, as a terminal does. */
+export function wrap(text: string, width: number): string[] {
+  if (width < 1 || (text.length <= width && cells(text) <= width)) return [text];
+  const rows: string[] = [];
+  let rest = text;
+  while (rest !== "") {
+    const { head, tail } = split(rest, width);
+    // A character wider than the row is shown all the same, or this would never end.
+    const [first = rest] = head === "" ? firstCharacter(rest) : [head];
+    rows.push(first);
+    rest = head === "" ? rest.slice(first.length) : tail;
+  }
+  return rows;
+}
+
+function firstCharacter(text: string): string[] {
+  for (const { segment } of segmenter.segment(text)) return [segment];
+  return [];
+}
+
+function split(text: string, width: number): { head: string; tail: string } {
+  if (PLAIN.test(text)) return { head: text.slice(0, width), tail: text.slice(width) };
+  let left = width;
+  let at = 0;
+  for (const { segment } of segmenter.segment(text)) {
+    left -= cellsOfOne(segment);
+    if (left < 0) break;
+    at += segment.length;
+  }
+  return { head: text.slice(0, at), tail: text.slice(at) };
+}
+
+function expandTabs(text: string): string {
+  let line = "";
+  for (const part of text.split(/(\t)/u)) {
+    line += part === "\t" ? " ".repeat(4 - (cells(line) % 4)) : part;
+  }
+  return line;
+}

@@ -1,0 +1,153 @@
+/** The words for one job: short enough for a sidebar, the same in the dialog. Pure. */
+import type { BlockedOn, Job, ProcessJob, SubagentJob } from "../jobs/job.js";
+import { cells, clean, fit } from "./cells.js";
+import { endedAt, isLive, lookOf, type Look, type ShownJob } from "./shown-job.js";
+
+/** What a colour says; the theme has the colours. */
+export type Tone = "text" | "muted" | "good" | "warning" | "bad" | "active";
+
+export const SIGNS: Readonly<Record<Look, { sign: string; tone: Tone }>> = {
+  blocked: { sign: "▲", tone: "warning" },
+  stalled: { sign: "◌", tone: "warning" },
+  running: { sign: "●", tone: "active" },
+  pending: { sign: "○", tone: "muted" },
+  completed: { sign: "✓", tone: "good" },
+  failed: { sign: "✗", tone: "bad" },
+  cancelled: { sign: "■", tone: "muted" },
+  lost: { sign: "?", tone: "warning" },
+};
+
+/** "9s", "3m05s", "2h10m", "3d4h". */
+export function shortTime(milliseconds: number): string {
+  const seconds = Math.max(0, Math.floor(milliseconds / 1000));
+  if (seconds < 60) return `${seconds}s`;
+  const minutes = Math.floor(seconds / 60);
+  if (minutes < 60) return `${minutes}m${String(seconds % 60).padStart(2, "0")}s`;
+  const hours = Math.floor(minutes / 60);
+  if (hours < 48) return `${hours}h${String(minutes % 60).padStart(2, "0")}m`;
+  return `${Math.floor(hours / 24)}d${hours % 24}h`;
+}
+
+/** How long it has run, or ran; of a queued one how long it has waited. */
+export function duration(shown: ShownJob, now: number): string {
+  const { job } = shown;
+  const from = (
+    job.status === "pending" ? job.createdAt : (job.startedAt ?? job.createdAt)
+  ).getTime();
+  return shortTime((isLive(shown) ? now : endedAt(shown)) - from);
+}
+
+/** The end of a job in a word or two: "exit 1", "timeout", "cancelled by you". */
+export function outcome(shown: ShownJob): string {
+  const { job } = shown;
+  if (lookOf(shown) === "lost") return "its OpenCode is gone";
+  if (job.kind === "process" && (job.endReason === "finished" || job.endReason === "error")) {
+    if (job.exitCode !== undefined) return job.exitCode === 0 ? "done" : `exit ${job.exitCode}`;
+    if (job.signal) return job.signal;
+  }
+  return OUTCOMES[job.endReason ?? "finished"];
+}
+
+const OUTCOMES: Readonly<Record<NonNullable<Job["endReason"]>, string>> = {
+  finished: "done",
+  error: "error",
+  never_started: "never started",
+  timeout: "timeout",
+  tool_limit: "tool limit",
+  stalled: "stalled",
+  cancelled_by_agent: "cancelled by agent",
+  cancelled_by_user: "cancelled by you",
+  session_deleted: "session deleted",
+  host_exit: "OpenCode ended",
+  interrupted: "interrupted",
+};
+
+/** The same where there is little room: who cancelled it is told by the list. */
+function shortOutcome(shown: ShownJob): string {
+  const look = lookOf(shown);
+  return look === "cancelled" || look === "lost" ? look : outcome(shown);
+}
+
+/** What it waits for, or undefined. */
+export function waitsFor({ job }: ShownJob, now: number): string | undefined {
+  if (job.blockedOn) return blockedText(job.blockedOn, now);
+  if (job.stalledSince) return `no sign of life for ${shortTime(now - job.stalledSince.getTime())}`;
+  return undefined;
+}
+
+function blockedText({ kind, what, attempt, nextAt }: BlockedOn, now: number): string {
+  if (kind !== "retry") return `${kind}: ${clean(what)}`;
+  const next = nextAt && nextAt.getTime() > now ? ` in ${shortTime(nextAt.getTime() - now)}` : "";
+  return `retry ${attempt ?? 1}${next}: ${clean(what)}`;
+}
+
+/** What is worth knowing of a live one: agent, calls and last tool; pid or port and readiness. */
+export function facts({ job }: ShownJob): string {
+  return job.kind === "subagent" ? subagentFacts(job) : processFacts(job);
+}
+
+function subagentFacts(job: SubagentJob): string {
+  const { toolCalls, lastTool } = job.progress;
+  if (job.status === "pending") return `${clean(job.agent)} · queued`;
+  const calls = `${toolCalls} call${toolCalls === 1 ? "" : "s"}`;
+  return [clean(job.agent), calls, ...(lastTool ? [clean(lastTool)] : [])].join(" · ");
+}
+
+function processFacts(job: ProcessJob): string {
+  const parts = [
+    job.readyPort === undefined
+      ? job.identity && `pid ${job.identity.pid}`
+      : `port ${job.readyPort}`,
+    (job.readyPattern !== undefined || job.readyPort !== undefined) &&
+      (job.readyAt ? "ready" : "not ready yet"),
+    job.global && "global",
+  ];
+  return parts.filter(Boolean).join(" · ") || "starting";
+}
+
+export interface JobLine {
+  sign: string;
+  tone: Tone;
+  name: string;
+  /** Stands at the right end. */
+  right: string;
+  /** A second row; empty for none. */
+  detail: string;
+  detailTone: Tone;
+}
+
+/** The rows of one job in so many cells. The name gives way before anything else does. */
+export function jobLine(shown: ShownJob, width: number, now: number): JobLine {
+  const { sign, tone } = SIGNS[lookOf(shown)];
+  const live = isLive(shown);
+  const end = live ? duration(shown, now) : `${shortOutcome(shown)} ${duration(shown, now)}`;
+  // At least eight cells for the name, two for the sign and a space between name and end.
+  const right = fit(end, Math.max(0, width - 11));
+  const room = Math.max(1, width - 2 - cells(right) - 1);
+  const waiting = live ? waitsFor(shown, now) : undefined;
+  const detail = live ? (waiting ?? facts(shown)) : "";
+  return {
+    sign,
+    tone,
+    name: fit(clean(shown.job.name) || shown.job.id, room),
+    right,
+    detail: fit(detail, Math.max(1, width - 2)),
+    detailTone: waiting === undefined ? "muted" : "warning",
+  };
+}
+
+/** "1 blocked, 2 running"; what is not there is not named. */
+export function summary(jobs: readonly ShownJob[]): string {
+  return counts(jobs)
+    .map(({ look, count }) => `${count} ${look === "pending" ? "queued" : look}`)
+    .join(", ");
+}
+
+/** How many there are of each live look, in the order of their urgency. */
+export function counts(jobs: readonly ShownJob[]): { look: Look; count: number }[] {
+  const looks = jobs.filter(isLive).map(lookOf);
+  const live: Look[] = ["blocked", "stalled", "running", "pending"];
+  return live
+    .map((look) => ({ look, count: looks.filter((each) => each === look).length }))
+    .filter(({ count }) => count > 0);
+}

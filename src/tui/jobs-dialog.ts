@@ -1,0 +1,84 @@
+/** The list of jobs in the host's own select dialog: searched by typing, grouped, kept up to date. */
+import type { TuiDialogSelectOption } from "@opencode-ai/plugin/tui";
+import { createComponent } from "@opentui/solid";
+import { createMemo } from "solid-js";
+import { arrange } from "./arrange.js";
+import { cells, clean, fit } from "./cells.js";
+import { dialogWidth, openDialog, rootOf, type ViewContext } from "./context.js";
+import { duration, facts, outcome, SIGNS, summary, waitsFor } from "./describe.js";
+import type { Element } from "./element.js";
+import { openJob } from "./job-dialog.js";
+import { isLive, jobsFor, lookOf, type ShownJob } from "./shown-job.js";
+import { createTicker } from "./ticker.js";
+
+export function openJobs(context: ViewContext): void {
+  context.source.refresh();
+  openDialog(context, () => list(context));
+}
+
+function list(context: ViewContext): Element {
+  const { api, source, clock } = context;
+  const { current } = api.route;
+  const sessionID = current.name === "session" ? current.params?.["sessionID"] : undefined;
+  const rootSessionID = typeof sessionID === "string" ? rootOf(context, sessionID) : undefined;
+  const jobs = createMemo(() =>
+    jobsFor(source.snapshot().jobs, { directory: api.state.path.directory, rootSessionID }),
+  );
+  const now = createTicker(
+    clock,
+    () => source.snapshot().at,
+    () => (jobs().some(isLive) ? 1000 : undefined),
+  );
+  const options = createMemo(() => optionsFor(jobs(), now(), dialogWidth(context)));
+  return createComponent(api.ui.DialogSelect<string>, {
+    get title() {
+      return ["Background", summary(jobs())].filter(Boolean).join(": ");
+    },
+    get placeholder() {
+      return jobs().length > 0 ? "Search" : emptyText(context);
+    },
+    get options() {
+      return options();
+    },
+    onSelect: ({ value }) => openJob(context, value, () => openJobs(context)),
+  });
+}
+
+function emptyText({ source }: ViewContext): string {
+  const problem = source.problem();
+  if (problem !== undefined) return `Nothing can be shown: ${problem}`;
+  const origin = source.origin();
+  if (origin?.kind !== "elsewhere") return "No background jobs";
+  return `The jobs of ${origin.server} cannot be shown on this machine`;
+}
+
+/** `width`: of a row, which the host would cut without a sign that something is missing. */
+export function optionsFor(
+  jobs: readonly ShownJob[],
+  now: number,
+  width: number,
+): TuiDialogSelectOption<string>[] {
+  const { blocked, running, ended } = arrange(jobs);
+  const groups: [string, ShownJob[]][] = [
+    ["Blocked", blocked],
+    ["Running", running],
+    ["Ended", ended],
+  ];
+  return groups.flatMap(([name, members]) =>
+    members.map((shown) => option(shown, `${name} (${members.length})`, now, width)),
+  );
+}
+
+function option(
+  shown: ShownJob,
+  category: string,
+  now: number,
+  width: number,
+): TuiDialogSelectOption<string> {
+  const { job } = shown;
+  const what = isLive(shown) ? (waitsFor(shown, now) ?? facts(shown)) : outcome(shown);
+  const footer = duration(shown, now);
+  const title = `${SIGNS[lookOf(shown)].sign} ${fit(clean(job.name), Math.floor(width / 2))}`;
+  const room = width - cells(title) - cells(footer) - 2;
+  return { value: job.id, title, description: fit(what, Math.max(0, room)), footer, category };
+}

@@ -1,0 +1,20 @@
+/** Where a log view gets its lines from; the two kinds of jobs give them in the same form. */
+import type { LogLine } from "./log-rows.js";
+
+export interface LogSource {
+  /** The loaded part; a signal. */
+  lines(): readonly LogLine[];
+  /** More lies before (after) the loaded part; signals. */
+  hasEarlier(): boolean;
+  hasLater(): boolean;
+  /** What to say instead of lines, or about them; a signal. */
+  note(): string | undefined;
+  /** Loads the part before (after) this one, overlapping with it; the start; the end. */
+  earlier(): void;
+  later(): void;
+  toStart(): void;
+  toEnd(): void;
+  /** Something is said to have happened to the job: look again. */
+  refresh(): void;
+  close(): void;
+}

@@ -1,0 +1,184 @@
+/**
+ * The full-screen log of one job: its output live, with scrolling, search and wrap, its keys at the bottom.
+ * Leaving it leads back to where the user was.
+ */
+import type { Renderable } from "@opencode-ai/plugin/tui";
+import { createEffect, createMemo, createSignal, onCleanup, untrack } from "solid-js";
+import { outputPath } from "../store/instance-folder.js";
+import { fit } from "./cells.js";
+import { colour, findJob, type ViewContext } from "./context.js";
+import { clean } from "./cells.js";
+import { duration, facts, outcome, SIGNS, waitsFor, type Tone } from "./describe.js";
+import { box, each, guard, input, show, text, type Element } from "./element.js";
+import { registerLogKeys } from "./log-keys.js";
+import { createLogPosition, type LogPosition } from "./log-position.js";
+import { finds, type Row } from "./log-rows.js";
+import type { LogSource } from "./log-source.js";
+import { openProcessLog } from "./process-log.js";
+import { openSessionLog } from "./session-log.js";
+import { isLive, lookOf, type ShownJob } from "./shown-job.js";
+import { createTicker } from "./ticker.js";
+
+export const LOG_ROUTE = "background.log";
+
+export function logView(context: ViewContext, jobID: string, leave: () => void): Element {
+  return guard(
+    () => view(context, jobID, leave),
+    () => text({ content: "The log cannot be shown.", fg: () => colour(context, "warning") }),
+  );
+}
+
+function view(context: ViewContext, jobID: string, leave: () => void): Element {
+  const { api, source } = context;
+  source.refresh();
+  const [size, setSize] = createSignal({ width: api.renderer.width, height: api.renderer.height });
+  const job = createMemo<ShownJob | undefined>((before) => findJob(context, jobID) ?? before);
+  const log = openLog(context, untrack(job));
+  onCleanup(() => log.close());
+  createEffect(() => {
+    if (job()) log.refresh();
+  });
+  const position = createLogPosition(log, size);
+  registerLogKeys(api, position, leave);
+  const measure = function (this: Renderable) {
+    if (this.width > 0 && this.height > 0) setSize({ width: this.width, height: this.height });
+  };
+  const scroll = (direction: string | undefined) => position.move(direction === "up" ? -3 : 3);
+  return box(
+    { flexDirection: "column", width: "100%", height: "100%", paddingX: 2, paddingTop: 1 },
+    heading(context, job),
+    box(
+      {
+        flexGrow: 1,
+        flexShrink: 1,
+        marginTop: 1,
+        overflow: "hidden",
+        onSizeChange: measure,
+        onMouseScroll: (event) => scroll(event.scroll?.direction),
+      },
+      lines(context, position, () => size().height),
+    ),
+    footer(context, log, position),
+  );
+}
+
+function openLog(context: ViewContext, job: ShownJob | undefined): LogSource {
+  const { api, clock } = context;
+  if (job?.job.kind === "process") return openProcessLog(outputPath(job.folder, job.job.id), clock);
+  if (job?.job.sessionID !== undefined) return openSessionLog(api, job.job.sessionID, clock);
+  return nothing(job ? "It has not been started yet." : "This job is not known any more.");
+}
+
+function nothing(note: string): LogSource {
+  const ignore = () => undefined;
+  return {
+    lines: () => [],
+    note: () => note,
+    hasEarlier: () => false,
+    hasLater: () => false,
+    earlier: ignore,
+    later: ignore,
+    toStart: ignore,
+    toEnd: ignore,
+    refresh: ignore,
+    close: ignore,
+  };
+}
+
+function heading(context: ViewContext, job: () => ShownJob | undefined): Element {
+  const { api, source, clock } = context;
+  const isRunning = () => {
+    const shown = job();
+    return shown !== undefined && isLive(shown);
+  };
+  const now = createTicker(
+    clock,
+    () => source.snapshot().at,
+    () => (isRunning() ? 1000 : undefined),
+  );
+  const sign = () => {
+    const shown = job();
+    return shown ? SIGNS[lookOf(shown)] : { sign: "?", tone: "muted" as const };
+  };
+  const state = () => {
+    const shown = job();
+    if (!shown) return "";
+    const what = isLive(shown) ? (waitsFor(shown, now()) ?? facts(shown)) : outcome(shown);
+    return `${duration(shown, now())} · ${what}`;
+  };
+  const name = () => fit(clean(job()?.job.name ?? ""), Math.max(10, api.renderer.width - 40));
+  return box(
+    { flexDirection: "row", gap: 1, flexShrink: 0, height: 1 },
+    text({ content: () => sign().sign, fg: () => colour(context, sign().tone), flexShrink: 0 }),
+    text({ content: name, attributes: 1, fg: () => colour(context, "text"), flexShrink: 0 }),
+    text({ content: state, fg: () => colour(context, "muted"), wrapMode: "none", truncate: true }),
+  );
+}
+
+/** One element for each row of the screen; what they show moves, they stay. */
+function lines(context: ViewContext, position: LogPosition, height: () => number): Element {
+  const { api } = context;
+  const isHit = createMemo(() => finds(position.query()));
+  const rowAt = (index: number): Row | undefined => position.visible()[index];
+  const isMarked = (index: number) => isHit()(rowAt(index)?.text ?? "");
+  return box(
+    {},
+    each(
+      () => Array.from({ length: height() }, (_, index) => index),
+      (index) =>
+        text({
+          content: () => rowAt(index)?.text ?? "",
+          fg: () => colour(context, rowAt(index)?.tone ?? "text"),
+          bg: () => (isMarked(index) ? api.theme.current.backgroundElement : TRANSPARENT),
+          wrapMode: "none",
+          height: 1,
+        }),
+    ),
+  );
+}
+
+const TRANSPARENT = "transparent";
+
+function footer(context: ViewContext, log: LogSource, position: LogPosition): Element {
+  const hint = (key: string, what: () => string): Element =>
+    box(
+      { flexDirection: "row", gap: 1, flexShrink: 0 },
+      text({ content: key, fg: () => colour(context, "text") }),
+      text({ content: what, fg: () => colour(context, "muted") }),
+    );
+  const said = (content: () => string, tone: Tone) =>
+    text({ content, fg: () => colour(context, tone), wrapMode: "none" });
+  return box(
+    { flexShrink: 0, marginTop: 1, marginBottom: 1 },
+    show(
+      () => log.note() !== undefined || position.notice() !== "",
+      () => said(() => position.notice() || (log.note() ?? ""), "warning"),
+    ),
+    show(
+      () => position.searching(),
+      () =>
+        box(
+          { flexDirection: "row", gap: 1, height: 1 },
+          text({ content: "/", fg: () => colour(context, "text") }),
+          input({
+            focused: true,
+            flexGrow: 1,
+            placeholder: "search, then enter (esc: leave)",
+            onInput: (value: string) => position.setDraft(value),
+            onSubmit: () => position.search(),
+          }),
+        ),
+      () =>
+        box(
+          { flexDirection: "row", columnGap: 2, flexWrap: "wrap" },
+          hint("↑↓", () => "scroll"),
+          hint("f", () => `follow ${position.following() ? "on" : "off"}`),
+          hint("w", () => `wrap ${position.wraps() ? "on" : "off"}`),
+          hint("/", () => "search"),
+          hint("n N", () => "next, previous"),
+          hint("g G", () => "start, end"),
+          hint("q", () => "back"),
+        ),
+    ),
+  );
+}

@@ -1,0 +1,94 @@
+/** Puts the parts into the terminal: the sidebar section, the list with its command and key, the log, the calls. */
+import type { TuiPluginApi } from "@opencode-ai/plugin/tui";
+import { systemClock, type Clock } from "../ports.js";
+import { callsFor } from "./attention.js";
+import type { ViewContext } from "./context.js";
+import { openJobs } from "./jobs-dialog.js";
+import { LOG_ROUTE, logView } from "./log-view.js";
+import { parseTuiOptions } from "./options.js";
+import { findOrigin } from "./origin.js";
+import type { ShownJob } from "./shown-job.js";
+import { sidebar } from "./sidebar.js";
+import { createSource } from "./source.js";
+
+/** Nobody's `keybinds` entry: OpenCode knows only its own commands there, so the key is an option of ours. */
+const OPEN_JOBS = "background.jobs";
+
+/** Below the lists of servers, above to-dos and changed files. */
+const SIDEBAR_ORDER = 350;
+
+export function setUp(
+  api: TuiPluginApi,
+  rawOptions: Readonly<Record<string, unknown>> | undefined,
+  clock: Clock = systemClock,
+): void {
+  const { options, problems } = parseTuiOptions(rawOptions);
+  for (const message of problems)
+    api.ui.toast({ title: "Background", message, variant: "warning" });
+
+  const call = (before: readonly ShownJob[], after: readonly ShownJob[]) => {
+    if (options.attention) callUser(api, before, after);
+  };
+  const source = createSource({ findOrigin: () => findOrigin(api), clock, onChange: call });
+  const context: ViewContext = { api, source, options, clock };
+  api.lifecycle.onDispose(() => source.close());
+  source.refresh();
+  // A server that was gone may have left jobs that say they run.
+  api.event.on("server.connected", () => source.refresh());
+
+  api.slots.register({
+    order: SIDEBAR_ORDER,
+    slots: { sidebar_content: (_, props) => sidebar(context, () => props.session_id) },
+  });
+  api.route.register([{ name: LOG_ROUTE, render: ({ params }) => logRoute(context, params) }]);
+  // The command must be found while the prompt's completion is open, which is a mode of its own; the key must not.
+  api.keymap.registerLayer({
+    commands: [
+      {
+        name: OPEN_JOBS,
+        title: "Background jobs",
+        desc: "See, read and stop background work",
+        category: "Session",
+        namespace: "palette",
+        slashName: "background",
+        run: () => openJobs(context),
+      },
+    ],
+  });
+  if (options.key !== false) {
+    const bindings = [{ key: options.key, cmd: OPEN_JOBS, desc: "Background jobs" }];
+    api.keymap.registerLayer({ mode: "base", bindings });
+  }
+}
+
+function logRoute(context: ViewContext, params: Readonly<Record<string, unknown>> | undefined) {
+  const { api } = context;
+  const jobID = typeof params?.["jobID"] === "string" ? params["jobID"] : "";
+  const [name, back] = placeOf(params?.["from"]);
+  return logView(context, jobID, () => api.route.navigate(name, back));
+}
+
+/** A place in the terminal as it was kept in a route's parameters. */
+function placeOf(from: unknown): [name: string, params?: Record<string, unknown>] {
+  if (typeof from !== "object" || from === null || !("name" in from)) return ["home"];
+  if (typeof from.name !== "string" || from.name === LOG_ROUTE) return ["home"];
+  const params: unknown = "params" in from ? from.params : undefined;
+  return typeof params === "object" && params !== null ? [from.name, { ...params }] : [from.name];
+}
+
+function callUser(
+  api: TuiPluginApi,
+  before: readonly ShownJob[],
+  after: readonly ShownJob[],
+): void {
+  const { directory } = api.state.path;
+  const ours = after.filter((shown) => shown.directory === directory);
+  for (const { message, sound } of callsFor(before, ours)) {
+    void api.attention.notify({
+      title: "OpenCode: background",
+      message,
+      notification: { when: "blurred" },
+      sound: sound === undefined ? false : { name: sound, when: "always" },
+    });
+  }
+}

@@ -1,0 +1,96 @@
+/**
+ * The output of a process as a log, read from its file alone. One window of it is in memory; it is read again
+ * when the file changes, at most five times a second, and only while the log is open.
+ */
+import { existsSync, watch, type FSWatcher } from "node:fs";
+import { dirname } from "node:path";
+import { createSignal } from "solid-js";
+import { coerceError, type Clock } from "../ports.js";
+import { readPage, type PlainLine } from "../process/output-page.js";
+import { openOutput } from "../process/output-reader.js";
+import { cleanOutput } from "./cells.js";
+import type { LogLine } from "./log-rows.js";
+import type { LogSource } from "./log-source.js";
+import { throttle } from "./throttle.js";
+
+/** Bytes of output in memory at most, and how far one step goes. */
+const WINDOW = 512 * 1024;
+const STEP = WINDOW / 2;
+/** Nobody reads a longer line on a screen; laying it out would stop the screen. */
+const LONGEST_LINE = 4_000;
+const UPDATE_MILLISECONDS = 200;
+
+interface Loaded {
+  from: number;
+  lines: LogLine[];
+  hasLater: boolean;
+}
+
+export function openProcessLog(file: string, clock: Clock): LogSource {
+  const [loaded, setLoaded] = createSignal<Loaded>({ from: 0, lines: [], hasLater: false });
+  const [note, setNote] = createSignal<string | undefined>("(no output yet)");
+  let watcher: { path: string; stop: FSWatcher } | undefined;
+  /** Undefined: the window goes with the end. */
+  let from: number | undefined;
+
+  const read = () => {
+    try {
+      const next = load(file, from);
+      if (next) setLoaded(next);
+      setNote(next ? undefined : "(no output yet)");
+      // There is no file before the first output.
+      listen(next ? file : dirname(file));
+    } catch (thrown) {
+      setNote(`The output cannot be read: ${coerceError(thrown).message}`);
+    }
+  };
+  const update = throttle(clock, UPDATE_MILLISECONDS, read);
+  const listen = (path: string) => {
+    if (watcher?.path === path || !existsSync(path)) return;
+    watcher?.stop.close();
+    watcher = { path, stop: watch(path, { persistent: false }, () => update.call()) };
+    watcher.stop.on("error", (error) => setNote(`The output is not followed: ${error.message}`));
+  };
+  const go = (to: number | undefined) => {
+    from = to;
+    read();
+  };
+  read();
+  return {
+    lines: () => loaded().lines,
+    hasEarlier: () => loaded().from > 0,
+    hasLater: () => loaded().hasLater,
+    note,
+    earlier: () => go(Math.max(0, loaded().from - STEP)),
+    later: () => go(loaded().from + STEP),
+    toStart: () => go(0),
+    toEnd: () => go(undefined),
+    refresh: () => update.call(),
+    close() {
+      update.cancel();
+      watcher?.stop.close();
+    },
+  };
+}
+
+function load(file: string, wanted: number | undefined): Loaded | undefined {
+  const reader = openOutput(file);
+  if (!reader) return undefined;
+  try {
+    const end = reader.end();
+    const latest = Math.max(0, end - STEP);
+    const from = Math.min(wanted ?? latest, latest);
+    const page = readPage(reader, { from, window: WINDOW });
+    // A window that starts anywhere starts within a line.
+    const lines = from > 0 ? page.lines.slice(1) : page.lines;
+    return { from, lines: lines.map(toLogLine), hasLater: !page.atEnd };
+  } finally {
+    reader.close();
+  }
+}
+
+function toLogLine({ text, stream, offset, gap }: PlainLine): LogLine {
+  const plain = cleanOutput(text.slice(0, LONGEST_LINE));
+  const tone = gap === undefined ? (stream === "stderr" ? "warning" : "text") : "muted";
+  return { offset, text: text.length > LONGEST_LINE ? `${plain}…` : plain, tone };
+}

@@ -1,0 +1,111 @@
+/**
+ * A subagent's session as a log: its messages once, then what the host's events say. Works over a network, too.
+ */
+import type { TuiPluginApi } from "@opencode-ai/plugin/tui";
+import type { Message, Part } from "@opencode-ai/sdk/v2";
+import { createSignal } from "solid-js";
+import { coerceError, type Clock } from "../ports.js";
+import type { LogLine } from "./log-rows.js";
+import type { LogSource } from "./log-source.js";
+import { sessionLines } from "./session-lines.js";
+import { throttle } from "./throttle.js";
+
+const MOST_MESSAGES = 200;
+const UPDATE_MILLISECONDS = 200;
+
+export function openSessionLog(api: TuiPluginApi, sessionID: string, clock: Clock): LogSource {
+  const [lines, setLines] = createSignal<readonly LogLine[]>([]);
+  const [note, setNote] = createSignal<string | undefined>("loading …");
+  const messages = new Messages();
+  const update = throttle(clock, UPDATE_MILLISECONDS, () => setLines(sessionLines(messages.all())));
+
+  const load = async () => {
+    const query = { sessionID, limit: MOST_MESSAGES };
+    const { data, error } = await api.client.session.messages(query);
+    if (!data) throw new Error(`the session cannot be read: ${JSON.stringify(error)}`);
+    for (const { info, parts } of data) {
+      messages.put(info);
+      for (const part of parts) messages.putPart(part);
+    }
+    setNote(undefined);
+    update.call();
+  };
+  load().catch((thrown: unknown) => setNote(coerceError(thrown).message));
+
+  const { on } = api.event;
+  const stops = [
+    on("message.updated", ({ properties: { info } }) => {
+      if (info.sessionID !== sessionID) return;
+      messages.put(info);
+      update.call();
+    }),
+    on("message.part.updated", ({ properties: { part } }) => {
+      if (part.sessionID !== sessionID) return;
+      messages.putPart(part);
+      update.call();
+    }),
+    on("message.part.delta", ({ properties }) => {
+      if (properties.sessionID !== sessionID || properties.field !== "text") return;
+      messages.append(properties.messageID, properties.partID, properties.delta);
+      update.call();
+    }),
+    on("message.part.removed", ({ properties }) => {
+      if (properties.sessionID !== sessionID) return;
+      messages.removePart(properties.messageID, properties.partID);
+      update.call();
+    }),
+  ];
+  const nothing = () => undefined;
+  return {
+    lines,
+    note,
+    hasEarlier: () => false,
+    hasLater: () => false,
+    earlier: nothing,
+    later: nothing,
+    toStart: nothing,
+    toEnd: nothing,
+    refresh: nothing,
+    close() {
+      update.cancel();
+      for (const stop of stops) stop();
+    },
+  };
+}
+
+/** In the order of their ids, which is the order of their making. A part may come before its message. */
+class Messages {
+  readonly #infos = new Map<string, Message>();
+  readonly #parts = new Map<string, Map<string, Part>>();
+
+  put(info: Message): void {
+    this.#infos.set(info.id, info);
+  }
+
+  putPart(part: Part): void {
+    const parts = this.#parts.get(part.messageID) ?? new Map<string, Part>();
+    parts.set(part.id, part);
+    this.#parts.set(part.messageID, parts);
+  }
+
+  append(messageID: string, partID: string, piece: string): void {
+    const part = this.#parts.get(messageID)?.get(partID);
+    if (part?.type !== "text" && part?.type !== "reasoning") return;
+    this.putPart({ ...part, text: part.text + piece });
+  }
+
+  removePart(messageID: string, partID: string): void {
+    this.#parts.get(messageID)?.delete(partID);
+  }
+
+  all() {
+    return [...this.#infos.values()].toSorted(byID).map((info) => ({
+      info,
+      parts: [...(this.#parts.get(info.id)?.values() ?? [])].toSorted(byID),
+    }));
+  }
+}
+
+function byID(a: { id: string }, b: { id: string }): number {
+  return a.id < b.id ? -1 : 1;
+}

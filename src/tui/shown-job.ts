@@ -1,0 +1,65 @@
+/**
+ * A job as the terminal shows it: the record, whether somebody still looks after it, and in what state it is for
+ * the eye. Pure.
+ */
+import type { Job } from "../jobs/job.js";
+import { isTerminal } from "../jobs/status.js";
+
+export interface ShownJob {
+  job: Job;
+  /** The folder of the instance that the record was found in; a process's output is below it. */
+  folder: string;
+  /** The directory whose instance it belongs to. */
+  directory: string;
+  /** False when its OpenCode is gone: what the record says of a running job is no longer true. */
+  ownerAlive: boolean;
+}
+
+export type Look =
+  | "blocked"
+  | "stalled"
+  | "running"
+  | "pending"
+  | "completed"
+  | "failed"
+  | "cancelled"
+  /** Its OpenCode ended without ending it; the next one to start here settles it. */
+  | "lost";
+
+export function lookOf({ job, ownerAlive }: ShownJob): Look {
+  if (isTerminal(job.status)) return job.status;
+  if (!ownerAlive) return "lost";
+  if (job.status === "pending") return "pending";
+  if (job.blockedOn) return "blocked";
+  return job.stalledSince ? "stalled" : "running";
+}
+
+export function isLive(shown: ShownJob): boolean {
+  return shown.ownerAlive && !isTerminal(shown.job.status);
+}
+
+/** When it ended; of a lost one nobody knows more than when it began. */
+export function endedAt({ job }: ShownJob): number {
+  return (job.completedAt ?? job.startedAt ?? job.createdAt).getTime();
+}
+
+/** Whose jobs are wanted: those of one session tree, or of a whole directory. Global processes always are. */
+export interface Audience {
+  directory: string;
+  rootSessionID: string | undefined;
+}
+
+/**
+ * The jobs to show. Session ids are unique, so a session's jobs are recognised wherever they lie; a global process
+ * is shown in its own directory only. Ended ones of other owners are not our concern.
+ */
+export function jobsFor(jobs: readonly ShownJob[], audience: Audience): ShownJob[] {
+  const { directory, rootSessionID } = audience;
+  return jobs.filter((shown) => {
+    const { job } = shown;
+    const isHere = shown.directory === directory;
+    if (rootSessionID === undefined) return isHere;
+    if (job.rootSessionID === rootSessionID) return true;
+    return isHere && job.kind === "process" && job.global;
+  });
+}

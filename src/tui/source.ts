@@ -1,0 +1,86 @@
+/**
+ * The jobs on this machine as a signal: finds out where the server keeps them and follows the files. Nothing is
+ * polled: without a change on disk no code of ours runs, and many changes are at most five updates a second (the
+ * store's watch sees to both). What goes wrong is a problem to show, never an exception in the host's screen.
+ */
+import { createSignal, type Accessor } from "solid-js";
+import { coerceError, type Clock } from "../ports.js";
+import { watchInstances, type InstanceView, type InstanceWatch } from "../store/read-state.js";
+import type { Origin } from "./origin.js";
+import type { ShownJob } from "./shown-job.js";
+
+export interface Snapshot {
+  jobs: readonly ShownJob[];
+  /** When it was read. */
+  at: number;
+}
+
+export interface Source {
+  snapshot: Accessor<Snapshot>;
+  /** Undefined until the server has answered. */
+  origin: Accessor<Origin | undefined>;
+  /** Why nothing can be shown. */
+  problem: Accessor<string | undefined>;
+  /** Looks again: for the server, if it did not answer the last time, else for owners that are gone. */
+  refresh(): void;
+  close(): void;
+}
+
+export interface SourceOptions {
+  findOrigin: () => Promise<Origin>;
+  clock: Clock;
+  /** After each look but the first, which nothing is compared with. */
+  onChange: (before: readonly ShownJob[], after: readonly ShownJob[]) => void;
+}
+
+export function createSource({ findOrigin, clock, onChange }: SourceOptions): Source {
+  const [snapshot, setSnapshot] = createSignal<Snapshot>({ jobs: [], at: clock.now() });
+  const [origin, setOrigin] = createSignal<Origin>();
+  const [problem, setProblem] = createSignal<string>();
+  let watch: InstanceWatch | undefined;
+  let seen: readonly ShownJob[] | undefined;
+  let isConnecting = false;
+  let isClosed = false;
+
+  const take = (instances: readonly InstanceView[]) => {
+    const jobs = instances.flatMap(shownJobs);
+    const before = seen;
+    seen = jobs;
+    setSnapshot({ jobs, at: clock.now() });
+    if (before) onChange(before, jobs);
+  };
+  const connect = async () => {
+    const found = await findOrigin();
+    if (isClosed) return;
+    setOrigin(found);
+    setProblem(undefined);
+    if (found.kind === "here") watch = watchInstances(found.root, found.projectID, take, { clock });
+  };
+  return {
+    snapshot,
+    origin,
+    problem,
+    refresh() {
+      watch?.refresh();
+      if (isClosed || isConnecting || origin()) return;
+      isConnecting = true;
+      connect()
+        .catch((thrown: unknown) => setProblem(coerceError(thrown).message))
+        .finally(() => {
+          isConnecting = false;
+        });
+    },
+    close() {
+      isClosed = true;
+      watch?.close();
+    },
+  };
+}
+
+/** Of a folder without an owner nobody knows whose it is: one that is being made has no jobs yet. */
+function shownJobs({ folder, owner, state, jobs }: InstanceView): ShownJob[] {
+  if (!owner) return [];
+  const { directory } = owner;
+  // Whether an owner in another container runs cannot be seen from here: its record is believed.
+  return jobs.map((job) => ({ job, folder, directory, ownerAlive: state !== "dead" }));
+}
