@@ -1,6 +1,6 @@
 /**
- * What becomes of a session's jobs when its user stops its run, undoes a message or deletes it. Ends jobs and
- * withdraws notices; never rejects, for it answers events.
+ * What becomes of a session's jobs when its user stops its run, undoes a message, deletes it, or ends one of them.
+ * Ends jobs and withdraws notices; never rejects, for it answers events.
  */
 import type { HostEvent } from "./host/events.js";
 import type { SessionTree } from "./host/session-tree.js";
@@ -39,6 +39,12 @@ export class SessionEnds {
   aborted(sessionID: string): void {
     if (this.#deps.options.onParentAbort !== "cancel") return;
     void this.#end(liveOf(this.#deps.jobs.byParent(sessionID)));
+  }
+
+  /** The user has ended this one job, in the terminal. */
+  cancelled(jobID: string): void {
+    const job = this.#deps.jobs.get(jobID);
+    if (job) void this.#end(liveOf([job]));
   }
 
   /** The session processes that a subagent started, when its run is ended. */

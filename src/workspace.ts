@@ -9,6 +9,7 @@ import { translateEvent } from "./host/events.js";
 import type { Host, PermissionRule } from "./host/host.js";
 import { IdSource } from "./host/ids.js";
 import { SessionTree } from "./host/session-tree.js";
+import { parseUserRequest } from "./host/user-request.js";
 import type { Job } from "./jobs/job.js";
 import { JobRegistry } from "./jobs/registry.js";
 import { Notices } from "./notices/notices.js";
@@ -111,6 +112,7 @@ export class Workspace {
       outbox: this.notices.outbox,
       endProcessesOf: (sessionID, reason) => this.#sessionEnds.endProcesses(sessionID, reason),
       handle: (event) => this.onEvent(event),
+      lookup: (jobID) => this.store.lookup(jobID),
       persist: () => this.persist(),
       restore: () => this.restore(),
     });
@@ -124,6 +126,8 @@ export class Workspace {
 
   /** An event as the host's `event` hook brings it. Never throws. */
   handleEvent(event: unknown): void {
+    const request = parseUserRequest(event);
+    if (request && !this.#disposing) this.#sessionEnds.cancelled(request.cancel);
     const translated = translateEvent(event);
     if (translated) this.onEvent(translated);
   }
