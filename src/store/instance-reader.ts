@@ -56,7 +56,8 @@ export class InstanceReader {
   get projects(): string[] {
     const { projectID } = this.#filter;
     if (projectID !== undefined) return [projectFolder(this.#root, projectID)];
-    return foldersIn(this.#root).map((name) => join(this.#root, name));
+    const names = foldersIn(this.#root).filter((name) => !name.startsWith("."));
+    return names.map((name) => join(this.#root, name));
   }
 
   get folders(): string[] {

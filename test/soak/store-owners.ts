@@ -1,9 +1,10 @@
 /**
  * The store's tests with real owners, many times: 100 rounds of claim races and of kills while writing.
  *
- *     ROUNDS=100 node --import tsx --test test/soak/store-owners.ts
+ *     node --import tsx --test test/soak/store-owners.ts
  */
-process.env["ROUNDS"] ??= "100";
+import { env } from "node:process";
+
+env["ROUNDS"] ??= "100";
 await import("../store/race.test.js");
 await import("../store/kill.test.js");
-export {};

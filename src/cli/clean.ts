@@ -1,0 +1,66 @@
+/**
+ * `clean`: which folders nobody needs any more, and their removal. Never one whose owner lives or may live, whose
+ * jobs are still to be settled, whose notices are still to be told, or that holds something broken or newer.
+ */
+import { randomBytes } from "node:crypto";
+import { join } from "node:path";
+import { isTerminal } from "../jobs/status.js";
+import { coerceError } from "../ports.js";
+import { diskFiles, type StoreFiles } from "../store/files.js";
+import { foldersIn } from "../store/folders.js";
+import type { InstanceView } from "../store/read-state.js";
+import type { Survey } from "./survey.js";
+
+export interface CleanPlan {
+  remove: InstanceView[];
+  keep: { instance: InstanceView; why: string }[];
+}
+
+export function planClean({ instances }: Survey): CleanPlan {
+  const plan: CleanPlan = { remove: [], keep: [] };
+  for (const instance of instances) {
+    const why = whyKeep(instance);
+    if (why === undefined) plan.remove.push(instance);
+    else plan.keep.push({ instance, why });
+  }
+  return plan;
+}
+
+function whyKeep({ state, jobs, notices, problems, owner }: InstanceView): string | undefined {
+  if (state === "alive") return "its OpenCode runs";
+  if (!owner) return "nobody can tell whose it is";
+  if (state === "elsewhere") return "its OpenCode is on another machine or in another container";
+  if (problems.length > 0) return "it holds something that could not be read";
+  if (notices.length > 0) return `${notices.length} notices are still to be told`;
+  const unsettled = jobs.filter(({ status }) => !isTerminal(status)).length;
+  return unsettled > 0 ? `${unsettled} jobs are still to be settled` : undefined;
+}
+
+/** A name that no project has: a folder on its way out is nobody's any more, also if this is interrupted. */
+const TRASH = ".trash-";
+
+/**
+ * Removes the folders of the plan and what an interrupted removal left. Returns what could not be removed; one
+ * that an OpenCode has claimed meanwhile is none of these.
+ */
+export function removeFolders(
+  root: string,
+  folders: readonly string[],
+  files: StoreFiles = diskFiles,
+): { folder: string; error: string }[] {
+  const failed: { folder: string; error: string }[] = [];
+  const trash = join(root, `${TRASH}${randomBytes(6).toString("hex")}`);
+  if (folders.length > 0) files.makeFolder(trash);
+  for (const [at, folder] of folders.entries()) {
+    try {
+      // At once and as a whole, so that a starting OpenCode claims all of it or nothing.
+      files.rename(folder, join(trash, String(at)));
+    } catch (thrown) {
+      const error = coerceError(thrown);
+      if (!("code" in error && error.code === "ENOENT"))
+        failed.push({ folder, error: error.message });
+    }
+  }
+  for (const name of foldersIn(root)) if (name.startsWith(TRASH)) files.remove(join(root, name));
+  return failed;
+}

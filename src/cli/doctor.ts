@@ -1,0 +1,103 @@
+/** `doctor`: who owns what, and what is wrong. Something is wrong with orphans and with files that are broken. */
+import { isTerminal } from "../jobs/status.js";
+import { elapsed } from "../text.js";
+import type { InstanceView } from "../store/read-state.js";
+import type { Survey } from "./survey.js";
+import { describeEntry } from "./list.js";
+import { json, paint, safe, type Terminal } from "./terminal.js";
+
+export interface Diagnosis {
+  text: string;
+  /** Nothing is wrong. */
+  ok: boolean;
+}
+
+export function doctor(survey: Survey, now: number, terminal: Pick<Terminal, "colour">): Diagnosis {
+  const { root, instances, entries } = survey;
+  const orphans = entries.filter(({ fate }) => fate === "orphan");
+  const broken = instances.flatMap((instance) =>
+    instance.problems.map((text) => ({ instance, text })),
+  );
+  const ok = orphans.length === 0 && broken.length === 0;
+
+  const lines = [`State folder: ${root}`];
+  if (instances.length === 0) lines.push("No OpenCode has left or keeps any background work here.");
+  for (const instance of instances) {
+    lines.push("", ...describeInstance(instance, now, terminal));
+    const rows = entries.filter((entry) => entry.instance === instance && entry.fate !== "ended");
+    for (const entry of rows) lines.push(`    ${describeEntry(entry, now, terminal)}`);
+  }
+  if (orphans.length > 0) {
+    lines.push("", paint(terminal, "red", `Orphans (their OpenCode is gone): ${orphans.length}`));
+    for (const { job } of orphans)
+      lines.push(`  ${job.id}: opencode-background-manager kill ${job.id}`);
+  }
+  if (broken.length > 0) {
+    lines.push("", paint(terminal, "red", `Broken or set aside: ${broken.length}`));
+    for (const { instance, text } of broken) lines.push(`  ${instance.folder}: ${safe(text)}`);
+  }
+  lines.push(
+    "",
+    ok ? paint(terminal, "green", "All is well.") : paint(terminal, "red", "Problems found."),
+  );
+  return { text: `${lines.join("\n")}\n`, ok };
+}
+
+export function doctorJSON(survey: Survey): Diagnosis {
+  const { root, instances, entries } = survey;
+  const orphans = entries.filter(({ fate }) => fate === "orphan").map(({ job }) => job.id);
+  const ok = orphans.length === 0 && instances.every(({ problems }) => problems.length === 0);
+  const text = json({
+    ok,
+    root,
+    orphans,
+    instances: instances.map((instance) => ({
+      folder: instance.folder,
+      state: instance.state,
+      pid: instance.owner?.identity?.pid,
+      host: instance.owner?.host,
+      directory: instance.owner?.directory,
+      pluginVersion: instance.owner?.pluginVersion,
+      createdAt: instance.owner?.createdAt,
+      closedAt: instance.owner?.closedAt,
+      savedAt: instance.savedAt,
+      unreadNotices: instance.notices.map(({ id, kind, jobID, parentSessionID }) => ({
+        id,
+        kind,
+        jobID,
+        parentSessionID,
+      })),
+      problems: instance.problems,
+      jobs: entries
+        .filter((entry) => entry.instance === instance)
+        .map(({ job, fate }) => ({ id: job.id, kind: job.kind, status: job.status, fate })),
+    })),
+  });
+  return { text, ok };
+}
+
+function describeInstance(
+  instance: InstanceView,
+  now: number,
+  terminal: Pick<Terminal, "colour">,
+): string[] {
+  const { owner, state, jobs, notices, savedAt } = instance;
+  const pid = owner?.identity ? `OpenCode ${owner.identity.pid}` : "owner unknown";
+  const live = jobs.filter(({ status }) => !isTerminal(status)).length;
+  const facts = [
+    state === "alive" ? paint(terminal, "green", "running") : whyNot(instance),
+    `${live} live and ${jobs.length - live} ended jobs`,
+    `${notices.length} unread notices`,
+  ];
+  if (savedAt) facts.push(`saved ${elapsed(now - savedAt.getTime())} ago`);
+  return [
+    paint(terminal, "bold", safe(owner?.directory ?? instance.folder)),
+    `  ${pid}: ${facts.join(", ")}`,
+    `  ${paint(terminal, "dim", instance.folder)}`,
+  ];
+}
+
+function whyNot({ owner, state }: InstanceView): string {
+  if (state === "dead") return owner?.closedAt ? "ended in order" : "gone";
+  return owner ? `on another machine or in another container (${safe(owner.host)})` : "unknown";
+}

@@ -1,0 +1,136 @@
+/** One call of the command line: arguments in, text and an exit code out. Wires the commands. */
+import type { ProcessJob } from "../jobs/job.js";
+import { coerceError, UserError, type Clock } from "../ports.js";
+import type { KillOutcome } from "../process/kill-tree.js";
+import { isTerminal } from "../jobs/status.js";
+import { defaultRoot } from "../store/instance-folder.js";
+import type { Processes } from "../store/owner.js";
+import { VERSION } from "../version.js";
+import { readArguments, USAGE, type Request } from "./arguments.js";
+import { planClean, removeFolders } from "./clean.js";
+import { doctor, doctorJSON } from "./doctor.js";
+import { list, show } from "./list.js";
+import { logs } from "./logs.js";
+import { findEntry, isRunning, outputOf, survey, type Entry, type Survey } from "./survey.js";
+import { json, safe, type Terminal } from "./terminal.js";
+
+/** 0: all is well; 1: a problem was found, or there is no such job; 2: wrong usage. */
+export type ExitCode = 0 | 1 | 2;
+
+export interface CliDeps {
+  terminal: Terminal;
+  clock: Clock;
+  processes: Processes;
+  /** Ends a process with its tree; only called while it is the process that was started. */
+  kill: (job: ProcessJob) => Promise<KillOutcome>;
+  env: NodeJS.ProcessEnv;
+  /** Ends `logs -f`. */
+  signal?: AbortSignal;
+}
+
+/** Never rejects. */
+export async function run(args: readonly string[], deps: CliDeps): Promise<ExitCode> {
+  const { terminal } = deps;
+  let request: Request;
+  try {
+    request = readArguments(args);
+  } catch (thrown) {
+    terminal.complain(`${coerceError(thrown).message}\n\n${USAGE}`);
+    return 2;
+  }
+  try {
+    return await obey(request, deps);
+  } catch (thrown) {
+    terminal.complain(`${safe(coerceError(thrown).message, 1000)}\n`);
+    return 1;
+  }
+}
+
+async function obey(request: Request, deps: CliDeps): Promise<ExitCode> {
+  const { terminal, clock, processes, env } = deps;
+  const { command, json: asJSON, id } = request;
+  if (command === "help" || command === "version") {
+    terminal.write(command === "help" ? USAGE : `${VERSION}\n`);
+    return 0;
+  }
+  const root = request.root ?? defaultRoot(env);
+  const filter = request.project === undefined ? {} : { projectID: request.project };
+  const found = await survey(root, filter, processes);
+  const now = clock.now();
+  if (command === "doctor") {
+    const { text, ok } = asJSON ? doctorJSON(found) : doctor(found, now, terminal);
+    terminal.write(text);
+    return ok ? 0 : 1;
+  }
+  if (command === "ls") {
+    terminal.write(list(found, { all: request.all, asJSON }, now));
+    return 0;
+  }
+  if (command === "clean") return clean(found, request, terminal);
+  const entry = entryOf(found, id);
+  if (command === "logs") return writeLogs(entry, request, deps);
+  if (command === "kill") return kill(entry, request, deps);
+  terminal.write(show(entry, asJSON));
+  return 0;
+}
+
+function entryOf(found: Survey, id: string): Entry {
+  const entry = findEntry(found, id);
+  if (!entry) throw new UserError(`there is no job ${id} in ${found.root}`);
+  return entry;
+}
+
+function processOf({ job }: Entry, refusal: string): ProcessJob {
+  if (job.kind === "process") return job;
+  throw new UserError(`${job.id} is a subagent: ${refusal}`);
+}
+
+async function writeLogs(entry: Entry, request: Request, deps: CliDeps): Promise<ExitCode> {
+  const job = processOf(entry, `its text is in its session ${entry.job.id}`);
+  const hasEnded = (): boolean => isTerminal(job.status) || !isRunning(job, deps.processes);
+  const lines = logs({
+    file: outputOf(entry),
+    asJSON: request.json,
+    hasEnded: request.follow ? hasEnded : undefined,
+    clock: deps.clock,
+    signal: deps.signal,
+  });
+  for await (const line of lines) deps.terminal.write(line);
+  return 0;
+}
+
+async function kill(entry: Entry, request: Request, deps: CliDeps): Promise<ExitCode> {
+  const job = processOf(entry, "only its OpenCode can cancel it");
+  const { id, identity } = job;
+  if (isTerminal(job.status)) throw new UserError(`${id} has ended: ${job.status}`);
+  if (entry.fate === "unknown") {
+    throw new UserError(`${id} runs on another machine or in another container, if at all`);
+  }
+  if (!identity || !isRunning(job, deps.processes)) {
+    const pid = identity?.pid ?? "unknown";
+    throw new UserError(`${id} does not run any more (pid ${pid}); nobody was signalled`);
+  }
+  const { survivors } = await deps.kill(job);
+  const left = survivors.map(({ pid, command }) => `${pid} (${safe(command, 80)})`).join(", ");
+  if (request.json) deps.terminal.write(json({ id, pid: identity.pid, survivors }));
+  else if (left) deps.terminal.write(`${id}: still alive after SIGKILL: ${left}\n`);
+  else deps.terminal.write(`${id}: ended, with everything that it had started\n`);
+  return survivors.length > 0 ? 1 : 0;
+}
+
+function clean(found: Survey, { yes, json: asJSON }: Request, terminal: Terminal): ExitCode {
+  const { remove, keep } = planClean(found);
+  const folders = remove.map(({ folder }) => folder);
+  const failed = yes ? removeFolders(found.root, folders) : [];
+  if (asJSON) {
+    const kept = keep.map(({ instance, why }) => ({ folder: instance.folder, why }));
+    terminal.write(json({ removed: yes, folders, failed, kept }));
+  } else {
+    for (const folder of folders) terminal.write(`${yes ? "removed" : "would remove"} ${folder}\n`);
+    for (const { instance, why } of keep) terminal.write(`kept ${instance.folder}: ${why}\n`);
+    for (const { folder, error } of failed) terminal.complain(`not removed ${folder}: ${error}\n`);
+    if (folders.length === 0) terminal.write("Nothing to remove.\n");
+    else if (!yes) terminal.write("Call clean --yes to remove them.\n");
+  }
+  return failed.length > 0 ? 1 : 0;
+}
