@@ -36,7 +36,6 @@ export class Capture {
       notifyPattern: job.notifyPattern,
       readyPattern: job.readyPattern,
       guard: deps.guard,
-      now: () => performance.now(),
       onNotify,
       onReady: onReadyLine,
       onProblem: onNotify,
@@ -61,10 +60,13 @@ export class Capture {
     for (const listener of this.#listeners) listener();
   }
 
-  /** No output follows: the last line is watched, the file closed. */
+  /** No output follows: resolves when the last line has been watched. */
+  settle(): Promise<void> {
+    return this.#watch.end();
+  }
+
   close(): void {
     this.#timer?.cancel();
-    this.#watch.end();
     this.log.close();
     this.#isClosed = true;
   }

@@ -1,13 +1,14 @@
 /**
  * Lines of the whole output that match a pattern, each with the place where it starts (a cursor, to read on from
- * there). The file is read block by block and the host gets its turn between them; all matching together may
+ * there). The file is read block by block and the host gets its turn between batches; all matching together may
  * take 200 ms, and what takes longer is an error, never "no match".
  */
 import { newLineReaders, type LineBatch } from "./line-reader.js";
 import { STREAMS, type StreamNumber } from "./output-format.js";
 import { streamName, type PlainLine } from "./output-page.js";
 import type { OutputReader } from "./output-reader.js";
-import { checkPattern, PATTERN_LIMIT, type PatternGuard } from "./pattern.js";
+import { checkPattern, PATTERN_LIMIT } from "./pattern.js";
+import type { PatternGuard } from "./pattern-guard.js";
 import { cutBytes, plainLine } from "./plain-text.js";
 import { answer, bytesText, type OutputCounts, type Wanted } from "./output-answer.js";
 import type { ReadResult } from "./types.js";
@@ -16,7 +17,7 @@ import type { ReadResult } from "./types.js";
 const MAX_LINE = 4096;
 /** Bytes of a matching line that are shown. */
 const SHOWN_LINE = 500;
-/** Matching one batch of lines costs a switch of context: many short lines go together. */
+/** Matching one batch of lines costs two messages between threads: many short lines go together. */
 const BATCH_BYTES = 256 * 1024;
 
 interface Waiting {
@@ -47,10 +48,10 @@ export async function grepOutput(
     }
     end = frame.offset + frame.data.length;
     const batch = readers[frame.stream].push(frame.data, frame.offset);
-    if (found.add(frame.stream, batch, frame.data.length)) await turn();
+    if (found.add(frame.stream, batch, frame.data.length)) await found.match();
   }
   endAll();
-  found.match();
+  await found.match();
   const facts = { ...counts, lost, matches: found.count };
   if (found.count === 0) {
     const text = `(no line matches in ${bytesText(end - wanted.from - lost)})`;
@@ -62,11 +63,6 @@ export async function grepOutput(
       ? undefined
       : `[${found.shown.length} of ${found.count} matching lines; the next ones: the same with cursor "${next}"]`;
   return answer(found.shown, hint, { ...facts, cursor: next ?? end, more: next !== undefined });
-}
-
-/** The host's other work, between two stretches of ours. */
-function turn(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve));
 }
 
 class Matches {
@@ -89,25 +85,22 @@ class Matches {
     this.#bytesLeft = wanted.budget;
   }
 
-  /** True when there was so much that it was matched. */
+  /** True when there is so much that it should be matched now. */
   add(stream: StreamNumber, batch: LineBatch | undefined, bytes: number): boolean {
     const { stream: only } = this.#wanted;
     if (batch && (only === undefined || only === streamName(stream))) {
       this.#waiting.push({ stream, batch });
     }
     this.#waitingBytes += bytes;
-    if (this.#waitingBytes < BATCH_BYTES) return false;
-    this.match();
-    return true;
+    return this.#waitingBytes >= BATCH_BYTES;
   }
 
-  match(): void {
+  async match(): Promise<void> {
     const lines: string[] = [];
     for (const { batch } of this.#waiting)
       for (const line of batch.lines) lines.push(plainLine(line));
-    const before = performance.now();
-    const hits = this.#guard.match(this.#pattern, lines, this.#millisecondsLeft);
-    this.#millisecondsLeft -= performance.now() - before;
+    const { hits, took } = await this.#guard.match(this.#pattern, lines, this.#millisecondsLeft);
+    this.#millisecondsLeft -= took;
     this.count += hits.length;
     this.#show(lines, hits);
     this.#waiting = [];

@@ -5,7 +5,7 @@ import type { Options } from "../options.js";
 import type { Clock, Log } from "../ports.js";
 import type { KillSystem, KillTree } from "./kill-tree.js";
 import type { OutputFs } from "./output-log.js";
-import type { PatternGuard } from "./pattern.js";
+import type { PatternGuard } from "./pattern-guard.js";
 import type { Probe } from "./readiness.js";
 import type { SpawnFunction } from "./spawn.js";
 import type { Watchdog } from "./watchdog.js";

@@ -152,6 +152,7 @@ export class LiveProcess {
     const survivors = await this.#survivors();
     if (!shell.isClosed) await within(this.#deps.clock, REPORT_MILLISECONDS, shell.closed);
     shell.release();
+    await this.capture.settle();
     this.#deps.jobs.updateProcess(this.id, {
       exitCode: shell.exit?.code ?? undefined,
       signal: shell.exit?.signal ?? undefined,

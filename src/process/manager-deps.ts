@@ -8,7 +8,7 @@ import { isAlive } from "./identity.js";
 import { chooseKillTree, systemForKill } from "./kill-tree.js";
 import type { LiveDeps, LiveSystem } from "./live-deps.js";
 import type { OutputFs } from "./output-log.js";
-import { PatternGuard } from "./pattern.js";
+import { PatternGuard } from "./pattern-guard.js";
 import type { Probe } from "./readiness.js";
 import { systemSpawn, type SpawnFunction } from "./spawn.js";
 import { Watchdog } from "./watchdog.js";
@@ -53,7 +53,7 @@ export function buildDeps(deps: ProcessManagerDeps): LiveDeps {
     system,
     killTree: chooseKillTree(system),
     watchdog: deps.watchdog ?? new Watchdog({ clock, log, instanceID, env }),
-    guard: new PatternGuard(),
+    guard: new PatternGuard(clock),
     outputFs,
     probe,
   };

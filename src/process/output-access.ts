@@ -3,7 +3,7 @@ import type { ProcessJob } from "../jobs/job.js";
 import type { Capture } from "./capture.js";
 import { followOutput } from "./follow-output.js";
 import { openOutput } from "./output-reader.js";
-import type { PatternGuard } from "./pattern.js";
+import type { PatternGuard } from "./pattern-guard.js";
 import { readCursor, readOutput } from "./read-output.js";
 import type { ReadRequest, ReadResult, StreamOptions, StreamPiece } from "./types.js";
 

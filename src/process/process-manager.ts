@@ -203,6 +203,7 @@ export class BackgroundProcessManager {
     }
     await Promise.all(this.#background);
     await this.#deps.watchdog.close();
+    this.#deps.guard.close();
   }
 
   async #kill(

@@ -8,7 +8,7 @@ import { grepOutput } from "./grep-output.js";
 import { answer, bytesText, type OutputCounts, type Wanted } from "./output-answer.js";
 import { gapLine, lostIn, readPage, readRest, type Page, type PlainLine } from "./output-page.js";
 import type { OutputReader } from "./output-reader.js";
-import type { PatternGuard } from "./pattern.js";
+import type { PatternGuard } from "./pattern-guard.js";
 import { cutBytes } from "./plain-text.js";
 import type { ReadRequest, ReadResult } from "./types.js";
 

@@ -112,7 +112,7 @@ for (const size of [1, 7, 100, 2047, 2048, 4096, BLOCK_SIZE - 20, BLOCK_SIZE, 3 
     const file = newFile();
     const log = new OutputLog(file, LIMIT, clock());
     const oracle = new Oracle();
-    const total = Math.max(2 * 1024 * 1024, 4 * size);
+    const total = size === 1 ? 700 * 1024 : Math.max(2 * 1024 * 1024, 4 * size);
     let seed = size;
     for (let written = 0; written < total; written += size) {
       seed = (seed * 1_103_515_245 + 12_345) % 2 ** 31;

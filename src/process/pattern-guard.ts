@@ -1,0 +1,186 @@
+/**
+ * Runs regular expressions that come from a model so that none can hold the host: on a thread of their own, one
+ * question at a time, each with a time limit that starts when its matching starts. When the limit is over the
+ * thread is thrown away and the question has failed.
+ *
+ * Why a thread: `node:vm` with a timeout interrupts a match in Node, but Bun's engine looks at the clock only
+ * between matches; one match of `^(.*a){20}$` on a line of 120 characters held it for 12 s (Bun 1.3.14). Where no
+ * thread can be started, `node:vm` is still used: better than nothing.
+ *
+ * The thread is started at the first question (10-30 ms, 8 MB) and stays, because each thread that ends costs
+ * Bun 1.3.14 three descriptors for ever; it keeps nobody awake.
+ */
+import { createContext, Script } from "node:vm";
+import { Worker } from "node:worker_threads";
+import type { Clock, Timer } from "../ports.js";
+import { PATTERN_LIMIT, PatternTooSlow } from "./pattern.js";
+
+/** Which lines match, and how many milliseconds that took. */
+export interface MatchAnswer {
+  /** Indexes, in order. */
+  hits: number[];
+  took: number;
+}
+
+/** Text from outside is only ever data here, both in the thread and in the context. */
+const MATCH = `function match({ pattern, lines }) {
+  const compiled = new RegExp(pattern);
+  const hits = [];
+  for (let i = 0; i < lines.length; i++) if (compiled.test(lines[i])) hits.push(i);
+  return hits;
+}`;
+
+/** First it says that it begins, then what it found: the milliseconds, then the indexes. */
+const THREAD = `${MATCH}
+const { parentPort } = require("node:worker_threads");
+parentPort.on("message", (question) => {
+  parentPort.postMessage("begins");
+  const start = performance.now();
+  const hits = match(question);
+  parentPort.postMessage(Float64Array.from([performance.now() - start, ...hits]));
+});`;
+
+const START_MILLISECONDS = 5000;
+
+interface Question {
+  pattern: string;
+  lines: readonly string[];
+  limit: number;
+  resolve: (answer: MatchAnswer) => void;
+  reject: (error: Error) => void;
+}
+
+export class PatternGuard {
+  readonly #clock: Clock;
+  readonly #newThread: (code: string) => Worker;
+  readonly #queue: Question[] = [];
+  #asked: Question | undefined;
+  #thread: Worker | undefined;
+  #timer: Timer | undefined;
+  #hasThreads = true;
+
+  constructor(clock: Clock, newThread: (code: string) => Worker = startThread) {
+    this.#clock = clock;
+    this.#newThread = newThread;
+  }
+
+  /** Rejects with `PatternTooSlow` when matching these lines takes longer than `limit` milliseconds. */
+  match(
+    pattern: string,
+    lines: readonly string[],
+    limit: number = PATTERN_LIMIT,
+  ): Promise<MatchAnswer> {
+    if (lines.length === 0) return Promise.resolve({ hits: [], took: 0 });
+    return new Promise((resolve, reject) => {
+      this.#queue.push({ pattern, lines, limit: Math.max(1, limit), resolve, reject });
+      this.#next();
+    });
+  }
+
+  /** Ends the thread. Another question would start a new one. */
+  close(): void {
+    this.#timer?.cancel();
+    this.#dropThread();
+  }
+
+  #next(): void {
+    if (this.#asked) return;
+    this.#asked = this.#queue.shift();
+    if (!this.#asked) {
+      this.#thread?.unref();
+      this.#timer?.cancel();
+      return;
+    }
+    const { pattern, lines } = this.#asked;
+    const thread = this.#ensureThread();
+    if (!thread) {
+      this.#askHere(this.#asked);
+      return;
+    }
+    thread.ref();
+    this.#setTimer(START_MILLISECONDS, () => this.#failed());
+    thread.postMessage({ pattern, lines }, []);
+  }
+
+  #ensureThread(): Worker | undefined {
+    if (this.#thread || !this.#hasThreads) return this.#thread;
+    try {
+      const thread = this.#newThread(THREAD);
+      thread.on("message", (message: unknown) => {
+        if (thread === this.#thread) this.#heard(message);
+      });
+      thread.on("error", () => {
+        if (thread === this.#thread) this.#failed();
+      });
+      this.#thread = thread;
+    } catch {
+      this.#hasThreads = false;
+    }
+    return this.#thread;
+  }
+
+  #heard(message: unknown): void {
+    if (!this.#asked) return;
+    if (!(message instanceof Float64Array)) {
+      this.#setTimer(this.#asked.limit, () => {
+        this.#dropThread();
+        this.#settle(new PatternTooSlow());
+      });
+      return;
+    }
+    const [took = 0, ...hits] = message;
+    this.#settle({ hits, took });
+  }
+
+  /** No thread here: this question and all later ones are answered without one. */
+  #failed(): void {
+    this.#hasThreads = false;
+    this.#dropThread();
+    if (this.#asked) this.#askHere(this.#asked);
+  }
+
+  #askHere({ pattern, lines, limit }: Question): void {
+    const context = createContext({ question: { pattern, lines }, hits: undefined });
+    const start = performance.now();
+    try {
+      const script = new Script(`${MATCH}; match(question)`);
+      const answer: unknown = script.runInContext(context, { timeout: Math.ceil(limit) });
+      const hits = Array.from(isList(answer) ? answer : [], Number);
+      this.#settle({ hits, took: performance.now() - start });
+    } catch {
+      this.#settle(new PatternTooSlow());
+    }
+  }
+
+  #settle(answer: MatchAnswer | PatternTooSlow): void {
+    const asked = this.#asked;
+    this.#asked = undefined;
+    if (answer instanceof Error) asked?.reject(answer);
+    else asked?.resolve(answer);
+    this.#next();
+  }
+
+  #dropThread(): void {
+    const thread = this.#thread;
+    this.#thread = undefined;
+    // Within a match it may take a while until the thread notices; nobody has to wait for that.
+    void thread?.terminate();
+  }
+
+  #setTimer(milliseconds: number, callback: () => void): void {
+    this.#timer?.cancel();
+    this.#timer = this.#clock.after(milliseconds, callback);
+  }
+}
+
+/** Its own code and nothing of ours: no loader, no environment. */
+function startThread(code: string): Worker {
+  const thread = new Worker(code, { eval: true, execArgv: [], env: {} });
+  thread.unref();
+  return thread;
+}
+
+/** An array of another realm is no `instanceof Array`. */
+function isList(value: unknown): value is ArrayLike<unknown> {
+  return Array.isArray(value);
+}
