@@ -1,14 +1,12 @@
 /** The list of jobs in the host's own select dialog: searched by typing, grouped, kept up to date. */
-import type { TuiDialogSelectOption } from "@opencode-ai/plugin/tui";
 import { createComponent } from "@opentui/solid";
 import { createMemo } from "solid-js";
-import { arrange } from "./arrange.js";
-import { cells, clean, fit } from "./cells.js";
 import { dialogWidth, openDialog, rootOf, type ViewContext } from "./context.js";
-import { duration, facts, outcome, SIGNS, summary, waitsFor } from "./describe.js";
+import { summary } from "./describe.js";
 import type { Element } from "./element.js";
 import { openJob } from "./job-dialog.js";
-import { isLive, jobsFor, lookOf, type ShownJob } from "./shown-job.js";
+import { optionsFor } from "./job-options.js";
+import { isLive, jobsFor } from "./shown-job.js";
 import { createTicker } from "./ticker.js";
 
 export function openJobs(context: ViewContext): void {
@@ -50,35 +48,4 @@ function emptyText({ source }: ViewContext): string {
   const origin = source.origin();
   if (origin?.kind !== "elsewhere") return "No background jobs";
   return `The jobs of ${origin.server} cannot be shown on this machine`;
-}
-
-/** `width`: of a row, which the host would cut without a sign that something is missing. */
-export function optionsFor(
-  jobs: readonly ShownJob[],
-  now: number,
-  width: number,
-): TuiDialogSelectOption<string>[] {
-  const { blocked, running, ended } = arrange(jobs);
-  const groups: [string, ShownJob[]][] = [
-    ["Blocked", blocked],
-    ["Running", running],
-    ["Ended", ended],
-  ];
-  return groups.flatMap(([name, members]) =>
-    members.map((shown) => option(shown, `${name} (${members.length})`, now, width)),
-  );
-}
-
-function option(
-  shown: ShownJob,
-  category: string,
-  now: number,
-  width: number,
-): TuiDialogSelectOption<string> {
-  const { job } = shown;
-  const what = isLive(shown) ? (waitsFor(shown, now) ?? facts(shown)) : outcome(shown);
-  const footer = duration(shown, now);
-  const title = `${SIGNS[lookOf(shown)].sign} ${fit(clean(job.name), Math.floor(width / 2))}`;
-  const room = width - cells(title) - cells(footer) - 2;
-  return { value: job.id, title, description: fit(what, Math.max(0, room)), footer, category };
 }

@@ -1,0 +1,70 @@
+/** The list of jobs and what can be done with one, as options of the host's select dialog. Pure. */
+import type { TuiDialogSelectOption } from "@opencode-ai/plugin/tui";
+import { arrange } from "./arrange.js";
+import { cells, clean, fit } from "./cells.js";
+import { duration, facts, outcome, SIGNS, waitsFor } from "./describe.js";
+import { isLive, lookOf, type ShownJob } from "./shown-job.js";
+
+/** `width`: of a row, which the host would cut without a sign that something is missing. */
+export function optionsFor(
+  jobs: readonly ShownJob[],
+  now: number,
+  width: number,
+): TuiDialogSelectOption<string>[] {
+  const { blocked, running, ended } = arrange(jobs);
+  const groups: [string, ShownJob[]][] = [
+    ["Blocked", blocked],
+    ["Running", running],
+    ["Ended", ended],
+  ];
+  return groups.flatMap(([name, members]) =>
+    members.map((shown) => option(shown, `${name} (${members.length})`, now, width)),
+  );
+}
+
+function option(
+  shown: ShownJob,
+  category: string,
+  now: number,
+  width: number,
+): TuiDialogSelectOption<string> {
+  const { job } = shown;
+  const what = isLive(shown) ? (waitsFor(shown, now) ?? facts(shown)) : outcome(shown);
+  const footer = duration(shown, now);
+  const title = `${SIGNS[lookOf(shown)].sign} ${fit(clean(job.name), Math.floor(width / 2))}`;
+  const room = width - cells(title) - cells(footer) - 2;
+  return { value: job.id, title, description: fit(what, Math.max(0, room)), footer, category };
+}
+
+export type Action = "answer" | "log" | "session" | "copy" | "cancel" | "back";
+
+export function titleOf(shown: ShownJob, now: number): string {
+  const what = isLive(shown) ? waitsFor(shown, now) : outcome(shown);
+  const name = `${SIGNS[lookOf(shown)].sign} ${fit(clean(shown.job.name), 40)}`;
+  return what === undefined ? name : `${name} · ${what}`;
+}
+
+export const BACK: TuiDialogSelectOption<Action> = { value: "back", title: "Back to the list" };
+
+export function actionsFor(shown: ShownJob): TuiDialogSelectOption<Action>[] {
+  const { job } = shown;
+  const options: (TuiDialogSelectOption<Action> | false)[] = [
+    job.blockedOn?.requestID !== undefined &&
+      isLive(shown) && {
+        value: "answer",
+        title: `Answer the ${job.blockedOn.kind}`,
+        description: fit(clean(job.blockedOn.what), 50),
+      },
+    { value: "log", title: "See the log" },
+    job.kind === "subagent" &&
+      job.sessionID !== undefined && { value: "session", title: "Open its session" },
+    { value: "copy", title: "Copy its id", description: job.id },
+    isLive(shown) && {
+      value: "cancel",
+      title: job.kind === "process" ? "Kill it" : "Cancel it",
+      description: "asks first",
+    },
+    BACK,
+  ];
+  return options.filter((option) => option !== false);
+}

@@ -1,0 +1,216 @@
+// The jobs as read from disk: what is missing or broken costs nothing but itself, and what does not
+// change costs nothing at all.
+import assert from "node:assert/strict";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { describe, test, type TestContext } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import { aProcess, aSubagent, openOutputOf, writeStateFolder } from "../../fixtures/tui/jobs.js";
+import { STDERR, STDOUT } from "../../src/process/output-format.js";
+import { outputPath } from "../../src/store/instance-folder.js";
+import { isHere, type Origin } from "../../src/tui/origin.js";
+import { systemClock, type Clock } from "../../src/ports.js";
+import { openProcessLog } from "../../src/tui/process-log.js";
+import type { ShownJob } from "../../src/tui/shown-job.js";
+import { createSource, type Source } from "../../src/tui/source.js";
+import { throttle } from "../../src/tui/throttle.js";
+import { FakeClock } from "../fakes/clock.js";
+import { names } from "./shown.js";
+
+const directory = "/project";
+
+function scratch(t: TestContext): string {
+  const root = mkdtempSync(join(tmpdir(), "obm-tui-"));
+  t.after(() => rmSync(root, { recursive: true, force: true }));
+  return root;
+}
+
+/** Counts the timers that are set and have not fired. */
+function countingClock(): Clock & { pending: number } {
+  const clock = {
+    pending: 0,
+    now: () => Date.now(),
+    after(milliseconds: number, callback: () => void) {
+      clock.pending += 1;
+      let isOver = false;
+      const over = () => {
+        if (!isOver) clock.pending -= 1;
+        isOver = true;
+      };
+      const timer = systemClock.after(milliseconds, () => {
+        over();
+        callback();
+      });
+      return {
+        cancel: () => {
+          over();
+          timer.cancel();
+        },
+      };
+    },
+  };
+  return clock;
+}
+
+function open(t: TestContext, origin: Origin | Error, clock: Clock = countingClock()) {
+  const changes: { before: readonly ShownJob[]; after: readonly ShownJob[] }[] = [];
+  const source = createSource({
+    findOrigin: () => (origin instanceof Error ? Promise.reject(origin) : Promise.resolve(origin)),
+    clock,
+    onChange: (before, after) => changes.push({ before, after }),
+  });
+  t.after(() => source.close());
+  source.refresh();
+  return { source, changes };
+}
+
+async function until(check: () => boolean, what: string): Promise<void> {
+  const end = Date.now() + 10_000;
+  while (!check()) {
+    if (Date.now() > end) throw new Error(`never: ${what}`);
+    // A file's change is told by the system at a time of its own.
+    await sleep(10);
+  }
+}
+
+const seen = (source: Source) => names(source.snapshot().jobs);
+
+void describe("the jobs on disk", () => {
+  test("are seen when they come, change and go, from a folder that did not exist", async (t) => {
+    const root = join(scratch(t), "not", "there", "yet");
+    const where = { root, projectID: "p", directory };
+    const { source, changes } = open(t, { kind: "here", ...where });
+    await until(() => source.origin() !== undefined, "the origin");
+    writeStateFolder(where, [aSubagent({ name: "first" })]);
+    await until(() => seen(source).includes("first"), "the first job");
+    writeStateFolder(where, [aSubagent({ name: "first" }), aProcess({ name: "second" })]);
+    await until(() => seen(source).includes("second"), "the second job");
+    assert.deepEqual(names(changes.at(-1)?.before ?? []), ["first"]);
+    rmSync(root, { recursive: true });
+    await until(() => seen(source).length === 0, "the end of all jobs");
+  });
+
+  test("a half-written file hides only what is in it", async (t) => {
+    const where = { root: scratch(t), projectID: "p", directory };
+    writeStateFolder({ ...where, instance: "aaaaaaaaaaaaaaaa" }, [aSubagent({ name: "whole" })]);
+    const folder = writeStateFolder({ ...where, instance: "bbbbbbbbbbbbbbbb" }, [aProcess()]);
+    const { source } = open(t, { kind: "here", ...where });
+    await until(() => seen(source).length === 2, "both jobs");
+    writeFileSync(join(folder, "jobs.json"), '{"version":1,"jobs":[{"kind":"pro');
+    await until(() => seen(source).length === 1, "the broken file");
+    assert.deepEqual(seen(source), ["whole"]);
+    assert.equal(source.problem(), undefined);
+  });
+
+  test("a job of an OpenCode that is gone is known as such", async (t) => {
+    const where = { root: scratch(t), projectID: "p", directory, ownerAlive: false };
+    writeStateFolder(where, [aProcess()]);
+    const { source } = open(t, { kind: "here", ...where });
+    await until(() => seen(source).length === 1, "the job");
+    assert.equal(source.snapshot().jobs[0]?.ownerAlive, false);
+  });
+
+  test("need no timer while nothing changes, running jobs or not", async (t) => {
+    const where = { root: scratch(t), projectID: "p", directory };
+    writeStateFolder(where, [aSubagent(), aProcess()]);
+    const clock = countingClock();
+    const { source } = open(t, { kind: "here", ...where }, clock);
+    await until(() => seen(source).length === 2, "both jobs");
+    await until(() => clock.pending === 0, "no timer");
+    await sleep(300);
+    assert.equal(clock.pending, 0);
+  });
+
+  test("a server that does not answer is a problem to show, and is asked again", async (t) => {
+    const { source } = open(t, new Error("nobody there"));
+    await until(() => source.problem() !== undefined, "the problem");
+    assert.equal(source.problem(), "nobody there");
+    source.refresh();
+    source.close();
+  });
+});
+
+void describe("where the server is", () => {
+  test("is told by its name", () => {
+    const own = ["box", "192.168.1.5", "fe80::1"];
+    for (const name of [
+      "opencode.internal",
+      "localhost",
+      "127.0.0.1",
+      "[::1]",
+      "Box",
+      "192.168.1.5",
+    ]) {
+      assert.equal(isHere(name, own), true, name);
+    }
+    for (const name of ["example.com", "192.168.1.6", "10.0.0.1"]) {
+      assert.equal(isHere(name, own), false, name);
+    }
+  });
+});
+
+void describe("the log of a process", () => {
+  test("is followed from before its first output", async (t) => {
+    const where = { root: scratch(t), projectID: "p", directory };
+    const folder = writeStateFolder(where, [aProcess()]);
+    const log = openProcessLog(outputPath(folder, "proc_aaaaaaaaaa"), systemClock);
+    t.after(() => log.close());
+    assert.equal(log.note(), "(no output yet)");
+    const output = openOutputOf(folder, "proc_aaaaaaaaaa");
+    t.after(() => output.close());
+    output.append(STDOUT, Buffer.from("hello\n"));
+    await until(() => log.lines()[0]?.text === "hello", "the first line");
+    assert.equal(log.note(), undefined);
+    output.append(STDERR, Buffer.from("\u001b[31mbad\u001b[0m\n"));
+    await until(() => log.lines().length >= 2, "the second line");
+    assert.deepEqual(
+      log
+        .lines()
+        .slice(0, 2)
+        .map(({ text, tone }) => [text, tone]),
+      [
+        ["hello", "text"],
+        ["bad", "warning"],
+      ],
+    );
+  });
+
+  test("is loaded in parts, forth and back", async (t) => {
+    const where = { root: scratch(t), projectID: "p", directory };
+    const folder = writeStateFolder(where, [aProcess()]);
+    const output = openOutputOf(folder, "proc_aaaaaaaaaa");
+    t.after(() => output.close());
+    const line = (n: number) => `line ${n} ${"x".repeat(90)}\n`;
+    for (let n = 0; n < 20_000; n += 1) output.append(STDOUT, Buffer.from(line(n)));
+    const log = openProcessLog(outputPath(folder, "proc_aaaaaaaaaa"), systemClock);
+    t.after(() => log.close());
+    const first = () => Number(log.lines()[0]?.text.split(" ")[1]);
+    const end = first();
+    assert.ok(end > 15_000 && log.hasEarlier() && !log.hasLater());
+    log.earlier();
+    assert.ok(first() < end && log.lines().some(({ text }) => text.startsWith(`line ${end} `)));
+    log.toStart();
+    assert.equal(first(), 0);
+    assert.ok(!log.hasEarlier() && log.hasLater());
+    log.later();
+    assert.ok(first() > 0);
+    log.toEnd();
+    assert.equal(first(), end);
+  });
+});
+
+void describe("updates", () => {
+  test("come at once, and not more often than allowed", async () => {
+    const clock = new FakeClock();
+    let runs = 0;
+    const update = throttle(clock, 200, () => (runs += 1));
+    update.call();
+    assert.equal(runs, 1);
+    for (let n = 0; n < 50; n += 1) update.call();
+    assert.equal(runs, 1);
+    await clock.advance(200);
+    assert.equal(runs, 2);
+    assert.equal(clock.pending, 0);
+  });
+});
