@@ -2,7 +2,7 @@
 // is cut in two.
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { cells, clean, cleanOutput, fit, pad, skip, wrap } from "../../src/tui/cells.js";
 
 const segments = (text: string) => Array.from(new Intl.Segmenter().segment(text), (s) => s.segment);
