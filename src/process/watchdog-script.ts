@@ -48,7 +48,7 @@ is_ours() {
   group=\${group%% *}
   start_of "$group"
   case $start in
-    "$wanted" | '') kill -0 -- "-$group" 2>/dev/null ;;
+    "$wanted" | '') kill -s 0 -- "-$group" 2>/dev/null ;;
     *) false ;;
   esac
 }
