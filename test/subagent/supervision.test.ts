@@ -1,0 +1,157 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { settle } from "../fakes/clock.js";
+import { House } from "../fakes/house.js";
+
+const MINUTE = 60_000;
+
+async function working(options: ConstructorParameters<typeof House>[0] = {}) {
+  const house = new House(options);
+  house.host.onAbort = (sessionID) => house.idle(sessionID);
+  const root = house.host.addRoot();
+  const child = await house.child({ parentSessionID: root });
+  house.busy(child.sessionID);
+  const kinds = () => house.notices.outbox.pending(root).map(({ kind }) => kind);
+  return { house, root, kinds, ...child };
+}
+
+void describe("a child that gives no sign of life", () => {
+  void it("is marked after stallMinutes, told once, and goes on", async () => {
+    const { house, kinds, id } = await working();
+    await house.clock.advance(10 * MINUTE - 10_000);
+    assert.equal(house.job(id).stalledSince, undefined);
+    await house.clock.advance(20_000);
+    assert.ok(house.job(id).stalledSince);
+    assert.deepEqual(kinds(), ["stalled"]);
+    await house.clock.advance(60 * MINUTE);
+    assert.deepEqual(kinds(), ["stalled"]);
+    assert.equal(house.outcome(id), "running");
+    assert.ok(house.host.toasts.some(({ message }) => message.includes("stalled")));
+  });
+
+  void it("is unmarked by the next sign of life, and what was not told yet is withdrawn", async () => {
+    const { house, kinds, id, sessionID } = await working();
+    await house.clock.advance(11 * MINUTE);
+    house.event({ type: "activity", sessionID });
+    assert.equal(house.job(id).stalledSince, undefined);
+    assert.deepEqual(kinds(), []);
+  });
+
+  void it("is not stalled while a tool runs, however many updates the call has", async () => {
+    const { house, id, sessionID } = await working();
+    const call = { sessionID, messageID: house.host.newMessageID(), callID: "c1", tool: "bash" };
+    house.event({ type: "tool", ...call, status: "pending" });
+    house.event({ type: "tool", ...call, status: "running" });
+    await house.clock.advance(30 * MINUTE);
+    assert.equal(house.job(id).stalledSince, undefined);
+    house.event({ type: "tool", ...call, status: "completed" });
+    await house.clock.advance(9 * MINUTE);
+    assert.equal(house.job(id).stalledSince, undefined);
+    await house.clock.advance(2 * MINUTE);
+    assert.ok(house.job(id).stalledSince);
+    assert.equal(house.job(id).progress.toolCalls, 1);
+  });
+
+  void it("is not stalled while it waits for an answer, and has its full time after it", async () => {
+    const { house, kinds, id, sessionID } = await working();
+    const request = { sessionID, requestID: "per_1" };
+    house.host.asked.push({ ...request, kind: "permission", what: "bash: rm x" });
+    house.event({ type: "asked", ...request, kind: "permission", what: "bash: rm x" });
+    await house.clock.advance(60 * MINUTE);
+    assert.equal(house.job(id).stalledSince, undefined);
+    assert.deepEqual(kinds(), ["blocked"]);
+    house.host.asked.splice(0);
+    house.event({ type: "answered", ...request });
+    await house.clock.advance(9 * MINUTE);
+    assert.equal(house.job(id).stalledSince, undefined);
+    await house.clock.advance(2 * MINUTE);
+    assert.ok(house.job(id).stalledSince);
+  });
+
+  void it("is not stalled while the host waits to try again", async () => {
+    const { house, id, sessionID } = await working();
+    const nextAt = new Date(house.clock.now() + 30 * MINUTE);
+    house.event({ type: "retry", sessionID, attempt: 3, message: "overloaded", nextAt });
+    await house.clock.advance(29 * MINUTE);
+    assert.equal(house.job(id).stalledSince, undefined);
+    assert.equal(house.job(id).blockedOn?.kind, "retry");
+  });
+
+  void it('is ended with stallAction "cancel", its text kept', async () => {
+    const { house, id, sessionID, kinds } = await working({ options: { stallAction: "cancel" } });
+    house.host.addAssistant(sessionID, { text: "So far", completed: false });
+    await house.clock.advance(11 * MINUTE);
+    assert.equal(house.outcome(id), "failed · stalled");
+    assert.equal(house.job(id).partial, true);
+    assert.equal(house.job(id).resultLength, "So far".length);
+    assert.deepEqual(house.host.aborted, [sessionID]);
+    assert.deepEqual(kinds(), ["ended"]);
+  });
+});
+
+void describe("a run with a limit", () => {
+  void it("ends after maxRunMinutes with reason timeout, however busy it is", async () => {
+    const { house, id, sessionID } = await working({ options: { maxRunMinutes: 5 } });
+    house.host.addAssistant(sessionID, { text: "So far", completed: false });
+    for (let second = 0; second < 299; second++) {
+      await house.clock.advance(1_000);
+      house.event({ type: "activity", sessionID });
+    }
+    assert.equal(house.outcome(id), "running");
+    await house.clock.advance(10_000);
+    assert.equal(house.outcome(id), "failed · timeout");
+    assert.match(house.job(id).error ?? "", /5 minutes.*maxRunMinutes/u);
+    assert.equal((await house.tasks.result(house.job(id))).text, "So far");
+  });
+
+  void it("ends at the first tool call beyond maxToolCalls, counting each call once", async () => {
+    const { house, id, sessionID } = await working({ options: { maxToolCalls: 2 } });
+    const call = (callID: string, status: string) =>
+      house.event({
+        type: "tool",
+        sessionID,
+        messageID: house.host.newMessageID(),
+        callID,
+        tool: "bash",
+        status,
+      });
+    for (const callID of ["one", "two"]) {
+      for (const status of ["pending", "running", "running", "completed"]) call(callID, status);
+    }
+    await settle();
+    assert.equal(house.outcome(id), "running");
+    call("three", "pending");
+    await settle();
+    assert.equal(house.outcome(id), "failed · tool_limit");
+    assert.match(house.job(id).error ?? "", /more than 2 tool calls.*maxToolCalls/u);
+    assert.equal(house.ends.get(id), 1);
+  });
+
+  void it("gives a continued task its full number of tool calls again", async () => {
+    const { house, id, sessionID } = await working({ options: { maxToolCalls: 1 } });
+    const tools = [{ callID: "one", tool: "bash", status: "completed" as const }];
+    await house.answer(sessionID, { text: "First.", tools });
+    await house.tasks.resume(id, "again", {});
+    await house.answer(sessionID, {
+      text: "Second.",
+      tools: [{ ...tools[0], callID: "two", tool: "bash", status: "completed" }],
+    });
+    assert.equal(house.outcome(id), "completed · finished");
+    assert.equal(house.job(id).progress.toolCalls, 2);
+  });
+});
+
+void describe("the slow check", () => {
+  void it("asks a quiet host a few times a minute, and none when nothing runs", async () => {
+    const { house, sessionID } = await working();
+    await house.clock.advance(MINUTE);
+    const asked = house.host.calls.get("busySessions") ?? 0;
+    assert.ok(asked >= 2 && asked <= 6, `${asked} requests in a minute`);
+    await house.answer(sessionID, "done");
+    await house.clock.advance(MINUTE);
+    const after = house.host.calls.get("busySessions");
+    await house.clock.advance(10 * MINUTE);
+    assert.equal(house.host.calls.get("busySessions"), after);
+    assert.equal(house.clock.pending, 0);
+  });
+});
