@@ -24,6 +24,12 @@ export interface PermissionRule {
 export interface SessionInfo {
   id: string;
   parentID?: string | undefined;
+  title: string;
+  /** Of its latest prompt. */
+  agent?: string | undefined;
+  /** The task of ours that runs in it, as `createSession` was told. */
+  taskID?: string | undefined;
+  createdAt: Date;
   directory: string;
   permission: PermissionRule[];
   /** The user has undone everything from this message on. */
@@ -131,9 +137,13 @@ export interface Host {
     parentID: string;
     title: string;
     permission: PermissionRule[];
+    /** Kept with the session, so that the task can be found when every record of it is gone. */
+    taskID: string;
   }): Promise<SessionInfo>;
   /** Undefined when the host says that there is no such session. */
   session(sessionID: string): Promise<SessionInfo | undefined>;
+  /** Its direct children. */
+  children(sessionID: string): Promise<SessionInfo[]>;
   /** Resolves when the message is stored, which says nothing about a turn. */
   prompt(input: PromptInput): Promise<void>;
   abort(sessionID: string): Promise<void>;

@@ -6,6 +6,7 @@
 import type { PluginInput } from "@opencode-ai/plugin";
 import { OpencodeClient } from "@opencode-ai/sdk/v2/client";
 import type { Client } from "@opencode-ai/sdk/v2/gen/client";
+import type { Session } from "@opencode-ai/sdk/v2/types";
 import { coerceError } from "../ports.js";
 import {
   HostError,
@@ -13,7 +14,6 @@ import {
   type Host,
   type Message,
   type PendingRequest,
-  type PermissionRule,
   type PromptInput,
   type SessionInfo,
   type Toast,
@@ -22,6 +22,9 @@ import { messageOf, permissionText, questionText } from "./shapes.js";
 
 /** The client of `PluginInput`, or one made by `@opencode-ai/sdk/v2`. */
 export type OpenCodeClient = PluginInput["client"] | OpencodeClient;
+
+/** In a child session's metadata. */
+const TASK_KEY = "backgroundTask";
 
 /** A request sent while the server starts may never be answered. */
 const REQUEST_TIMEOUT_MS = 30_000;
@@ -39,9 +42,10 @@ export class OpenCodeHost implements Host {
     this.#api = new OpencodeClient({ client: transportOf(client) });
   }
 
-  async createSession(input: { parentID: string; title: string; permission: PermissionRule[] }) {
+  async createSession({ taskID, ...input }: Parameters<Host["createSession"]>[0]) {
+    const metadata = { [TASK_KEY]: taskID };
     const session = await ask("create a session", (options) =>
-      this.#api.session.create(input, options),
+      this.#api.session.create({ ...input, metadata }, options),
     );
     return sessionInfo(session);
   }
@@ -57,6 +61,13 @@ export class OpenCodeHost implements Host {
       if (thrown instanceof HostError && thrown.status === 404) return undefined;
       throw thrown;
     }
+  }
+
+  async children(sessionID: string): Promise<SessionInfo[]> {
+    const children = await ask(`list the children of ${sessionID}`, (options) =>
+      this.#api.session.children({ sessionID }, options),
+    );
+    return (children ?? []).map((child) => sessionInfo(child));
   }
 
   async prompt({ text, synthetic, ...message }: PromptInput): Promise<void> {
@@ -177,22 +188,17 @@ function errorText(error: unknown): string {
   return "name" in error && typeof error.name === "string" ? error.name : "";
 }
 
-function sessionInfo(
-  session:
-    | {
-        id: string;
-        parentID?: string;
-        directory: string;
-        permission?: PermissionRule[];
-        revert?: { messageID: string };
-      }
-    | undefined,
-): SessionInfo {
+function sessionInfo(session: Session | undefined): SessionInfo {
   if (!session) throw new HostError("the host answered with no session");
-  const { id, parentID, directory, permission, revert } = session;
+  const { id, parentID, title, agent, directory, permission, revert, metadata, time } = session;
+  const taskID = metadata?.[TASK_KEY];
   return {
     id,
     parentID,
+    title,
+    agent,
+    taskID: typeof taskID === "string" ? taskID : undefined,
+    createdAt: new Date(time.created),
     directory,
     permission: permission ?? [],
     revertedFrom: revert?.messageID,

@@ -3,6 +3,7 @@ import type { HostEvent } from "../host/events.js";
 import type { Host } from "../host/host.js";
 import type { IdSource } from "../host/ids.js";
 import type { SessionTree } from "../host/session-tree.js";
+import type { Job } from "../jobs/job.js";
 import type { JobRegistry } from "../jobs/registry.js";
 import type { EndReason } from "../jobs/status.js";
 import type { Outbox } from "../notices/outbox.js";
@@ -24,6 +25,8 @@ export interface SubagentDeps {
   endProcessesOf: (sessionID: string, reason: EndReason) => Promise<void>;
   /** One event for every part of the house. */
   handle: (event: HostEvent) => void;
+  /** Records in other owners' folders. */
+  lookup: (jobID: string) => Promise<{ job: Job } | undefined>;
   persist: () => Promise<void>;
   restore: () => Promise<void>;
 }

@@ -17,6 +17,7 @@ import { Blocked } from "./blocked.js";
 import { ChildEvents } from "./child-events.js";
 import { Launcher, type Launched, type LaunchInput, type ResumeFrom } from "./launcher.js";
 import type { StopIntent } from "./live-run.js";
+import { findTask } from "./find-task.js";
 import { recover } from "./recover.js";
 import { Runner } from "./runner.js";
 import { Supervisor } from "./supervisor.js";
@@ -72,13 +73,18 @@ export class BackgroundManager {
    */
   async resume(taskID: string, prompt: string, from: ResumeFrom): Promise<Launched> {
     const task = this.getTask(taskID);
-    if (!task) throw new UserError(`taskId: there is no task ${taskID}`);
+    if (!task) throw new UserError(`taskId: ${taskID} is not a task of this OpenCode`);
     return this.#launcher.resume(task, prompt, from);
   }
 
   /** By job id, or by the id of the child session. */
   getTask(id: string): SubagentJob | undefined {
     return this.#deps.jobs.getSubagent(id) ?? this.findBySession(id);
+  }
+
+  /** The same, also from other owners' records and from the child session itself, within one session tree. */
+  async find(id: string, rootSessionID: string): Promise<SubagentJob | undefined> {
+    return this.getTask(id) ?? findTask(this.#deps, id, rootSessionID);
   }
 
   findBySession(sessionID: string): SubagentJob | undefined {

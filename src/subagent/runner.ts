@@ -186,7 +186,13 @@ export class Runner {
   async #createSession(job: SubagentJob, permission: PermissionRule[]): Promise<string> {
     const { name, agent, parentSessionID: parentID } = job;
     const title = `${name} (@${agent} in the background)`;
-    return (await this.#deps.host.createSession({ parentID, title, permission })).id;
+    const session = await this.#deps.host.createSession({
+      parentID,
+      title,
+      permission,
+      taskID: job.id,
+    });
+    return session.id;
   }
 
   /** False when the job was cancelled while its session was being created. */

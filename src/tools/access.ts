@@ -7,10 +7,12 @@ import type { SessionTree } from "../host/session-tree.js";
 import { isEmptyFilter, matches, type JobFilter } from "../jobs/filter.js";
 import type { Job, ProcessJob, SubagentJob } from "../jobs/job.js";
 import type { JobRegistry } from "../jobs/registry.js";
+import type { BackgroundManager } from "../subagent/manager.js";
 
 export interface AccessDeps {
   tree: SessionTree;
   jobs: JobRegistry;
+  tasks: Pick<BackgroundManager, "find">;
 }
 
 export interface FilterArguments {
@@ -44,10 +46,9 @@ export class Access {
     throw new UserError(`processId: ${this.#unknown("process", id)}`);
   }
 
-  /** By task id or by the id of the child session. */
-  task(id: string): SubagentJob {
-    const { jobs } = this.#deps;
-    const job = jobs.getSubagent(id) ?? jobs.findBySession(id);
+  /** By task id or by the id of the child session, also when only its session is left. */
+  async task(id: string): Promise<SubagentJob> {
+    const job = await this.#deps.tasks.find(id, this.rootSessionID);
     if (job && this.may(job)) return job;
     throw new UserError(`taskId: ${this.#unknown("subagent", id)}`);
   }

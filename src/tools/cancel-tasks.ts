@@ -16,7 +16,10 @@ export function cancelBackgroundTasks(workspace: Workspace) {
       requireFilter({ id: taskId, ...rest }, "taskId");
       await workspace.ready(sessionID);
       const access = await Access.of(workspace, sessionID);
-      const id = taskId === undefined ? undefined : access.task(taskId).id;
+      const id = taskId === undefined ? undefined : (await access.task(taskId)).id;
+      if (id !== undefined && !workspace.jobs.get(id)) {
+        throw new UserError(`taskId: ${id} is run by another OpenCode, which alone can end it`);
+      }
       const line = await workspace.tree.line(sessionID);
       const chosen = access.select("subagent", { id, ...rest });
       // A subagent cannot end the run it is part of.

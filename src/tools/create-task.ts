@@ -30,7 +30,7 @@ export function createBackgroundTask(workspace: Workspace) {
         launched = await tasks.launch({ ...args, ...from, parentSessionID: sessionID });
       } else {
         const access = await Access.of(workspace, sessionID);
-        const { id } = access.task(taskId);
+        const { id } = await access.task(taskId);
         launched = await tasks.resume(id, args.prompt, from);
       }
       return answer(launched, clock.now());

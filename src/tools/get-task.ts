@@ -26,15 +26,13 @@ export function getBackgroundTask(workspace: Workspace) {
     async run({ taskId, wait = 0, cursor }, { sessionID, abort }) {
       await workspace.ready(sessionID);
       const access = await Access.of(workspace, sessionID);
-      const { id } = access.task(taskId);
+      const { id, parentSessionID } = await access.task(taskId);
       const now = () => workspace.clock.now();
-      const release = workspace.notices.hold(
-        access.task(taskId).parentSessionID === sessionID ? [id] : [],
-      );
+      const release = workspace.notices.hold(parentSessionID === sessionID ? [id] : []);
       let told = false;
       try {
         if (wait > 0) await workspace.tasks.wait(id, wait * 1_000, abort);
-        const job = access.task(taskId);
+        const job = await access.task(taskId);
         const result = await workspace.tasks.result(job);
         // Only an end that this answer says is an end that the parent was told of.
         told = isTerminal(job.status) && !abort.aborted;

@@ -160,3 +160,33 @@ describe("two OpenCodes on one project", () => {
     },
   );
 });
+
+describe("a task whose record is gone", () => {
+  const bed = useHost({ pluginOptions: { keepEnded: 1 } });
+
+  bed.test("is still found by its id, and by its session, with state and result", async () => {
+    const { host, model } = bed;
+    const parent = await host.createSession({ title: "evicted" });
+    model.script("first of two", [text("the first result")]);
+    model.script("second of two", [text("the second result")]);
+    model.scriptSession(parent.id, [launch("first of two"), text("started")]);
+    await host.run(parent.id, "start the first");
+    const first = firstJob(bed, parent.id);
+    await callTool(host, model, parent.id, "getBackgroundTask", { taskId: first, wait: 20 });
+    model.scriptSession(parent.id, [launch("second of two"), text("started")]);
+    await host.run(parent.id, "start the second");
+    const second = jobIds(bed, parent.id).at(-1) ?? "";
+    await callTool(host, model, parent.id, "getBackgroundTask", { taskId: second, wait: 20 });
+    // A restart writes and reads the state: what retention took away is in no memory and on no disk.
+    await host.restart();
+    const list = await callTool(host, model, parent.id, "listBackgroundTasks", {});
+    assert.ok(!list.includes(first) && list.includes(second), list);
+    const found = await callTool(host, model, parent.id, "getBackgroundTask", { taskId: first });
+    assert.match(found, new RegExp(`^${first} completed[^]*\\nthe first result$`, "u"));
+    const [child] = await host.children(parent.id);
+    const bySession = await callTool(host, model, parent.id, "getBackgroundTask", {
+      taskId: child?.id,
+    });
+    assert.match(bySession, /^bg_\w+ completed/u);
+  });
+});

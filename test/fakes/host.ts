@@ -86,7 +86,8 @@ export class FakeHost implements Host {
 
   addSession(info: Partial<SessionInfo> = {}): string {
     const id = info.id ?? `ses_${String(++this.#sessionCount).padStart(4, "0")}`;
-    const session = { directory: "/project", permission: [], ...info, id };
+    const { title = "a session", createdAt = new Date(0) } = info;
+    const session = { directory: "/project", permission: [], ...info, title, createdAt, id };
     this.sessions.set(id, { info: session, messages: [] });
     return id;
   }
@@ -142,16 +143,28 @@ export class FakeHost implements Host {
     messages.sort((one, other) => (one.id < other.id ? -1 : 1));
   }
 
-  async createSession(input: { parentID: string; title: string; permission: PermissionRule[] }) {
+  async createSession(input: Parameters<Host["createSession"]>[0]) {
     await this.#call("createSession");
-    const { parentID, permission } = input;
-    const id = this.addSession({ parentID, permission: this.storeRules(permission) });
+    const { parentID, permission, taskID, title } = input;
+    const id = this.addSession({
+      parentID,
+      permission: this.storeRules(permission),
+      taskID,
+      title,
+    });
     return this.#get(id).info;
   }
 
   async session(sessionID: string) {
     await this.#call("session");
     return this.sessions.get(sessionID)?.info;
+  }
+
+  async children(sessionID: string) {
+    await this.#call("children");
+    return [...this.sessions.values()]
+      .map(({ info }) => info)
+      .filter(({ parentID }) => parentID === sessionID);
   }
 
   async prompt(input: PromptInput) {

@@ -73,6 +73,7 @@ export class House {
         await this.endProcesses(sessionID);
       },
       handle: (event) => this.event(event),
+      lookup: () => Promise.resolve(undefined),
       persist: () => this.save(),
       restore: () => Promise.resolve(),
     });

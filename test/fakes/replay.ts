@@ -35,9 +35,9 @@ class RecordedHost extends FakeHost {
   }
 
   override createSession(input: Parameters<FakeHost["createSession"]>[0]) {
-    const { parentID, permission } = input;
-    this.addSession({ id: this.#child, parentID, permission });
-    return Promise.resolve({ id: this.#child, parentID, permission, directory: "/project" });
+    this.addSession({ ...input, id: this.#child });
+    const stored = this.sessions.get(this.#child);
+    return stored ? Promise.resolve(stored.info) : Promise.reject(new Error("no child session"));
   }
 
   override prompt(input: PromptInput) {

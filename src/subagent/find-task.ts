@@ -1,0 +1,121 @@
+/**
+ * A task that is not in memory: in the folder of another OpenCode, or with no record left at all. An id that was
+ * ever announced leads to its state and text for as long as its child session exists.
+ */
+import type { Host, Message, SessionInfo } from "../host/host.js";
+import type { SessionTree } from "../host/session-tree.js";
+import type { Job, SubagentJob } from "../jobs/job.js";
+import type { JobRegistry } from "../jobs/registry.js";
+import { finalText, judge } from "./verdict.js";
+
+export interface FindDeps {
+  host: Host;
+  tree: SessionTree;
+  jobs: JobRegistry;
+  /** Records in other owners' folders. */
+  lookup: (jobID: string) => Promise<{ job: Job } | undefined>;
+}
+
+/**
+ * By job id or by the id of the child session, within the tree of this root. What no owner has is put together
+ * from its session and taken into the registry; what another OpenCode owns is only looked at.
+ */
+export async function findTask(
+  deps: FindDeps,
+  id: string,
+  rootSessionID: string,
+): Promise<SubagentJob | undefined> {
+  const stored = (await deps.lookup(id))?.job;
+  if (stored?.kind === "subagent") return stored;
+  const session = await findSession(deps, id, rootSessionID);
+  if (!session?.taskID) return undefined;
+  const owned = (await deps.lookup(session.taskID))?.job;
+  if (owned?.kind === "subagent") return owned;
+  const task = await rebuild(deps, session, session.taskID, rootSessionID);
+  // Somebody else may have asked at the same time.
+  const known = deps.jobs.getSubagent(task.id);
+  if (!known) deps.jobs.add(task);
+  return known ?? task;
+}
+
+async function findSession(
+  { host, tree }: FindDeps,
+  id: string,
+  rootSessionID: string,
+): Promise<SessionInfo | undefined> {
+  if (id.startsWith("ses_")) {
+    const session = await host.session(id);
+    return session && (await tree.root(id)) === rootSessionID ? session : undefined;
+  }
+  const parents = [rootSessionID];
+  for (let parent = parents.shift(); parent !== undefined; parent = parents.shift()) {
+    const children = await host.children(parent);
+    const found = children.find(({ taskID }) => taskID === id);
+    if (found) return found;
+    parents.push(...children.map((child) => child.id));
+  }
+  return undefined;
+}
+
+async function rebuild(
+  { host, tree }: FindDeps,
+  session: SessionInfo,
+  taskID: string,
+  rootSessionID: string,
+): Promise<SubagentJob> {
+  const [messages, line] = await Promise.all([host.messages(session.id), tree.line(session.id)]);
+  const prompt = messages.findLast((message) => message.role === "user" && message.real);
+  const promptMessageID = prompt?.id ?? "";
+  const verdict = judge({ messages, promptMessageID, busy: false });
+  const end =
+    verdict.kind === "ended"
+      ? { status: verdict.status, endReason: verdict.reason, error: verdict.error }
+      : { status: "failed" as const, endReason: "interrupted" as const, error: NO_RECORD };
+  const startedAt = session.createdAt;
+  const { status, endReason } = end;
+  return {
+    kind: "subagent",
+    id: taskID,
+    name: session.title,
+    ...end,
+    tags: [],
+    parentSessionID: session.parentID ?? rootSessionID,
+    rootSessionID,
+    notify: true,
+    createdAt: startedAt,
+    startedAt,
+    completedAt: startedAt,
+    agent: session.agent ?? "",
+    depth: line.length - 1,
+    runs: [{ promptMessageID, startedAt, status, endReason }],
+    progress: { ...toolsOf(messages), lastUpdate: startedAt },
+    ...usageOf(messages),
+    sessionID: session.id,
+    partial: status !== "completed",
+    resultLength: finalText(messages, promptMessageID).length,
+  };
+}
+
+const NO_RECORD = "its record is gone, and its session shows no finished answer";
+
+function toolsOf(messages: readonly Message[]) {
+  const calls = messages.flatMap((message) => (message.role === "assistant" ? message.tools : []));
+  return {
+    toolCalls: new Set(calls.map(({ callID }) => callID)).size,
+    lastTool: calls.at(-1)?.tool,
+  };
+}
+
+function usageOf(messages: readonly Message[]): Pick<SubagentJob, "tokens" | "cost"> {
+  const tokens = { input: 0, output: 0, reasoning: 0, cacheRead: 0 };
+  let cost = 0;
+  for (const message of messages) {
+    if (message.role !== "assistant") continue;
+    tokens.input += message.usage.input;
+    tokens.output += message.usage.output;
+    tokens.reasoning += message.usage.reasoning;
+    tokens.cacheRead += message.usage.cacheRead;
+    cost += message.usage.cost;
+  }
+  return { tokens, cost };
+}
