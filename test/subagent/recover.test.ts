@@ -1,0 +1,91 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import type { AssistantMessage } from "../../src/host/host.js";
+import type { SubagentJob } from "../../src/jobs/job.js";
+import { House } from "../fakes/house.js";
+
+/** A task as a dead host left it: prompted, with this answer in its session. */
+function left(answer: Partial<AssistantMessage> | undefined, more: Partial<SubagentJob> = {}) {
+  const house = new House();
+  const root = house.host.addRoot();
+  const sessionID = house.host.addSession({ parentID: root });
+  const prompt = house.host.addUser(sessionID);
+  if (answer) house.host.addAssistant(sessionID, answer);
+  const now = new Date(house.clock.now());
+  const task: SubagentJob = {
+    kind: "subagent",
+    id: "bg_0000000001",
+    name: "a task",
+    status: "running",
+    tags: [],
+    parentSessionID: root,
+    rootSessionID: root,
+    notify: true,
+    createdAt: now,
+    agent: "general",
+    sessionID,
+    depth: 1,
+    runs: [{ promptMessageID: prompt.id, startedAt: now, status: "running" }],
+    progress: { toolCalls: 0, lastUpdate: now },
+    tokens: { input: 0, output: 0, reasoning: 0, cacheRead: 0 },
+    cost: 0,
+    ...more,
+  };
+  house.jobs.add(task);
+  return { house, task };
+}
+
+const aborted = { name: "MessageAbortedError", message: "Aborted" };
+
+void describe("a task whose host died", () => {
+  for (const [what, answer, outcome, length] of [
+    ["with a finished answer", { text: "Done." }, "completed · finished", 5],
+    [
+      "in the middle of an answer",
+      { text: "Do", completed: false, finish: undefined },
+      "failed · interrupted",
+      2,
+    ],
+    ["after a tool call", { finish: "tool-calls" }, "completed · finished", 0],
+    ["aborted as its host ended", { text: "Do", error: aborted }, "failed · interrupted", 2],
+    [
+      "with an error of the provider",
+      { error: { name: "APIError", message: "no", status: 401 } },
+      "failed · error",
+      0,
+    ],
+    ["without an answer", undefined, "failed · interrupted", 0],
+  ] as const) {
+    void it(`${what}: ${outcome}`, async () => {
+      const { house, task } = left(answer);
+      await house.tasks.recover(task);
+      const job = house.job(task.id);
+      assert.equal(house.outcome(task.id), outcome);
+      assert.equal(job.resultLength, length);
+      assert.equal(job.runs[0]?.status, job.status);
+      assert.equal(house.ends.get(task.id), 1);
+      assert.equal(house.host.prompts.length, 0);
+    });
+  }
+
+  void it("while it waited for its turn is interrupted", async () => {
+    const { house, task } = left(undefined, { status: "pending", runs: [], prompt: "do it" });
+    await house.tasks.recover(task);
+    assert.equal(house.outcome(task.id), "failed · interrupted");
+  });
+
+  void it("and whose session cannot be read is interrupted and says so", async () => {
+    const { house, task } = left({ text: "Done." });
+    house.host.fail("messages");
+    await house.tasks.recover(task);
+    assert.equal(house.outcome(task.id), "failed · interrupted");
+    assert.match(house.job(task.id).error ?? "", /could not be read: scripted refusal/u);
+  });
+
+  void it("after it had ended is left as it was", async () => {
+    const { house, task } = left(undefined, { status: "failed", endReason: "timeout" });
+    await house.tasks.recover(task);
+    assert.equal(house.outcome(task.id), "failed · timeout");
+    assert.equal(house.ends.size, 0);
+  });
+});
