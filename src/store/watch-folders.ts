@@ -56,9 +56,10 @@ export class FolderWatch {
   #add(path: string, only: string | undefined): void {
     try {
       const watcher = watch(path, { persistent: false }, (_event, name) => {
-        if (only === undefined || name === null || name === only || name === basename(path)) {
-          this.#onChange();
-        }
+        const isItself = name === basename(path);
+        // Perhaps it is gone, and another one is in its place: watched anew, if it is there.
+        if (isItself) this.#drop(path);
+        if (only === undefined || name === null || name === only || isItself) this.#onChange();
       });
       watcher.on("error", (error) => {
         this.#log("debug", "a folder is not watched any more", { path, error: error.message });

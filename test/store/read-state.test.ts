@@ -202,6 +202,14 @@ void describe("watching a project", () => {
     one.jobs.add(subagent("bg_4"));
     await one.store.flush();
     await until(has("bg_1", "bg_2", "bg_4"));
+    // Gone and there again before anybody looks.
+    rmSync(root, { recursive: true });
+    one.jobs.add(subagent("bg_5"));
+    assert.ok(one.store.flushSync());
+    await until(has("bg_1", "bg_2", "bg_4", "bg_5"));
+    one.jobs.add(subagent("bg_6"));
+    await one.store.flush();
+    await until(has("bg_1", "bg_2", "bg_4", "bg_5", "bg_6"));
     watch.close();
     await Promise.all([one.store.close(), two.store.close()]);
   });

@@ -122,13 +122,46 @@ void describe("the fast way through a schema", () => {
     "Sat Nov 21 2026 10:00:00",
     "",
   ]) {
-    void it(`leaves "${text}" to zod, which refuses it`, () => {
-      const record = { ...subagent("bg_1"), createdAt: text };
-      assert.equal(acceptor(job)(structuredClone(record)), false);
-      assert.equal(job.safeParse(record).success, false);
+    void it(`leaves the date "${text}" to zod, which refuses it`, () => {
+      refuses(asWritten({ ...subagent("bg_1"), createdAt: text }));
     });
   }
+
+  void it("leaves numbers out of their range to zod, which refuses them", () => {
+    const good = asWritten(processJob("proc_1", { timeoutSeconds: 1, readyPort: 0 }));
+    assert.equal(acceptor(job)(good), true);
+    refuses(asWritten(processJob("proc_1", { timeoutSeconds: 0 })));
+    refuses(asWritten(processJob("proc_1", { identity: { pid: 0, startTime: "", bootID: "" } })));
+    refuses(asWritten(processJob("proc_1", { output: { bytes: -1, dropped: 0 } })));
+    refuses(asWritten(processJob("proc_1", { output: { bytes: 0.5, dropped: 0 } })));
+    refuses(asWritten(processJob("proc_1", { output: { bytes: 2 ** 53, dropped: 0 } })));
+  });
+
+  void it("leaves fields that are not known to zod, which takes them away", () => {
+    const record = asWritten({
+      ...subagent("bg_1"),
+      secret: "key",
+      tokens: { ...tokens, extra: 1 },
+    });
+    assert.equal(acceptor(job)(structuredClone(record)), false);
+    const reading = parseState(
+      JSON.stringify({ version: 1, savedAt, jobs: [record], notices: [] }),
+    );
+    assert.ok(reading.kind === "read");
+    assert.deepEqual(reading.jobs, [subagent("bg_1", { tokens })]);
+  });
 });
+
+const tokens = { input: 1, output: 2, reasoning: 3, cacheRead: 4 };
+
+function asWritten(record: unknown): unknown {
+  return JSON.parse(JSON.stringify(record));
+}
+
+function refuses(record: unknown): void {
+  assert.equal(acceptor(job)(structuredClone(record)), false);
+  assert.equal(job.safeParse(record).success, false);
+}
 
 /** Puts a value in the place of the n-th leaf of a JSON value. */
 function spoilAt(contents: unknown, at: number, value: unknown): void {

@@ -10,6 +10,7 @@ import {
 import { join } from "node:path";
 import { describe, it } from "node:test";
 import { systemClock, silentLog } from "../../src/ports.js";
+import { diskFiles } from "../../src/store/files.js";
 import { StateWriter, type StateWriterOptions } from "../../src/store/state-writer.js";
 import {
   FakeClock,
@@ -79,12 +80,11 @@ void describe("when the state is written", () => {
     const { clock, change, text } = setUp();
     change();
     clock.set(clock.now() - 86_400_000);
-    change();
-    await clock.advance(2000);
-    assert.equal(text(), "2");
+    await clock.advance(500);
+    assert.equal(text(), "1");
     change();
     await clock.advance(500);
-    assert.equal(text(), "3");
+    assert.equal(text(), "2");
   });
 
   void it("leaves no timer behind and ignores changes after close", async () => {
@@ -296,6 +296,15 @@ void describe("on a real disk", () => {
     assert.equal(readFileSync(join(base, "precious"), "utf8"), "precious");
     assert.ok(lstatSync(path).isFile());
     assert.deepEqual(readdirSync(base).sort(), ["precious", "s.json"]);
+  });
+
+  void it("never opens what is there already, a link neither", async () => {
+    const base = folder();
+    const path = join(base, "temporary");
+    symlinkSync(join(base, "elsewhere"), path);
+    await assert.rejects(diskFiles.create(path), { code: "EEXIST" });
+    assert.throws(() => diskFiles.createSync(path), { code: "EEXIST" });
+    assert.deepEqual(readdirSync(base), ["temporary"]);
   });
 
   void it("reports a folder in the place of the file and leaves it alone", async () => {
