@@ -79,8 +79,15 @@ export class InstanceFolder {
   /** The file for a process's output; its folder exists afterwards. Throws the system's error (mkdir). */
   outputFile(jobID: string): string {
     const path = outputPath(this.path, jobID);
+    this.outputFolder();
+    return path;
+  }
+
+  /** Throws the system's error (mkdir). */
+  outputFolder(): string {
+    const path = join(this.path, OUTPUT_FOLDER);
     this.ensure();
-    this.#files.makeFolder(join(this.path, OUTPUT_FOLDER));
+    this.#files.makeFolder(path);
     return path;
   }
 

@@ -15,7 +15,7 @@ import { coerceError, type Clock, type Log } from "../ports.js";
 import { Claims } from "./claims.js";
 import { diskFiles, type StoreFiles } from "./files.js";
 import { findOnDisk, type StoredJob } from "./find-on-disk.js";
-import { InstanceFolder, outputPath, projectFolder } from "./instance-folder.js";
+import { InstanceFolder, OUTPUT_FOLDER, outputPath, projectFolder } from "./instance-folder.js";
 import { sweepOutput } from "./output-folder.js";
 import { Ownership, type Processes } from "./owner.js";
 import { expired, type Retention } from "./retention.js";
@@ -102,6 +102,11 @@ export class JobStore {
    */
   outputFile(jobID: string): string {
     return this.#folder.outputFile(jobID);
+  }
+
+  /** The folder of all output files; it exists afterwards. Throws the system's error (mkdir, open, write). */
+  outputFolder(): string {
+    return this.#folder.outputFolder();
   }
 
   /**
@@ -210,6 +215,6 @@ export class JobStore {
     const files = this.#options.files ?? diskFiles;
     const isKnown = (id: string): boolean => jobs.get(id) !== undefined;
     const oldest = clock.now() - retention.keepDays * 24 * 3600_000;
-    sweepOutput(join(this.folder, "output"), { isKnown, oldest, files, log });
+    sweepOutput(join(this.folder, OUTPUT_FOLDER), { isKnown, oldest, files, log });
   }
 }

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import {
+  chmodSync,
   cpSync,
   existsSync,
   mkdirSync,
@@ -12,7 +13,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
-import { describe, it } from "node:test";
+import { afterEach, describe, it } from "node:test";
 import { silentLog } from "../../src/ports.js";
 import {
   adopt,
@@ -333,6 +334,63 @@ void describe("a dead owner's broken files", () => {
     assert.equal(lines.filter((line) => line.message.includes("could not be claimed")).length, 1);
     assert.equal(instances(root).length, 2);
     await next.store.close();
+  });
+});
+
+void describe("without rights", () => {
+  /** Root may do everything: the test goes on as nobody. False where that is impossible. */
+  function dropRights(): boolean {
+    if (process.geteuid?.() !== 0) return true;
+    if (!process.seteuid) return false;
+    process.seteuid(65_534);
+    return true;
+  }
+  afterEach(() => {
+    if (process.getuid?.() === 0) process.seteuid?.(0);
+  });
+
+  void it("to a folder or a file, the others are adopted, and it is said", async () => {
+    if (!dropRights()) return;
+    const root = folder();
+    const names = ["folder", "file", "good"] as const;
+    const [noFolder, noFile] = await Promise.all(
+      names.map(async (name) => {
+        const dead = makeStore({ root });
+        dead.jobs.add(subagent(`bg_${name}`));
+        await dead.store.flush();
+        return dead.store.folder;
+      }),
+    );
+    chmodSync(join(noFile ?? "", "jobs.json"), 0);
+    chmodSync(noFolder ?? "", 0);
+    const { log, lines } = recordingLog();
+    const clock = new FakeClock(Date.now() + HOUR);
+    const next = makeStore({ root, pid: 2, log, clock });
+    assert.deepEqual(await adopt(next), ["bg_good"]);
+    assert.deepEqual(
+      lines.map(({ level }) => level),
+      ["warn", "warn"],
+    );
+    chmodSync(noFolder ?? "", 0o700);
+    assert.deepEqual(await adopt(next), ["bg_folder"]);
+    await next.store.close();
+  });
+
+  void it("to write at all, jobs go on in memory and each failure is a value or a log line", async () => {
+    if (!dropRights()) return;
+    const root = folder();
+    chmodSync(root, 0o500);
+    const { log, lines } = recordingLog();
+    const own = makeStore({ root, log });
+    own.jobs.add(subagent("bg_1"));
+    await assert.rejects(own.store.flush(), { code: "EACCES" });
+    assert.equal(own.store.flushSync(), false);
+    assert.deepEqual(await adopt(own), []);
+    assert.throws(() => own.store.outputFile("proc_1"), { code: "EACCES" });
+    await own.store.close();
+    assert.equal(own.jobs.size, 1);
+    assert.equal(lines.filter(({ level }) => level === "error").length, 2);
+    chmodSync(root, 0o700);
   });
 });
 
