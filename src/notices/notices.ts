@@ -11,16 +11,14 @@ import type { JobChange, JobRegistry } from "../jobs/registry.js";
 import { isTerminal } from "../jobs/status.js";
 import type { Options } from "../options.js";
 import { ParentChannel, type ChannelDeps } from "./channel.js";
+import { Composer } from "./composer.js";
 import { compactionNote } from "./compaction.js";
 import { FloodGate } from "./flood.js";
 import type { Notice } from "./notice.js";
 import { Outbox } from "./outbox.js";
 import type { NoticePort } from "./port.js";
 import { Toasts } from "./toasts.js";
-import { composeNotice, type Excerpt } from "./wording.js";
-
-/** An excerpt that is not there by then is left out rather than waited for. */
-const EXCERPT_TIMEOUT_MS = 5_000;
+import type { Excerpt } from "./wording.js";
 
 export interface NoticesDeps {
   host: Host;
@@ -41,6 +39,8 @@ export class Notices implements NoticePort {
   readonly #deps: NoticesDeps;
   readonly #channelDeps: ChannelDeps;
   readonly #channels = new Map<string, ParentChannel>();
+  /** Jobs may end a moment after their parent was deleted. */
+  readonly #deleted = new Set<string>();
   readonly #flood: FloodGate;
   readonly #toasts: Toasts;
   readonly #stopListening: (() => void)[];
@@ -48,10 +48,11 @@ export class Notices implements NoticePort {
   constructor(deps: NoticesDeps) {
     this.#deps = deps;
     this.outbox = new Outbox(deps);
+    const composer = new Composer(deps);
     this.#channelDeps = {
       ...deps,
       outbox: this.outbox,
-      compose: (notices) => this.#compose(notices),
+      compose: (notices) => composer.compose(notices),
       mayWake: (sessionID, notices) => this.#mayWake(sessionID, notices),
     };
     this.#flood = new FloodGate(deps.clock, (jobID, text) => {
@@ -61,7 +62,10 @@ export class Notices implements NoticePort {
     this.#toasts = new Toasts(deps.clock, (message, variant) => this.toast(message, variant));
     this.#stopListening = [
       deps.jobs.onChange((change) => this.#onJob(change)),
-      this.outbox.onChange((sessionID) => this.#channels.get(sessionID)?.poke()),
+      this.outbox.onChange((sessionID) => {
+        if (this.#deleted.has(sessionID)) this.#drop(sessionID);
+        else this.#channels.get(sessionID)?.poke();
+      }),
     ];
   }
 
@@ -121,6 +125,9 @@ export class Notices implements NoticePort {
       case "answered":
         this.#channels.get(sessionID)?.onAnswered(event.requestID);
         break;
+      case "user":
+        this.#channels.get(sessionID)?.onUser(event.messageID);
+        break;
       case "assistant":
         if (this.#channels.get(sessionID)?.onAssistant(event.message)) {
           this.#deps.onParentAbort(sessionID);
@@ -173,74 +180,32 @@ export class Notices implements NoticePort {
   }
 
   #forget(sessionID: string): void {
-    const { log } = this.#deps;
-    const notices = this.outbox.pending(sessionID).length;
-    if (notices > 0) {
-      log("info", "notices dropped: their session was deleted", { sessionID, notices });
-      this.outbox.clear(sessionID);
-    }
+    this.#deleted.add(sessionID);
+    this.#drop(sessionID);
     this.#channels.get(sessionID)?.dispose();
     this.#channels.delete(sessionID);
   }
 
+  #drop(sessionID: string): void {
+    const notices = this.outbox.pending(sessionID).length;
+    if (notices === 0) return;
+    const { log } = this.#deps;
+    log("info", "notices dropped: their session was deleted", { sessionID, notices });
+    this.outbox.clear(sessionID);
+  }
+
   #mayWake(sessionID: string, notices: readonly Notice[]): boolean {
     const { jobs, options } = this.#deps;
+    // A subagent that waits for its own ones has no user whose message could bring them.
+    const subagent = jobs.findBySession(sessionID);
+    if (subagent && !isTerminal(subagent.status)) return true;
+    if (options.wake === "none") return false;
     if (options.wake === "each" || notices.some(({ kind }) => kind !== "ended")) return true;
     if (notices.some(({ jobID }) => jobs.get(jobID)?.status === "failed")) return true;
     // A server is not waited for: it has no end of its own.
     return !jobs
       .byParent(sessionID)
       .some((job) => !isTerminal(job.status) && (job.kind === "subagent" || !isServer(job)));
-  }
-
-  async #compose(notices: readonly Notice[]): Promise<string> {
-    const { jobs } = this.#deps;
-    const ids = [...new Set(notices.map(({ jobID }) => jobID))];
-    const blocks = await Promise.all(
-      ids.flatMap((id) => {
-        const job = jobs.get(id);
-        return job
-          ? [
-              this.#block(
-                job,
-                notices.filter(({ jobID }) => jobID === id),
-              ),
-            ]
-          : [];
-      }),
-    );
-    return composeNotice(blocks);
-  }
-
-  async #block(job: Job, notices: readonly Notice[]) {
-    const leftRunning =
-      job.kind === "subagent" && job.sessionID
-        ? this.#deps.jobs
-            .byParent(job.sessionID)
-            .filter((other) => other.kind === "process" && !isTerminal(other.status))
-        : [];
-    const ended = notices.some(({ kind }) => kind === "ended");
-    return { job, notices, leftRunning, excerpt: ended ? await this.#excerpt(job) : undefined };
-  }
-
-  async #excerpt(job: Job): Promise<Excerpt | undefined> {
-    const { excerpt, clock, log } = this.#deps;
-    let stopWaiting = (): void => undefined;
-    const late = new Promise<undefined>((resolve) => {
-      const timer = clock.after(EXCERPT_TIMEOUT_MS, () => resolve(undefined));
-      stopWaiting = () => timer.cancel();
-    });
-    try {
-      return await Promise.race([excerpt(job), late]);
-    } catch (thrown) {
-      log("warn", "a notice goes out without its result", {
-        id: job.id,
-        error: coerceError(thrown).message,
-      });
-      return undefined;
-    } finally {
-      stopWaiting();
-    }
   }
 }
 

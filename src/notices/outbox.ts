@@ -119,9 +119,9 @@ export class Outbox {
     };
   }
 
-  /** What an ended subagent can no longer be told goes to whoever launched it. */
+  /** What an ended subagent was not told goes to whoever launched it, also what it would have to be woken for. */
   reroute(sessionID: string): void {
-    const orphaned = this.pending(sessionID).filter(({ carrier }) => !carrier);
+    const orphaned = this.pending(sessionID);
     this.remove(orphaned);
     for (const notice of orphaned) {
       const job = this.#deps.jobs.get(notice.jobID);
