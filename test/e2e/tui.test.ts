@@ -1,0 +1,290 @@
+// The terminal part in a real OpenCode: keys are pressed in a terminal, and the screen is read. One
+// terminal tells one story, test after test, because each start takes seconds.
+import assert from "node:assert/strict";
+import { rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { after, before, describe, test } from "node:test";
+import { BUILT_PLUGIN } from "../../fixtures/host/index.js";
+import { forever, gate, ScriptedModel, text, toolCall } from "../../fixtures/model/index.js";
+import { aSubagent, writeStateFolder } from "../../fixtures/tui/jobs.js";
+import { noTerminalReason, type Terminal } from "../../fixtures/tui/terminal.js";
+import { startTui, type Tui } from "../../fixtures/tui/tui.js";
+import type { Job } from "../../src/jobs/job.js";
+import { isAlive } from "../../src/process/identity.js";
+
+const skip = (await noTerminalReason()) ?? false;
+const options = { timeout: 120_000 };
+
+const SERVER =
+  'i=0; while [ $i -lt 80 ]; do i=$((i+1)); echo "boot $i"; done; ' +
+  'i=0; while :; do i=$((i+1)); echo "tick $i"; sleep 0.2; done';
+
+function script(model: ScriptedModel): void {
+  const task = (description: string, prompt: string) =>
+    toolCall("createBackgroundTask", { description, prompt, agent: "general" });
+  model.script("start the work", [
+    [
+      toolCall("createBackgroundProcess", {
+        command: SERVER,
+        name: "dev server",
+        readyPattern: "tick 1",
+      }),
+      toolCall("createBackgroundProcess", { command: "echo ok", name: "quick 查找 🚀" }),
+      toolCall("createBackgroundProcess", { command: "echo no >&2; exit 3", name: "lint" }),
+      task("Find the usages", "find them all"),
+      task("Clean up", "clean up please"),
+      task("Wait in the queue", "wait for a place"),
+    ],
+    text("All of it is started."),
+    forever(text("Noted.")),
+  ]);
+  model.script("find them all", [
+    toolCall("glob", { pattern: "*.md" }),
+    [text("I have looked at all the files."), gate("find"), text(" Found it.")],
+  ]);
+  model.script("clean up please", [
+    toolCall("bash", { command: "rm -f nothing.txt", description: "Remove a file" }),
+    text("Cleaned."),
+  ]);
+  model.scriptEvery("wait for a place", [text("I had a place.")]);
+}
+
+void describe("the terminal part", { skip }, () => {
+  let model: ScriptedModel | undefined;
+  let tui: Tui | undefined;
+
+  before(async () => {
+    model = await ScriptedModel.start();
+    script(model);
+    tui = await startTui({
+      model,
+      plugins: [[BUILT_PLUGIN, { concurrency: 2 }]],
+      config: { permission: { bash: { "*": "allow", "rm *": "ask" } } },
+    });
+  }, options);
+  after(async () => {
+    try {
+      await tui?.end();
+    } finally {
+      await model?.close();
+    }
+  }, options);
+
+  const stage = (): { tui: Tui; terminal: Terminal; model: ScriptedModel } => {
+    if (!tui || !model) throw new Error("there is no terminal");
+    return { tui, terminal: tui.terminal, model };
+  };
+  const job = async (name: string): Promise<Job> => {
+    const found = (await stage().tui.jobs()).find((each) => each.name === name);
+    assert.ok(found, `a job named ${name}`);
+    return found;
+  };
+  /** Opens the list by its key and chooses the job, then the action. */
+  const choose = async (name: string, action: string): Promise<void> => {
+    const { terminal } = stage();
+    await terminal.press("C-x", "j");
+    await terminal.waitFor(/Search/);
+    await terminal.type(name);
+    await terminal.waitFor((screen) => !screen.includes("Search") && screen.includes(name));
+    await terminal.press("Enter");
+    await terminal.waitFor(/What to do/);
+    await terminal.type(action);
+    await terminal.waitFor((screen) => !/What to do/.test(screen));
+    await terminal.press("Enter");
+  };
+
+  test("the sidebar shows one of each state, the blocked one first", options, async () => {
+    const { tui, terminal } = stage();
+    await tui.say("start the work");
+    const screen = await terminal.waitFor(
+      (each) =>
+        [/▲ Clean up/, /● dev server/, /● Find the usages/, /○ Wait in the queue/].every((one) =>
+          one.test(each),
+        ) &&
+        /✗ lint +exit 3/.test(each) &&
+        /✓ quick 查找 🚀 +done/.test(each) &&
+        /ready/.test(each) &&
+        /glob/.test(each),
+      { what: "one of each state", withinMs: 60_000 },
+    );
+    assert.match(screen, /Background ▲1 ●2 ○1/);
+    assert.match(screen, /▲ Clean up +\d+s\s.*\n.*permission: bash: rm -f nothing\.txt/);
+    assert.match(screen, /● dev server +\d+s\s.*\n.*pid \d+ · ready/);
+    assert.match(screen, /● Find the usages +\d+s\s.*\n.*general · 1 call · glob/);
+    assert.match(screen, /○ Wait in the queue +\d+s\s.*\n.*general · queued/);
+    const order = ["▲ Clean up", "● ", "○ Wait", "✗ lint"].map((sign) => screen.indexOf(sign));
+    assert.deepEqual(
+      order.toSorted((a, b) => a - b),
+      order,
+    );
+  });
+
+  test("the time of running jobs goes on", options, async () => {
+    const { terminal } = stage();
+    const seconds = (screen: string) => Number(/● dev server +(\d+)s/.exec(screen)?.[1] ?? NaN);
+    const start = seconds(await terminal.screen());
+    await terminal.waitFor((screen) => seconds(screen) > start, { what: "another second" });
+  });
+
+  test("the list is opened by its key, grouped and searched", options, async () => {
+    const { terminal } = stage();
+    await terminal.press("C-x", "j");
+    const screen = await terminal.waitFor(/Background: 1 blocked, 2 running, 1 queued/);
+    for (const group of [/Blocked \(1\)/, /Running \(3\)/, /Ended \(2\)/])
+      assert.match(screen, group);
+    await terminal.type("lint");
+    await terminal.waitFor((each) => !/Blocked \(1\)/.test(each) && /✗ lint exit 3/.test(each));
+    await terminal.press("Escape");
+    await terminal.waitGone(/Background: 1 blocked/);
+  });
+
+  test("a permission is answered from the list, and the subagent goes on", options, async () => {
+    const { terminal } = stage();
+    await choose("Clean up", "Answer");
+    await terminal.waitFor(/Permission: bash: rm -f nothing\.txt/);
+    await terminal.press("Enter");
+    await terminal.waitFor(/✓ Clean up +done/);
+    await terminal.waitFor(/✓ Wait in the queue +done/);
+    assert.equal((await job("Clean up")).endReason, "finished");
+  });
+
+  test(
+    "the log of a process is followed, stands still, is searched and left",
+    options,
+    async () => {
+      const { terminal } = stage();
+      const lastTick = (screen: string) =>
+        Math.max(0, ...[...screen.matchAll(/tick (\d+)/g)].map((match) => Number(match[1])));
+      await choose("dev server", "See the log");
+      const first = lastTick(await terminal.waitFor(/follow on/));
+      await terminal.waitFor((screen) => lastTick(screen) > first + 2, { what: "later ticks" });
+
+      await terminal.press("PageUp");
+      const still = await terminal.waitFor(/follow off/);
+      const { output } = await processJob();
+      const grown = async () => (await processJob()).output.bytes > output.bytes;
+      while (!(await grown())) await terminal.waitFor(/follow off/);
+      assert.equal(rowsOf(await terminal.screen()), rowsOf(still));
+
+      await terminal.press("/");
+      await terminal.waitFor(/search, then enter/);
+      await terminal.type("boot 7");
+      await terminal.waitFor(/\/ boot 7/);
+      await terminal.press("Enter");
+      await terminal.waitFor(/^ +boot 7 *$/m);
+      await terminal.press("n");
+      await terminal.waitFor(/^ +boot 70 *$/m);
+      await terminal.press("G");
+      await terminal.waitFor((screen) => /follow on/.test(screen) && lastTick(screen) > first);
+      await terminal.press("q");
+      await terminal.waitFor(/All of it is started\./);
+    },
+  );
+
+  const processJob = async () => {
+    const found = await job("dev server");
+    assert.ok(found.kind === "process");
+    return found;
+  };
+  /** The log's own rows: without the heading, whose time goes on. */
+  const rowsOf = (screen: string) => screen.split("\n").slice(3).join("\n");
+
+  test("the log of a subagent shows its calls and what it says, live", options, async () => {
+    const { terminal, model } = stage();
+    await choose("Find the usages", "See the log");
+    const screen = await terminal.waitFor(/I have looked at all the files\./);
+    assert.match(screen, /> find them all/);
+    assert.match(screen, /✓ glob/);
+    model.open("find");
+    await terminal.waitFor(/Found it\./);
+    await terminal.press("Escape");
+    await terminal.waitFor(/✓ Find the usages +done/);
+  });
+
+  test("a subagent's session is opened", options, async () => {
+    const { terminal } = stage();
+    await choose("Find the usages", "Open its session");
+    await terminal.waitFor(/find them all/);
+    await terminal.press("Up");
+    await terminal.waitFor(/All of it is started\./);
+  });
+
+  test(
+    "a process is killed, after it was asked for, and its record says by whom",
+    options,
+    async () => {
+      const { terminal } = stage();
+      const { identity } = await processJob();
+      assert.ok(identity && isAlive(identity));
+      await choose("dev server", "Kill");
+      await terminal.waitFor(/Kill this process\?/);
+      await terminal.press("Escape");
+      await terminal.waitGone(/Kill this process\?/);
+      assert.ok(isAlive(identity));
+
+      await choose("dev server", "Kill");
+      await terminal.waitFor(/Kill this process\?/);
+      await terminal.press("Enter");
+      await terminal.waitFor(/■ dev server +cancelled/);
+      assert.ok(!isAlive(identity));
+      assert.equal((await processJob()).endReason, "cancelled_by_user");
+    },
+  );
+
+  test("50 jobs are counted, in a wide and in a narrow terminal", options, async () => {
+    const { tui, terminal } = stage();
+    const { rootSessionID } = await job("dev server");
+    const now = Date.now();
+    const many = Array.from({ length: 50 }, (_, index) => {
+      const createdAt = new Date(now - index * 1000);
+      const name = `Job ${index} 查找所有的用法 in every file`;
+      const ids = { parentSessionID: rootSessionID, rootSessionID };
+      return aSubagent({ id: `bg_many${index}`, name, createdAt, startedAt: createdAt, ...ids });
+    });
+    writeStateFolder(await secondInstance(tui), many);
+    const screen = await terminal.waitFor(/\+42 more/);
+    assert.match(screen, /Background ●50/);
+    assert.match(screen, /● Job 0 查找所有的用法 in…? +\d+s/);
+
+    await terminal.resize(80, 24);
+    await terminal.waitGone(/\+42 more/);
+    await terminal.press("C-x", "b");
+    const narrow = await terminal.waitFor(/Background ●50/);
+    assert.match(narrow, /● Job 0 查找所有的用法 in…? +\d+s/);
+    await terminal.press("C-x", "b");
+    await terminal.waitGone(/Background ●50/);
+  });
+
+  test("the list fits into 80 columns and is searched among 50", options, async () => {
+    const { terminal } = stage();
+    await terminal.type("/background");
+    await terminal.waitFor(/\/background +See, read and stop/);
+    await terminal.press("Enter");
+    const screen = await terminal.waitFor(/Running \(50\)/);
+    assert.match(screen, /● Job 0 查找所有的用法 in every f… general · 3 calls · read +\d+s/);
+    await terminal.type("job 49");
+    await terminal.waitFor(/● Job 49/);
+    await terminal.press("Escape");
+    await terminal.waitGone(/Background: 50 running/);
+  });
+
+  test("a half-written and a missing folder take only their own jobs away", options, async () => {
+    const { tui, terminal } = stage();
+    await terminal.resize(160, 45);
+    await terminal.waitFor(/\+42 more/);
+    const { root, projectID, instance } = await secondInstance(tui);
+    writeFileSync(join(root, projectID, instance, "jobs.json"), '{"version":1,"jobs":[{"kind":');
+    await terminal.waitGone(/\+42 more/);
+    await terminal.waitFor(/■ dev server +cancelled/);
+    rmSync(root, { recursive: true });
+    await terminal.waitGone(/■ dev server/);
+    await tui.say("are you there?");
+    await terminal.waitFor(/Noted\.[^]*Noted\./, { what: "the host goes on" });
+  });
+});
+
+async function secondInstance(tui: Tui) {
+  const { folders, stateRoot: root } = tui;
+  const projectID = await tui.projectID();
+  return { root, projectID, directory: folders.project, instance: "50505050505050505" };
+}
