@@ -1,0 +1,133 @@
+/** The examples of the README, really played. */
+import assert from "node:assert/strict";
+import { writeFileSync } from "node:fs";
+import { createServer, type AddressInfo } from "node:net";
+import { once } from "node:events";
+import { join } from "node:path";
+import { describe } from "node:test";
+import { callTool, callTools, PACKAGE_ROOT } from "../../fixtures/host/index.js";
+import { text, toolCall } from "../../fixtures/model/index.js";
+import { childOf, jobIds, launch, noticeTo } from "./support.js";
+import { useHost } from "./use-host.js";
+
+const EXAMPLES = join(PACKAGE_ROOT, "fixtures/examples");
+
+describe("the examples of the README", () => {
+  const bed = useHost();
+
+  bed.test("a build pipeline: tags, filters, and a linter for all sessions", async () => {
+    const { host, model } = bed;
+    const session = await host.createSession({ title: "pipeline" });
+    const start = (name: string, extra: object) =>
+      [
+        "createBackgroundProcess",
+        { command: `echo ${name} runs; sleep 400`, name, ...extra },
+      ] as const;
+    await callTools(host, model, session.id, [
+      start("build", { tags: ["build", "critical"] }),
+      start("tests", { tags: ["test", "validation"] }),
+      start("linter", { tags: ["lint"], global: true }),
+    ]);
+    const [build = "", tests = "", linter = ""] = jobIds(bed, session.id);
+    const [all = "", some = ""] = await callTools(host, model, session.id, [
+      ["listBackgroundProcesses", {}],
+      ["listBackgroundProcesses", { tags: ["critical", "validation"] }],
+    ]);
+    for (const id of [build, tests, linter]) assert.ok(all.includes(id));
+    assert.ok(some.includes(build) && some.includes(tests) && !some.includes(linter));
+    const killed = await callTool(host, model, session.id, "killProcesses", { tags: ["test"] });
+    assert.match(killed, new RegExp(`^${tests} cancelled`, "u"));
+    const other = await host.createSession({ title: "another session" });
+    const global = await callTool(host, model, other.id, "listBackgroundProcesses", {});
+    assert.ok(global.includes(linter) && !global.includes(build));
+    await host.deleteSession(session.id);
+    assert.deepEqual(await host.survivors(5_000, "build runs"), []);
+    const left = await callTool(host, model, other.id, "listBackgroundProcesses", {
+      status: "running",
+    });
+    assert.ok(left.includes(linter));
+    await callTool(host, model, other.id, "killProcesses", { processId: linter });
+  });
+
+  bed.test("a JSON API that the agent and a subagent use while it runs", async () => {
+    const { host, model } = bed;
+    const session = await host.createSession({ title: "api" });
+    const port = await freePort();
+    const [started = ""] = await callTools(host, model, session.id, [
+      [
+        "createBackgroundProcess",
+        { command: `node ${EXAMPLES}/json-api.mjs ${port}`, name: "api", readyPort: port },
+      ],
+    ]);
+    assert.match(started, new RegExp(`ready on port ${port}`, "u"));
+    const call = (method: string, path: string, body = "") =>
+      [
+        "bash",
+        {
+          command: `node ${EXAMPLES}/call.mjs ${method} http://127.0.0.1:${port}${path} '${body}'`,
+          description: method,
+        },
+      ] as const;
+    const [created = ""] = await callTools(host, model, session.id, [
+      call("POST", "/items", '{"name":"one"}'),
+    ]);
+    assert.match(created, /^201 \{"id":1,"name":"one"\}/u);
+    model.script("change the item", [
+      toolCall(...call("PUT", "/items/1", '{"name":"changed"}')),
+      text("I changed it."),
+    ]);
+    model.scriptSession(session.id, [launch("change the item"), text("started"), text("noted")]);
+    await host.run(session.id, "let a subagent change it");
+    await noticeTo(bed, session.id, /I changed it/u);
+    await host.waitIdle(session.id);
+    const [read = "", deleted = "", gone = ""] = await callTools(host, model, session.id, [
+      call("GET", "/items/1"),
+      call("DELETE", "/items/1"),
+      call("GET", "/items/1"),
+    ]);
+    assert.match(read, /^200 \{"id":1,"name":"changed"\}/u);
+    assert.match(deleted, /^204/u);
+    assert.match(gone, /^404/u);
+    const processId = jobIds(bed, session.id).find((id) => id.startsWith("proc_"));
+    const log = await callTool(host, model, session.id, "getBackgroundProcess", {
+      processId,
+      mode: "grep",
+      pattern: "^PUT",
+    });
+    assert.match(log, /PUT \/items\/1 \{"name":"changed"\}/u);
+    assert.ok(await childOf(bed, session.id));
+  });
+
+  bed.test("a watcher that wakes the agent", async () => {
+    const { host, model } = bed;
+    const session = await host.createSession({ title: "watcher" });
+    const folder = join(host.project, "inbox");
+    model.scriptSession(session.id, [
+      toolCall("createBackgroundProcess", {
+        command: `node ${EXAMPLES}/watcher.mjs inbox`,
+        readyPattern: "^watching",
+      }),
+      text("I watch it."),
+      text("I saw it."),
+    ]);
+    await host.run(session.id, "watch the inbox");
+    writeFileSync(join(folder, "order-1.json"), "{}");
+    const notice = await noticeTo(bed, session.id, /new file/u);
+    assert.match(notice, /^\| new file order-1\.json$/mu);
+    assert.match(notice, /status="running"/u);
+  });
+});
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const address = server.address();
+  assert.ok(isInternet(address));
+  server.close();
+  await once(server, "close");
+  return address.port;
+}
+
+function isInternet(address: AddressInfo | string | null): address is AddressInfo {
+  return typeof address === "object" && address !== null;
+}
