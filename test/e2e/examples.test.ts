@@ -80,11 +80,10 @@ describe("the examples of the README", () => {
     await host.run(session.id, "let a subagent change it");
     await noticeTo(bed, session.id, /I changed it/u);
     await host.waitIdle(session.id);
-    const [read = "", deleted = "", gone = ""] = await callTools(host, model, session.id, [
-      call("GET", "/items/1"),
-      call("DELETE", "/items/1"),
-      call("GET", "/items/1"),
-    ]);
+    // One after the other: the calls of one turn run side by side.
+    const read = await callTool(host, model, session.id, ...call("GET", "/items/1"));
+    const deleted = await callTool(host, model, session.id, ...call("DELETE", "/items/1"));
+    const gone = await callTool(host, model, session.id, ...call("GET", "/items/1"));
     assert.match(read, /^200 \{"id":1,"name":"changed"\}/u);
     assert.match(deleted, /^204/u);
     assert.match(gone, /^404/u);
