@@ -2,7 +2,7 @@
  * The background work of one directory: builds every part once, hands each what it needs and passes the host's
  * events on. The plugin and library users hold one of these; closing it leaves nothing behind.
  */
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import { coerceError, silentLog, systemClock, type Clock, type Log } from "./ports.js";
 import type { HostEvent } from "./host/events.js";
 import { translateEvent } from "./host/events.js";
@@ -203,7 +203,7 @@ export class Workspace {
   /** A folder that cannot be made costs the output, not the process: its record says so. */
   #outputFolder(): string {
     try {
-      return dirname(this.store.outputFile("any"));
+      return this.store.outputFolder();
     } catch (thrown) {
       this.log("error", "no folder for output", { error: coerceError(thrown).message });
       return join(this.store.folder, "output");

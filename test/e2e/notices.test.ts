@@ -1,8 +1,8 @@
 /** Each notice once, at the right moment, as what it is: on a real host, with a model that shows what it was shown. */
 import assert from "node:assert/strict";
-import { copyFileSync, mkdtempSync, rmSync } from "node:fs";
+import { cpSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { after, describe } from "node:test";
 import { BUILT_PLUGIN, callTool } from "../../fixtures/host/index.js";
 import { forever, gate, text, toolCall } from "../../fixtures/model/index.js";
@@ -262,8 +262,8 @@ describe("notices of a host that dies", () => {
 
 describe("a plugin that is listed twice", () => {
   const folder = mkdtempSync(join(tmpdir(), "second-copy-"));
+  cpSync(dirname(BUILT_PLUGIN), folder, { recursive: true });
   const copy = join(folder, "index.js");
-  copyFileSync(BUILT_PLUGIN, copy);
   const bed = useHost({ plugins: [BUILT_PLUGIN, copy] });
   after(() => rmSync(folder, { recursive: true }));
 
