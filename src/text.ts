@@ -26,7 +26,11 @@ export function byteSize(bytes: number): string {
 
 /** White space folded, and at most so many characters, never half of one. */
 export function oneLine(text: string, most: number): string {
-  const folded = text.replace(/\s+/gu, " ").trim();
+  // A character may have any number of accents: what is looked at is bounded first.
+  const head = text.slice(0, most * 16);
+  const folded = head.replace(/\s+/gu, " ").trim();
   const characters = Array.from(new Intl.Segmenter().segment(folded), ({ segment }) => segment);
-  return characters.length <= most ? folded : `${characters.slice(0, most - 1).join("")}…`;
+  if (head.length === text.length && characters.length <= most) return folded;
+  const shown = characters.slice(0, most - 1).join("");
+  return `${shown.replace(/\p{Surrogate}$/u, "")}…`;
 }

@@ -1,8 +1,7 @@
 /** What a summary of a session must not forget: the jobs that run and those whose end was not read. Pure. */
 import type { Job } from "../jobs/job.js";
 import { isTerminal } from "../jobs/status.js";
-import { oneLine } from "../text.js";
-import { escapeOutside, readCall } from "./wording.js";
+import { outsideLine, readCall } from "./wording.js";
 
 const MOST_CHARACTERS = 2_000;
 
@@ -18,7 +17,7 @@ export function compactionNote(
   const lines = [head];
   let length = head.length;
   for (const [index, job] of kept.entries()) {
-    const line = `- ${job.id} ${job.kind} "${escapeOutside(oneLine(job.name, 80))}" ${job.status}, read with ${readCall(job)}`;
+    const line = `- ${job.id} ${job.kind} "${outsideLine(job.name, 80)}" ${job.status}, read with ${readCall(job)}`;
     const tail = `- and ${kept.length - index} more: listBackgroundTasks, listBackgroundProcesses`;
     if (length + line.length + tail.length + 2 > MOST_CHARACTERS) {
       lines.push(tail);

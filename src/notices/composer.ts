@@ -39,7 +39,7 @@ export class Composer {
           )
         : [];
     });
-    return composeNotice(await Promise.all(blocks));
+    return composeNotice(await Promise.all(blocks), this.#deps.clock.now());
   }
 
   async #block(job: Job, notices: readonly Notice[]): Promise<NoticeBlock> {

@@ -79,9 +79,10 @@ export class FloodGate {
     let texts = source.newest;
     while (texts.length > 1 && texts.join("\n").length > MOST_CHARACTERS) texts = texts.slice(1);
     const more = source.waiting - texts.length;
-    const rest = more > 0 ? `(${more} earlier ones are only in the output)\n` : "";
+    // At the end, which is what a notice never leaves out.
+    const rest = more > 0 ? `\n(${more} earlier ones are only in the output)` : "";
     source.newest = [];
     source.waiting = 0;
-    this.#pass(jobID, rest + texts.join("\n"));
+    this.#pass(jobID, texts.join("\n") + rest);
   }
 }

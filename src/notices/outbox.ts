@@ -20,6 +20,8 @@ export interface OutboxDeps {
 export class Outbox {
   readonly #deps: OutboxDeps;
   readonly #byParent = new Map<string, Map<string, Notice>>();
+  /** Asked at every change of a job. */
+  readonly #byJob = new Map<string, Map<string, Notice>>();
   readonly #held = new Map<string, number>();
   readonly #listeners = new Set<(parentSessionID: string) => void>();
 
@@ -90,10 +92,9 @@ export class Outbox {
   }
 
   remove(notices: readonly Notice[]): void {
-    for (const { parentSessionID, id } of notices) {
-      const ofParent = this.#byParent.get(parentSessionID);
-      ofParent?.delete(id);
-      if (ofParent?.size === 0) this.#byParent.delete(parentSessionID);
+    for (const { parentSessionID, jobID, id } of notices) {
+      drop(this.#byParent, parentSessionID, id);
+      drop(this.#byJob, jobID, id);
     }
     this.#changed(notices[0]?.parentSessionID);
   }
@@ -149,17 +150,30 @@ export class Outbox {
   }
 
   #ofJob(jobID: string): Notice[] {
-    return this.all().filter((notice) => notice.jobID === jobID);
+    return [...(this.#byJob.get(jobID)?.values() ?? [])];
   }
 
   #put(notice: Notice): void {
-    const ofParent = this.#byParent.get(notice.parentSessionID);
-    if (ofParent) ofParent.set(notice.id, notice);
-    else this.#byParent.set(notice.parentSessionID, new Map([[notice.id, notice]]));
+    keep(this.#byParent, notice.parentSessionID, notice);
+    keep(this.#byJob, notice.jobID, notice);
   }
 
   #changed(parentSessionID: string | undefined): void {
     if (parentSessionID === undefined) return;
     for (const listener of this.#listeners) listener(parentSessionID);
   }
+}
+
+type Index = Map<string, Map<string, Notice>>;
+
+function keep(index: Index, key: string, notice: Notice): void {
+  const notices = index.get(key);
+  if (notices) notices.set(notice.id, notice);
+  else index.set(key, new Map([[notice.id, notice]]));
+}
+
+function drop(index: Index, key: string, id: string): void {
+  const notices = index.get(key);
+  notices?.delete(id);
+  if (notices?.size === 0) index.delete(key);
 }
