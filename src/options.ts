@@ -4,63 +4,75 @@
  */
 import { z } from "zod";
 
+const KIB = 1_024;
+const MIB = 1_024 * KIB;
+
+function limit(least: number, most: number, usual: number, about: string) {
+  return z.number().int().min(least).max(most).default(usual).describe(about);
+}
+
 const perModel = z.record(z.string(), z.number().int().min(1).max(100));
 
-const schema = z.object({
-  /** Subagents that run at once for one model ("provider/model"). */
-  concurrency: z.number().int().min(1).max(100).default(5),
-  /** The same for single providers or models: `{ "anthropic": 3, "openai/gpt-5": 1 }`. */
-  concurrencyByModel: perModel.default({}),
-  /** Subagents that run at once in all. */
-  maxRunning: z.number().int().min(1).max(100).default(10),
-  /** How deep subagents may start subagents; 1: only a root session starts them. */
-  maxDepth: z.number().int().min(1).max(5).default(1),
-  /** Live subagents in one session tree. */
-  maxTasksPerSession: z.number().int().min(1).max(1000).default(50),
-  /** Minutes without any sign of life until a subagent is shown as stalled. */
-  stallMinutes: z.number().positive().max(1440).default(10),
-  /** What to do with a stalled subagent. */
-  stallAction: z.enum(["notify", "cancel"]).default("notify"),
-  /** Ends a subagent's run after so many minutes; 0: never. */
-  maxRunMinutes: z.number().min(0).max(10080).default(0),
-  /** Ends a subagent's run at so many tool calls; 0: never. */
-  maxToolCalls: z.number().int().min(0).max(100000).default(0),
-  /** A permission question of a child: leave it to the user, or reject it with a reason. */
-  permissionInBackground: z.enum(["leave", "reject"]).default("leave"),
-  /** When an idle parent is woken: for each end, when all have ended, or only with the user's next message. */
-  wake: z.enum(["each", "all", "none"]).default("each"),
-  /** Milliseconds of quiet after an end before its notice goes out, so that ends merge; at most five times that. */
-  mergeMilliseconds: z.number().int().min(0).max(5000).default(200),
-  /** What happens to a session's jobs when the user aborts its run (ESC). */
-  onParentAbort: z.enum(["keep", "cancel"]).default("keep"),
-  /** Show a toast when jobs end, block or stall. */
-  toasts: z.boolean().default(true),
-  /** Live processes in one OpenCode. */
-  maxProcesses: z.number().int().min(1).max(1000).default(32),
-  /** Bytes of output kept per process: its first 256 KiB and the newest rest. */
-  outputLimit: z
+export const optionsSchema = z.object({
+  concurrency: limit(1, 100, 5, 'Subagents that run at once for one model ("provider/model")'),
+  concurrencyByModel: perModel
+    .default({})
+    .describe('The same for single providers or models: { "anthropic": 3, "openai/gpt-5": 1 }'),
+  maxRunning: limit(1, 100, 10, "Subagents that run at once in all"),
+  maxDepth: limit(1, 5, 1, "How deep subagents may start subagents; 1: only a root session"),
+  maxTasksPerSession: limit(1, 1_000, 50, "Live subagents in one session tree"),
+  stallMinutes: z
     .number()
-    .int()
-    .min(512 * 1024)
-    .max(1024 ** 3)
-    .default(8 * 1024 ** 2),
-  /** Bytes of output kept for all processes together. */
-  totalOutputLimit: z
+    .positive()
+    .max(1_440)
+    .default(10)
+    .describe("Minutes without a sign of life until a subagent counts as stalled"),
+  stallAction: z.enum(["notify", "cancel"]).default("notify").describe("What a stall leads to"),
+  maxRunMinutes: z
     .number()
-    .int()
-    .min(1024 ** 2)
-    .max(100 * 1024 ** 3)
-    .default(256 * 1024 ** 2),
-  /** Milliseconds between SIGTERM and SIGKILL. */
-  killGraceMilliseconds: z.number().int().min(0).max(60_000).default(2000),
-  /** Ended jobs that are kept. */
-  keepEnded: z.number().int().min(1).max(10_000).default(200),
-  /** Days for which ended jobs are kept. */
-  keepDays: z.number().positive().max(365).default(7),
+    .min(0)
+    .max(10_080)
+    .default(0)
+    .describe("Ends a subagent's run after so many minutes; 0: never"),
+  maxToolCalls: limit(0, 100_000, 0, "Ends a subagent's run at so many tool calls; 0: never"),
+  permissionInBackground: z
+    .enum(["leave", "reject"])
+    .default("leave")
+    .describe("A child's permission question: left to the user, or rejected with a reason"),
+  wake: z
+    .enum(["each", "all", "none"])
+    .default("each")
+    .describe("When an idle session is woken: at each end, when all have ended, or never"),
+  mergeMilliseconds: limit(
+    0,
+    5_000,
+    200,
+    "Quiet time in which ends merge; five times that at most",
+  ),
+  onParentAbort: z
+    .enum(["keep", "cancel"])
+    .default("keep")
+    .describe("Jobs of a session whose run the user stops (ESC)"),
+  toasts: z.boolean().default(true).describe("A toast when jobs end, block or stall"),
+  maxProcesses: limit(1, 1_000, 32, "Live processes in one OpenCode"),
+  outputLimit: limit(
+    512 * KIB,
+    1_024 * MIB,
+    8 * MIB,
+    "Bytes of output kept per process: its first 256 KiB and the newest rest",
+  ),
+  totalOutputLimit: limit(
+    MIB,
+    102_400 * MIB,
+    256 * MIB,
+    "Bytes of output kept for all processes; the oldest ended ones go first",
+  ),
+  killGraceMilliseconds: limit(0, 60_000, 2_000, "Between SIGTERM and SIGKILL"),
+  keepEnded: limit(1, 10_000, 200, "Ended jobs that are kept"),
+  keepDays: z.number().positive().max(365).default(7).describe("Days for which they are kept"),
 });
 
-export type Options = z.infer<typeof schema>;
-export const optionsSchema = schema;
+export type Options = z.infer<typeof optionsSchema>;
 
 export interface ParsedOptions {
   options: Options;
@@ -72,7 +84,7 @@ export function parseOptions(raw: Record<string, unknown> = {}): ParsedOptions {
   const problems: string[] = [];
   const accepted: Record<string, unknown> = {};
   for (const [name, value] of Object.entries(raw)) {
-    const option = Object.entries(schema.shape).find(([known]) => known === name)?.[1];
+    const option = Object.entries(optionsSchema.shape).find(([known]) => known === name)?.[1];
     if (!option) {
       problems.push(`option "${name}" is unknown and was ignored`);
       continue;
@@ -81,7 +93,7 @@ export function parseOptions(raw: Record<string, unknown> = {}): ParsedOptions {
     if (parsed.success) accepted[name] = parsed.data;
     else problems.push(`option "${name}": ${describe(parsed.error)}; using the default`);
   }
-  return { options: schema.parse(accepted), problems };
+  return { options: optionsSchema.parse(accepted), problems };
 }
 
 function describe(error: z.ZodError): string {
