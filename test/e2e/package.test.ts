@@ -1,0 +1,75 @@
+/** The packed package, installed as a user installs it: alone, in Node, in Bun and in a real OpenCode. */
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, describe, test } from "node:test";
+import { z } from "zod";
+import { callTool, OPENCODE_BINARY, PACKAGE_ROOT } from "../../fixtures/host/index.js";
+import { useHost } from "./use-host.js";
+
+const MOST_BYTES = 2.5 * 1_024 ** 2;
+const packed = z.array(z.object({ filename: z.string(), unpackedSize: z.number() }));
+
+describe("the packed package", () => {
+  const folder = mkdtempSync(join(tmpdir(), "packed-"));
+  after(() => rmSync(folder, { recursive: true }));
+  const answer = run("npm", ["pack", "--json", "--pack-destination", folder], PACKAGE_ROOT);
+  const [tarball] = packed.parse(JSON.parse(answer.slice(answer.indexOf("["))));
+  assert.ok(tarball);
+  writeFileSync(join(folder, "package.json"), '{ "type": "module", "private": true }');
+  run("npm", ["install", "--offline", "--no-audit", "--no-fund", `./${tarball.filename}`], folder);
+  const installed = join(folder, "node_modules", "opencode-background-manager");
+
+  test("is small and needs nothing else", () => {
+    assert.ok(tarball.unpackedSize <= MOST_BYTES, `${tarball.unpackedSize} bytes`);
+    const listed = run("npm", ["ls", "--all", "--parseable"], folder).trim().split("\n");
+    assert.equal(listed.length, 2, listed.join("\n"));
+  });
+
+  const program = join(folder, "smoke.mjs");
+  writeFileSync(
+    program,
+    `import * as server from "opencode-background-manager";
+     import * as same from "opencode-background-manager/server";
+     import { openBackground } from "opencode-background-manager/manager";
+     console.log(JSON.stringify([Object.keys(server), Object.keys(server.default), server.default === same.default, typeof openBackground]));`,
+  );
+  const runtimes: [string, string, string[]][] = [
+    ["Node", process.execPath, []],
+    ["Bun", join(PACKAGE_ROOT, "node_modules/.bin/bun"), []],
+    ["OpenCode's own Bun", OPENCODE_BINARY, ["run"]],
+  ];
+  for (const [name, binary, args] of runtimes) {
+    test(`loads in ${name} and exports one default, { id, server }`, () => {
+      const printed = run(binary, [...args, program], folder);
+      const expected = [["default"], ["id", "server"], true, "function"];
+      assert.deepEqual(JSON.parse(printed), expected);
+    });
+  }
+
+  test("brings its command line", () => {
+    const binary = join(folder, "node_modules/.bin/opencode-background-manager");
+    const env = { ...process.env, XDG_STATE_HOME: folder };
+    const printed = execFileSync(binary, ["ls", "--json"], { env, encoding: "utf8" });
+    assert.doesNotThrow(() => JSON.parse(printed));
+  });
+
+  const bed = useHost({ plugins: [join(installed, "dist/index.js")] });
+  bed.test("works in a real OpenCode", async () => {
+    const { host, model } = bed;
+    const session = await host.createSession({ title: "packed" });
+    assert.equal(await callTool(host, model, session.id, "listBackgroundTasks", {}), "none");
+  });
+});
+
+function run(command: string, args: string[], cwd: string): string {
+  const env = { ...process.env, BUN_BE_BUN: "1" };
+  return execFileSync(command, args, {
+    cwd,
+    env,
+    encoding: "utf8",
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+}
