@@ -9,7 +9,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { delay, forever, text, toolCall, type ModelRequest } from "../../fixtures/model/index.js";
 import { launch, type TestBed } from "../e2e/support.js";
 import { useHost } from "../e2e/use-host.js";
-import { rounds } from "./rounds.js";
+import { rounds } from "../rounds.js";
 
 const HOUR_MS = 3_600_000;
 const JOBS_OF_A_KIND = 10;

@@ -7,7 +7,7 @@ import { describe } from "node:test";
 import { forever, gate, text, toolCall } from "../../fixtures/model/index.js";
 import { HEADER, jobIds, launch, noticesIn, type TestBed } from "../e2e/support.js";
 import { useHost } from "../e2e/use-host.js";
-import { rounds } from "./rounds.js";
+import { rounds } from "../rounds.js";
 
 const HOUR_MS = 3_600_000;
 

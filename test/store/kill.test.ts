@@ -1,5 +1,5 @@
 /**
- * Owners that are killed while they write. ROUNDS says how many (5; test/soak runs more). The moments are random,
+ * Owners that are killed while they write. A tenth of the rounds without SOAK. The moments are random,
  * the seed is printed: SEED repeats them.
  */
 import assert from "node:assert/strict";
@@ -8,11 +8,12 @@ import { join } from "node:path";
 import { it } from "node:test";
 import { systemProcesses } from "../../src/store/owner.js";
 import { parseState } from "../../src/store/state-file.js";
+import { rounds } from "../rounds.js";
 import { start } from "./programs/run.js";
 import { adopt, makeStore, recordingLog, useFolders } from "./support.js";
 
 const folder = useFolders();
-const rounds = Number(process.env["ROUNDS"] ?? 5);
+const ROUNDS = rounds(100);
 const seed = Number(process.env["SEED"] ?? Date.now() % 100_000);
 
 /** Park and Miller's generator: the same moments for the same seed. */
@@ -21,11 +22,11 @@ function randomFrom(start: number): () => number {
   return () => (state = (state * 48271) % 2147483647) / 2147483647;
 }
 
-void it(`no owner killed at a random moment leaves a broken file or loses a saved job (${rounds} rounds, seed ${seed})`, async () => {
+void it(`no owner killed at a random moment leaves a broken file or loses a saved job (${ROUNDS} rounds, seed ${seed})`, async () => {
   const random = randomFrom(seed);
   const root = folder();
   let saved = -1;
-  for (let round = 0; round < rounds; round += 1) {
+  for (let round = 0; round < ROUNDS; round += 1) {
     const writer = start("writer", [root]);
     const claimed = (await writer.line())?.split(" ").slice(1).filter(Boolean) ?? [];
     assert.ok(claimed.length >= saved + 1, `round ${round}: ${claimed.length} of ${saved + 1}`);

@@ -1,22 +1,23 @@
-/** Real processes that start at the same moment over the same dead owners. ROUNDS: 10; test/soak runs 100. */
+/** Real processes that start at the same moment over the same dead owners. A tenth of the rounds without SOAK. */
 import assert from "node:assert/strict";
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { it } from "node:test";
+import { rounds } from "../rounds.js";
 import { start } from "./programs/run.js";
 import { makeStore, noticeOf, subagent, useFolders } from "./support.js";
 
 const folder = useFolders();
-const rounds = Number(process.env["ROUNDS"] ?? 10);
+const ROUNDS = rounds(100);
 const CLAIMERS = 4;
 const DEAD = 5;
 
-void it(`each dead owner is claimed by exactly one of ${CLAIMERS} processes (${rounds} rounds)`, async () => {
+void it(`each dead owner is claimed by exactly one of ${CLAIMERS} processes (${ROUNDS} rounds)`, async () => {
   const claimers = Array.from({ length: CLAIMERS }, () => start("claimer"));
   try {
     for (const claimer of claimers) assert.equal(await claimer.line(), "ready");
     const winners = new Set<number>();
-    for (let round = 0; round < rounds; round += 1) {
+    for (let round = 0; round < ROUNDS; round += 1) {
       const root = join(folder(), "root");
       mkdirSync(root);
       const expected: string[] = [];
