@@ -100,7 +100,7 @@ export class ParentChannel {
   onAssistant(message: AssistantInfo): boolean {
     const delivered = this.#receipts.answeredBy(message);
     if (delivered > 0) {
-      this.#attempts = 0;
+      this.#works();
       const sessionID = this.#sessionID;
       this.#deps.log("debug", "notices were delivered", { sessionID, notices: delivered });
     }
@@ -209,10 +209,15 @@ export class ParentChannel {
       this.#work("confirm", async () => {
         const { busy, answered } = await this.#delivery.confirm();
         this.#busy = busy;
-        if (answered > 0) this.#attempts = 0;
+        if (answered > 0) this.#works();
         else if (!busy) this.#backOff();
       });
     });
+  }
+
+  #works(): void {
+    this.#attempts = 0;
+    this.#retryAt = 0;
   }
 
   #backOff(): void {

@@ -1,0 +1,209 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import * as fc from "fast-check";
+import type { Host } from "../../src/host/host.js";
+import type { Options } from "../../src/options.js";
+import { House } from "../fakes/house.js";
+import { Parent } from "../fakes/parent.js";
+
+const MINUTE = 60_000;
+const FALLIBLE = ["prompt", "session", "messages", "busySessions", "toast"] as const;
+
+type Action =
+  | { do: "launch" | "step" | "end" | "esc" | "ask" | "answer" | "compact" | "type" | "hold" }
+  | { do: "finish"; which: number; twice: boolean }
+  | { do: "resume"; which: number }
+  | { do: "wait"; milliseconds: number }
+  | { do: "fail"; method: keyof Host; times: number }
+  | { do: "lose"; what: "turn" | "answer" };
+
+const action: fc.Arbitrary<Action> = fc.oneof(
+  {
+    weight: 6,
+    arbitrary: fc.record({
+      do: fc.constant("finish" as const),
+      which: fc.nat(9),
+      twice: fc.boolean(),
+    }),
+  },
+  {
+    weight: 6,
+    arbitrary: fc.record({
+      do: fc.constant("wait" as const),
+      milliseconds: fc.constantFrom(0, 50, 150, 199, 200, 201, 1_000, 3_000, MINUTE),
+    }),
+  },
+  {
+    weight: 8,
+    arbitrary: fc.record({
+      do: fc.constantFrom(
+        ...(["launch", "step", "end", "esc", "ask", "answer", "compact", "type", "hold"] as const),
+      ),
+    }),
+  },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant("resume" as const), which: fc.nat(9) }) },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      do: fc.constant("fail" as const),
+      method: fc.constantFrom(...FALLIBLE),
+      times: fc.integer({ min: 1, max: 3 }),
+    }),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      do: fc.constant("lose" as const),
+      what: fc.constantFrom("turn" as const, "answer" as const),
+    }),
+  },
+);
+
+class World {
+  readonly house: House;
+  readonly parent: Parent;
+  /** How often each job has ended. */
+  readonly ends = new Map<string, number>();
+  readonly #children: { id: string; sessionID: string; live: boolean }[] = [];
+  readonly #questions: string[] = [];
+  #release: (() => void) | undefined;
+
+  constructor(options: Partial<Options>) {
+    this.house = new House({ options: { concurrency: 100, maxRunning: 100, ...options } });
+    this.parent = new Parent(this.house);
+  }
+
+  async do(step: Action): Promise<void> {
+    const { house, parent } = this;
+    switch (step.do) {
+      case "launch":
+        await this.launch();
+        break;
+      case "finish":
+        await this.#finish(step.which, step.twice);
+        break;
+      case "resume":
+        await this.#resume(step.which);
+        break;
+      case "wait":
+        await house.clock.advance(step.milliseconds);
+        break;
+      case "fail":
+        house.host.fail(step.method, step.times);
+        break;
+      case "lose":
+        if (step.what === "turn") parent.answersPrompts = false;
+        else parent.losesAnswers = 1;
+        break;
+      case "ask":
+        if (parent.running) this.#questions.push(parent.ask());
+        break;
+      case "answer":
+        for (const requestID of this.#questions.splice(0)) parent.answer(requestID);
+        break;
+      case "hold":
+        this.#hold();
+        break;
+      case "type":
+        parent.answersPrompts = true;
+        await parent.types();
+        break;
+      default:
+        parent[step.do]();
+    }
+    assert.ok(parent.unanswered.length <= 1, "two prompts of ours wait in one session");
+  }
+
+  async launch(): Promise<void> {
+    this.heal();
+    const child = await this.house.child({ parentSessionID: this.parent.id });
+    this.house.busy(child.sessionID);
+    this.#children.push({ ...child, live: true });
+  }
+
+  heal(): void {
+    for (const method of FALLIBLE) this.house.host.heal(method);
+    this.parent.losesAnswers = 0;
+  }
+
+  /** All comes to rest: what runs ends, nothing fails, the user types now and then. */
+  async rest(): Promise<void> {
+    const { house, parent } = this;
+    this.heal();
+    parent.answersPrompts = true;
+    this.#release?.();
+    for (const requestID of this.#questions.splice(0)) parent.answer(requestID);
+    for (const [index] of this.#children.entries()) await this.#finish(index, false);
+    for (let round = 0; round < 10; round++) {
+      await parent.types();
+      await parent.run();
+      await house.clock.advance(6 * MINUTE);
+      await parent.run();
+      if (house.notices.outbox.all().length === 0) return;
+    }
+  }
+
+  async #finish(which: number, twice: boolean): Promise<void> {
+    const child = this.#children[which % Math.max(1, this.#children.length)];
+    if (!child?.live) return;
+    child.live = false;
+    this.ends.set(child.id, (this.ends.get(child.id) ?? 0) + 1);
+    // The look at the child's messages must not be what fails here.
+    this.house.host.heal("messages");
+    this.house.host.heal("busySessions");
+    await this.house.answer(child.sessionID, "The answer.");
+    if (twice) this.house.idle(child.sessionID);
+  }
+
+  async #resume(which: number): Promise<void> {
+    const child = this.#children[which % Math.max(1, this.#children.length)];
+    if (!child || child.live) return;
+    this.heal();
+    // An end that was not told yet is withdrawn: the next one tells.
+    const owed = this.house.notices.outbox.all();
+    if (owed.some(({ jobID }) => jobID === child.id)) return;
+    await this.house.tasks.resume(child.id, "more", {});
+    this.house.busy(child.sessionID);
+    child.live = true;
+  }
+
+  #hold(): void {
+    if (this.#release) {
+      this.#release();
+      this.#release = undefined;
+      return;
+    }
+    const release = this.house.notices.hold(this.#children.map(({ id }) => id));
+    this.#release = () => release(false);
+  }
+}
+
+const RUNS = Number(process.env["RUNS"] ?? 300);
+
+void describe("whatever happens in whatever order, every end is told exactly once", () => {
+  for (const options of [
+    {},
+    { mergeMilliseconds: 0 },
+    { wake: "all" as const },
+    { wake: "none" as const },
+  ]) {
+    void it(`with ${JSON.stringify(options)}`, async () => {
+      await fc.assert(
+        fc.asyncProperty(fc.array(action, { minLength: 5, maxLength: 60 }), async (actions) => {
+          const world = new World(options);
+          await world.parent.types();
+          for (let child = 0; child < 3; child++) await world.launch();
+          for (const step of actions) await world.do(step);
+          await world.rest();
+          const { house, parent, ends } = world;
+          assert.deepEqual(house.notices.outbox.all(), []);
+          for (const [id, times] of ends) {
+            assert.deepEqual(parent.told(`id="${id}"`), { times, read: true }, id);
+          }
+          assert.deepEqual(house.logs("error"), []);
+        }),
+        { numRuns: RUNS },
+      );
+    });
+  }
+});

@@ -1,0 +1,204 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { settle } from "../fakes/clock.js";
+import { House } from "../fakes/house.js";
+import { Parent } from "../fakes/parent.js";
+import { process } from "./jobs.js";
+
+const MINUTE = 60_000;
+
+async function family() {
+  const house = new House({ options: { maxDepth: 2 } });
+  const parent = new Parent(house);
+  await parent.types();
+  const child = await house.child({ parentSessionID: parent.id });
+  house.busy(child.sessionID);
+  const owed = () =>
+    house.notices.outbox
+      .all()
+      .map(({ parentSessionID, jobID, kind }) => ({ parentSessionID, jobID, kind }));
+  return { house, parent, child, owed };
+}
+
+void describe("what the parent is told otherwise", () => {
+  void it("is not told again by a notice", async () => {
+    const { house, parent, child, owed } = await family();
+    const release = house.notices.hold([child.id]);
+    await house.answer(child.sessionID, "done");
+    await house.clock.advance(MINUTE);
+    assert.deepEqual(house.promptsTo(parent.id), []);
+    release(true);
+    await house.clock.advance(MINUTE);
+    assert.deepEqual(owed(), []);
+    assert.deepEqual(house.promptsTo(parent.id), []);
+  });
+
+  void it("is told by a notice when it was not told after all, and by each of several holders", async () => {
+    const { house, parent, child } = await family();
+    const one = house.notices.hold([child.id]);
+    const two = house.notices.hold([child.id]);
+    await house.answer(child.sessionID, "done");
+    one(false);
+    one(true);
+    await house.clock.advance(MINUTE);
+    assert.deepEqual(house.promptsTo(parent.id), []);
+    two(false);
+    await house.clock.advance(200);
+    assert.equal(house.promptsTo(parent.id).length, 1);
+  });
+
+  void it("keeps nothing back of other jobs", async () => {
+    const { house, parent, child } = await family();
+    const other = await house.child({ parentSessionID: parent.id });
+    house.notices.hold([child.id]);
+    await house.answer(other.sessionID, "done");
+    await house.clock.advance(200);
+    assert.equal(house.promptsTo(parent.id).length, 1);
+  });
+});
+
+void describe("an entry", () => {
+  void it("is withdrawn when its job goes on before it was sent", async () => {
+    const { house, parent, child, owed } = await family();
+    parent.esc();
+    await house.answer(child.sessionID, "done");
+    assert.equal(owed().length, 1);
+    await house.tasks.resume(child.id, "more", {});
+    assert.deepEqual(owed(), []);
+    await house.answer(child.sessionID, "done again");
+    assert.equal(owed().length, 1);
+  });
+
+  void it("of a second run is told although the first one's is still under way", async () => {
+    const { house, parent, child } = await family();
+    await parent.run();
+    parent.answersPrompts = false;
+    await house.answer(child.sessionID, "first");
+    await house.clock.advance(200);
+    await house.tasks.resume(child.id, "more", {});
+    await house.answer(child.sessionID, "second");
+    parent.answersPrompts = true;
+    await house.clock.advance(3_000);
+    await parent.run();
+    await house.clock.advance(1_000);
+    await parent.run();
+    const prompts = house.promptsTo(parent.id);
+    assert.equal(prompts.length, 2);
+    assert.match(prompts[1] ?? "", /^\| second$/mu);
+  });
+
+  void it("of an end replaces what was still to be said of the running", async () => {
+    const { house, parent, child, owed } = await family();
+    parent.ask();
+    const { sessionID } = child;
+    const asked = { kind: "permission" as const, what: "bash: ls", requestID: "per_child" };
+    house.event({ type: "asked", sessionID, ...asked });
+    await settle();
+    assert.deepEqual(
+      owed().map(({ kind }) => kind),
+      ["blocked"],
+    );
+    await house.answer(sessionID, "done");
+    assert.deepEqual(
+      owed().map(({ kind }) => kind),
+      ["ended"],
+    );
+  });
+
+  void it("of a process whose subagent has ended goes to the subagent's parent", async () => {
+    const { house, parent, child, owed } = await family();
+    parent.esc();
+    const job = process({ parentSessionID: child.sessionID, rootSessionID: parent.id });
+    house.jobs.add(job);
+    await house.answer(child.sessionID, "done");
+    house.jobs.end(job.id, { status: "completed", reason: "finished", at: new Date() });
+    assert.deepEqual(
+      owed().map(({ parentSessionID, jobID }) => [parentSessionID, jobID]),
+      [
+        [parent.id, child.id],
+        [parent.id, job.id],
+      ],
+    );
+  });
+
+  void it("that an ended subagent had not read goes to its parent, and the subagent is not woken", async () => {
+    const { house, parent, child, owed } = await family();
+    const nested = await house.child({ parentSessionID: child.sessionID });
+    await house.answer(nested.sessionID, "The part.");
+    await house.clock.advance(200);
+    assert.equal(house.promptsTo(child.sessionID).length, 2, "sent to the child");
+    house.host.onAbort = (sessionID) => house.idle(sessionID);
+    await house.tasks.cancel([child.id], "cancelled_by_user");
+    const prompts = house.host.prompts.length;
+    assert.deepEqual(
+      owed().map(({ parentSessionID }) => parentSessionID),
+      [parent.id, parent.id],
+    );
+    await house.clock.advance(10 * MINUTE);
+    const later = house.host.prompts.slice(prompts);
+    assert.ok(later.every(({ sessionID }) => sessionID === parent.id));
+  });
+
+  void it("is not made for a job that asked for silence, nor for one that ended with its host", async () => {
+    const { house, parent, owed } = await family();
+    const quiet = await house.child({ parentSessionID: parent.id, notify: false });
+    await house.answer(quiet.sessionID, "done");
+    await house.tasks.dispose();
+    assert.deepEqual(owed(), []);
+  });
+
+  void it("of an earlier host is delivered once its session is used", async () => {
+    const { house, parent, child, owed } = await family();
+    parent.esc();
+    await house.answer(child.sessionID, "done");
+    const left = house.notices.outbox.all();
+    house.notices.outbox.clear(parent.id);
+    house.notices.outbox.adopt(left);
+    assert.equal(owed().length, 1);
+    await parent.types();
+    await parent.run();
+    assert.deepEqual(parent.told(child.id), { times: 1, read: true });
+    assert.deepEqual(owed(), []);
+  });
+
+  for (const stored of [true, false]) {
+    void it(`that an earlier host was sending ${stored ? "and stored" : "and never stored"} is told once`, async () => {
+      const { house, parent, child, owed } = await family();
+      parent.esc();
+      await house.answer(child.sessionID, "done");
+      const [entry] = house.notices.outbox.all();
+      assert.ok(entry);
+      const messageID = house.host.newMessageID();
+      const sentAt = new Date(house.clock.now());
+      house.notices.outbox.clear(parent.id);
+      house.notices.outbox.adopt([
+        { ...entry, carrier: { messageID, own: true, sentAt, attempts: 1 } },
+      ]);
+      if (stored) house.host.addUser(parent.id, { id: messageID, text: child.id, real: false });
+      await parent.types();
+      await parent.run();
+      await house.clock.advance(MINUTE);
+      await parent.run();
+      assert.deepEqual(parent.told(child.id), { times: 1, read: true });
+      assert.deepEqual(owed(), []);
+    });
+  }
+});
+
+void describe("the user", () => {
+  void it("sees one toast for what ends together, and none when they are off", async () => {
+    for (const toasts of [true, false]) {
+      const house = new House({ options: { toasts } });
+      const parent = new Parent(house);
+      for (let index = 0; index < 5; index++) {
+        const { sessionID } = await house.child({ parentSessionID: parent.id });
+        const error = index === 0 ? { name: "APIError", message: "no" } : undefined;
+        await house.answer(sessionID, { text: "done", ...(error && { error }) });
+      }
+      house.host.fail("toast");
+      await house.clock.advance(1_000);
+      assert.equal(house.host.calls.get("toast") ?? 0, toasts ? 1 : 0);
+      assert.deepEqual(house.logs("error"), []);
+    }
+  });
+});
