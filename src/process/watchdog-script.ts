@@ -1,6 +1,6 @@
 /**
- * The watchdog's program, for any POSIX shell: it is given to `/bin/sh -c` as an argument, so that the package
- * needs no file for it. It reads lines from its stdin, whose other end only the host holds:
+ * The watchdog's program, for any POSIX shell: it is handed over as a text, so that the package needs no file
+ * for it. It reads lines from its stdin, whose other end only the host holds:
  *
  *     guard JOB GROUP START      GROUP is the number of a process group, START that of its leader
  *     release JOB
@@ -11,6 +11,7 @@
  * macOS `ps`. What it guards is one text, "|JOB GROUP START|JOB GROUP START|".
  */
 export const WATCHDOG_SCRIPT = `
+unset WATCHDOG
 trap '' TERM INT HUP QUIT PIPE
 instance=$1
 guards='|'

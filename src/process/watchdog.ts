@@ -131,12 +131,19 @@ export class Watchdog {
 }
 
 function startHelper(instanceID: string, env: NodeJS.ProcessEnv): ChildProcess {
-  return spawn("/bin/sh", ["-c", WATCHDOG_SCRIPT, "opencode-background-watchdog", instanceID], {
+  // The program is in the environment, so that a list of processes stays readable.
+  const args = ["-c", 'eval "$WATCHDOG"', "opencode-background-watchdog", instanceID];
+  return spawn("/bin/sh", args, {
     cwd: "/",
     // A session of its own: no terminal's end, Ctrl-C or group kill of the host reaches it.
     detached: true,
     stdio: ["pipe", "ignore", "ignore"],
-    env: { PATH: env["PATH"] ?? "/usr/bin:/bin", LC_ALL: "C", TZ: "UTC" },
+    env: {
+      PATH: env["PATH"] ?? "/usr/bin:/bin",
+      LC_ALL: "C",
+      TZ: "UTC",
+      WATCHDOG: WATCHDOG_SCRIPT,
+    },
   });
 }
 

@@ -40,7 +40,8 @@ interface Host {
   marker: string;
   /** The line that says that all its processes run. */
   ready: Promise<void>;
-  stop(): void;
+  /** Whatever became of it: it is gone afterwards. */
+  stop(): Promise<void>;
 }
 
 function startHost(runtime: string, mode = ""): Host {
@@ -54,14 +55,39 @@ function startHost(runtime: string, mode = ""): Host {
   });
   const lines = createInterface(child.stdout ?? assert.fail("no output"));
   const ready = once(lines, "line").then(([line]) => assert.match(String(line), /"jobs":10/));
-  return { child, marker, ready, stop: () => rmSync(folder, { recursive: true, force: true }) };
+  const exit = once(child, "exit");
+  const stop = async () => {
+    child.kill("SIGKILL");
+    await exit;
+    rmSync(folder, { recursive: true, force: true });
+  };
+  return { child, marker, ready, stop };
 }
 
-function watchdogsOf(host: ChildProcess): number[] {
+/** The living helpers that this process has started. */
+function watchdogsOf(parent: number | undefined): number[] {
   return readdirSync("/proc")
     .map(Number)
     .filter((pid) => proc(pid, "cmdline").includes("opencode-background-watchdog"))
-    .filter((pid) => proc(pid, "stat").includes(`) S ${host.pid} `));
+    .filter((pid) => isRunning(pid) && afterName(pid).split(" ")[2] === String(parent));
+}
+
+/** Its /proc/PID/stat without its name, which may hold anything. */
+function afterName(pid: number): string {
+  const stat = proc(pid, "stat");
+  return stat.slice(stat.lastIndexOf(")") + 1);
+}
+
+/** The one helper of this process; a moment after the first start it may still be on its way. */
+async function helperOf(parent: number | undefined, not?: number): Promise<number> {
+  let found = 0;
+  await eventually(() => {
+    const [pid = 0, ...others] = watchdogsOf(parent);
+    assert.deepEqual(others, []);
+    assert.ok(pid > 1 && pid !== not, "no helper");
+    found = pid;
+  });
+  return found;
 }
 
 async function assertNobody(marker: string, since: number): Promise<void> {
@@ -82,15 +108,14 @@ for (const runtime of Object.keys(HOSTS)) {
             host.ready.catch(() => undefined);
             await eventually(() => assert.ok(alive(host.marker).length > 4), 20_000);
           }
-          const watchdogs = watchdogsOf(host.child);
-          assert.equal(watchdogs.length, 1);
+          const helper = await helperOf(host.child.pid);
           const exit = once(host.child, "exit");
           host.child.kill("SIGKILL");
           await exit;
           await assertNobody(host.marker, Date.now());
-          await eventually(() => assert.deepEqual(watchdogs.filter(isRunning), []), LIMIT);
+          await eventually(() => assert.equal(isRunning(helper), false), LIMIT);
         } finally {
-          host.stop();
+          await host.stop();
         }
       },
     );
@@ -107,7 +132,7 @@ for (const runtime of Object.keys(HOSTS)) {
         assert.equal(ending === "exit" ? code : signal, ending === "exit" ? 0 : ending);
         await assertNobody(host.marker, Date.now());
       } finally {
-        host.stop();
+        await host.stop();
       }
     });
   }
@@ -126,28 +151,16 @@ function linksOf(pid: number): string[] {
   });
 }
 
-/** Our watchdogs: children of this very process. */
-function ownWatchdogs(): number[] {
-  return readdirSync("/proc")
-    .map(Number)
-    .filter((pid) => proc(pid, "cmdline").includes("opencode-background-watchdog"))
-    .filter((pid) => new RegExp(`\\) [A-Y] ${process.pid} `).test(proc(pid, "stat")));
-}
-
 test(
   "one small helper for all processes, in a session of its own, gone after the last",
   { skip },
   () =>
     withRoom(async (room) => {
-      assert.deepEqual(ownWatchdogs(), []);
+      assert.deepEqual(watchdogsOf(process.pid), []);
       const first = await room.create("exec sleep 60");
       const second = await room.create("exec sleep 60");
-      const [pid = 0, ...others] = ownWatchdogs();
-      assert.ok(isRunning(pid));
-      assert.deepEqual(others, []);
-      const [, , , , group, session, terminal] = proc(pid, "stat")
-        .replace(/\(.*\)/, "x")
-        .split(" ");
+      const pid = await helperOf(process.pid);
+      const [, , , group, session, terminal] = afterName(pid).split(" ");
       assert.deepEqual([group, session, terminal], [String(pid), String(pid), "0"]);
       const memory = Number(/VmRSS:\s+(\d+) kB/.exec(proc(pid, "status"))?.[1]);
       assert.ok(memory < 6000, `${memory} kB`);
@@ -176,11 +189,11 @@ test("the processes do not hold its pipe, so that it sees the host's end", { ski
 test("signals that end a terminal's processes do not end it", { skip }, () =>
   withRoom(async (room) => {
     await room.create("exec sleep 60");
-    const [pid = 0] = ownWatchdogs();
+    const pid = await helperOf(process.pid);
     for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"] as const) process.kill(pid, signal);
     await room.create("exec sleep 60");
     await sleep(50);
-    assert.deepEqual(ownWatchdogs(), [pid]);
+    assert.deepEqual(watchdogsOf(process.pid), [pid]);
     assert.deepEqual(room.logged, []);
   }),
 );
@@ -191,18 +204,16 @@ test(
   () =>
     withRoom(async (room) => {
       await room.create("exec sleep 60");
-      const [first = 0] = ownWatchdogs();
+      const first = await helperOf(process.pid);
       process.kill(first, "SIGKILL");
-      await eventually(() => assert.notDeepEqual(ownWatchdogs(), []));
-      await eventually(() => assert.notEqual(ownWatchdogs()[0], first));
-      const [second = 0] = ownWatchdogs();
+      const second = await helperOf(process.pid, first);
       assert.deepEqual(
         room.logged.map(({ message }) => message),
         ["the watchdog ended and is started again"],
       );
       process.kill(second, "SIGKILL");
       await eventually(() => assert.equal(room.logged.length, 2));
-      assert.deepEqual(ownWatchdogs(), []);
+      assert.deepEqual(watchdogsOf(process.pid), []);
       // Writing to a helper that is gone harms nobody.
       const { job } = await room.create("exit 3");
       assert.equal((await room.ended(job.id)).exitCode, 3);

@@ -1,0 +1,138 @@
+/** When a start returns: ready by a line, by a port, by both; ended first; not yet, and told later. */
+import assert from "node:assert/strict";
+import { createServer, type Server } from "node:net";
+import { test } from "node:test";
+import { Readiness } from "../../src/process/readiness.js";
+import { FakeClock } from "../fakes/clock.js";
+import { eventually, program, withRoom } from "./support.js";
+
+async function listen(host: string): Promise<{ server: Server; port: number }> {
+  const server = createServer((socket) => socket.end());
+  await new Promise<void>((resolve) => server.listen(0, host, resolve));
+  const address = server.address();
+  assert.ok(address && typeof address === "object");
+  return { server, port: address.port };
+}
+
+async function freePort(host: string): Promise<number> {
+  const { server, port } = await listen(host);
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
+
+test("readyPattern: the start returns when a line matches, on either stream, without colours", () =>
+  withRoom(async (room) => {
+    const command = "echo not yet; printf '\\033[32mready\\033[0m in 5 ms\\n' >&2; exec sleep 60";
+    const { job, readiness } = await room.create(command, { readyPattern: "^ready in \\d+ ms$" });
+    assert.equal(readiness, "ready");
+    assert.ok(job.readyAt);
+    assert.equal(job.status, "running");
+    assert.deepEqual(room.announced, []);
+  }));
+
+for (const host of ["127.0.0.1", "::1"]) {
+  test(`readyPort: the start returns when ${host} accepts connections`, () =>
+    withRoom(async (room) => {
+      const port = await freePort(host);
+      const { job, readiness, warnings } = await room.create(
+        program("server.mjs", host, port, 150),
+        {
+          readyPort: port,
+        },
+      );
+      assert.equal(readiness, "ready");
+      assert.ok(job.readyAt);
+      assert.deepEqual(warnings, []);
+    }));
+}
+
+test("a port that answers before the start is said to mean nothing", () =>
+  withRoom(async (room) => {
+    const { server, port } = await listen("127.0.0.1");
+    const { warnings } = await room.create("exec sleep 60", { readyPort: port });
+    assert.equal(warnings.length, 1);
+    assert.match(warnings[0] ?? "", new RegExp(`^Port ${port} was answering before the start`));
+    await new Promise((resolve) => server.close(resolve));
+  }));
+
+test("the process that ends first: failed, with its last 20 lines", () =>
+  withRoom(async (room) => {
+    const command = "for i in $(seq 30); do echo line $i; done; echo 'no such module' >&2; exit 1";
+    const { job, readiness, lastLines } = await room.create(command, { readyPattern: "^ready" });
+    assert.equal(readiness, "ended");
+    assert.equal(job.status, "failed");
+    assert.equal(job.exitCode, 1);
+    const lines = lastLines?.split("\n") ?? [];
+    assert.equal(lines.length, 20);
+    assert.ok(lines.includes("no such module"));
+    assert.ok(lines.includes("line 30") && !lines.includes("line 5"));
+  }));
+
+test("not ready in time: the start returns, the process goes on, and readiness is told later", () =>
+  withRoom(async (room) => {
+    const { job, readiness } = await room.create("sleep 0.5; echo ready; exec sleep 60", {
+      readyPattern: "ready",
+      readyTimeoutSeconds: 0.1,
+    });
+    assert.equal(readiness, "not_ready_yet");
+    assert.equal(job.readyAt, undefined);
+    await eventually(() => {
+      assert.deepEqual(room.announced, [
+        { id: job.id, kind: "ready", text: "ready: a line of its output matched ready" },
+      ]);
+    });
+    assert.ok(room.manager.get(job.id)?.readyAt);
+  }));
+
+test("whoever gives up the wait gets the start at once", () =>
+  withRoom(async (room) => {
+    const stop = new AbortController();
+    const input = { readyPattern: "never", command: "exec sleep 60", cwd: room.folder };
+    const sessions = { parentSessionID: "s", rootSessionID: "s" };
+    const starting = room.manager.create({ ...input, ...sessions }, { signal: stop.signal });
+    await eventually(() => assert.equal(room.manager.list({ status: "running" }).length, 1));
+    stop.abort();
+    assert.equal((await starting).readiness, "not_ready_yet");
+    const again = await room.manager.create({ ...input, ...sessions }, { signal: stop.signal });
+    assert.equal(again.readiness, "not_ready_yet");
+    assert.equal(again.sameCommand.length, 1);
+  }));
+
+test("with both, both must hold, in any order; it pauses longer and longer and stops for good", async () => {
+  const clock = new FakeClock();
+  let answers = false;
+  let probes = 0;
+  let ready = 0;
+  const probe = async () => {
+    probes += 1;
+    return answers;
+  };
+  const make = () =>
+    new Readiness({ pattern: true, port: 5, clock, probe, onReady: () => void (ready += 1) });
+  const first = make();
+  await clock.advance(60_000);
+  assert.ok(probes > 60 && probes < 75, `${probes} probes in a minute`);
+  first.matched();
+  assert.equal(ready, 0);
+  answers = true;
+  await clock.advance(1000);
+  assert.equal(ready, 1);
+  first.matched();
+  assert.equal(clock.pending, 0);
+
+  const second = make();
+  await clock.advance(1000);
+  assert.equal(ready, 1);
+  second.matched();
+  assert.equal(ready, 2);
+
+  answers = false;
+  const third = make();
+  await clock.advance(100);
+  third.stop();
+  third.matched();
+  answers = true;
+  await clock.advance(60_000);
+  assert.equal(ready, 2);
+  assert.equal(clock.pending, 0);
+});
