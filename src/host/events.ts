@@ -5,7 +5,7 @@
  */
 import { z } from "zod";
 import type { AssistantInfo, PendingRequest, RunError } from "./host.js";
-import { assistantInfo, errorOf, hostError, questionText, permissionText } from "./shapes.js";
+import { anyError, assistantInfo, permissionText, questionText } from "./shapes.js";
 
 export type HostEvent =
   /** `text`: a streamed piece of an answer, which the host stores only when the stream ends well. */
@@ -49,9 +49,10 @@ const shapes = {
       z.object({ type: z.literal("idle") }),
       z.object({
         type: z.literal("retry"),
-        attempt: z.number(),
+        attempt: z.number().int().nonnegative(),
         message: z.string(),
-        next: z.number(),
+        // The last moment that a Date can name.
+        next: z.number().min(0).max(8.64e15),
       }),
     ]),
   }),
@@ -73,7 +74,7 @@ const shapes = {
     ]),
   }),
   session: z.object({ info: sessionInfo }),
-  error: z.object({ error: hostError }),
+  error: z.object({ error: anyError }),
   permission: z.object({ id: z.string(), permission: z.string(), patterns: z.array(z.string()) }),
   question: z.object({ id: z.string(), questions: z.array(z.object({ question: z.string() })) }),
   answer: z.object({ requestID: z.string() }),
@@ -116,7 +117,7 @@ export function translateEvent(raw: unknown): HostEvent | undefined {
       return { type: "idle", sessionID };
     case "session.error": {
       const error = shapes.error.safeParse(properties).data?.error;
-      return error && { type: "error", sessionID, error: errorOf(error) };
+      return error && { type: "error", sessionID, error };
     }
     case "session.created": {
       const info = shapes.session.safeParse(properties).data?.info;

@@ -5,49 +5,55 @@
 import { z } from "zod";
 import type { AssistantInfo, Message, RunError, ToolCall } from "./host.js";
 
-export const hostError = z.object({
+const hostError = z.object({
   name: z.string(),
   data: z
     .looseObject({ message: z.string().optional(), statusCode: z.number().optional() })
     .optional(),
 });
 
-export function errorOf(error: z.infer<typeof hostError>): RunError {
-  return {
-    name: error.name,
-    message: error.data?.message ?? error.name,
-    status: error.data?.statusCode,
-  };
-}
+/** An error of a form that we do not know is an error all the same. */
+export const anyError = z.unknown().transform((error): RunError | undefined => {
+  if (error === undefined || error === null) return undefined;
+  const known = hostError.safeParse(error).data;
+  if (!known) {
+    const message = typeof error === "string" ? error : "an error of an unknown form";
+    return { name: "UnknownError", message };
+  }
+  const { name, data } = known;
+  return { name, message: data?.message ?? name, status: data?.statusCode };
+});
+
+/** A figure that is missing or makes no sense costs the figure, not the message. */
+const count = z.number().nonnegative().transform(Math.round).catch(0);
+const usage = z.object({
+  input: count,
+  output: count,
+  reasoning: count,
+  cache: z.object({ read: count }).catch({ read: 0 }),
+});
 
 export const assistantInfo = z
   .object({
     role: z.literal("assistant"),
     id: z.string(),
     parentID: z.string(),
-    providerID: z.string().default(""),
-    time: z.object({ completed: z.number().optional() }),
-    finish: z.string().optional(),
-    error: hostError.optional(),
-    summary: z.boolean().default(false),
-    cost: z.number().default(0),
-    tokens: z
-      .object({
-        input: z.number().default(0),
-        output: z.number().default(0),
-        reasoning: z.number().default(0),
-        cache: z.object({ read: z.number().default(0) }).default({ read: 0 }),
-      })
-      .default({ input: 0, output: 0, reasoning: 0, cache: { read: 0 } }),
+    providerID: z.string().catch(""),
+    time: z.object({ completed: z.number().nullish() }),
+    finish: z.string().optional().catch(undefined),
+    error: anyError,
+    summary: z.boolean().catch(false),
+    cost: z.number().nonnegative().catch(0),
+    tokens: usage.catch({ input: 0, output: 0, reasoning: 0, cache: { read: 0 } }),
   })
   .transform((info): AssistantInfo & { role: "assistant" } => ({
     role: info.role,
     id: info.id,
     parentID: info.parentID,
     providerID: info.providerID,
-    completed: info.time.completed !== undefined,
+    completed: typeof info.time.completed === "number",
     finish: info.finish,
-    error: info.error && errorOf(info.error),
+    error: info.error,
     summary: info.summary,
     usage: {
       input: info.tokens.input,
