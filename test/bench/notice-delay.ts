@@ -5,6 +5,7 @@
  * Run: npm run build && node --import tsx test/bench/notice-delay.ts [rounds]
  */
 import { startHost, type Host } from "../../fixtures/host/index.js";
+import { median } from "./median.js";
 import { gate, ScriptedModel, text, toolCall, type Step } from "../../fixtures/model/index.js";
 
 const ROUNDS = Number(process.argv[2] ?? 15);
@@ -55,8 +56,4 @@ async function measure(on: Host, name: string, launch: (prompt: string) => Step)
   const request = await model.waitForRequest((each) => each.conversation === parent.id, { from });
   await on.waitIdle(parent.id, { from: on.events.cursor - 1 });
   return request.at - end;
-}
-
-function median(values: number[]): number {
-  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0;
 }
