@@ -22,9 +22,13 @@ export interface MatchAnswer {
   took: number;
 }
 
-/** Text from outside is only ever data here, both in the thread and in the context. */
-const MATCH = `function match({ pattern, lines }) {
+/**
+ * Text from outside is only ever data here, both in the thread and in the context. It is one text: copying many
+ * small ones into a thread takes longer than matching them.
+ */
+const MATCH = `function match({ pattern, text }) {
   const compiled = new RegExp(pattern);
+  const lines = text.split("\\n");
   const hits = [];
   for (let i = 0; i < lines.length; i++) if (compiled.test(lines[i])) hits.push(i);
   return hits;
@@ -44,7 +48,8 @@ const START_MILLISECONDS = 5000;
 
 interface Question {
   pattern: string;
-  lines: readonly string[];
+  /** The lines, joined. */
+  text: string;
   limit: number;
   resolve: (answer: MatchAnswer) => void;
   reject: (error: Error) => void;
@@ -64,7 +69,7 @@ export class PatternGuard {
     this.#newThread = newThread;
   }
 
-  /** Rejects with `PatternTooSlow` when matching these lines takes longer than `limit` milliseconds. */
+  /** Which of these lines (without newlines) match. Rejects with `PatternTooSlow` when matching these lines takes longer than `limit` milliseconds. */
   match(
     pattern: string,
     lines: readonly string[],
@@ -72,7 +77,8 @@ export class PatternGuard {
   ): Promise<MatchAnswer> {
     if (lines.length === 0) return Promise.resolve({ hits: [], took: 0 });
     return new Promise((resolve, reject) => {
-      this.#queue.push({ pattern, lines, limit: Math.max(1, limit), resolve, reject });
+      const text = lines.join("\n");
+      this.#queue.push({ pattern, text, limit: Math.max(1, limit), resolve, reject });
       this.#next();
     });
   }
@@ -91,7 +97,7 @@ export class PatternGuard {
       this.#timer?.cancel();
       return;
     }
-    const { pattern, lines } = this.#asked;
+    const { pattern, text } = this.#asked;
     const thread = this.#ensureThread();
     if (!thread) {
       this.#askHere(this.#asked);
@@ -99,7 +105,7 @@ export class PatternGuard {
     }
     thread.ref();
     this.#setTimer(START_MILLISECONDS, () => this.#failed());
-    thread.postMessage({ pattern, lines }, []);
+    thread.postMessage({ pattern, text }, []);
   }
 
   #ensureThread(): Worker | undefined {
@@ -139,8 +145,8 @@ export class PatternGuard {
     if (this.#asked) this.#askHere(this.#asked);
   }
 
-  #askHere({ pattern, lines, limit }: Question): void {
-    const context = createContext({ question: { pattern, lines }, hits: undefined });
+  #askHere({ pattern, text, limit }: Question): void {
+    const context = createContext({ question: { pattern, text } });
     const start = performance.now();
     try {
       const script = new Script(`${MATCH}; match(question)`);
