@@ -10,7 +10,7 @@ import { optionalId, sessionId, status, tags } from "./fields.js";
 export function cancelBackgroundTasks(workspace: Workspace) {
   return defineTool({
     description:
-      "Cancel subagents and what they started; what they said stays readable. At least one filter is needed.",
+      "Cancel subagents and what they started; what they said stays readable. At least one filter.",
     fields: { taskId: optionalId("bg"), sessionId, status, tags },
     async run({ taskId, ...rest }, { sessionID }) {
       requireFilter({ id: taskId, ...rest }, "taskId");

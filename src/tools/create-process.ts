@@ -18,18 +18,20 @@ const environment = z.record(
 export function createBackgroundProcess(workspace: Workspace) {
   return defineTool({
     description:
-      "Start a shell command that keeps running (dev server, watcher, build) and go on working. Use it instead of &, nohup or a bash call that would block. You are told when it ends: never poll.",
+      "Start a shell command that keeps running (dev server, watcher, build) and go on. Use it instead of &, nohup or a bash call that would block. You are told when it ends: never poll.",
     fields: {
       command: text(100_000),
       name: optionalText(200),
       tags,
       global: optionalFlag("Outlives this session"),
       cwd: optionalText(4_000),
-      env: field(environment.optional(), "an object of variable names and texts"),
-      notify: optionalFlag("Tell you when it ends (default true)"),
-      notifyPattern: optionalText(512, "Regex: tell you when an output line matches"),
-      readyPattern: optionalText(512, "Regex: return once an output line matches"),
-      readyPort: optionalInteger(1, 65_535, "Return once this port accepts connections"),
+      env: field(environment.optional(), "an object of variable names and texts", {
+        shown: z.object({}).catchall(z.string()).optional(),
+      }),
+      notify: optionalFlag("Default true"),
+      notifyPattern: optionalText(512, "Regex: tell you when a line matches"),
+      readyPattern: optionalText(512, "Regex: return once a line matches"),
+      readyPort: optionalInteger(1, 65_535, "Return once it accepts connections"),
       readyTimeoutSeconds: optionalInteger(1, 600, "Default 30"),
       timeoutSeconds: optionalInteger(1, 2_592_000, "End it after this"),
     },

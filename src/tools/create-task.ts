@@ -9,17 +9,14 @@ import { optionalId, optionalText, tags, text } from "./fields.js";
 export function createBackgroundTask(workspace: Workspace) {
   return defineTool({
     description:
-      "Start a subagent in the background (research, review, building) and go on. It sees only the prompt: say all it needs. You are told its result when it ends: never poll or wait idly; end your turn if nothing else is to do.",
+      "Start a subagent in the background (research, review, building) and go on. It sees only the prompt: say all it needs. You are told its result: never poll; end your turn if nothing else is to do.",
     fields: {
       description: text(200, "A few words"),
       prompt: text(200_000),
       agent: text(200),
       model: optionalText(200, "provider/model"),
       tags,
-      taskId: {
-        ...optionalId("bg"),
-        schema: optionalId("bg").schema.describe("Continue this task with the prompt"),
-      },
+      taskId: optionalId("bg", "Continue this one"),
     },
     async run({ taskId, ...args }, { sessionID, messageID, agent }) {
       await workspace.ready(sessionID);

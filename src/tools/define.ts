@@ -5,12 +5,16 @@
 import type { ToolContext, ToolDefinition } from "@opencode-ai/plugin";
 import { z } from "zod";
 import { UserError } from "../ports.js";
+import { oneLine } from "../text.js";
 
 /** The whole answer of a tool stays below this many bytes. */
 export const MOST_BYTES = 8_000;
 
 export interface Field<T extends z.ZodType> {
+  /** What is accepted. */
   schema: T;
+  /** What the model is shown: only what it needs, for every character is paid in every request. */
+  shown: z.ZodType;
   /** For the error line: "a whole number from 1 to 1,000". */
   expects: string;
 }
@@ -19,8 +23,12 @@ type Fields = Record<string, Field<z.ZodType>>;
 type Values<F extends Fields> = { [Name in keyof F]: z.output<F[Name]["schema"]> };
 
 /** `about` is what the model reads; left out where the name says it all. */
-export function field<T extends z.ZodType>(schema: T, expects: string, about?: string): Field<T> {
-  return { schema: about === undefined ? schema : schema.describe(about), expects };
+export function field<T extends z.ZodType>(
+  schema: T,
+  expects: string,
+  { shown = schema, about }: { shown?: z.ZodType; about?: string | undefined } = {},
+): Field<T> {
+  return { schema, shown: about === undefined ? shown : shown.describe(about), expects };
 }
 
 export interface ToolSpec<F extends Fields> {
@@ -31,7 +39,7 @@ export interface ToolSpec<F extends Fields> {
 
 export function defineTool<F extends Fields>(spec: ToolSpec<F>): ToolDefinition {
   const args: Record<string, z.ZodType> = {};
-  for (const [name, { schema }] of Object.entries(spec.fields)) args[name] = schema;
+  for (const [name, { shown }] of Object.entries(spec.fields)) args[name] = shown;
   return {
     description: spec.description,
     args,
@@ -45,7 +53,7 @@ export function parseArguments<F extends Fields>(fields: F, raw: unknown): Value
   for (const name of Object.keys(given)) {
     if (!Object.hasOwn(fields, name)) {
       throw new UserError(
-        `${name}: there is no such argument; expected ${Object.keys(fields).join(", ")}`,
+        `${oneLine(name, 60)}: there is no such argument; expected ${Object.keys(fields).join(", ")}`,
       );
     }
   }
@@ -68,11 +76,12 @@ function explain(fields: Fields, given: object, error: z.ZodError): string {
   const path = error.issues[0]?.path ?? [];
   const name = String(path[0] ?? "arguments");
   const value: unknown = Reflect.get(given, name);
-  const got = value === undefined ? "nothing" : shorten(JSON.stringify(value));
-  return `${name}: expected ${fields[name]?.expects ?? "something else"}, got ${got}`;
+  return `${name}: expected ${fields[name]?.expects ?? "something else"}, got ${shown(value)}`;
 }
 
-function shorten(text: string): string {
+function shown(value: unknown): string {
+  if (value === undefined) return "nothing";
+  const text = JSON.stringify(value) ?? typeof value;
   return text.length <= 120 ? text : `${text.slice(0, 100)}… (${text.length} characters)`;
 }
 

@@ -16,10 +16,12 @@ export function getBackgroundProcess(workspace: Workspace) {
     description: "State and output of a background process.",
     fields: {
       processId: id("proc"),
-      mode: field(z.enum(MODES).optional(), `one of ${MODES.join(", ")}`, "Default tail"),
+      mode: field(z.enum(MODES).optional(), `one of ${MODES.join(", ")}`, {
+        about: "Default tail",
+      }),
       lines: optionalInteger(1, 2_000, "Default 100"),
       pattern: optionalText(512, "Regex for grep"),
-      cursor: optionalText(200, "From an earlier answer: only what is new"),
+      cursor: optionalText(200, "From an earlier answer: what is new"),
     },
     async run({ processId, ...request }, { sessionID }) {
       await workspace.ready(sessionID);

@@ -17,11 +17,11 @@ export function getBackgroundTask(workspace: Workspace) {
   const lastReads = new LastReads();
   return defineTool({
     description:
-      "State of a subagent and its text so far, or its whole result page by page. Not for polling: its end is announced.",
+      "State of a subagent and its text so far, or its whole result by pages. Its end is announced: never poll.",
     fields: {
       taskId: id("bg"),
       wait: optionalInteger(0, 600, "Seconds to wait for its end"),
-      cursor: optionalText(200, "From an earlier answer: the next page"),
+      cursor: optionalText(200, "From an earlier answer"),
     },
     async run({ taskId, wait = 0, cursor }, { sessionID, abort }) {
       await workspace.ready(sessionID);

@@ -8,14 +8,13 @@ import { optionalFlag, optionalId, sessionId, status, tags } from "./fields.js";
 
 export function killProcesses(workspace: Workspace) {
   return defineTool({
-    description:
-      "End background processes with all their descendants. At least one filter is needed.",
+    description: "End background processes with all their descendants. At least one filter.",
     fields: {
       processId: optionalId("proc"),
       sessionId,
       status,
       tags,
-      remove: optionalFlag("Also forget the record and its output"),
+      remove: optionalFlag("Also forget record and output"),
     },
     async run({ processId, remove = false, ...rest }, { sessionID }) {
       const filter = { id: processId, ...rest };

@@ -8,7 +8,7 @@ import { sessionId, status, tags } from "./fields.js";
 export function listBackgroundProcesses(workspace: Workspace) {
   return defineTool({
     description:
-      "List background processes of this session tree, and global ones. Filters combine with AND, several tags with OR.",
+      "List processes of this session tree, and global ones. sessionId: only those it started. Filters combine with AND, tags with OR.",
     fields: { sessionId, status, tags },
     async run(filter, { sessionID }) {
       await workspace.ready(sessionID);

@@ -7,8 +7,7 @@ import { sessionId, status, tags } from "./fields.js";
 
 export function listBackgroundTasks(workspace: Workspace) {
   return defineTool({
-    description:
-      "List subagents of this session tree. Filters combine with AND, several tags with OR.",
+    description: "List subagents of this session tree.",
     fields: { sessionId, status, tags },
     async run(filter, { sessionID }) {
       await workspace.ready(sessionID);
