@@ -9,7 +9,8 @@
  * await background.dispose();
  * ```
  */
-import { OpenCodeHost, type OpenCodeClient } from "./host/opencode-host.js";
+import { OpenCodeHost } from "./host/opencode-host.js";
+import type { OpenCodeClient } from "./host/transport.js";
 import { parseOptions } from "./options.js";
 import { UserError, type Clock, type Log } from "./ports.js";
 import { Workspace } from "./workspace.js";
