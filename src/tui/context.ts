@@ -2,7 +2,7 @@
 import type { TuiPluginApi } from "@opencode-ai/plugin/tui";
 import type { Clock } from "../ports.js";
 import type { Tone } from "./describe.js";
-import type { Element } from "./element.js";
+import { box, guard, text, type Element } from "./element.js";
 import type { TuiOptions } from "./options.js";
 import type { ShownJob } from "./shown-job.js";
 import type { Source } from "./source.js";
@@ -61,6 +61,8 @@ export function openDialog(
   render: () => Element,
   onClose?: () => void,
 ): void {
-  api.ui.dialog.replace(render, onClose);
+  const failed = () =>
+    text({ content: "This cannot be shown.", fg: () => colour({ api }, "warning") });
+  api.ui.dialog.replace(() => box({}, guard(render, failed)), onClose);
   api.ui.dialog.setSize("large");
 }

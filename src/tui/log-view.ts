@@ -5,9 +5,8 @@
 import type { Renderable } from "@opencode-ai/plugin/tui";
 import { createEffect, createMemo, createSignal, onCleanup, untrack } from "solid-js";
 import { outputPath } from "../store/instance-folder.js";
-import { fit } from "./cells.js";
 import { colour, findJob, type ViewContext } from "./context.js";
-import { clean } from "./cells.js";
+import { clean, fit } from "./cells.js";
 import { duration, facts, outcome, SIGNS, waitsFor, type Tone } from "./describe.js";
 import { box, each, guard, input, show, text, type Element } from "./element.js";
 import { registerLogKeys } from "./log-keys.js";
@@ -22,9 +21,13 @@ import { createTicker } from "./ticker.js";
 export const LOG_ROUTE = "background.log";
 
 export function logView(context: ViewContext, jobID: string, leave: () => void): Element {
-  return guard(
-    () => view(context, jobID, leave),
-    () => text({ content: "The log cannot be shown.", fg: () => colour(context, "warning") }),
+  // The outer element stays when what is in it fails; see sidebar.ts.
+  return box(
+    { width: "100%", height: "100%" },
+    guard(
+      () => view(context, jobID, leave),
+      () => text({ content: "The log cannot be shown.", fg: () => colour(context, "warning") }),
+    ),
   );
 }
 

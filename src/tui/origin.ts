@@ -5,7 +5,7 @@
 import { existsSync } from "node:fs";
 import { hostname, networkInterfaces } from "node:os";
 import { join } from "node:path";
-import type { TuiPluginApi } from "@opencode-ai/plugin/tui";
+import type { OpencodeClient } from "@opencode-ai/sdk/v2";
 
 export type Origin =
   | { kind: "here"; root: string; projectID: string; directory: string }
@@ -14,8 +14,14 @@ export type Origin =
 
 const PATIENCE_MILLISECONDS = 5_000;
 
+/** What of the host's API is asked. */
+export interface Asked {
+  client: OpencodeClient;
+  state: { readonly path: { state: string; directory: string } };
+}
+
 /** Rejects when the server does not answer. */
-export async function findOrigin(api: TuiPluginApi): Promise<Origin> {
+export async function findOrigin(api: Asked): Promise<Origin> {
   const signal = AbortSignal.timeout(PATIENCE_MILLISECONDS);
   const { data, request, error } = await api.client.project.current({}, { signal });
   if (!data) throw new Error("the server does not say which project this is", { cause: error });

@@ -25,7 +25,15 @@ export function openSessionLog(api: TuiPluginApi, sessionID: string, clock: Cloc
     if (!data) throw new Error(`the session cannot be read: ${JSON.stringify(error)}`);
     for (const { info, parts } of data) {
       messages.put(info);
-      for (const part of parts) messages.putPart(part);
+      const known = api.state.part(info.id);
+      for (const part of parts) {
+        messages.putPart(
+          longer(
+            part,
+            known.find(({ id }) => id === part.id),
+          ),
+        );
+      }
     }
     setNote(undefined);
     update.call();
@@ -71,6 +79,12 @@ export function openSessionLog(api: TuiPluginApi, sessionID: string, clock: Cloc
       for (const stop of stops) stop();
     },
   };
+}
+
+/** A text that is being streamed is stored without what came so far; the terminal has heard it. */
+function longer(stored: Part, heard: Part | undefined): Part {
+  if (!heard || !("text" in stored) || !("text" in heard)) return stored;
+  return (heard.text?.length ?? 0) > (stored.text?.length ?? 0) ? heard : stored;
 }
 
 /** In the order of their ids, which is the order of their making. A part may come before its message. */

@@ -3,8 +3,9 @@
  * Nothing at all when there is nothing to show.
  */
 import type { Renderable } from "@opencode-ai/plugin/tui";
-import { createMemo, createSignal, onCleanup, onMount } from "solid-js";
+import { createEffect, createMemo, createSignal, onMount } from "solid-js";
 import { nextChange, shorten } from "./arrange.js";
+import { cells, pad } from "./cells.js";
 import { colour, rootOf, type ViewContext } from "./context.js";
 import { counts, jobLine, SIGNS, type JobLine } from "./describe.js";
 import { box, each, guard, show, text, type Element } from "./element.js";
@@ -14,14 +15,32 @@ import { createTicker } from "./ticker.js";
 /** The host's sidebar leaves so many cells; the real width is measured. */
 const USUAL_WIDTH = 37;
 
+/**
+ * The element itself is always the same one: the host makes a section anew, state and all, whenever what its slot
+ * was given turns into something else, and would do so for ever with one that fails.
+ */
 export function sidebar(context: ViewContext, sessionID: () => string): Element {
-  return guard(
-    () => section(context, sessionID),
-    () => text({ content: "Background: cannot be shown", fg: () => colour(context, "warning") }),
+  const [isShown, setShown] = createSignal(false);
+  return box(
+    { visible: isShown },
+    guard(
+      () => section(context, sessionID, setShown),
+      () => {
+        setShown(true);
+        return text({
+          content: "Background: cannot be shown",
+          fg: () => colour(context, "warning"),
+        });
+      },
+    ),
   );
 }
 
-function section(context: ViewContext, sessionID: () => string): Element {
+function section(
+  context: ViewContext,
+  sessionID: () => string,
+  setShown: (isShown: boolean) => void,
+): Element {
   const { api, source, options, clock } = context;
   onMount(() => source.refresh());
   const [width, setWidth] = createSignal(USUAL_WIDTH);
@@ -40,7 +59,9 @@ function section(context: ViewContext, sessionID: () => string): Element {
     nextChange(shorten(jobs(), limits(at)), limits(at)),
   );
   const list = createMemo(() => shorten(jobs(), limits(now())));
-  const isEmpty = () => list().live.length + list().ended.length === 0;
+  const isEmpty = createMemo(() => list().live.length + list().ended.length === 0);
+  const isMissed = whetherMissed(context, sessionID);
+  createEffect(() => setShown(!isEmpty() || isMissed()));
   const measure = function (this: Renderable) {
     if (this.width > 0) setWidth(this.width);
   };
@@ -55,7 +76,7 @@ function section(context: ViewContext, sessionID: () => string): Element {
         rows(context, () => list().ended, width, now),
         more(context, () => list().moreEnded, "more ended"),
       ),
-    () => remoteNote(context, sessionID),
+    () => remoteNote(context),
   );
 }
 
@@ -125,8 +146,11 @@ function jobRows(
     box(
       { flexDirection: "row", gap: 1 },
       text({ content: () => line().sign, fg: () => colour(context, line().tone), flexShrink: 0 }),
-      text({ content: () => line().name, fg: () => colour(context, "text"), wrapMode: "none" }),
-      box({ flexGrow: 1 }),
+      text({
+        content: () => pad(line().name, Math.max(1, width() - 3 - cells(line().right))),
+        fg: () => colour(context, "text"),
+        flexShrink: 0,
+      }),
       text({ content: () => line().right, fg: () => colour(context, "muted"), flexShrink: 0 }),
     ),
     show(
@@ -148,33 +172,28 @@ function more(context: ViewContext, count: () => number, word: string): Element 
   );
 }
 
-/** On another machine's server nothing can be shown; said once the session has background work to miss. */
-function remoteNote(context: ViewContext, sessionID: () => string): Element {
+/** On another machine's server nothing can be shown; that matters once the session has started something. */
+function whetherMissed(context: ViewContext, sessionID: () => string): () => boolean {
   const { api, source } = context;
-  const [uses, setUses] = createSignal(false);
-  const isOurs = (tool: string) => /^createBackground(?:Task|Process)$/.test(tool);
-  onMount(() => {
-    const messages = api.state.session.messages(sessionID());
-    const parts = messages.flatMap(({ id }) => api.state.part(id));
-    if (parts.some((part) => part.type === "tool" && isOurs(part.tool))) setUses(true);
+  const [hasJobs, setHasJobs] = createSignal(false);
+  createEffect(() => {
+    if (hasJobs() || source.origin()?.kind !== "elsewhere") return;
+    // The host's own store: it is loaded some time after the sidebar was drawn, and grows.
+    const parts = api.state.session.messages(sessionID()).flatMap(({ id }) => api.state.part(id));
+    if (parts.some((part) => part.type === "tool" && STARTS_JOBS.test(part.tool))) setHasJobs(true);
   });
-  onCleanup(
-    api.event.on("message.part.updated", ({ properties: { part } }) => {
-      if (part.sessionID === sessionID() && part.type === "tool" && isOurs(part.tool))
-        setUses(true);
+  return hasJobs;
+}
+
+const STARTS_JOBS = /^createBackground(?:Task|Process)$/;
+
+function remoteNote(context: ViewContext): Element {
+  return box(
+    {},
+    text({ content: "Background", attributes: BOLD, fg: () => colour(context, "text") }),
+    text({
+      content: "Jobs run on another machine and cannot be shown here; ask the model for a list.",
+      fg: () => colour(context, "muted"),
     }),
-  );
-  return show(
-    () => uses() && source.origin()?.kind === "elsewhere",
-    () =>
-      box(
-        {},
-        text({ content: "Background", attributes: BOLD, fg: () => colour(context, "text") }),
-        text({
-          content:
-            "Jobs run on another machine and cannot be shown here; ask the model for a list.",
-          fg: () => colour(context, "muted"),
-        }),
-      ),
   );
 }
