@@ -4,10 +4,10 @@ import assert from "node:assert/strict";
 import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
-import { BUILT_PLUGIN } from "../../fixtures/host/index.js";
-import { forever, gate, ScriptedModel, text, toolCall } from "../../fixtures/model/index.js";
+import { ScriptedModel } from "../../fixtures/model/index.js";
 import { aSubagent, writeStateFolder } from "../../fixtures/tui/jobs.js";
 import { noTerminalReason, type Terminal } from "../../fixtures/tui/terminal.js";
+import { scriptStory, STORY, STORY_BEGINS } from "../../fixtures/tui/story.js";
 import { startTui, type Tui } from "../../fixtures/tui/tui.js";
 import type { Job } from "../../src/jobs/job.js";
 import { isAlive } from "../../src/process/identity.js";
@@ -15,52 +15,14 @@ import { isAlive } from "../../src/process/identity.js";
 const skip = (await noTerminalReason()) ?? false;
 const options = { timeout: 120_000 };
 
-const SERVER =
-  'i=0; while [ $i -lt 80 ]; do i=$((i+1)); echo "boot $i"; done; ' +
-  'i=0; while :; do i=$((i+1)); echo "tick $i"; sleep 0.2; done';
-
-function script(model: ScriptedModel): void {
-  const task = (description: string, prompt: string) =>
-    toolCall("createBackgroundTask", { description, prompt, agent: "general" });
-  model.script("start the work", [
-    [
-      toolCall("createBackgroundProcess", {
-        command: SERVER,
-        name: "dev server",
-        readyPattern: "tick 1",
-      }),
-      toolCall("createBackgroundProcess", { command: "echo ok", name: "quick 查找 🚀" }),
-      toolCall("createBackgroundProcess", { command: "echo no >&2; exit 3", name: "lint" }),
-      task("Find the usages", "find them all"),
-      task("Clean up", "clean up please"),
-      task("Wait in the queue", "wait for a place"),
-    ],
-    text("All of it is started."),
-    forever(text("Noted.")),
-  ]);
-  model.script("find them all", [
-    toolCall("read", { filePath: "README.md" }),
-    [text("I have looked at all the files."), gate("find"), text(" Found it.")],
-  ]);
-  model.script("clean up please", [
-    toolCall("bash", { command: "rm -f nothing.txt", description: "Remove a file" }),
-    text("Cleaned."),
-  ]);
-  model.scriptEvery("wait for a place", [text("I had a place.")]);
-}
-
 void describe("the terminal part", { skip }, () => {
   let model: ScriptedModel | undefined;
   let tui: Tui | undefined;
 
   before(async () => {
     model = await ScriptedModel.start();
-    script(model);
-    tui = await startTui({
-      model,
-      plugins: [[BUILT_PLUGIN, { concurrency: 2 }]],
-      config: { permission: { bash: { "*": "allow", "rm *": "ask" } } },
-    });
+    scriptStory(model);
+    tui = await startTui({ model, ...STORY });
   }, options);
   after(async () => {
     try {
@@ -106,14 +68,14 @@ void describe("the terminal part", { skip }, () => {
 
   test("the sidebar shows one of each state, the blocked one first", options, async () => {
     const { tui, terminal } = stage();
-    await tui.say("start the work");
+    await tui.say(STORY_BEGINS);
     const screen = await terminal.waitFor(
       (each) =>
         [/▲ Clean up/, /● dev server/, /● Find the usages/, /○ Wait in the queue/].every((one) =>
           one.test(each),
         ) &&
         /✗ lint +exit 3/.test(each) &&
-        /✓ quick 查找 🚀 +done/.test(each) &&
+        /✓ type check +done/.test(each) &&
         /ready/.test(each) &&
         /1 call · read/.test(each),
       { what: "one of each state", withinMs: 60_000 },
