@@ -82,18 +82,13 @@ const shapes = {
 
 /** Undefined for everything that is none of our business. */
 export function translateEvent(raw: unknown): HostEvent | undefined {
+  const piece = streamedPiece(raw);
+  if (piece) return piece;
   const event = envelope.safeParse(raw);
   if (!event.success) return undefined;
   const { type, properties } = event.data;
   const { sessionID } = properties;
   switch (type) {
-    case "message.part.delta": {
-      const { partID, field, delta } = properties;
-      const isText = field === "text" && typeof partID === "string" && typeof delta === "string";
-      return isText
-        ? { type: "activity", sessionID, text: { partID, piece: delta } }
-        : { type: "activity", sessionID };
-    }
     case "message.part.updated": {
       const part = shapes.part.safeParse(properties).data?.part;
       if (!part) return { type: "activity", sessionID };
@@ -150,4 +145,20 @@ export function translateEvent(raw: unknown): HostEvent | undefined {
     default:
       return undefined;
   }
+}
+
+function streamedPiece(raw: unknown): HostEvent | undefined {
+  if (!isObject(raw) || raw["type"] !== "message.part.delta") return undefined;
+  const { properties } = raw;
+  if (!isObject(properties)) return undefined;
+  const { sessionID, partID, field, delta } = properties;
+  if (typeof sessionID !== "string") return undefined;
+  if (field !== "text" || typeof partID !== "string" || typeof delta !== "string") {
+    return { type: "activity", sessionID };
+  }
+  return { type: "activity", sessionID, text: { partID, piece: delta } };
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null;
 }

@@ -64,8 +64,10 @@ export class Blocked {
   }
 
   /** The child waits before it tries the provider again. */
-  retrying(jobID: string, event: Extract<HostEvent, { type: "retry" }>): void {
+  retrying(live: LiveRun, event: Extract<HostEvent, { type: "retry" }>): void {
     const { jobs, clock } = this.#deps;
+    const { jobID } = live;
+    live.isMarked = true;
     const { sessionID, attempt, message, nextAt } = event;
     const since = jobs.getSubagent(jobID)?.blockedOn?.since ?? new Date(clock.now());
     const blockedOn = { kind: "retry" as const, what: message, since, sessionID, attempt, nextAt };

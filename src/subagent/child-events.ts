@@ -31,20 +31,19 @@ export class ChildEvents {
   }
 
   onEvent(event: ChildEvent): void {
-    const { jobs, clock, runner, blocked } = this.#deps;
-    const jobID = jobs.findBySession(event.sessionID)?.id;
-    const live = jobID === undefined ? undefined : runner.live(jobID);
-    if (jobID === undefined || !live) return;
+    const { clock, runner, blocked } = this.#deps;
+    const live = runner.liveIn(event.sessionID);
+    if (!live) return;
+    const { jobID } = live;
     if (event.type === "idle") {
       void runner.examine(jobID);
       return;
     }
     live.heardAt = clock.now();
     if (event.type === "retry") {
-      blocked.retrying(jobID, event);
+      blocked.retrying(live, event);
       return;
     }
-    blocked.resumed(jobID, live);
     const newTool = this.#note(jobID, live, event);
     this.#noteProgress(jobID, live, newTool);
     if (newTool !== undefined) this.#checkLimit(jobID, live);
@@ -65,14 +64,16 @@ export class ChildEvents {
   }
 
   #noteProgress(jobID: string, live: LiveRun, newTool: string | undefined): void {
-    const { jobs, clock } = this.#deps;
+    const { jobs, blocked } = this.#deps;
+    const isRecent = live.heardAt - live.notedAt < PROGRESS_INTERVAL_MS;
+    if (newTool === undefined && isRecent && !live.isMarked) return;
     const job = jobs.getSubagent(jobID);
     if (!job) return;
-    const lastUpdate = new Date(clock.now());
-    const recent = lastUpdate.getTime() - job.progress.lastUpdate.getTime() < PROGRESS_INTERVAL_MS;
-    if (newTool === undefined && recent && !job.stalledSince) return;
+    live.notedAt = live.heardAt;
+    live.isMarked = false;
+    blocked.resumed(jobID, live);
     const lastTool = newTool ?? job.progress.lastTool;
-    const progress = { toolCalls: live.toolCalls, lastTool, lastUpdate };
+    const progress = { toolCalls: live.toolCalls, lastTool, lastUpdate: new Date(live.heardAt) };
     jobs.updateSubagent(jobID, { progress, stalledSince: undefined });
   }
 

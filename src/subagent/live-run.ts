@@ -23,15 +23,18 @@ export interface StopIntent {
 
 /** Characters of a streamed answer that are kept, its newest. */
 const STREAMED_MOST = 16_000;
+const PIECES_MOST = 4_000;
 
 type Totals = Pick<SubagentJob, "tokens" | "cost">;
 
 export class LiveRun {
+  readonly jobID: string;
   readonly #earlier: Totals & { toolCalls: number };
   readonly #calls = new Map<string, "open" | "closed">();
   readonly #usage = new Map<string, Usage>();
   #openCalls = 0;
-  #streamed = { partID: "", text: "" };
+  /** The newest answer as it streams: what is older, and the latest pieces. */
+  readonly #streamed = { partID: "", older: "", latest: "" };
 
   #prompt: Prompt = { messageID: "", text: "", at: 0 };
   /** What is older than this belongs to an earlier run. */
@@ -45,6 +48,10 @@ export class LiveRun {
   /** When the prompt was sent last. */
   promptedAt = 0;
   heardAt = 0;
+  /** When the record was last told that something was heard. */
+  notedAt = 0;
+  /** The record says that it is stalled or waits to try again: the next sign of life changes that. */
+  isMarked = false;
   examinedAt = 0;
   /** Idle with an unfinished last step, since. */
   unfinishedSince: number | undefined;
@@ -64,7 +71,8 @@ export class LiveRun {
   readonly #release: () => void;
 
   /** `job` as it was before this run: its figures are added to this run's. */
-  constructor(job: Pick<SubagentJob, "tokens" | "cost" | "progress">) {
+  constructor(job: Pick<SubagentJob, "id" | "tokens" | "cost" | "progress">) {
+    this.jobID = job.id;
     this.#earlier = { tokens: job.tokens, cost: job.cost, toolCalls: job.progress.toolCalls };
     let release = (): void => undefined;
     this.ended = new Promise((resolve) => {
@@ -128,16 +136,19 @@ export class LiveRun {
 
   /** A piece of an answer: the stored message has it only if the stream ends well. */
   sawText({ partID, piece }: { partID: string; piece: string }): void {
-    const before = this.#streamed.partID === partID ? this.#streamed.text : "";
-    const text = before + piece;
-    // Cut now and then, not at each piece.
-    const isLong = text.length > 2 * STREAMED_MOST;
-    this.#streamed = { partID, text: isLong ? text.slice(-STREAMED_MOST) : text };
+    const streamed = this.#streamed;
+    if (streamed.partID !== partID) Object.assign(streamed, { partID, older: "", latest: "" });
+    streamed.latest += piece;
+    // Put together now and then, not at each piece.
+    if (streamed.latest.length < PIECES_MOST) return;
+    streamed.older = (streamed.older + streamed.latest).slice(-STREAMED_MOST);
+    streamed.latest = "";
   }
 
   /** The end of what the newest answer streamed, for a run whose message was never written. */
   get streamedText(): string {
-    return this.#streamed.text.slice(-STREAMED_MOST).trim();
+    const { older, latest } = this.#streamed;
+    return (older + latest).slice(-STREAMED_MOST).trim();
   }
 
   sawUsage(messageID: string, usage: Usage): void {

@@ -7,7 +7,7 @@
 import { UserError, coerceError } from "../ports.js";
 import type { HostEvent } from "../host/events.js";
 import { translateEvent } from "../host/events.js";
-import { HostError, type Message } from "../host/host.js";
+import { storedMessages } from "../host/stored-messages.js";
 import { matches, type JobFilter } from "../jobs/filter.js";
 import type { SubagentJob } from "../jobs/job.js";
 import { isTerminal, type EndReason } from "../jobs/status.js";
@@ -108,7 +108,7 @@ export class BackgroundManager {
   async result(task: SubagentJob): Promise<TaskResult> {
     const run = task.runs.at(-1)?.promptMessageID;
     if (!task.sessionID || run === undefined) return { text: "", run: "" };
-    const messages = await this.#messages(task.sessionID);
+    const messages = (await storedMessages(this.#deps.host, task.sessionID)) ?? [];
     const running = !isTerminal(task.status);
     const stored = running ? textSoFar(messages, run) : finalText(messages, run);
     const text = stored || task.partialText || "";
@@ -208,16 +208,6 @@ export class BackgroundManager {
       if (sessionID) await host.abort(sessionID);
     } catch (thrown) {
       log("warn", "a subagent could not be aborted", { id, error: coerceError(thrown).message });
-    }
-  }
-
-  /** Of a session that is gone there are none. */
-  async #messages(sessionID: string): Promise<Message[]> {
-    try {
-      return await this.#deps.host.messages(sessionID);
-    } catch (thrown) {
-      if (thrown instanceof HostError && thrown.status === 404) return [];
-      throw thrown;
     }
   }
 

@@ -3,7 +3,8 @@
  * unknown and looked at again; it never counts as an end.
  */
 import { coerceError, type Clock, type Log } from "../ports.js";
-import { HostError, type Host, type Message } from "../host/host.js";
+import type { Host, Message } from "../host/host.js";
+import { storedMessages } from "../host/stored-messages.js";
 import type { JobRegistry } from "../jobs/registry.js";
 import { isTerminal } from "../jobs/status.js";
 import type { NoticePort } from "../notices/port.js";
@@ -77,7 +78,7 @@ export class RunExaminer {
       live.unfinishedSince = undefined;
       return;
     }
-    const messages = await this.#messages(sessionID);
+    const messages = await storedMessages(host, sessionID);
     if (!this.#isLive(jobID, live)) return;
     if (!messages) {
       const end = live.intent ?? { status: "cancelled", reason: "session_deleted" };
@@ -91,16 +92,6 @@ export class RunExaminer {
     else if (live.intent) this.#deps.end(jobID, live, live.intent, messages);
     else if (verdict.kind === "unanswered") await this.#unanswered(jobID, live, verdict.stored);
     else if (verdict.kind === "unfinished") this.#unfinished(jobID, live, messages);
-  }
-
-  /** Undefined: the session is gone. */
-  async #messages(sessionID: string): Promise<Message[] | undefined> {
-    try {
-      return await this.#deps.host.messages(sessionID);
-    } catch (thrown) {
-      if (thrown instanceof HostError && thrown.status === 404) return undefined;
-      throw thrown;
-    }
   }
 
   #conclude(

@@ -13,10 +13,8 @@ import { LiveRun, type StopIntent } from "./live-run.js";
 import { missingRules } from "./rights.js";
 import { Prompter } from "./prompter.js";
 import { RunExaminer } from "./run-examiner.js";
+import { RunStopper } from "./run-stopper.js";
 import { finalText } from "./verdict.js";
-
-/** How long a stop waits for the host to say that the session is idle. */
-const ABORT_TIMEOUT_MS = 10_000;
 
 export interface RunnerDeps {
   host: Host;
@@ -44,25 +42,33 @@ export interface RunInput {
 export class Runner {
   readonly #deps: RunnerDeps;
   readonly #live = new Map<string, LiveRun>();
+  /** Asked for every streamed token. */
+  readonly #liveBySession = new Map<string, LiveRun>();
   readonly #examiner: RunExaminer;
   readonly #prompter: Prompter;
-  /** Ends the patience of every stop that is under way. */
-  readonly #stops = new Set<() => void>();
+  readonly #stopper: RunStopper;
 
   constructor(deps: RunnerDeps) {
     this.#deps = deps;
     const live = (jobID: string) => this.#live.get(jobID);
     this.#prompter = new Prompter({ ...deps, live });
+    const examine = (jobID: string) => this.examine(jobID);
+    this.#stopper = new RunStopper({ ...deps, examine, end: this.#end.bind(this) });
     this.#examiner = new RunExaminer({
       ...deps,
       live,
-      end: (jobID, run, end, messages) => this.#end(jobID, run, end, messages),
+      end: this.#end.bind(this),
       promptAgain: (jobID, run, stored) => this.#prompter.sendAgain(jobID, run, stored),
     });
   }
 
   live(jobID: string): LiveRun | undefined {
     return this.#live.get(jobID);
+  }
+
+  /** The run under way in this child session. */
+  liveIn(sessionID: string): LiveRun | undefined {
+    return this.#liveBySession.get(sessionID);
   }
 
   runs(): IterableIterator<[string, LiveRun]> {
@@ -110,27 +116,13 @@ export class Runner {
    * `intent` says once the host is idle, or after 10 s with a word that the host did not confirm. Never rejects.
    */
   async stop(jobID: string, intent: StopIntent): Promise<void> {
-    const { jobs, clock } = this.#deps;
-    const sessionID = jobs.getSubagent(jobID)?.sessionID;
+    const sessionID = this.#deps.jobs.getSubagent(jobID)?.sessionID;
     const live = this.#live.get(jobID);
     if (sessionID === undefined || !live) {
       this.#end(jobID, live, intent);
       return;
     }
-    live.intent ??= intent;
-    await new Promise<void>((resolve) => {
-      const giveUp = (): void => {
-        timer.cancel();
-        this.#stops.delete(giveUp);
-        resolve();
-      };
-      const timer = clock.after(ABORT_TIMEOUT_MS, giveUp);
-      this.#stops.add(giveUp);
-      void Promise.all([this.#abort(jobID, sessionID, live), live.ended]).then(giveUp);
-    });
-    const end = live.intent;
-    const doubt = "the host did not confirm the abort; the session may still run";
-    this.#end(jobID, live, { ...end, error: end.error ? `${end.error}; ${doubt}` : doubt });
+    await this.#stopper.stop(jobID, sessionID, live, intent);
   }
 
   /** Ends a job as it is, without a word to the host. */
@@ -142,7 +134,8 @@ export class Runner {
   dispose(): void {
     for (const live of this.#live.values()) live.close();
     this.#live.clear();
-    for (const giveUp of this.#stops) giveUp();
+    this.#liveBySession.clear();
+    this.#stopper.dispose();
   }
 
   /**
@@ -159,6 +152,7 @@ export class Runner {
     if (this.#live.get(jobID) !== live) return;
     const job = jobs.getSubagent(jobID);
     this.#live.delete(jobID);
+    if (job?.sessionID) this.#liveBySession.delete(job.sessionID);
     live?.close();
     if (!job || isTerminal(job.status)) return;
     const at = new Date(clock.now());
@@ -201,6 +195,7 @@ export class Runner {
     if (jobs.getSubagent(jobID)?.status !== "pending") return false;
     live.startedAt = live.heardAt = clock.now();
     this.#live.set(jobID, live);
+    this.#liveBySession.set(sessionID, live);
     jobs.updateSubagent(jobID, { sessionID });
     jobs.start(jobID, new Date(live.startedAt));
     onBegin();
@@ -234,29 +229,6 @@ export class Runner {
     const names = missing.map(({ permission }) => permission).join(", ");
     const error = `the parent's limits (${names}) are not in force in the child session, so it was not allowed to run`;
     await this.stop(jobID, { status: "failed", reason: "error", error });
-  }
-
-  /** Never rejects. */
-  async #abort(jobID: string, sessionID: string, live: LiveRun): Promise<void> {
-    const { host, endWorkOf, log } = this.#deps;
-    const { reason } = live.intent ?? {};
-    try {
-      // The child first, so that it starts nothing more.
-      await host.abort(sessionID);
-    } catch (thrown) {
-      const error = coerceError(thrown).message;
-      log("warn", "a subagent could not be aborted", { id: jobID, error });
-    }
-    if (reason) {
-      try {
-        await endWorkOf(sessionID, reason);
-      } catch (thrown) {
-        const error = coerceError(thrown).message;
-        log("warn", "what a subagent started could not be ended", { id: jobID, error });
-      }
-    }
-    if (live.intent && reason === "session_deleted") this.#end(jobID, live, live.intent);
-    else await this.examine(jobID);
   }
 }
 

@@ -77,6 +77,7 @@ export class Supervisor {
     if (this.#waitsForOwn(job)) live.heardAt = now;
     if (live.toolRuns || now - live.heardAt < options.stallMinutes * MINUTE_MS) return;
     const stalledSince = new Date(live.heardAt);
+    live.isMarked = true;
     const marked = jobs.updateSubagent(jobID, { stalledSince });
     const text = `no sign of life since ${stalledSince.toISOString()}`;
     if (options.stallAction === "cancel") {

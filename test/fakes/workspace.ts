@@ -55,7 +55,7 @@ export function desk(t: TestContext, options: Partial<Options> = {}): Desk {
     const tool = tools[name];
     if (!tool) throw new Error(`there is no tool ${name}`);
     // The host hands on whatever the model wrote.
-    const execute: unknown = tool.execute;
+    const execute: unknown = Reflect.get(tool, "execute");
     if (typeof execute !== "function") throw new Error(`${name} cannot be called`);
     const result: unknown = await Reflect.apply(execute, tool, [
       args,

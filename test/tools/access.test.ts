@@ -1,0 +1,102 @@
+import assert from "node:assert/strict";
+import { describe, it, type TestContext } from "node:test";
+import { UserError } from "../../src/ports.js";
+import { process, subagent } from "../notices/jobs.js";
+import { desk } from "../fakes/workspace.js";
+
+/** A session tree of two, another tree, and jobs in both. */
+function two(t: TestContext) {
+  const one = desk(t);
+  const { host, workspace, root } = one;
+  const child = host.addSession({ parentID: root });
+  const stranger = host.addRoot();
+  const shared = { parentSessionID: root, rootSessionID: root };
+  const foreign = { parentSessionID: stranger, rootSessionID: stranger };
+  const ended = { status: "completed", endReason: "finished" } as const;
+  for (const job of [
+    subagent({ id: "bg_0000000001", name: "mine", sessionID: child, ...shared, ...ended }),
+    subagent({ id: "bg_0000000002", name: "theirs", ...foreign }),
+    process({ id: "proc_0000000003", name: "mine", ...shared, ...ended }),
+    process({ id: "proc_0000000004", name: "theirs", ...foreign, ...ended }),
+    process({ id: "proc_0000000005", name: "global", global: true, ...foreign, ...ended }),
+  ]) {
+    workspace.jobs.add(job);
+  }
+  return { ...one, child, stranger };
+}
+
+void describe("what a session may see", () => {
+  for (const [tool, ids] of [
+    ["listBackgroundTasks", ["bg_0000000001"]],
+    ["listBackgroundProcesses", ["proc_0000000003", "proc_0000000005"]],
+  ] as const) {
+    void it(`${tool}: the jobs of its tree and global ones, from anywhere in the tree`, async (t) => {
+      const { call, root, child, stranger } = two(t);
+      for (const sessionID of [root, child]) {
+        const text = await call(tool, {}, { sessionID });
+        assert.deepEqual(
+          [...text.matchAll(/^(?:bg|proc)_\w+/gmu)].map(([id]) => id).toSorted(),
+          ids,
+        );
+      }
+      const other = await call(tool, {}, { sessionID: stranger });
+      assert.ok(!other.includes('"mine"'));
+    });
+  }
+
+  for (const [tool, args] of [
+    ["getBackgroundTask", { taskId: "bg_0000000002" }],
+    ["cancelBackgroundTasks", { taskId: "bg_0000000002" }],
+    [
+      "createBackgroundTask",
+      { description: "d", prompt: "p", agent: "general", taskId: "bg_0000000002" },
+    ],
+    ["getBackgroundProcess", { processId: "proc_0000000004" }],
+    ["killProcesses", { processId: "proc_0000000004" }],
+  ] as const) {
+    void it(`${tool}: a job of another tree is unknown, in the same words as one that never was`, async (t) => {
+      const { call, workspace } = two(t);
+      const words = async (given: object): Promise<string> => {
+        try {
+          return await call(tool, given);
+        } catch (error) {
+          assert.ok(error instanceof UserError);
+          return error.message;
+        }
+      };
+      const known = await words(args);
+      const [field = ""] = Object.keys(args).filter((name) => name.endsWith("Id"));
+      const id = String(Reflect.get(args, field));
+      const never = await words({ ...args, [field]: `${id.slice(0, -1)}9` });
+      assert.equal(known.replace(id, "ID"), never.replace(`${id.slice(0, -1)}9`, "ID"));
+      assert.ok(!known.includes("theirs"));
+      assert.equal(workspace.jobs.get(id)?.name, "theirs");
+    });
+  }
+
+  for (const [tool, args] of [
+    ["cancelBackgroundTasks", { status: "running" }],
+    ["killProcesses", { status: "running" }],
+  ] as const) {
+    void it(`${tool} by filter leaves the jobs of another tree alone`, async (t) => {
+      const { call, workspace, acts } = two(t);
+      assert.match(await call(tool, args), /^no (?:task|process) matched; nothing was/u);
+      assert.equal(workspace.jobs.get("bg_0000000002")?.status, "running");
+      assert.ok(!acts.includes("cancel"));
+    });
+  }
+
+  void it("a child's session id stands for its task", async (t) => {
+    const { call, child } = two(t);
+    assert.match(await call("getBackgroundTask", { taskId: child }), /^bg_0000000001 completed/u);
+  });
+
+  void it("a subagent cannot cancel itself or those above it", async (t) => {
+    const { call, child, acts } = two(t);
+    await assert.rejects(
+      call("cancelBackgroundTasks", { taskId: "bg_0000000001" }, { sessionID: child }),
+      /is this session or one above it/u,
+    );
+    assert.deepEqual(acts, []);
+  });
+});
