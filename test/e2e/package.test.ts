@@ -1,7 +1,7 @@
 /** The packed package, installed as a user installs it: alone, in Node, in Bun and in a real OpenCode. */
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, describe, test } from "node:test";
@@ -54,6 +54,27 @@ describe("the packed package", () => {
     const env = { ...process.env, XDG_STATE_HOME: folder };
     const printed = execFileSync(binary, ["ls", "--json"], { env, encoding: "utf8" });
     assert.doesNotThrow(() => JSON.parse(printed));
+  });
+
+  test("is installed by one line, for the server and the terminal", () => {
+    const project = join(folder, "project");
+    mkdirSync(project);
+    run("git", ["init", "-q"], project);
+    const spec = `opencode-background-manager@file:${join(folder, tarball.filename)}`;
+    const home = join(folder, "home");
+    const scratch = [
+      "HOME",
+      "XDG_DATA_HOME",
+      "XDG_CONFIG_HOME",
+      "XDG_STATE_HOME",
+      "XDG_CACHE_HOME",
+    ];
+    const env = { ...process.env, ...Object.fromEntries(scratch.map((name) => [name, home])) };
+    execFileSync(OPENCODE_BINARY, ["plugin", spec], { cwd: project, env, stdio: "pipe" });
+    for (const name of ["opencode.json", "tui.json"]) {
+      const written: unknown = JSON.parse(readFileSync(join(project, ".opencode", name), "utf8"));
+      assert.deepEqual(written, { plugin: [spec] });
+    }
   });
 
   const bed = useHost({ plugins: [join(installed, "dist/index.js")] });
