@@ -2,7 +2,16 @@
 import assert from "node:assert/strict";
 import { spawn as nodeSpawn } from "node:child_process";
 import { test } from "node:test";
-import { alive, eventually, isLinux, isRunning, program, withRoom, type Room } from "./support.js";
+import {
+  alive,
+  eventually,
+  isLinux,
+  isRunning,
+  proc,
+  program,
+  withRoom,
+  type Room,
+} from "./support.js";
 
 const skip = isLinux ? false : "looks into /proc";
 
@@ -67,13 +76,15 @@ test(
   () =>
     withRoom(async (room) => {
       const { job } = await room.create(program("no-environment.mjs"), {
-        readyPattern: "^up$",
+        readyPattern: "^up \\d+$",
         readyTimeoutSeconds: 60,
       });
+      const child = Number((await room.output(job.id)).replace("up ", ""));
+      assert.ok(isRunning(child));
+      assert.equal(proc(child, "environ").includes(room.marker), false);
       const { jobs } = await room.manager.kill({ id: job.id }, { reason: "cancelled_by_agent" });
+      assert.equal(isRunning(child), false);
       assert.equal(jobs[0]?.outcome, "killed");
-      const left = alive("").filter(({ command }) => command.includes("console.log('up')"));
-      assert.deepEqual(left, []);
     }),
 );
 

@@ -106,8 +106,20 @@ test(
   },
 );
 
-// Piece sizes around every edge: of a frame that is joined, of a block, of several blocks.
-for (const size of [1, 7, 100, 2047, 2048, 4096, BLOCK_SIZE - 20, BLOCK_SIZE, 3 * BLOCK_SIZE + 1]) {
+// Piece sizes around every edge: of a frame that is joined, of a block, of several blocks; and 4091, sixteen of
+// which fill a block, so that old frames lie exactly where new ones will.
+for (const size of [
+  1,
+  7,
+  100,
+  2047,
+  2048,
+  4091,
+  4096,
+  BLOCK_SIZE - 20,
+  BLOCK_SIZE,
+  3 * BLOCK_SIZE + 1,
+]) {
   test(`pieces of ${size} bytes: head and newest part are kept byte for byte, within the limit`, () => {
     const file = newFile();
     const log = new OutputLog(file, LIMIT, clock());

@@ -1,8 +1,9 @@
 /** Which shell, and which environment. */
 import assert from "node:assert/strict";
+import { readlinkSync } from "node:fs";
 import { test } from "node:test";
 import { chooseShell, jobEnvironment } from "../../src/process/spawn.js";
-import { withRoom } from "./support.js";
+import { isLinux, proc, withRoom } from "./support.js";
 
 test("the user's shell if it understands -c as models write it, else /bin/sh", () => {
   const choose = (shell: string | undefined, exists = true) =>
@@ -47,3 +48,17 @@ test("the chosen shell is the one that runs, and the record says so", () =>
     },
     { deps: { env: { PATH: process.env["PATH"], SHELL: "/usr/bin/fish" } } },
   ));
+
+test(
+  "the shell leads a group and a session of its own, without a terminal, and reads nothing",
+  { skip: isLinux ? false : "looks into /proc" },
+  () =>
+    withRoom(async (room) => {
+      const { job } = await room.create("sleep 60; true");
+      const pid = job.identity?.pid ?? 0;
+      const stat = proc(pid, "stat");
+      const [, , , group, session, terminal] = stat.slice(stat.lastIndexOf(")") + 1).split(" ");
+      assert.deepEqual([group, session, terminal], [String(pid), String(pid), "0"]);
+      assert.equal(readlinkSync(`/proc/${pid}/fd/0`), "/dev/null");
+    }),
+);

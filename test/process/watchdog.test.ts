@@ -90,6 +90,12 @@ async function helperOf(parent: number | undefined, not?: number): Promise<numbe
   return found;
 }
 
+/** Whether it ignores SIGTERM by now: the mask's bit 14. */
+function ignoresTerm(pid: number): boolean {
+  const mask = /SigIgn:\s+([0-9a-f]+)/.exec(proc(pid, "status"))?.[1] ?? "0";
+  return (BigInt(`0x${mask}`) & (1n << 14n)) !== 0n;
+}
+
 async function assertNobody(marker: string, since: number): Promise<void> {
   await eventually(() => assert.deepEqual(alive(marker), []), LIMIT);
   assert.ok(Date.now() - since <= LIMIT);
@@ -190,6 +196,7 @@ test("signals that end a terminal's processes do not end it", { skip }, () =>
   withRoom(async (room) => {
     await room.create("exec sleep 60");
     const pid = await helperOf(process.pid);
+    await eventually(() => assert.ok(ignoresTerm(pid)));
     for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"] as const) process.kill(pid, signal);
     await room.create("exec sleep 60");
     await sleep(50);
