@@ -5,8 +5,9 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { callTool, PACKAGE_ROOT, startHost, type Host } from "../../fixtures/host/index.js";
-import { ScriptedModel } from "../../fixtures/model/index.js";
+import { ScriptedModel, text, toolCall } from "../../fixtures/model/index.js";
 import { buildPart } from "../../fixtures/tui/build-part.js";
+import { aSubagent, writeStateFolder } from "../../fixtures/tui/jobs.js";
 import { noTerminalReason, type Terminal } from "../../fixtures/tui/terminal.js";
 import { startTui, type Tui } from "../../fixtures/tui/tui.js";
 
@@ -17,14 +18,15 @@ void describe("a terminal attached to a server", { skip }, () => {
   let model: ScriptedModel | undefined;
   let host: Host | undefined;
   let tui: Tui | undefined;
+  let session = "";
 
   before(async () => {
     model = await ScriptedModel.start();
     host = await startHost({ model });
-    const session = await host.createSession({ title: "Attached" });
+    session = (await host.createSession({ title: "Attached" })).id;
     const command = "echo listening; sleep 1000";
     const ready = { readyPattern: "listening", name: "far server" };
-    await callTool(host, model, session.id, "createBackgroundProcess", { command, ...ready });
+    await callTool(host, model, session, "createBackgroundProcess", { command, ...ready });
     tui = await startTui({
       model,
       project: host.project,
@@ -32,7 +34,7 @@ void describe("a terminal attached to a server", { skip }, () => {
       moreParts: [
         await buildPart(join(PACKAGE_ROOT, "fixtures/tui/odd-parts.ts"), host.folders.scratch),
       ],
-      args: ["attach", host.url, "--dir", host.project, "--session", session.id],
+      args: ["attach", host.url, "--dir", host.project, "--session", session],
     });
   }, options);
   after(async () => {
@@ -44,6 +46,10 @@ void describe("a terminal attached to a server", { skip }, () => {
     }
   }, options);
 
+  const bed = (): { host: Host; model: ScriptedModel } => {
+    if (!host || !model) throw new Error("there is no host");
+    return { host, model };
+  };
   const terminal = (): Terminal => {
     if (!tui) throw new Error("there is no terminal");
     return tui.terminal;
@@ -51,6 +57,55 @@ void describe("a terminal attached to a server", { skip }, () => {
 
   test("shows the server's jobs, read from the server's folder", options, async () => {
     await terminal().waitFor(/● far server +\d+s *\n.*pid \d+ · ready/);
+  });
+
+  test("a question is answered from the list", options, async () => {
+    const { host, model } = bed();
+    const asks = {
+      questions: [
+        {
+          question: "Which colour?",
+          header: "Colour",
+          options: [
+            { label: "Red", description: "warm" },
+            { label: "Blue", description: "cold" },
+          ],
+        },
+      ],
+    };
+    // No subagent of ours may ask, so a session asks that a record names as its own.
+    const asking = await host.createSession({ title: "Asking" });
+    model.scriptSession(asking.id, [toolCall("question", asks), text("Thanks.")]);
+    const prompt = await host.prompt(asking.id, "ask me");
+    const { properties } = await host.waitFor("question.asked");
+    const project = await host.client.project.current({}, { throwOnError: true });
+    const root = join(host.state, "state", "opencode", "background");
+    writeStateFolder({ root, projectID: project.data.id, directory: host.project }, [
+      aSubagent({
+        name: "Paint it",
+        parentSessionID: session,
+        rootSessionID: session,
+        blockedOn: {
+          kind: "question",
+          what: "Which colour?",
+          since: new Date(),
+          sessionID: asking.id,
+          requestID: properties.id,
+        },
+      }),
+    ]);
+    await terminal().waitFor(/▲ Paint it[^]*question: Which colour\?/);
+    await terminal().press("C-x", "j");
+    await terminal().waitFor(/Blocked \(1\)/);
+    await terminal().press("Enter");
+    await terminal().waitFor(/Answer the question/);
+    await terminal().press("Enter");
+    await terminal().waitFor(/Red warm *\n.*Blue cold/);
+    await terminal().press("Down");
+    await terminal().press("Enter");
+    await host.waitRunEnd(asking.id, prompt);
+    const [turn] = model.turns(asking.id).slice(-1);
+    assert.match(String(turn?.toolResults.at(-1)), /Blue/);
   });
 
   test("a broken part says so and nothing else happens", options, async () => {
