@@ -66,7 +66,7 @@ void describe("the server", () => {
     findOrigin({
       client: createOpencodeClient({
         baseUrl,
-        fetch: () => Promise.resolve(Response.json(answer)),
+        fetch: answering(() => Response.json(answer)),
       }),
       state: { path: { state, directory: "/project" } },
     });
