@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import type { Options } from "../../src/options.js";
+import { deferred } from "../../fixtures/deferred.js";
 import { settle } from "../fakes/clock.js";
 import { House } from "../fakes/house.js";
 import { Parent } from "../fakes/parent.js";
@@ -245,6 +246,7 @@ void describe("a parent whose user pressed ESC", () => {
     for (const index of [0, 1, 2]) await finish(index);
     await house.clock.advance(60 * MINUTE);
     assert.equal(prompts().length, 0);
+    assert.equal(house.clock.pending, 0, "nothing is tried");
     await parent.types("go on");
     assert.equal(prompts().length, 0);
     const typed = parent.stored.findLast(({ role }) => role === "user");
@@ -321,6 +323,23 @@ void describe("a message that the user types", () => {
     assert.equal(house.notices.outbox.all().length, 1);
     await parent.run();
     assert.deepEqual(house.notices.outbox.all(), []);
+    assert.deepEqual(parent.told(job(0)), { times: 1, read: true });
+  });
+
+  void it("takes along also what was just being put into words for a message of ours", async () => {
+    const { house, parent, finish, job, prompts } = await family();
+    await parent.run();
+    await finish(0);
+    const read = deferred<{ text: string; total: number }>();
+    house.excerpt = () => read.promise;
+    await house.clock.advance(200);
+    const typing = parent.types();
+    await settle();
+    read.resolve({ text: "done", total: 4 });
+    await typing;
+    await parent.run();
+    await house.clock.advance(MINUTE);
+    assert.equal(prompts().length, 0);
     assert.deepEqual(parent.told(job(0)), { times: 1, read: true });
   });
 

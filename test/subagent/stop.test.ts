@@ -144,6 +144,25 @@ void describe("a task that is cancelled", () => {
     });
   }
 
+  void it("whose abort hangs: says nothing of a run that was begun meanwhile", async () => {
+    const house = new House();
+    const { id, sessionID } = await house.child({ parentSessionID: house.host.addRoot() });
+    house.step(sessionID, { text: "The beg", completed: false });
+    const gate = house.host.block("abort");
+    const cancelling = house.tasks.cancel([id], "cancelled_by_agent");
+    await settle();
+    house.idle(sessionID);
+    await settle();
+    assert.equal(house.outcome(id), BY_AGENT);
+    await house.tasks.resume(id, "again", {});
+    await house.clock.advance(10_000);
+    await cancelling;
+    gate.resolve();
+    await settle();
+    assert.equal(house.outcome(id), "running");
+    assert.equal(house.ends.get(id), 1);
+  });
+
   void it("whose processes cannot be ended: is cancelled all the same", async () => {
     const house = new House();
     obedient(house);

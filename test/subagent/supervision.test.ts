@@ -45,6 +45,7 @@ void describe("a child that gives no sign of life", () => {
     await house.clock.advance(30 * MINUTE);
     assert.equal(house.job(id).stalledSince, undefined);
     house.event({ type: "tool", ...call, status: "completed" });
+    house.event({ type: "tool", ...call, status: "running" });
     await house.clock.advance(9 * MINUTE);
     assert.equal(house.job(id).stalledSince, undefined);
     await house.clock.advance(2 * MINUTE);
