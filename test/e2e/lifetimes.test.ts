@@ -98,12 +98,12 @@ describe("jobs of jobs", () => {
       await noticeTo(bed, parent.id, /status="completed"/u);
       await host.waitIdle(parent.id);
       const all = noticesIn(model.turns(parent.id).at(-1) ?? assert.fail()).join("\n");
-    // The end's own excerpt of the output may begin in the middle of a line.
-    const notices = all.replaceAll(/^output[^]*?^to read more/gmu, "");
+      // The end's own excerpt of the output may begin in the middle of a line.
+      const notices = all.replaceAll(/^output[^]*?^to read more/gmu, "");
       const quoted = notices.match(/^\| line \d+$/gmu)?.length ?? 0;
       const more = [...notices.matchAll(/\((\d+) earlier ones are only in the output\)/gu)];
       const counted = more.reduce((sum, [, count]) => sum + Number(count), 0);
-        assert.equal(quoted + counted, 10_000);
+      assert.equal(quoted + counted, 10_000);
       assert.ok(model.turns(parent.id).length <= 6, `${model.turns(parent.id).length} turns`);
     },
   );
