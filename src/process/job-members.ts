@@ -16,6 +16,9 @@ export interface MembersTarget {
   jobID: string;
 }
 
+/** An exec is over after so many looks; who has no environment then never had one. */
+const UNKNOWN_LOOKS = 3;
+
 export class JobMembers {
   readonly #table: ProcessTable;
   readonly #self: number;
@@ -28,6 +31,8 @@ export class JobMembers {
   readonly #known = new Map<number, string>();
   /** Processes that were looked at and do not belong: within the seconds of one kill no number comes back. */
   readonly #others = new Set<number>();
+  /** How often a process without any environment was looked at. */
+  readonly #unknown = new Map<number, number>();
 
   /** `withGroup` is false when the number of the group is not ours any more. */
   constructor(system: MembersSystem, target: MembersTarget, withGroup: boolean) {
@@ -56,25 +61,31 @@ export class JobMembers {
   }
 
   /**
-   * Hands each living member to `kill` in the moment it is found, newest first, and says how many there were.
-   * A chain that keeps forking is caught only by being faster than its next fork: processes that are known not
+   * Hands each living member to `kill` in the moment it is found, newest first. True when nobody was found and
+   * nobody can have been overlooked: a process that ended between being listed and being looked at may have been
+   * a member with a child that is not in the list, and one in the middle of exec shows no environment.
+   *
+   * A chain that keeps forking is caught only by being faster than its next fork, so processes that are known not
    * to belong are not looked at again.
    */
-  strike(kill: (pid: number) => void): number {
-    let count = 0;
+  strike(kill: (pid: number) => void): boolean {
+    let isClean = true;
     for (const pid of this.#table.pids().toReversed()) {
       if (this.#others.has(pid)) continue;
       const entry = this.#table.entry(pid);
-      if (!entry || entry.dead || !this.#belongs(entry)) continue;
-      kill(pid);
-      count += 1;
+      if (entry?.dead) continue;
+      if (entry && this.#belongs(entry)) kill(pid);
+      if (!this.#others.has(pid)) isClean = false;
     }
-    return count;
+    return isClean;
   }
 
   #belongs(entry: ProcessEntry): boolean {
     const { pid } = entry;
-    if (pid <= 1 || pid === this.#self) return false;
+    if (pid <= 1 || pid === this.#self) {
+      this.#others.add(pid);
+      return false;
+    }
     if (this.#known.get(pid) === entry.startTime) return true;
     const belongs =
       (this.#withGroup && entry.group === this.#target.pid) ||
@@ -90,7 +101,9 @@ export class JobMembers {
   #isMarked({ pid, dead }: ProcessEntry): boolean {
     if (dead || this.#others.has(pid)) return false;
     const marked = this.#table.marked(pid, this.#target.jobID);
-    if (marked === "no") this.#others.add(pid);
+    const looks = (this.#unknown.get(pid) ?? 0) + 1;
+    this.#unknown.set(pid, looks);
+    if (marked === "no" || (marked === "unknown" && looks > UNKNOWN_LOOKS)) this.#others.add(pid);
     return marked === "yes";
   }
 }

@@ -103,11 +103,10 @@ async function killOnPosix(
   // A timer that keeps the process awake: our clock's do not, and a kill that was begun is finished.
   const awake = setInterval(() => undefined, 60_000);
   try {
-    if (members.find().length === 0) return { forced: false, survivors: [], foreign: !ours };
-    if (ours) signal(system, -target.pid, "SIGTERM");
-    for (const entry of members.find()) {
-      if (!ours || entry.group !== target.pid) signal(system, entry.pid, "SIGTERM");
-    }
+    const found = members.find();
+    const inGroup = (entry: { group: number }) => ours && entry.group === target.pid;
+    if (found.some(inGroup)) signal(system, -target.pid, "SIGTERM");
+    for (const entry of found) if (!inGroup(entry)) signal(system, entry.pid, "SIGTERM");
     const forced = !(await isGoneWithin(system.clock, members, grace));
     if (forced && isGroupOurs(system, target)) signal(system, -target.pid, "SIGKILL");
     const left = await sweep(system, members);
@@ -139,14 +138,12 @@ const CLEAN_LOOKS = 3;
 
 async function sweep(system: KillSystem, members: JobMembers): Promise<ProcessNote[]> {
   const end = system.clock.now() + SWEEP_MILLISECONDS;
-  let clean = 0;
-  while (clean < CLEAN_LOOKS) {
-    const found = members.strike((pid) => signal(system, pid, "SIGKILL"));
-    clean = found === 0 ? clean + 1 : 0;
-    if (found > 0 && system.clock.now() >= end) return members.notes();
+  for (let clean = 0; clean < CLEAN_LOOKS && system.clock.now() < end;) {
+    const isClean = members.strike((pid) => signal(system, pid, "SIGKILL"));
+    clean = isClean ? clean + 1 : 0;
     await turn();
   }
-  return [];
+  return members.notes();
 }
 
 /** Lets the host work and children be reaped, and comes back as soon as that is done. */

@@ -169,8 +169,10 @@ export class LiveProcess {
     if (shell.isClosed) this.#drain.finish();
     await this.#drain.over;
     if (system.platform === "win32") return [];
-    const leftovers = new JobMembers(system, this.#target(shell), true).notes();
-    if (leftovers.length > 0) this.#killing ??= this.#killTree();
+    const members = new JobMembers(system, this.#target(shell), true);
+    const leftovers = members.notes();
+    const isClean = leftovers.length === 0 && members.strike(() => undefined);
+    if (!isClean) this.#killing ??= this.#killTree();
     return leftovers;
   }
 

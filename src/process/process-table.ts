@@ -64,8 +64,9 @@ function procTable(): ProcessTable {
     },
     marked(pid, jobID) {
       const environment = read(`/proc/${pid}/environ`);
-      if (!environment) return "unknown";
-      return hasMarker(environment, jobID) ? "yes" : "no";
+      if (environment) return hasMarker(environment, jobID) ? "yes" : "no";
+      // Another user's: hidden from us. The kernel's own threads: there is none.
+      return environment === HIDDEN || pid === 2 || entry(pid)?.parent === 2 ? "no" : "unknown";
     },
   };
 }
@@ -81,15 +82,18 @@ export function hasMarker(environment: string, jobID: string): boolean {
     );
 }
 
-/** Undefined for what is gone (ENOENT, ESRCH) and for what we may not see (EACCES): both are nobody we can end. */
-function read(file: string): string | undefined {
+/** What may not be read, and belongs to nobody whom we could end. */
+const HIDDEN = null;
+
+/** Undefined for what is gone. */
+function read(file: string): string | undefined | typeof HIDDEN {
   try {
     return readFileSync(file, "latin1");
   } catch (thrown) {
     const error = coerceError(thrown);
     const code = "code" in error ? error.code : undefined;
-    if (code === "ENOENT" || code === "ESRCH" || code === "EACCES" || code === "EPERM")
-      return undefined;
+    if (code === "ENOENT" || code === "ESRCH") return undefined;
+    if (code === "EACCES" || code === "EPERM") return HIDDEN;
     throw error;
   }
 }

@@ -9,6 +9,7 @@ import {
   isRunning,
   proc,
   program,
+  programFile,
   withRoom,
   type Room,
 } from "./support.js";
@@ -98,10 +99,10 @@ test("a background job with a process group of its own is gone", { skip }, () =>
 test("a chain that keeps forking into new sessions is caught while it is killed", { skip }, () =>
   withRoom(async (room) => {
     // Long enough that it cannot end by itself during the test.
-    const { job } = await room.create(
-      `sh "${program("fork-chain.sh").split('"')[1]}" 100000; sleep 60`,
-    );
-    await eventually(() => assert.ok(alive(room.marker).length >= 2));
+    const { job } = await room.create(`sh "${programFile("fork-chain.sh")}" 100000; sleep 60`, {
+      readyPattern: "^99990$",
+      readyTimeoutSeconds: 60,
+    });
     await killAll(room, job.id);
   }),
 );

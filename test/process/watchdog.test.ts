@@ -112,7 +112,10 @@ for (const runtime of Object.keys(HOSTS)) {
           if (moment === "all run") await host.ready;
           else {
             host.ready.catch(() => undefined);
-            await eventually(() => assert.ok(alive(host.marker).length > 4), 20_000);
+            await eventually(
+              () => assert.ok(alive(host.marker).length > 4, "not five yet"),
+              20_000,
+            );
           }
           const helper = await helperOf(host.child.pid);
           const exit = once(host.child, "exit");
@@ -196,7 +199,7 @@ test("signals that end a terminal's processes do not end it", { skip }, () =>
   withRoom(async (room) => {
     await room.create("exec sleep 60");
     const pid = await helperOf(process.pid);
-    await eventually(() => assert.ok(ignoresTerm(pid)));
+    await eventually(() => assert.ok(ignoresTerm(pid), "no trap yet"));
     for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"] as const) process.kill(pid, signal);
     await room.create("exec sleep 60");
     await sleep(50);
