@@ -1,10 +1,11 @@
 // The package as it is published, installed by its one line into a clean project: the terminal draws the
 // sidebar (the terminal part) for a process that the model has started (the server part).
-import { execFileSync } from "node:child_process";
+import { execFile } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { promisify } from "node:util";
 import assert from "node:assert/strict";
 import { after, describe, test } from "node:test";
 import { z } from "zod";
@@ -13,40 +14,40 @@ import { hostConfig, writeConfig } from "../../fixtures/host/config.js";
 import { environment, makeFolders, remove } from "../../fixtures/host/folders.js";
 import { fillConfig } from "../../fixtures/host/warm-config.js";
 import { ScriptedModel, text, toolCall } from "../../fixtures/model/index.js";
+import { Registry } from "../../fixtures/tui/registry.js";
 import { noTerminalReason, Terminal } from "../../fixtures/tui/terminal.js";
 
 const skip = (await noTerminalReason()) ?? false;
-const packed = z.array(z.object({ filename: z.string() }));
+const packed = z.tuple([z.object({ name: z.string(), version: z.string(), filename: z.string() })]);
 
 void describe("the packed package", { skip }, () => {
   const folder = mkdtempSync(join(tmpdir(), "obm-packed-"));
   after(() => rmSync(folder, { recursive: true, force: true }));
 
   test("is installed with one line, both parts of it", { timeout: 180_000 }, async () => {
-    const run = (command: string, args: string[], cwd: string, env: NodeJS.ProcessEnv) =>
-      execFileSync(command, args, {
-        cwd,
-        env,
-        encoding: "utf8",
-        stdio: ["ignore", "pipe", "pipe"],
-      });
+    // Not synchronous: the registry must answer meanwhile.
+    const run = promisify(execFile);
     const pack = ["pack", "--json", "--pack-destination", folder];
-    const answer = run("npm", pack, PACKAGE_ROOT, process.env);
-    const [tarball] = packed.parse(JSON.parse(answer.slice(answer.indexOf("["))));
-    assert.ok(tarball);
+    const { stdout } = await run("npm", pack, { cwd: PACKAGE_ROOT });
+    const [{ name, version, filename }] = packed.parse(
+      JSON.parse(stdout.slice(stdout.indexOf("["))),
+    );
 
     const model = await ScriptedModel.start();
     const command = { command: "sleep 1000", name: "from a tarball" };
     model.script("start it", [toolCall("createBackgroundProcess", command), text("Started.")]);
     const folders = await makeFolders({});
+    const tarball = await readFile(join(folder, filename));
+    const registry = await Registry.start({ name, version, tarball });
     let terminal: Terminal | undefined;
     try {
       await fillConfig(await writeConfig(folders.config, hostConfig(model.url, [])));
       const local = join(folders.project, ".opencode");
       // What the host would install there by itself, from the registry.
       await fillConfig(local);
-      const env = environment(folders);
-      run(OPENCODE_BINARY, ["plugin", join(folder, tarball.filename)], folders.project, env);
+      const env = { ...environment(folders), npm_config_registry: registry.url };
+      // The line of the README; the registry that it asks has nothing but the tarball.
+      await run(OPENCODE_BINARY, ["plugin", name], { cwd: folders.project, env });
       for (const file of ["opencode.json", "tui.json"]) {
         assert.match(await readFile(join(local, file), "utf8"), /opencode-background-manager/);
       }
@@ -61,6 +62,7 @@ void describe("the packed package", { skip }, () => {
       await terminal.waitFor(/Background ●1 *\n.*● from a tarball/, { withinMs: 60_000 });
     } finally {
       await terminal?.end();
+      await registry.close();
       await model.close();
       await remove(folders);
     }
