@@ -16,6 +16,7 @@ import { fillConfig } from "../../fixtures/host/warm-config.js";
 import { ScriptedModel, text, toolCall } from "../../fixtures/model/index.js";
 import { Registry } from "../../fixtures/tui/registry.js";
 import { noTerminalReason, Terminal } from "../../fixtures/tui/terminal.js";
+import { BUILT_TUI } from "../../fixtures/tui/tui.js";
 
 const skip = (await noTerminalReason()) ?? false;
 const packed = z.tuple([z.object({ name: z.string(), version: z.string(), filename: z.string() })]);
@@ -23,6 +24,15 @@ const packed = z.tuple([z.object({ name: z.string(), version: z.string(), filena
 void describe("the packed package", { skip }, () => {
   const folder = mkdtempSync(join(tmpdir(), "obm-packed-"));
   after(() => rmSync(folder, { recursive: true, force: true }));
+
+  test("names the host's libraries as the host looks for them", async () => {
+    const built = await readFile(BUILT_TUI, "utf8");
+    // The host puts its own libraries in by a pattern over the text: `from"solid-js"`, which a minifier
+    // writes, is not found, and the part would run with another copy of Solid, or not at all.
+    assert.match(built, /from "solid-js"/);
+    assert.match(built, /from "@opentui\/solid"/);
+    assert.doesNotMatch(built, /from"(?:solid-js|@opentui)/);
+  });
 
   test("is installed with one line, both parts of it", { timeout: 180_000 }, async () => {
     // Not synchronous: the registry must answer meanwhile.
