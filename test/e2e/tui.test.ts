@@ -7,6 +7,7 @@ import { after, before, describe, test } from "node:test";
 import { ScriptedModel } from "../../fixtures/model/index.js";
 import { aSubagent, writeStateFolder } from "../../fixtures/tui/jobs.js";
 import { noTerminalReason, type Terminal } from "../../fixtures/tui/terminal.js";
+import { chooseAction, searchDialog } from "../../fixtures/tui/keys.js";
 import { scriptStory, STORY, STORY_BEGINS } from "../../fixtures/tui/story.js";
 import { startTui, type Tui } from "../../fixtures/tui/tui.js";
 import type { Job } from "../../src/jobs/job.js";
@@ -41,30 +42,7 @@ void describe("the terminal part", { skip }, () => {
     assert.ok(found, `a job named ${name}`);
     return found;
   };
-  /** Types into the search of a dialog, which takes keys only some time after it was drawn. */
-  const search = async (placeholder: string, what: string): Promise<void> => {
-    const { terminal } = stage();
-    await terminal.waitFor((screen) => screen.includes(placeholder), { what: placeholder });
-    const isEmpty = async () => (await terminal.screen()).includes(placeholder);
-    const end = Date.now() + 30_000;
-    do {
-      await terminal.type(what);
-      await terminal
-        .waitFor((screen) => !screen.includes(placeholder), { withinMs: 1_000 })
-        .catch((error: unknown) => {
-          if (Date.now() > end) throw error;
-        });
-    } while (await isEmpty());
-  };
-  /** Opens the list by its key and chooses the job, then the action. */
-  const choose = async (name: string, action: string): Promise<void> => {
-    const { terminal } = stage();
-    await terminal.press("C-x", "j");
-    await search("Search", name);
-    await terminal.press("Enter");
-    await search("What to do", action);
-    await terminal.press("Enter");
-  };
+  const choose = (name: string, action: string) => chooseAction(stage().terminal, name, action);
 
   test("the sidebar shows one of each state, the blocked one first", options, async () => {
     const { tui, terminal } = stage();
@@ -105,7 +83,7 @@ void describe("the terminal part", { skip }, () => {
     const screen = await terminal.waitFor(/Background: 1 blocked, 2 running, 1 queued/);
     for (const group of [/Blocked \(1\)/, /Running \(3\)/, /Ended \(2\)/])
       assert.match(screen, group);
-    await search("Search", "lint");
+    await searchDialog(terminal, "Search", "lint");
     await terminal.waitFor((each) => !/Blocked \(1\)/.test(each) && /✗ lint exit 3/.test(each));
     await terminal.press("Escape");
     await terminal.waitGone(/Background: 1 blocked/);
@@ -237,7 +215,7 @@ void describe("the terminal part", { skip }, () => {
     await terminal.press("Enter");
     const screen = await terminal.waitFor(/Running \(50\)/);
     assert.match(screen, /● Job 0 查找所有的用法 in every.*… general · 3 calls · read +\d+s/);
-    await search("Search", "job 49");
+    await searchDialog(terminal, "Search", "job 49");
     await terminal.waitFor(/● Job 49/);
     await terminal.press("Escape");
     await terminal.waitGone(/Background: 50 running/);
