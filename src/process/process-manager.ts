@@ -3,8 +3,7 @@
  * bounded files, reads it, and ends them with everything that they started. Each is a `ProcessJob` in the
  * registry, which is the one place that says how it is; this class holds only those that run.
  *
- * Usable without the plugin: give it a `JobRegistry`, a folder and somebody to tell. Whoever constructs one
- * calls `dispose`, and `killAllNow` from `onHostExit`.
+ * Usable without the plugin. Whoever constructs one calls `dispose`, and `killAllNow` from `onHostExit`.
  *
  * @example
  * const jobs = new JobRegistry(silentLog);
@@ -53,7 +52,7 @@ export class BackgroundProcessManager {
   readonly #deps: LiveDeps;
   readonly #own: ProcessManagerDeps;
   readonly #live = new Map<string, LiveProcess>();
-  /** Kills of what earlier hosts left; `dispose` waits for them. */
+  /** Kills of what earlier hosts left. */
   readonly #background = new Set<Promise<void>>();
   #disposing: Promise<void> | undefined;
 
@@ -75,8 +74,8 @@ export class BackgroundProcessManager {
   }
 
   /**
-   * Starts a process. Resolves when it runs (or could not be started, or, when readiness was asked for, see
-   * `ReadinessResult`). Throws a `UserError` for wrong arguments and beyond `maxProcesses`.
+   * Starts a process. Resolves when it runs or could not be started; when readiness was asked for, see
+   * `ReadinessResult`. Throws a `UserError` for wrong arguments and beyond `maxProcesses`.
    */
   async create(input: CreateInput, { signal }: CreateOptions = {}): Promise<CreateResult> {
     this.check(input);
@@ -148,10 +147,10 @@ export class BackgroundProcessManager {
   /** `session.deleted`: ends what belongs to this session or, as its root, to its tree; global ones go on. */
   async cleanupSession(sessionID: string): Promise<KillReport> {
     const { jobs } = this.#deps;
-    const chosen: ProcessJob[] = [];
-    for (const job of new Set([...jobs.byParent(sessionID), ...jobs.byRoot(sessionID)])) {
-      if (job.kind === "process" && !job.global && !isTerminal(job.status)) chosen.push(job);
-    }
+    const own = new Set([...jobs.byParent(sessionID), ...jobs.byRoot(sessionID)]);
+    const chosen = [...own]
+      .filter((job) => job.kind === "process")
+      .filter((job) => !job.global && !isTerminal(job.status));
     return this.#kill(chosen, { reason: "session_deleted" });
   }
 
@@ -173,17 +172,18 @@ export class BackgroundProcessManager {
   }
 
   /**
-   * Synchronous, for `exit` and signals: SIGTERM to every group, records ended as host_exit. What takes longer
-   * is done by the watchdog when the host is gone, or by us if it is not.
+   * Synchronous, for `exit` and signals: SIGTERM to every group, records ended as host_exit. The rest is done by
+   * the watchdog when the host is gone, or by us if it is not.
    */
   killAllNow(): void {
     for (const live of this.#live.values()) {
       try {
         live.killNow();
       } catch (thrown) {
+        const error = coerceError(thrown).message;
         this.#deps.log("error", "a process could not be ended with the host", {
           id: live.id,
-          error: coerceError(thrown).message,
+          error,
         });
       }
     }

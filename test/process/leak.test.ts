@@ -8,7 +8,7 @@ import { eventually, holdings, newHoldings, withRoom } from "./support.js";
 
 const COMMANDS = Number(process.env["OCBM_COMMANDS"] ?? 100);
 
-test(`${COMMANDS} short commands leave nothing behind`, () =>
+test(`${COMMANDS} short commands leave nothing behind`, { timeout: 120_000 }, () =>
   withRoom(
     async (room) => {
       const run = async (count: number) => {
@@ -36,4 +36,5 @@ test(`${COMMANDS} short commands leave nothing behind`, () =>
       room.changes.length = 0;
     },
     { options: { keepEnded: 10 } },
-  ));
+  ),
+);
