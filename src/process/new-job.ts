@@ -1,6 +1,7 @@
-/** The record of a process that is about to be started. The environment is not in it: it may hold secrets. */
+/** The record of a process that is about to be started, and whether there is one already. The environment is not in it: it may hold secrets. */
 import { newJobId } from "../jobs/id.js";
 import type { ProcessJob } from "../jobs/job.js";
+import { isTerminal } from "../jobs/status.js";
 import type { CreateInput } from "./types.js";
 
 const LONGEST_NAME = 60;
@@ -27,6 +28,11 @@ export function newProcessJob(input: CreateInput, shell: string, createdAt: Date
     notifyPattern: input.notifyPattern,
     timeoutSeconds: input.timeoutSeconds,
   };
+}
+
+/** Whether this job already runs what is to be started. */
+export function isSame(job: ProcessJob, { command, cwd }: CreateInput): boolean {
+  return job.command === command && job.cwd === cwd && !isTerminal(job.status);
 }
 
 function firstLine(command: string): string {

@@ -11,9 +11,8 @@
  *   jobs, clock: systemClock, log: silentLog, options: parseOptions().options,
  *   outputFolder: () => "/tmp/outputs", announce: (job, kind, text) => tell(job.id, kind, text),
  * });
- * const { job } = await processes.create({
- *   command: "npm run dev", cwd: "/project", readyPort: 3000, parentSessionID: "s", rootSessionID: "s",
- * });
+ * const sessions = { parentSessionID: "ses_1", rootSessionID: "ses_1" };
+ * const { job } = await processes.create({ command: "npm run dev", cwd: "/project", ...sessions });
  * const { text } = await processes.read(job.id, { mode: "tail" });
  * await processes.kill({ id: job.id }, { reason: "cancelled_by_user" });
  * await processes.dispose();
@@ -27,7 +26,7 @@ import { killJob } from "./kill-job.js";
 import type { LiveDeps } from "./live-deps.js";
 import { LiveProcess } from "./live-process.js";
 import { buildDeps, type ProcessManagerDeps } from "./manager-deps.js";
-import { newProcessJob } from "./new-job.js";
+import { isSame, newProcessJob } from "./new-job.js";
 import { lastLines, readJob, streamJob, type OutputSource } from "./output-access.js";
 import { recoverJob } from "./recover-job.js";
 import { forget, outputFile, prune } from "./retention.js";
@@ -56,9 +55,9 @@ export class BackgroundProcessManager {
   readonly #background = new Set<Promise<void>>();
   #disposing: Promise<void> | undefined;
 
-  constructor(deps: ProcessManagerDeps) {
-    this.#own = deps;
-    this.#deps = buildDeps(deps);
+  constructor(own: ProcessManagerDeps) {
+    this.#own = own;
+    this.#deps = buildDeps(own);
   }
 
   /** Throws the `UserError` that `create` would throw for these arguments; nothing is started. */
@@ -80,7 +79,7 @@ export class BackgroundProcessManager {
   async create(input: CreateInput, { signal }: CreateOptions = {}): Promise<CreateResult> {
     this.check(input);
     const { jobs, clock, env, probe } = this.#deps;
-    const sameCommand = this.#running(input);
+    const sameCommand = this.list().filter((job) => this.#live.has(job.id) && isSame(job, input));
     const shell = chooseShell(env);
     const job = newProcessJob(input, shell.file, new Date(clock.now()));
     const wait = new StartWait(clock, input, (text) => this.#announce(job.id, "ready", text));
@@ -101,9 +100,10 @@ export class BackgroundProcessManager {
     await live.start();
     void live.ended.then(() => this.#ended(live));
     const readiness = await wait.until(live.ended, signal);
+    const now = this.get(job.id) ?? job;
     const last =
-      readiness === "ended" ? await lastLines(this.#source(job.id), this.#deps.guard) : undefined;
-    return { job: this.get(job.id) ?? job, readiness, lastLines: last, sameCommand, warnings };
+      readiness === "ended" ? await lastLines(this.#source(now), this.#deps.guard) : undefined;
+    return { job: now, readiness, lastLines: last, sameCommand, warnings };
   }
 
   get(id: string): ProcessJob | undefined {
@@ -133,7 +133,7 @@ export class BackgroundProcessManager {
 
   /** Throws a `UserError` for an unknown id, a wrong pattern or cursor, or a pattern that takes too long. */
   async read(id: string, request: ReadRequest = {}): Promise<ReadResult> {
-    return readJob(this.#source(id), request, this.#deps.guard);
+    return readJob(this.#source(this.#known(id)), request, this.#deps.guard);
   }
 
   /**
@@ -141,14 +141,13 @@ export class BackgroundProcessManager {
    * Throws a `UserError` for an unknown id or a wrong cursor.
    */
   stream(id: string, options: StreamOptions = {}): AsyncIterable<StreamPiece> {
-    return streamJob(this.#source(id), options);
+    return streamJob(this.#source(this.#known(id)), options);
   }
 
   /** `session.deleted`: ends what belongs to this session or, as its root, to its tree; global ones go on. */
   async cleanupSession(sessionID: string): Promise<KillReport> {
     const { jobs } = this.#deps;
-    const own = new Set([...jobs.byParent(sessionID), ...jobs.byRoot(sessionID)]);
-    const chosen = [...own]
+    const chosen = [...new Set([...jobs.byParent(sessionID), ...jobs.byRoot(sessionID)])]
       .filter((job) => job.kind === "process")
       .filter((job) => !job.global && !isTerminal(job.status));
     return this.#kill(chosen, { reason: "session_deleted" });
@@ -221,20 +220,15 @@ export class BackgroundProcessManager {
     this.prune();
   }
 
-  #running({ command, cwd }: CreateInput): ProcessJob[] {
-    return [...this.#live.keys()].flatMap((id) => {
-      const job = this.get(id);
-      return job && job.command === command && job.cwd === cwd && !isTerminal(job.status)
-        ? job
-        : [];
-    });
+  #known(id: string): ProcessJob {
+    const job = this.get(id);
+    if (job) return job;
+    throw new UserError(`no background process has the id ${JSON.stringify(id)}`);
   }
 
-  #source(id: string): OutputSource {
-    const job = this.get(id);
-    if (!job) throw new UserError(`no background process has the id ${JSON.stringify(id)}`);
-    const file = outputFile(this.#own.outputFolder(), id);
-    return { job, file, capture: this.#live.get(id)?.capture };
+  #source(job: ProcessJob): OutputSource {
+    const file = outputFile(this.#own.outputFolder(), job.id);
+    return { job, file, capture: this.#live.get(job.id)?.capture };
   }
 
   #announce(id: string, kind: "output" | "ready", text: string): void {

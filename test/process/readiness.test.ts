@@ -98,6 +98,17 @@ test("whoever gives up the wait gets the start at once", () =>
     assert.equal(again.sameCommand.length, 1);
   }));
 
+test("a process that is removed while its start is waited for ends the wait", () =>
+  withRoom(async (room) => {
+    const starting = room.create("exec sleep 60", { readyPattern: "never" });
+    await eventually(() => assert.equal(room.manager.list({ status: "running" }).length, 1));
+    const [job] = room.manager.list();
+    const filter = { id: job?.id ?? "" };
+    await room.manager.kill(filter, { reason: "cancelled_by_user", remove: true });
+    assert.equal((await starting).readiness, "ended");
+    assert.equal(room.jobs.size, 0);
+  }));
+
 test("with both, both must hold, in any order; it pauses longer and longer and stops for good", async () => {
   const clock = new FakeClock();
   let answers = false;
