@@ -1,4 +1,7 @@
-/** The record of a process that is about to be started, and whether there is one already. The environment is not in it: it may hold secrets. */
+/**
+ * The record of a process that is about to be started, and whether there is one already. The environment is not in
+ * it: it may hold secrets.
+ */
 import { newJobId } from "../jobs/id.js";
 import type { ProcessJob } from "../jobs/job.js";
 import { isTerminal } from "../jobs/status.js";
