@@ -42,10 +42,13 @@ export class Blocked {
     const { sessionID, requestID } = event;
     this.#arriving.add(requestID);
     try {
-      const affected = this.#runsAlong(await tree.line(sessionID));
-      if (affected.length === 0 || (await this.#rejected(event))) return;
+      const line = await tree.line(sessionID);
+      if (this.#runsAlong(line).length === 0 || (await this.#rejected(event))) return;
       if (!this.#arriving.has(requestID)) return;
-      affected.forEach(([jobID, live], index) => this.#block(jobID, live, event, index === 0));
+      // Looked up again: a run may have ended meanwhile.
+      this.#runsAlong(line).forEach(([jobID, live], index) =>
+        this.#block(jobID, live, event, index === 0),
+      );
     } catch (thrown) {
       const error = coerceError(thrown).message;
       log("warn", "a question of a child session could not be followed", { sessionID, error });
@@ -81,14 +84,14 @@ export class Blocked {
 
   /** For a child that is silent: what it asked may have been answered without an event. Never rejects. */
   async recheck(jobID: string, live: LiveRun): Promise<void> {
-    const { host, clock, log } = this.#deps;
+    const { host, runner, clock, log } = this.#deps;
     if (live.asked.size === 0) return;
     try {
       const known = [...live.asked.keys()];
       const pending = new Set((await host.pendingRequests()).map(({ requestID }) => requestID));
       const answered = known.filter((requestID) => !pending.has(requestID));
       for (const requestID of answered) live.asked.delete(requestID);
-      if (answered.length === 0) return;
+      if (answered.length === 0 || runner.live(jobID) !== live) return;
       live.heardAt = clock.now();
       this.#show(jobID, live);
     } catch (thrown) {

@@ -97,6 +97,20 @@ void describe("a child that asks", () => {
     assert.equal(house.job(id).blockedOn, undefined);
   });
 
+  void it("that ended while the host was asked whether it still waits stays as it ended", async () => {
+    const { house, id, sessionID } = await working();
+    for (const number of [1, 2]) asked(house, sessionID, `per_${number}`);
+    await settle();
+    house.host.asked.shift();
+    const gate = house.host.block("pendingRequests");
+    await house.clock.advance(60_000);
+    await house.answer(sessionID, "without it");
+    gate.resolve();
+    await settle();
+    assert.equal(house.outcome(id), "completed · finished");
+    assert.equal(house.job(id).blockedOn, undefined);
+  });
+
   void it("stays blocked while the host cannot say whether it still waits", async () => {
     const { house, id, sessionID } = await working();
     asked(house, sessionID, "per_1");
@@ -141,6 +155,20 @@ void describe('with permissionInBackground "reject"', () => {
     asked(house, root, "per_1");
     await settle();
     assert.deepEqual(house.host.rejected, []);
+  });
+
+  void it("a child that ended while its question was being rejected in vain is not blocked", async () => {
+    const { house, root, id, sessionID } = await working(options);
+    house.host.fail("rejectPermission");
+    const gate = house.host.block("rejectPermission");
+    asked(house, sessionID, "per_1");
+    await settle();
+    await house.answer(sessionID, "without it");
+    gate.resolve();
+    await settle();
+    assert.equal(house.outcome(id), "completed · finished");
+    assert.equal(house.job(id).blockedOn, undefined);
+    assert.deepEqual(told(house, root), []);
   });
 
   void it("a child whose question could not be rejected is shown as blocked", async () => {
