@@ -5,6 +5,7 @@ import type { Host } from "../../src/host/host.js";
 import type { Options } from "../../src/options.js";
 import { House } from "../fakes/house.js";
 import { Parent } from "../fakes/parent.js";
+import { rounds } from "../rounds.js";
 
 const MINUTE = 60_000;
 const FALLIBLE = ["prompt", "session", "messages", "busySessions", "toast"] as const;
@@ -178,7 +179,7 @@ class World {
   }
 }
 
-const RUNS = Number(process.env["RUNS"] ?? 300);
+const RUNS = rounds(3_000);
 
 void describe("whatever happens in whatever order, every end is told exactly once", () => {
   for (const options of [

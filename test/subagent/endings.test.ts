@@ -3,9 +3,10 @@ import { describe, it } from "node:test";
 import * as fc from "fast-check";
 import { Replay } from "../fakes/replay.js";
 import { settle } from "../fakes/clock.js";
+import { rounds } from "../rounds.js";
 import { ENDINGS, type Ending } from "./endings.js";
 
-const RUNS = 25;
+const RUNS = rounds(250);
 
 async function start({ name, prompt = "first" }: Ending): Promise<Replay> {
   const replay = new Replay(name, { prompts: [prompt], options: { maxRunning: 1 } });

@@ -4,6 +4,7 @@ import * as fc from "fast-check";
 import { isTerminal } from "../../src/jobs/status.js";
 import { settle } from "../fakes/clock.js";
 import { House } from "../fakes/house.js";
+import { rounds } from "../rounds.js";
 
 const MINUTE = 60_000;
 const FALLIBLE = [
@@ -181,6 +182,6 @@ void it("in any order of events, orders and failures a run ends once, truly, and
         assert.equal((await house.launch({ parentSessionID: root })).status, "running");
       }
     }),
-    { numRuns: Number(process.env["RUNS"] ?? 300) },
+    { numRuns: rounds(3_000) },
   );
 });
