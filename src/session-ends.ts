@@ -72,7 +72,7 @@ export class SessionEnds {
       .byParent(sessionID)
       .filter((job) => job.parentMessageID !== undefined && job.parentMessageID >= fromMessageID);
     for (const job of undone) {
-      notices.outbox.withdraw(job.id, ["ended", "blocked", "stalled", "ready", "output"]);
+      notices.outbox.withdraw(job.id);
     }
     void this.#endQuietly(liveOf(undone));
   }

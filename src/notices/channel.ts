@@ -31,8 +31,8 @@ export interface ChannelDeps {
   clock: Clock;
   log: Log;
   options: Options;
-  /** The text of a message that carries these entries. */
-  compose: (notices: readonly Notice[]) => Promise<string>;
+  /** The text of a message that carries these entries; a result is asked for so many times. */
+  compose: (notices: readonly Notice[], tries: number) => Promise<string>;
   /** Makes sure that what was said so far is on disk. */
   save: () => Promise<void>;
   /** As the option `wake` has it: whether this parent may be woken now. */
@@ -136,7 +136,7 @@ export class ParentChannel {
     const sentAt = new Date(clock.now());
     outbox.setCarrier(notices, { messageID, own: false, sentAt, attempts: 1 });
     try {
-      return await this.#deps.compose(notices);
+      return await this.#deps.compose(notices, 1);
     } catch (thrown) {
       const error = coerceError(thrown).message;
       log("error", "notices could not be put into words", { sessionID: this.#sessionID, error });

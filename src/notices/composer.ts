@@ -1,16 +1,23 @@
 /**
  * Puts the entries for one parent into words: one block per job, with the end of what it said or printed, read
- * at that moment.
+ * at that moment. A text that cannot be read is tried again where nobody waits; then the notice says so.
  */
-import { coerceError, type Clock, type Log } from "../ports.js";
+import { coerceError, type Clock, type Log, type Timer } from "../ports.js";
 import type { Job } from "../jobs/job.js";
 import type { JobRegistry } from "../jobs/registry.js";
 import { isTerminal } from "../jobs/status.js";
 import type { Notice } from "./notice.js";
-import { composeNotice, type Excerpt, type NoticeBlock } from "./wording.js";
+import {
+  chooseBlocks,
+  composeNotice,
+  type Excerpt,
+  type News,
+  type NoticeBlock,
+} from "./wording.js";
 
 /** An excerpt that is not there by then is left out rather than waited for. */
 const EXCERPT_TIMEOUT_MS = 5_000;
+const RETRY_MS = 1_000;
 
 export interface ComposerDeps {
   jobs: JobRegistry;
@@ -27,22 +34,25 @@ export class Composer {
     this.#deps = deps;
   }
 
-  async compose(notices: readonly Notice[]): Promise<string> {
-    const { jobs } = this.#deps;
-    const ids = [...new Set(notices.map(({ jobID }) => jobID))];
-    const blocks = ids.flatMap((id) => {
-      const job = jobs.get(id);
-      return job
-        ? this.#block(
-            job,
-            notices.filter(({ jobID }) => jobID === id),
-          )
-        : [];
-    });
-    return composeNotice(await Promise.all(blocks), this.#deps.clock.now());
+  /** `tries`: how often a result is asked for that cannot be read. */
+  async compose(notices: readonly Notice[], tries: number): Promise<string> {
+    const { full, brief } = chooseBlocks(this.#news(notices));
+    const blocks = await Promise.all(full.map((news) => this.#block(news, tries)));
+    return composeNotice(blocks, brief, this.#deps.clock.now());
   }
 
-  async #block(job: Job, notices: readonly Notice[]): Promise<NoticeBlock> {
+  #news(notices: readonly Notice[]): News[] {
+    const byJob = new Map<string, Notice[]>();
+    for (const notice of notices) {
+      byJob.set(notice.jobID, [...(byJob.get(notice.jobID) ?? []), notice]);
+    }
+    return [...byJob].flatMap(([id, ofJob]) => {
+      const job = this.#deps.jobs.get(id);
+      return job ? { job, notices: ofJob } : [];
+    });
+  }
+
+  async #block({ job, notices }: News, tries: number): Promise<NoticeBlock> {
     const leftRunning =
       job.kind === "subagent" && job.sessionID
         ? this.#deps.jobs
@@ -50,26 +60,34 @@ export class Composer {
             .filter((other) => other.kind === "process" && !isTerminal(other.status))
         : [];
     const ended = notices.some(({ kind }) => kind === "ended");
-    return { job, notices, leftRunning, excerpt: ended ? await this.#excerpt(job) : undefined };
+    const excerpt = ended ? await this.#excerpt(job, tries) : undefined;
+    return { job, notices, leftRunning, excerpt };
   }
 
-  async #excerpt(job: Job): Promise<Excerpt | undefined> {
-    const { excerpt, clock, log } = this.#deps;
-    let stopWaiting = (): void => undefined;
+  async #excerpt(job: Job, tries: number): Promise<Excerpt | undefined> {
+    let timer: Timer | undefined;
     const late = new Promise<undefined>((resolve) => {
-      const timer = clock.after(EXCERPT_TIMEOUT_MS, () => resolve(undefined));
-      stopWaiting = () => timer.cancel();
+      timer = this.#deps.clock.after(EXCERPT_TIMEOUT_MS, () => resolve(undefined));
     });
     try {
-      return await Promise.race([excerpt(job), late]);
-    } catch (thrown) {
-      log("warn", "a notice goes out without its result", {
-        id: job.id,
-        error: coerceError(thrown).message,
-      });
-      return undefined;
+      return await Promise.race([this.#read(job, tries), late]);
     } finally {
-      stopWaiting();
+      timer?.cancel();
+    }
+  }
+
+  async #read(job: Job, tries: number): Promise<Excerpt | undefined> {
+    const { excerpt, clock, log } = this.#deps;
+    for (let left = tries - 1; ; left--) {
+      try {
+        return await excerpt(job);
+      } catch (thrown) {
+        const error = coerceError(thrown).message;
+        const more = left > 0 ? "will be tried again" : "a notice goes out without it";
+        log("warn", `a result could not be read: ${more}`, { id: job.id, error });
+      }
+      if (left <= 0) return undefined;
+      await new Promise<void>((resolve) => void clock.after(RETRY_MS, resolve));
     }
   }
 }

@@ -12,6 +12,8 @@ import type { Receipts } from "./receipts.js";
 
 /** A user's message may take so long from our hook to the host's store: other plugins come after us. */
 const RIDE_PATIENCE_MS = 60_000;
+/** Nobody waits for a message of ours, so a result that cannot be read is worth another try. */
+const EXCERPT_TRIES = 3;
 
 export interface DeliveryDeps {
   host: Host;
@@ -20,7 +22,7 @@ export interface DeliveryDeps {
   receipts: Receipts;
   clock: Clock;
   log: Log;
-  compose: (notices: readonly Notice[]) => Promise<string>;
+  compose: (notices: readonly Notice[], tries: number) => Promise<string>;
   save: () => Promise<void>;
   /** False while the user has stopped the session, or is asked something. */
   maySend: () => boolean;
@@ -43,7 +45,7 @@ export class Delivery {
     const speaker = await this.#speaker();
     const notices = outbox.deliverable(sessionID);
     if (notices.length === 0 || !maySend()) return;
-    const text = await compose(notices);
+    const text = await compose(notices, EXCERPT_TRIES);
     // While the text was put together the user may have come first, or stopped the run.
     const current = new Set(outbox.deliverable(sessionID).map(({ id }) => id));
     if (!maySend() || !notices.every(({ id }) => current.has(id))) return;

@@ -52,7 +52,7 @@ export class Notices implements NoticePort {
     this.#channelDeps = {
       ...deps,
       outbox: this.outbox,
-      compose: (notices) => composer.compose(notices),
+      compose: (notices, tries) => composer.compose(notices, tries),
       mayWake: (sessionID, notices) => this.#mayWake(sessionID, notices),
     };
     this.#flood = new FloodGate(deps.clock, (jobID, text) => {
@@ -160,6 +160,8 @@ export class Notices implements NoticePort {
       if (!job.blockedOn) this.outbox.withdraw(job.id, ["blocked"]);
       if (!job.stalledSince) this.outbox.withdraw(job.id, ["stalled"]);
     }
+    // Nothing could be said or read of it any more.
+    if (type === "removed") this.outbox.withdraw(job.id);
     if (type !== "ended") return;
     this.#flood.close(job.id);
     if (job.kind === "subagent" && job.sessionID) this.outbox.reroute(job.sessionID);

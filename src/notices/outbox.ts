@@ -50,9 +50,11 @@ export class Outbox {
     this.add(job, "ended");
   }
 
-  /** What was not sent yet and is no longer so. */
-  withdraw(jobID: string, kinds: readonly Notice["kind"][]): void {
-    this.remove(this.#ofJob(jobID).filter(({ kind, carrier }) => kinds.includes(kind) && !carrier));
+  /** What was not sent yet and is no longer so; without kinds whatever it is. */
+  withdraw(jobID: string, kinds?: readonly Notice["kind"][]): void {
+    const isMeant = ({ kind, carrier }: Notice): boolean =>
+      !carrier && (kinds?.includes(kind) ?? true);
+    this.remove(this.#ofJob(jobID).filter(isMeant));
   }
 
   /** Entries that an earlier owner of the state had still to deliver. */

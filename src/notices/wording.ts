@@ -13,6 +13,13 @@ export const HEADER =
 /** Characters quoted of one job, and of all jobs of a notice. */
 const MOST_PER_JOB = 1_200;
 const MOST_IN_ALL = 4_000;
+/** With more blocks than this each one's share of the quoted characters would say nothing. */
+const MOST_BLOCKS = 30;
+/** Characters of all blocks together, and of a whole notice. */
+const MOST_IN_BLOCKS = 16_000;
+const MOST_CHARACTERS = 24_000;
+/** Processes or children named in one line. */
+const MOST_NAMED = 5;
 
 /** The end of a job's result or output, and how long the whole is; in characters. */
 export interface Excerpt {
@@ -20,19 +27,81 @@ export interface Excerpt {
   total: number;
 }
 
-export interface NoticeBlock {
+/** What happened to one job. */
+export interface News {
   job: Job;
   notices: readonly Notice[];
+}
+
+export interface NoticeBlock extends News {
   /** Undefined: there is none, or it could not be read now. */
   excerpt?: Excerpt | undefined;
   /** Session processes that an ended subagent left running. */
   leftRunning?: readonly Job[];
 }
 
-/** `now` in milliseconds, for how long a job runs that has not ended. */
-export function composeNotice(blocks: readonly NoticeBlock[], now: number): string {
-  const share = Math.floor(Math.min(MOST_PER_JOB, MOST_IN_ALL / Math.max(1, blocks.length)));
-  return [HEADER, ...blocks.map((block) => composeBlock(block, share, now))].join("\n\n");
+/** Who gets a block, failures first; the others are named in a line each, for which nothing need be read. */
+export function chooseBlocks<T extends News>(news: readonly T[]): { full: T[]; brief: T[] } {
+  const sorted = news.toSorted((one, other) => urgency(one) - urgency(other));
+  return { full: sorted.slice(0, MOST_BLOCKS), brief: sorted.slice(MOST_BLOCKS) };
+}
+
+/** What failed, then what has words of its own that no list repeats, then what ended in order. */
+function urgency({ job, notices }: News): number {
+  if (job.status === "failed") return 0;
+  return notices.some(({ kind }) => kind !== "ended") ? 1 : 2;
+}
+
+/**
+ * A block for each of `full` while they fit, in their order; one line for each other job while these fit; and
+ * how many more there are. `now` in milliseconds, for how long a job runs that has not ended.
+ */
+export function composeNotice(
+  full: readonly NoticeBlock[],
+  brief: readonly News[],
+  now: number,
+): string {
+  const share = Math.floor(Math.min(MOST_PER_JOB, MOST_IN_ALL / Math.max(1, full.length)));
+  const blocks: string[] = [];
+  let length = HEADER.length;
+  for (const each of full) {
+    const block = composeBlock(each, share, now);
+    if (blocks.length > 0 && length + block.length > MOST_IN_BLOCKS) break;
+    blocks.push(block);
+    length += block.length + 2;
+  }
+  const others = [...full.slice(blocks.length), ...brief];
+  if (others.length > 0) blocks.push(inBrief(others, MOST_CHARACTERS - length));
+  return [HEADER, ...blocks].join("\n\n");
+}
+
+function inBrief(news: readonly News[], most: number): string {
+  const lines = [`and ${news.length} more, each read with the call for its id as above:`];
+  let left = most - 300;
+  for (const [index, { job, notices }] of news.entries()) {
+    const kinds = notices.flatMap(({ kind }) => (kind === "ended" ? [] : kind));
+    const state = [job.status, job.endReason ?? [], ...new Set(kinds)].flat().join(", ");
+    const line = `- ${job.id} (${state}): ${outsideLine(job.name, 60)}`;
+    left -= line.length + 1;
+    if (left < 0) {
+      lines.push(notNamed(news.slice(index)));
+      break;
+    }
+    lines.push(line);
+  }
+  return lines.join("\n");
+}
+
+/** They are told, too: their number, their states and the call that lists them. */
+function notNamed(news: readonly News[]): string {
+  const counts = new Map<string, number>();
+  for (const { job } of news) {
+    const tool = job.kind === "subagent" ? "listBackgroundTasks" : "listBackgroundProcesses";
+    const call = `${tool}({"status":"${job.status}"})`;
+    counts.set(call, (counts.get(call) ?? 0) + 1);
+  }
+  const calls = Array.from(counts, ([call, count]) => `${count} in ${call}`);
+  return `- and ${news.length} not named here: ${calls.join(", ")}`;
 }
 
 function composeBlock(block: NoticeBlock, share: number, now: number): string {
@@ -50,8 +119,8 @@ function composeBlock(block: NoticeBlock, share: number, now: number): string {
   }
   if (kinds.has("ended")) lines.push(...outcome(job, excerpt, most));
   if (leftRunning.length > 0) {
-    const names = leftRunning.map(({ id, name }) => `${id} (${outsideLine(name, 60)})`);
-    lines.push(`still running, started by it: ${names.join(", ")}`);
+    const name = ({ id, name }: Job): string => `${id} (${outsideLine(name, 60)})`;
+    lines.push(`still running, started by it: ${some(leftRunning, name)}`);
   }
   lines.push(`to read more: ${readCall(job)}`, "</background_job>");
   return lines.join("\n");
@@ -76,7 +145,7 @@ function told(kind: keyof typeof HEADINGS, notices: readonly Notice[], most: num
 function outcome(job: Job, excerpt: Excerpt | undefined, most: number): string[] {
   const label = job.kind === "subagent" ? "result" : "output";
   const noText = job.kind === "subagent" ? "no text output" : "no output";
-  if (!excerpt) return [`${label}: could not be read now`];
+  if (!excerpt) return [`${label}: could not be read now; the call below reads it`];
   if (excerpt.total === 0) return [noText];
   const shown = lastOf(excerpt.text, most);
   const partial = job.kind === "subagent" && job.partial ? "partial " : "";
@@ -111,15 +180,20 @@ function facts(job: Job, now: number): string {
   } else {
     if (job.exitCode !== undefined) parts.push(`exit code: ${job.exitCode}`);
     if (job.signal !== undefined) parts.push(`signal: ${job.signal}`);
-    if (job.leftovers?.length) {
-      parts.push(
-        `ended with it: ${job.leftovers.map(({ pid, command }) => `${pid} ${outsideLine(command, 60)}`).join(", ")}`,
-      );
+    const { leftovers = [], survivors = [] } = job;
+    const line = (each: { pid: number; command: string }): string =>
+      `${each.pid} ${outsideLine(each.command, 60)}`;
+    if (leftovers.length > 0) parts.push(`ended with it: ${some(leftovers, line)}`);
+    if (survivors.length > 0) {
+      parts.push(`still alive: ${some(survivors, ({ pid }) => String(pid))}`);
     }
-    if (job.survivors?.length)
-      parts.push(`still alive: ${job.survivors.map(({ pid }) => pid).join(", ")}`);
   }
   return parts.join(" · ");
+}
+
+function some<T>(all: readonly T[], word: (each: T) => string): string {
+  const more = all.length > MOST_NAMED ? [`and ${all.length - MOST_NAMED} more`] : [];
+  return [...all.slice(0, MOST_NAMED).map(word), ...more].join(", ");
 }
 
 export function readCall(job: Job): string {

@@ -5,6 +5,7 @@ import { deferred } from "../../fixtures/deferred.js";
 import { settle } from "../fakes/clock.js";
 import { House } from "../fakes/house.js";
 import { Parent } from "../fakes/parent.js";
+import { process } from "./jobs.js";
 
 const MINUTE = 60_000;
 
@@ -86,6 +87,28 @@ void describe("an idle parent", () => {
     await parent.run();
     for (const index of [0, 1, 2])
       assert.deepEqual(parent.told(job(index)), { times: 1, read: true });
+  });
+
+  void it("is told of 300 jobs that end together in one bounded message, and of none again", async () => {
+    const many = { maxRunning: 300, concurrency: 300, maxTasksPerSession: 300 };
+    const { house, parent, finish, job, prompts } = await family(300, many);
+    await parent.run();
+    const read = house.excerpt;
+    let asked = 0;
+    house.excerpt = (each) => {
+      asked += 1;
+      return read(each);
+    };
+    for (let index = 0; index < 300; index++) await finish(index);
+    await house.clock.advance(MINUTE);
+    await parent.run();
+    await house.clock.advance(10 * MINUTE);
+    assert.equal(prompts().length, 1);
+    const [text = ""] = prompts();
+    assert.ok(text.length <= 24_000, `${text.length} characters`);
+    for (let index = 0; index < 300; index++) assert.ok(text.includes(job(index)), `${index}`);
+    assert.equal(asked, 30);
+    assert.deepEqual(house.notices.outbox.all(), []);
   });
 
   void it("goes on in the agent, model and variant that its user chose last", async () => {
@@ -456,9 +479,41 @@ void describe("what goes wrong on the way", () => {
     const { house, parent, finish, prompts } = await family();
     await parent.run();
     await finish(0);
-    house.excerpt = () => Promise.reject(new Error("no result"));
-    await house.clock.advance(200);
-    assert.match(prompts()[0] ?? "", /result: could not be read now/u);
+    let asked = 0;
+    house.excerpt = () => {
+      asked += 1;
+      return Promise.reject(new Error("no result"));
+    };
+    await house.clock.advance(10_000);
+    assert.equal(asked, 3);
+    assert.match(
+      prompts()[0] ?? "",
+      /result: could not be read now; the call below reads it\nto read more: getBackgroundTask/u,
+    );
+  });
+
+  void it("a result that can be read a moment later is waited for", async () => {
+    const { house, parent, finish, prompts } = await family();
+    await parent.run();
+    await finish(0);
+    const read = house.excerpt;
+    let failures = 2;
+    house.excerpt = (job) => (--failures >= 0 ? Promise.reject(new Error("not now")) : read(job));
+    await house.clock.advance(10_000);
+    assert.equal(prompts().length, 1);
+    assert.match(prompts()[0] ?? "", /result:\n\| answer 0\n/u);
+  });
+
+  void it("a job whose record was removed is not told of in an empty message", async () => {
+    const { house, parent, prompts } = await family();
+    await parent.run();
+    const job = process({ parentSessionID: parent.id });
+    house.jobs.add(job);
+    house.notices.announce(job, "output", "hello");
+    house.jobs.remove(job.id);
+    await house.clock.advance(MINUTE);
+    assert.deepEqual(prompts(), []);
+    assert.deepEqual(house.notices.outbox.all(), []);
   });
 
   void it("a result that takes forever is not waited for", async () => {

@@ -2,7 +2,12 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import * as fc from "fast-check";
 import type { Notice } from "../../src/notices/notice.js";
-import { composeNotice, HEADER, type NoticeBlock } from "../../src/notices/wording.js";
+import {
+  chooseBlocks,
+  composeNotice,
+  HEADER,
+  type NoticeBlock,
+} from "../../src/notices/wording.js";
 import { process, subagent } from "./jobs.js";
 
 const NOW = Date.UTC(2026, 0, 1, 0, 1);
@@ -17,7 +22,7 @@ function ended(text: string, total = text.length): NoticeBlock {
   return { job, notices: [notice("ended")], excerpt: { text, total } };
 }
 
-const compose = (...blocks: NoticeBlock[]) => composeNotice(blocks, NOW);
+const compose = (...blocks: NoticeBlock[]) => composeNotice(blocks, [], NOW);
 const quotedOf = (text: string) => text.split("\n").filter((line) => line.startsWith("| "));
 
 void describe("a notice says", () => {
@@ -69,7 +74,11 @@ to read more: getBackgroundTask({"taskId":"bg_0123456789"})
 
   for (const [what, excerpt, line] of [
     ["no text", { text: "", total: 0 }, "no text output"],
-    ["a text that cannot be read", undefined, "result: could not be read now"],
+    [
+      "a text that cannot be read",
+      undefined,
+      "result: could not be read now; the call below reads it",
+    ],
   ] as const) {
     void it(`${what}: "${line}"`, () => {
       const lines = compose({ ...ended(""), excerpt }).split("\n");
@@ -104,6 +113,56 @@ to read more: getBackgroundTask({"taskId":"bg_0123456789"})
 });
 
 void describe("a notice is bounded", () => {
+  const many = (count: number, name = "a job") =>
+    Array.from({ length: count }, (_, index) => {
+      const id = `bg_${String(index).padStart(10, "0")}`;
+      const status = index % 100 === 99 ? ("failed" as const) : ("completed" as const);
+      const reason = status === "failed" ? ("error" as const) : ("finished" as const);
+      return { job: subagent({ id, name, status, endReason: reason }), notices: [notice("ended")] };
+    });
+  const composeMany = (news: ReturnType<typeof many>) => {
+    const { full, brief } = chooseBlocks(news);
+    const blocks = full.map((each) => ({ ...each, excerpt: { text: "it", total: 2 } }));
+    return composeNotice(blocks, brief, NOW).split("\n");
+  };
+
+  void it("300 jobs: blocks for 30 of them, failures first, and a line for each other", () => {
+    const lines = composeMany(many(300));
+    const blocks = lines.filter((line) => line.startsWith("<background_job "));
+    assert.equal(blocks.length, 30);
+    assert.deepEqual(
+      blocks.map((line) => line.includes('status="failed" reason="error"')).slice(0, 4),
+      [true, true, true, false],
+    );
+    assert.ok(lines.includes("and 270 more, each read with the call for its id as above:"));
+    assert.equal(lines.filter((line) => IN_BRIEF.test(line)).length, 270);
+    assert.ok(lines.includes("- bg_0000000298 (completed, finished): a job"));
+  });
+
+  void it("3,000 jobs with long names: how many are not named, and what lists them", () => {
+    const lines = composeMany(many(3_000, "a name of many words ".repeat(20)));
+    assert.ok(lines.join("\n").length <= 24_000);
+    const named = lines.filter((line) => IN_BRIEF.test(line)).length;
+    const blocks = lines.filter((line) => line.startsWith("<background_job ")).length;
+    const rest = 3_000 - blocks - named;
+    assert.equal(
+      lines.at(-1),
+      `- and ${rest} not named here: ${rest} in listBackgroundTasks({"status":"completed"})`,
+    );
+  });
+
+  void it("what one job left behind: five of it, and how many more", () => {
+    const left = Array.from({ length: 100 }, (_, index) => ({ pid: index + 1, command: "x" }));
+    const text = compose({
+      job: process({ leftovers: left, survivors: left }),
+      notices: [notice("ended")],
+      leftRunning: left.map(() => process()),
+    });
+    assert.match(text, /ended with it: 1 x, 2 x, 3 x, 4 x, 5 x, and 95 more/u);
+    assert.match(text, /still alive: 1, 2, 3, 4, 5, and 95 more/u);
+    assert.match(text, /started by it: (?:proc_0123456789 \(a job\), ){5}and 95 more/u);
+  });
+
   for (const [jobs, each] of [
     [1, 1_200],
     [2, 1_200],
@@ -184,6 +243,10 @@ const hostile = fc
   .array(fc.oneof(fc.constantFrom(...HOSTILE), fc.string({ unit: "binary" })), { maxLength: 30 })
   .map((pieces) => pieces.join(""));
 
+const IN_BRIEF = /^- (?:bg|proc)_[0-9a-z]{10} \(([\w, ]+)\): [^<]*$/u;
+const NOT_NAMED =
+  /^- and (\d+) not named here: \d+ in listBackground(?:Tasks|Processes)\(\{"status":"\w+"\}\)/u;
+
 /** The lines of ours around texts from outside, in order; nothing else may be in a notice. */
 const OURS = [
   /^\[Automatic event from the background manager\. .*\]$/u,
@@ -242,6 +305,50 @@ void describe("text from outside, whatever it contains,", () => {
         assert.ok(!FORBIDDEN.test(text));
       }),
       { numRuns: 500 },
+    );
+  });
+
+  void it("leaves a notice of any number of jobs bounded, and each of them told in one way", () => {
+    const one = fc.record({
+      name: hostile,
+      status: fc.constantFrom("completed" as const, "failed" as const, "cancelled" as const),
+      kind: fc.constantFrom("subagent" as const, "process" as const),
+      says: fc.boolean(),
+    });
+    fc.assert(
+      fc.property(fc.array(one, { minLength: 1, maxLength: 400, size: "max" }), (jobs) => {
+        const news = jobs.map(({ name, status, kind, says }, index) => {
+          const number = String(index).padStart(10, "0");
+          const job =
+            kind === "subagent"
+              ? subagent({ id: `bg_${number}`, name, status })
+              : process({ id: `proc_${number}`, name, status });
+          return { job, notices: [notice("ended"), ...(says ? [notice("output", name)] : [])] };
+        });
+        const { full, brief } = chooseBlocks(news);
+        const blocks = full.map((each) => ({ ...each, excerpt: { text: "so it is", total: 8 } }));
+        const text = composeNotice(blocks, brief, NOW);
+        assert.ok(text.length <= 24_000, `${text.length} characters`);
+        const lines = text.split("\n");
+        const told = lines.flatMap((line) =>
+          line.startsWith("| ")
+            ? []
+            : (/^(?:<background_job id="|- )(\w+_\d{10})/u.exec(line)?.[1] ?? []),
+        );
+        assert.equal(new Set(told).size, told.length);
+        const unnamed = lines.flatMap((line) => NOT_NAMED.exec(line)?.[1] ?? []);
+        assert.equal(
+          told.length + unnamed.reduce((sum, each) => sum + Number(each), 0),
+          jobs.length,
+        );
+        // Nobody who failed stands behind somebody who did not.
+        const failed = told.map(
+          (id) => news.find(({ job }) => job.id === id)?.job.status === "failed",
+        );
+        assert.ok(!failed.slice(failed.indexOf(false)).includes(true) || !failed.includes(false));
+        assert.equal(lines.filter((line) => line.startsWith("[Automatic")).length, 1);
+      }),
+      { numRuns: 100 },
     );
   });
 
