@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
-import { mkdirSync, readdirSync, rmSync, symlinkSync, utimesSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, it } from "node:test";
 import { systemClock, type Clock } from "../../src/ports.js";
 import { readInstances, watchInstances, type InstanceView } from "../../src/store/read-state.js";
+import { driveUntil, driveUntilStill, told } from "../fakes/file-events.js";
 import {
   adopt,
   FakeClock,
@@ -238,52 +239,42 @@ void describe("watching a project", () => {
     const one = makeStore({ root, pid: 1 });
     one.jobs.add(subagent("bg_0"));
     await one.store.flush();
-    const timers: number[] = [];
-    const clock: Clock = {
-      now: () => systemClock.now(),
-      after(milliseconds, callback) {
-        timers.push(milliseconds);
-        return systemClock.after(milliseconds, callback);
-      },
-    };
-    const { watch, updates, until } = watching(root, clock);
-    await until(has("bg_0"));
-    const start = Date.now();
-    for (let number = 1; number <= 200; number += 1) {
+    const clock = new FakeClock();
+    const { watch, updates } = watching(root, clock);
+    const seen = (count: number) => () => updates.at(-1)?.[0]?.jobs.length === count;
+    await driveUntil(clock, seen(1), "the first job");
+    updates.length = 0;
+    // A change each 40 ms, for four seconds.
+    for (let number = 1; number <= 100; number += 1) {
       one.jobs.add(subagent(`bg_${number}`));
       await one.store.flush();
+      await told();
+      await clock.advance(40);
     }
-    await until((views) => views.some((view) => view.jobs.length === 201));
-    const most = 3 + ((Date.now() - start) / 1000) * 5;
-    assert.ok(updates.length <= most, `${updates.length} updates, at most ${most}`);
-    // The last event may still be on its way; then silence: neither updates nor timers.
-    const quiet = () =>
-      new Promise<void>((resolve) => {
-        setTimeout(resolve, 500);
-      });
-    await quiet();
-    const before = [updates.length, timers.length];
-    await quiet();
-    assert.deepEqual([updates.length, timers.length], before);
-    utimesSync(one.store.folder, new Date(), new Date());
+    assert.ok(updates.length <= 21, `${updates.length} updates in four seconds`);
+    await driveUntil(clock, seen(101), "the last job");
+    await driveUntilStill(clock, () => updates.length);
+    const before = updates.length;
+    await clock.advance(3_600_000);
+    assert.deepEqual([updates.length, clock.pending], [before, 0]);
     watch.close();
     await one.store.close();
   });
 
   void it("reads again when it is asked, and is silent once it is closed", async () => {
     const root = folder();
-    const { watch, updates, until } = watching(root);
-    await until(has());
+    const clock = new FakeClock();
+    const { watch, updates } = watching(root, clock);
+    await driveUntil(clock, () => updates.length === 1, "the first look");
     watch.refresh();
-    await until(() => updates.length === 2);
+    await driveUntil(clock, () => updates.length === 2, "another look");
     watch.close();
     watch.refresh();
     const one = makeStore({ root, pid: 1 });
     one.jobs.add(subagent("bg_1"));
     await one.store.close();
-    await new Promise<void>((resolve) => {
-      setTimeout(resolve, 300);
-    });
+    await told();
+    assert.equal(clock.pending, 0);
     assert.equal(updates.length, 2);
   });
 });

@@ -5,17 +5,16 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, test, type TestContext } from "node:test";
-import { setTimeout as sleep } from "node:timers/promises";
 import { aProcess, aSubagent, openOutputOf, writeStateFolder } from "../../fixtures/tui/jobs.js";
 import { STDERR, STDOUT } from "../../src/process/output-format.js";
 import { outputPath } from "../../src/store/instance-folder.js";
 import { isHere, type Origin } from "../../src/tui/origin.js";
-import { systemClock, type Clock } from "../../src/ports.js";
 import { openProcessLog } from "../../src/tui/process-log.js";
 import type { ShownJob } from "../../src/tui/shown-job.js";
 import { createSource, type Source } from "../../src/tui/source.js";
 import { throttle } from "../../src/tui/throttle.js";
 import { FakeClock } from "../fakes/clock.js";
+import { driveUntil, driveUntilStill } from "../fakes/file-events.js";
 import { names } from "./shown.js";
 
 const directory = "/project";
@@ -26,34 +25,8 @@ function scratch(t: TestContext): string {
   return root;
 }
 
-/** Counts the timers that are set and have not fired. */
-function countingClock(): Clock & { pending: number } {
-  const clock = {
-    pending: 0,
-    now: () => Date.now(),
-    after(milliseconds: number, callback: () => void) {
-      clock.pending += 1;
-      let isOver = false;
-      const over = () => {
-        if (!isOver) clock.pending -= 1;
-        isOver = true;
-      };
-      const timer = systemClock.after(milliseconds, () => {
-        over();
-        callback();
-      });
-      return {
-        cancel: () => {
-          over();
-          timer.cancel();
-        },
-      };
-    },
-  };
-  return clock;
-}
-
-function open(t: TestContext, origin: Origin | Error, clock: Clock = countingClock()) {
+function open(t: TestContext, origin: Origin | Error) {
+  const clock = new FakeClock();
   const changes: { before: readonly ShownJob[]; after: readonly ShownJob[] }[] = [];
   const source = createSource({
     findOrigin: () => (origin instanceof Error ? Promise.reject(origin) : Promise.resolve(origin)),
@@ -62,16 +35,8 @@ function open(t: TestContext, origin: Origin | Error, clock: Clock = countingClo
   });
   t.after(() => source.close());
   source.refresh();
-  return { source, changes };
-}
-
-async function until(check: () => boolean, what: string): Promise<void> {
-  const end = Date.now() + 10_000;
-  while (!check()) {
-    if (Date.now() > end) throw new Error(`never: ${what}`);
-    // A file's change is told by the system at a time of its own.
-    await sleep(10);
-  }
+  const until = (isDone: () => boolean, what: string) => driveUntil(clock, isDone, what);
+  return { source, changes, clock, until };
 }
 
 const seen = (source: Source) => names(source.snapshot().jobs);
@@ -80,7 +45,7 @@ void describe("the jobs on disk", () => {
   test("are seen when they come, change and go, from a folder that did not exist", async (t) => {
     const root = join(scratch(t), "not", "there", "yet");
     const where = { root, projectID: "p", directory };
-    const { source, changes } = open(t, { kind: "here", ...where });
+    const { source, changes, until } = open(t, { kind: "here", ...where });
     await until(() => source.origin() !== undefined, "the origin");
     writeStateFolder(where, [aSubagent({ name: "first" })]);
     await until(() => seen(source).includes("first"), "the first job");
@@ -95,7 +60,7 @@ void describe("the jobs on disk", () => {
     const where = { root: scratch(t), projectID: "p", directory };
     writeStateFolder({ ...where, instance: "aaaaaaaaaaaaaaaa" }, [aSubagent({ name: "whole" })]);
     const folder = writeStateFolder({ ...where, instance: "bbbbbbbbbbbbbbbb" }, [aProcess()]);
-    const { source } = open(t, { kind: "here", ...where });
+    const { source, until } = open(t, { kind: "here", ...where });
     await until(() => seen(source).length === 2, "both jobs");
     writeFileSync(join(folder, "jobs.json"), '{"version":1,"jobs":[{"kind":"pro');
     await until(() => seen(source).length === 1, "the broken file");
@@ -106,7 +71,7 @@ void describe("the jobs on disk", () => {
   test("a job of an OpenCode that is gone is known as such", async (t) => {
     const where = { root: scratch(t), projectID: "p", directory, ownerAlive: false };
     writeStateFolder(where, [aProcess()]);
-    const { source } = open(t, { kind: "here", ...where });
+    const { source, until } = open(t, { kind: "here", ...where });
     await until(() => seen(source).length === 1, "the job");
     assert.equal(source.snapshot().jobs[0]?.ownerAlive, false);
   });
@@ -114,16 +79,17 @@ void describe("the jobs on disk", () => {
   test("need no timer while nothing changes, running jobs or not", async (t) => {
     const where = { root: scratch(t), projectID: "p", directory };
     writeStateFolder(where, [aSubagent(), aProcess()]);
-    const clock = countingClock();
-    const { source } = open(t, { kind: "here", ...where }, clock);
+    const { source, clock, until } = open(t, { kind: "here", ...where });
     await until(() => seen(source).length === 2, "both jobs");
-    await until(() => clock.pending === 0, "no timer");
-    await sleep(300);
+    await driveUntilStill(clock, () => source.snapshot().at);
+    const { at } = source.snapshot();
+    await clock.advance(3_600_000);
     assert.equal(clock.pending, 0);
+    assert.equal(source.snapshot().at, at);
   });
 
   test("a server that does not answer is a problem to show, and is asked again", async (t) => {
-    const { source } = open(t, new Error("nobody there"));
+    const { source, until } = open(t, new Error("nobody there"));
     await until(() => source.problem() !== undefined, "the problem");
     assert.equal(source.problem(), "nobody there");
     source.refresh();
@@ -152,10 +118,12 @@ void describe("where the server is", () => {
 
 void describe("the log of a process", () => {
   test("is followed from before its first output", async (t) => {
+    const clock = new FakeClock();
     const where = { root: scratch(t), projectID: "p", directory };
     const folder = writeStateFolder(where, [aProcess()]);
-    const log = openProcessLog(outputPath(folder, "proc_aaaaaaaaaa"), systemClock);
+    const log = openProcessLog(outputPath(folder, "proc_aaaaaaaaaa"), clock);
     t.after(() => log.close());
+    const until = (isDone: () => boolean, what: string) => driveUntil(clock, isDone, what);
     assert.equal(log.note(), "(no output yet)");
     const output = openOutputOf(folder, "proc_aaaaaaaaaa");
     t.after(() => output.close());
@@ -183,7 +151,7 @@ void describe("the log of a process", () => {
     t.after(() => output.close());
     const line = (n: number) => `line ${n} ${"x".repeat(90)}\n`;
     for (let n = 0; n < 20_000; n += 1) output.append(STDOUT, Buffer.from(line(n)));
-    const log = openProcessLog(outputPath(folder, "proc_aaaaaaaaaa"), systemClock);
+    const log = openProcessLog(outputPath(folder, "proc_aaaaaaaaaa"), new FakeClock());
     t.after(() => log.close());
     const first = () => Number(log.lines()[0]?.text.split(" ")[1]);
     const end = first();

@@ -1,0 +1,59 @@
+// Owns: waiting for what the system tells of files. Promises: when `told` resolves, the changes made before it was
+// called have been told to every watcher of this process, as far as the system keeps their order (Linux does: one
+// queue for all watchers).
+import { mkdtempSync, rmSync, watch, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { settle, type FakeClock } from "./clock.js";
+
+/** Makes a change of its own and waits until that one is told. */
+export async function told(): Promise<void> {
+  const folder = mkdtempSync(join(tmpdir(), "obm-told-"));
+  try {
+    await new Promise<void>((resolve, reject) => {
+      const watcher = watch(folder, () => {
+        watcher.close();
+        resolve();
+      });
+      watcher.on("error", reject);
+      writeFileSync(join(folder, "change"), "");
+    });
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+  // Whoever makes changes from within their telling lets the loop do nothing else.
+  await settle();
+}
+
+/** Any of the clocks that stand still until they are moved. */
+type SteeredClock = Pick<FakeClock, "advance" | "pending">;
+
+const ROUNDS = 500;
+
+/** Lets changes be told and time pass, a step each, until what they set off has come to this. */
+export async function driveUntil(
+  clock: SteeredClock,
+  isDone: () => boolean,
+  what: string,
+): Promise<void> {
+  for (let round = 0; round < ROUNDS; round += 1) {
+    if (isDone()) return;
+    await told();
+    await clock.advance(50);
+  }
+  throw new Error(`never: ${what}`);
+}
+
+const STILL = 10;
+
+/** Until nothing has moved for some steps and no timer is set: what was under way has come to its end. */
+export async function driveUntilStill(clock: SteeredClock, moved: () => number): Promise<void> {
+  let before = Number.NaN;
+  let still = 0;
+  const isStill = () => {
+    still = moved() === before && clock.pending === 0 ? still + 1 : 0;
+    before = moved();
+    return still === STILL;
+  };
+  await driveUntil(clock, isStill, "silence");
+}
