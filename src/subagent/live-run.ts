@@ -3,7 +3,7 @@
  * message cost, when something was last heard, and why it is being stopped. Gone when the run has ended.
  */
 import type { Timer } from "../ports.js";
-import type { PermissionRule, RunError, Usage } from "../host/host.js";
+import type { RunError, Usage } from "../host/host.js";
 import type { BlockedOn, SubagentJob } from "../jobs/job.js";
 import type { EndReason, TerminalStatus } from "../jobs/status.js";
 
@@ -41,8 +41,6 @@ export class LiveRun {
   firstPromptID = "";
   /** Prompts on their way to the host. */
   prompting = 0;
-  /** The child session's own rules, checked after the launch. */
-  rules: PermissionRule[] = [];
   /** Milliseconds since the epoch, like all times here. */
   startedAt = 0;
   /** When the prompt was sent last. */

@@ -33,7 +33,7 @@ export interface RunInput {
   prompt: string;
   /** Rules for a session that is still to be created. */
   rules: PermissionRule[];
-  /** Refuse to run when the rules are not in force. */
+  /** Refuse to run when the rules are not in force in the session. */
   strict: boolean;
   /** Prompted, and allowed to run. */
   onStarted: () => void;
@@ -80,9 +80,9 @@ export class Runner {
     const job = this.#deps.jobs.getSubagent(jobID);
     if (job?.status !== "pending") return;
     const live = new LiveRun(job);
-    live.rules = input.rules;
     try {
       const sessionID = job.sessionID ?? (await this.#createSession(job, input.rules));
+      if (input.strict) await this.#checkRules(sessionID, input.rules);
       if (!this.#begin(jobID, sessionID, live)) return;
     } catch (thrown) {
       this.#end(jobID, undefined, failed(coerceError(thrown)));
@@ -203,16 +203,11 @@ export class Runner {
   }
 
   /** Never rejects: what the host refuses ends the run. */
-  async #start(
-    jobID: string,
-    live: LiveRun,
-    { prompt, strict, onStarted }: RunInput,
-  ): Promise<void> {
+  async #start(jobID: string, live: LiveRun, { prompt, onStarted }: RunInput): Promise<void> {
     try {
       // Text may have been added while the session was being created.
       const text = this.#deps.jobs.getSubagent(jobID)?.prompt ?? prompt;
       await this.#prompter.send(jobID, live, text);
-      if (strict && this.#live.get(jobID) === live) await this.#checkRules(jobID, live);
       onStarted();
     } catch (thrown) {
       this.#end(jobID, live, failed(coerceError(thrown)));
@@ -221,14 +216,16 @@ export class Runner {
     }
   }
 
-  async #checkRules(jobID: string, live: LiveRun): Promise<void> {
-    const sessionID = this.#deps.jobs.getSubagent(jobID)?.sessionID ?? "";
+  /** Before the first prompt: an agent that could change files does nothing beyond its parent's limits. */
+  async #checkRules(sessionID: string, rules: readonly PermissionRule[]): Promise<void> {
     const session = await this.#deps.host.session(sessionID);
-    const missing = session ? missingRules(live.rules, session.permission) : [];
+    // The prompt to one that is gone fails in the host's own words.
+    const missing = session ? missingRules(rules, session.permission) : [];
     if (missing.length === 0) return;
     const names = missing.map(({ permission }) => permission).join(", ");
-    const error = `the parent's limits (${names}) are not in force in the child session, so it was not allowed to run`;
-    await this.stop(jobID, { status: "failed", reason: "error", error });
+    throw new UserError(
+      `the parent's limits (${names}) are not in force in the child session, so it was not allowed to run`,
+    );
   }
 }
 

@@ -2,7 +2,7 @@
 // last events, model requests and the server's log; a block that ends leaves nothing behind, and
 // fails if it did.
 import { after, before, test, type TestContext } from "node:test";
-import { startHost, type Host, type HostOptions } from "../../fixtures/host/index.js";
+import { Faults, startHost, type Host, type HostOptions } from "../../fixtures/host/index.js";
 import { ScriptedModel } from "../../fixtures/model/index.js";
 
 const TEST_TIMEOUT_MS = 60_000;
@@ -34,22 +34,61 @@ export class Bed {
     }
   }
 
+  dump(): string {
+    return this.host.dump();
+  }
+
   /** A test that explains itself when it fails. */
   test(name: string, body: (t: TestContext) => Promise<void>, timeout = TEST_TIMEOUT_MS): void {
     void test(name, { timeout }, async (t) => {
       try {
         await body(t);
       } catch (error) {
-        console.error(`=== ${name} failed\n${this.host.dump()}`);
+        console.error(`=== ${name} failed\n${this.dump()}`);
         throw error;
       }
     });
   }
 }
 
+/** A bed whose tests stand between the plugin and its host. */
+export class FaultyBed extends Bed {
+  #faults: Faults | undefined;
+
+  get faults(): Faults {
+    if (this.#faults === undefined) throw new Error("the bed is not made yet");
+    return this.#faults;
+  }
+
+  override async make({ pluginOptions, ...options }: Omit<HostOptions, "model">): Promise<void> {
+    this.#faults = await Faults.start();
+    await super.make({ ...options, plugins: [this.#faults.plugin(pluginOptions)] });
+  }
+
+  override async clear(): Promise<void> {
+    try {
+      await super.clear();
+    } finally {
+      await this.#faults?.close();
+    }
+  }
+
+  override dump(): string {
+    return [super.dump(), this.faults.dump()].join("\n");
+  }
+}
+
 /** Call it inside a describe block: one server for all tests of the block. */
 export function useHost(options: Omit<HostOptions, "model"> = {}): Bed {
-  const bed = new Bed();
+  return prepared(new Bed(), options);
+}
+
+/** The same, with the plugin's requests, answers and events in the tests' hands. */
+export function useFaultyHost(options: Omit<HostOptions, "model"> = {}): FaultyBed {
+  return prepared(new FaultyBed(), options);
+}
+
+function prepared<B extends Bed>(bed: B, options: Omit<HostOptions, "model">): B {
   before(() => bed.make(options), { timeout: 180_000 });
   after(() => bed.clear(), { timeout: 60_000 });
   return bed;

@@ -3,6 +3,7 @@ import { describe, it } from "node:test";
 import { UserError } from "../../src/ports.js";
 import type { AgentInfo, PermissionRule } from "../../src/host/host.js";
 import type { LaunchInput } from "../../src/subagent/manager.js";
+import { settle } from "../fakes/clock.js";
 import { House } from "../fakes/house.js";
 
 type Input = Partial<LaunchInput> & { parentSessionID: string };
@@ -193,8 +194,7 @@ void describe("a child's rights", () => {
     void it(`that the host did not take: ${agent} is ${outcome}`, async () => {
       const house = new House();
       house.host.storeRules = () => [];
-      house.host.onAbort = (sessionID) => house.idle(sessionID);
-      const { id, sessionID, error } = await house.launch({
+      const { id, error } = await house.launch({
         parentSessionID: house.host.addRoot(),
         agent,
       });
@@ -204,17 +204,21 @@ void describe("a child's rights", () => {
         error ?? "",
         /limits \(question, task, createBackgroundTask\) are not in force/u,
       );
-      assert.deepEqual(house.host.aborted, [sessionID]);
+      assert.deepEqual(house.host.prompts, []);
     });
   }
 
   void it("that cannot be checked are not taken for granted", async () => {
     const house = new House();
     const parentSessionID = house.host.addRoot();
-    house.host.onPrompt = () => house.host.fail("session", 1);
-    const { id, sessionID } = await house.launch({ parentSessionID });
+    const gate = house.host.block("createSession");
+    const launching = house.launch({ parentSessionID });
+    await settle();
+    house.host.fail("session", 1);
+    gate.resolve();
+    const { id } = await launching;
     assert.equal(house.outcome(id), "failed · error");
-    assert.deepEqual(house.host.aborted, [sessionID]);
+    assert.deepEqual(house.host.prompts, []);
   });
 });
 
