@@ -49,7 +49,11 @@ export function defineTool<F extends Fields>(spec: ToolSpec<F>): ToolDefinition 
 }
 
 export function parseArguments<F extends Fields>(fields: F, raw: unknown): Values<F> {
-  const given = typeof raw === "object" && raw !== null ? raw : {};
+  const given = raw ?? {};
+  if (typeof given !== "object" || Array.isArray(given)) {
+    const names = Object.keys(fields).join(", ");
+    throw new UserError(`arguments: expected an object with ${names}, got ${shown(raw)}`);
+  }
   for (const name of Object.keys(given)) {
     if (!Object.hasOwn(fields, name)) {
       throw new UserError(
