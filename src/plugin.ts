@@ -1,87 +1,72 @@
 /**
- * The plugin: one workspace per directory, shared when the plugin is listed twice, and its hooks. Nothing here
- * waits for the host while the plugin starts, for the host waits for the plugin.
+ * The plugin: its hooks and tools over the workspace of the directory. Nothing here waits for the host while the
+ * plugin starts, for the host waits for the plugin; the workspace is loaded by the first event or call.
  */
-import type { Hooks, Plugin } from "@opencode-ai/plugin";
-import { OpenCodeHost } from "./host/opencode-host.js";
-import { parseOptions } from "./options.js";
+import type { Plugin, PluginInput } from "@opencode-ai/plugin";
+import { parseOptions, type Options } from "./options.js";
+import { coerceError } from "./ports.js";
+import { Shared } from "./shared.js";
 import { createTools } from "./tools/index.js";
-import { Workspace } from "./workspace.js";
-
-interface Shared {
-  workspace: Workspace;
-  /** Everyone who loaded it; the first one handles the events. */
-  users: Set<symbol>;
-}
-
-/** A second copy of this module must find the first one's workspaces: a module variable would not do. */
-const REGISTRY = Symbol.for("opencode-background-manager/workspaces");
+import type { Workspace } from "./workspace.js";
 
 export const server: Plugin = (input, rawOptions) => {
-  const { client, directory, project } = input;
-  const host = new OpenCodeHost(client);
-  const log = host.writeLog.bind(host);
   const { options, problems } = parseOptions(rawOptions);
-  const workspaces = registry();
-  let shared = workspaces.get(directory);
-  if (!shared) {
-    const projectID = project.id;
-    shared = {
-      workspace: new Workspace({ host, directory, projectID, options, log }),
-      users: new Set(),
-    };
-    workspaces.set(directory, shared);
-  }
-  const user = Symbol("user");
-  shared.users.add(user);
-  for (const problem of problems) log("warn", problem);
-  return Promise.resolve(hooksFor(shared, user, problems, () => workspaces.delete(directory)));
-};
+  const shared = Shared.of(input.directory, () => loadWorkspace(input, options));
+  const user = shared.join();
+  /** For whoever must go on without it. */
+  const leading = async (): Promise<Workspace | undefined> =>
+    shared.leads(user) ? shared.workspace().catch(() => undefined) : undefined;
 
-function hooksFor(
-  { workspace, users }: Shared,
-  user: symbol,
-  problems: string[],
-  forget: () => void,
-): Hooks {
-  const leads = (): boolean => [...users][0] === user;
-  return {
-    tool: createTools(workspace),
+  const unseen = [...problems];
+  if (problems.length > 0) void logProblems(shared, problems);
+  return Promise.resolve({
+    tool: createTools(async (sessionID) => {
+      const workspace = await shared.workspace();
+      await workspace.ready(sessionID);
+      return workspace;
+    }),
     event: async ({ event }) => {
-      if (!leads()) return;
+      const workspace = await leading();
       // Shown once somebody is there to see it.
-      for (const problem of problems.splice(0)) workspace.notices.toast(problem, "warning");
-      workspace.handleEvent(event);
+      if (workspace) for (const each of unseen.splice(0)) workspace.notices.toast(each, "warning");
+      workspace?.handleEvent(event);
     },
     "chat.message": async ({ sessionID }, { message, parts }) => {
-      if (!leads()) return;
+      const workspace = await leading();
       const typed = parts.some((part) => part.type !== "text" || !part.synthetic);
-      const text = await workspace.userMessage({ sessionID, messageID: message.id, typed });
-      if (text === undefined) return;
+      const text = await workspace?.userMessage({ sessionID, messageID: message.id, typed });
+      if (workspace === undefined || text === undefined) return;
       const id = workspace.ids.next("prt");
       parts.push({ id, sessionID, messageID: message.id, type: "text", text, synthetic: true });
     },
     "experimental.session.compacting": async ({ sessionID }, output) => {
-      const note = leads() ? workspace.notices.compactionNote(sessionID) : undefined;
+      const note = (await leading())?.notices.compactionNote(sessionID);
       if (note !== undefined) output.context.push(note);
     },
-    dispose: async () => {
-      users.delete(user);
-      if (users.size > 0) return;
-      forget();
-      await workspace.dispose();
-    },
-  };
+    dispose: () => shared.leave(user),
+  });
+};
+
+async function loadWorkspace(input: PluginInput, options: Options): Promise<Workspace> {
+  const { client, directory, project } = input;
+  try {
+    const [{ OpenCodeHost }, { Workspace }] = await Promise.all([
+      import("./host/opencode-host.js"),
+      import("./workspace.js"),
+    ]);
+    const host = new OpenCodeHost(client);
+    const log = host.writeLog.bind(host);
+    return new Workspace({ host, directory, projectID: project.id, options, log });
+  } catch (thrown) {
+    const message = `background work is not available: ${coerceError(thrown).message}`;
+    const entry = { service: "background", level: "error", message } as const;
+    // What cannot be logged either is still answered by every tool.
+    await client.app.log({ body: entry }).catch(() => undefined);
+    throw new Error(message, { cause: thrown });
+  }
 }
 
-function registry(): Map<string, Shared> {
-  const known: unknown = Reflect.get(globalThis, REGISTRY);
-  if (isRegistry(known)) return known;
-  const created = new Map<string, Shared>();
-  Reflect.set(globalThis, REGISTRY, created);
-  return created;
-}
-
-function isRegistry(value: unknown): value is Map<string, Shared> {
-  return value instanceof Map;
+async function logProblems(shared: Shared, problems: readonly string[]): Promise<void> {
+  const workspace = await shared.workspace().catch(() => undefined);
+  for (const problem of problems) workspace?.log("warn", problem);
 }

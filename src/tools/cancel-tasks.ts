@@ -1,20 +1,19 @@
 /** cancelBackgroundTasks: aborts subagents and what they started; their sessions and texts are kept. */
 import { isTerminal } from "../jobs/status.js";
 import { UserError } from "../ports.js";
-import type { Workspace } from "../workspace.js";
 import { Access, requireFilter } from "./access.js";
-import { defineTool } from "./define.js";
+import { defineTool, type Ready } from "./define.js";
 import { describeJob } from "./describe-job.js";
 import { optionalId, sessionId, status, tags } from "./fields.js";
 
-export function cancelBackgroundTasks(workspace: Workspace) {
+export function cancelBackgroundTasks(ready: Ready) {
   return defineTool({
     description:
       "Cancel subagents and what they started; what they said stays readable. At least one filter.",
     fields: { taskId: optionalId("bg"), sessionId, status, tags },
     async run({ taskId, ...rest }, { sessionID }) {
       requireFilter({ id: taskId, ...rest }, "taskId");
-      await workspace.ready(sessionID);
+      const workspace = await ready(sessionID);
       const access = await Access.of(workspace, sessionID);
       const id = taskId === undefined ? undefined : (await access.task(taskId)).id;
       if (id !== undefined && !workspace.jobs.get(id)) {

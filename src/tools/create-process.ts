@@ -2,8 +2,7 @@
 import { isAbsolute, resolve } from "node:path";
 import { z } from "zod";
 import type { CreateResult } from "../process/process-manager.js";
-import type { Workspace } from "../workspace.js";
-import { defineTool, field } from "./define.js";
+import { defineTool, field, type Ready } from "./define.js";
 import { describeJob } from "./describe-job.js";
 import { optionalFlag, optionalInteger, optionalText, tags, text } from "./fields.js";
 
@@ -15,7 +14,7 @@ const environment = z.record(
   z.string().max(10_000),
 );
 
-export function createBackgroundProcess(workspace: Workspace) {
+export function createBackgroundProcess(ready: Ready) {
   return defineTool({
     description:
       "Start a shell command that keeps running (dev server, watcher, build) and go on. Use it instead of &, nohup or a bash call that would block. You are told when it ends: never poll.",
@@ -37,7 +36,7 @@ export function createBackgroundProcess(workspace: Workspace) {
     },
     async run({ cwd, ...args }, context) {
       const { sessionID, messageID, directory, worktree, abort } = context;
-      await workspace.ready(sessionID);
+      const workspace = await ready(sessionID);
       const folder =
         cwd === undefined ? directory : isAbsolute(cwd) ? cwd : resolve(directory, cwd);
       workspace.processes.check({ ...args, cwd: folder });

@@ -1,12 +1,11 @@
 /** createBackgroundTask: starts a subagent in a child session, or gives one more to do. */
 import type { Launched } from "../subagent/manager.js";
-import type { Workspace } from "../workspace.js";
 import { Access } from "./access.js";
-import { defineTool } from "./define.js";
+import { defineTool, type Ready } from "./define.js";
 import { describeJob } from "./describe-job.js";
 import { optionalId, optionalText, tags, text } from "./fields.js";
 
-export function createBackgroundTask(workspace: Workspace) {
+export function createBackgroundTask(ready: Ready) {
   return defineTool({
     description:
       "Start a subagent in the background (research, review, building) and go on. It sees only the prompt: say all it needs. You are told its result: never poll; end your turn if nothing else is to do.",
@@ -19,7 +18,7 @@ export function createBackgroundTask(workspace: Workspace) {
       taskId: optionalId("bg", "Continue this one"),
     },
     async run({ taskId, ...args }, { sessionID, messageID, agent }) {
-      await workspace.ready(sessionID);
+      const workspace = await ready(sessionID);
       const { tasks, clock } = workspace;
       const from = { parentMessageID: messageID, parentAgent: agent };
       let launched: Launched;

@@ -6,9 +6,13 @@ import type { ToolContext, ToolDefinition } from "@opencode-ai/plugin";
 import { z } from "zod";
 import { UserError } from "../ports.js";
 import { oneLine } from "../text.js";
+import type { Workspace } from "../workspace.js";
 
 /** The whole answer of a tool stays below this many bytes. */
 export const MOST_BYTES = 8_000;
+
+/** The workspace for a call in this session, with the jobs of earlier owners known. */
+export type Ready = (sessionID: string) => Promise<Workspace>;
 
 export interface Field<T extends z.ZodType> {
   /** What is accepted. */

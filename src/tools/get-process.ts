@@ -1,8 +1,7 @@
 /** getBackgroundProcess: the state of one process and a part of its output. */
 import { z } from "zod";
-import type { Workspace } from "../workspace.js";
 import { Access } from "./access.js";
-import { defineTool, field } from "./define.js";
+import { defineTool, field, type Ready } from "./define.js";
 import { describeJob } from "./describe-job.js";
 import { id, optionalInteger, optionalText } from "./fields.js";
 import { isTerminal } from "../jobs/status.js";
@@ -11,7 +10,7 @@ const MODES = ["tail", "head", "grep", "full"] as const;
 /** The rest of the 8,000 is for the state's line. */
 const OUTPUT_BYTES = 6_800;
 
-export function getBackgroundProcess(workspace: Workspace) {
+export function getBackgroundProcess(ready: Ready) {
   return defineTool({
     description: "State and output of a background process.",
     fields: {
@@ -24,7 +23,7 @@ export function getBackgroundProcess(workspace: Workspace) {
       cursor: optionalText(200, "From an earlier answer: what is new"),
     },
     async run({ processId, ...request }, { sessionID }) {
-      await workspace.ready(sessionID);
+      const workspace = await ready(sessionID);
       const access = await Access.of(workspace, sessionID);
       const { id } = access.process(processId);
       const output = await workspace.processes.read(id, { ...request, maxBytes: OUTPUT_BYTES });

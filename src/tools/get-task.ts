@@ -4,16 +4,15 @@ import { isTerminal } from "../jobs/status.js";
 import { UserError } from "../ports.js";
 import type { TaskResult } from "../subagent/manager.js";
 import { elapsed } from "../text.js";
-import type { Workspace } from "../workspace.js";
 import { Access } from "./access.js";
-import { defineTool } from "./define.js";
+import { defineTool, type Ready } from "./define.js";
 import { describeJob } from "./describe-job.js";
 import { id, optionalInteger, optionalText } from "./fields.js";
 
 /** Bytes of a page; the rest of the 8,000 is for the state's line and the way on. */
 const PAGE_BYTES = 6_800;
 
-export function getBackgroundTask(workspace: Workspace) {
+export function getBackgroundTask(ready: Ready) {
   const lastReads = new LastReads();
   return defineTool({
     description:
@@ -24,7 +23,7 @@ export function getBackgroundTask(workspace: Workspace) {
       cursor: optionalText(200, "From an earlier answer"),
     },
     async run({ taskId, wait = 0, cursor }, { sessionID, abort }) {
-      await workspace.ready(sessionID);
+      const workspace = await ready(sessionID);
       const access = await Access.of(workspace, sessionID);
       const { id, parentSessionID } = await access.task(taskId);
       const now = () => workspace.clock.now();

@@ -1,9 +1,9 @@
 /** The eight tools by the names that the agent calls them. */
 import type { ToolDefinition } from "@opencode-ai/plugin";
-import type { Workspace } from "../workspace.js";
 import { cancelBackgroundTasks } from "./cancel-tasks.js";
 import { createBackgroundProcess } from "./create-process.js";
 import { createBackgroundTask } from "./create-task.js";
+import type { Ready } from "./define.js";
 import { getBackgroundProcess } from "./get-process.js";
 import { getBackgroundTask } from "./get-task.js";
 import { killProcesses } from "./kill-processes.js";
@@ -21,6 +21,6 @@ const TOOLS = {
   cancelBackgroundTasks,
 };
 
-export function createTools(workspace: Workspace): Record<string, ToolDefinition> {
-  return Object.fromEntries(Object.entries(TOOLS).map(([name, make]) => [name, make(workspace)]));
+export function createTools(ready: Ready): Record<string, ToolDefinition> {
+  return Object.fromEntries(Object.entries(TOOLS).map(([name, make]) => [name, make(ready)]));
 }

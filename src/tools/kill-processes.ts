@@ -1,12 +1,11 @@
 /** killProcesses: ends processes with all their descendants, and says what became of each. */
 import type { KilledJob } from "../process/process-manager.js";
-import type { Workspace } from "../workspace.js";
 import { Access, requireFilter } from "./access.js";
-import { defineTool } from "./define.js";
+import { defineTool, type Ready } from "./define.js";
 import { describeJob } from "./describe-job.js";
 import { optionalFlag, optionalId, sessionId, status, tags } from "./fields.js";
 
-export function killProcesses(workspace: Workspace) {
+export function killProcesses(ready: Ready) {
   return defineTool({
     description: "End background processes with all their descendants. At least one filter.",
     fields: {
@@ -19,7 +18,7 @@ export function killProcesses(workspace: Workspace) {
     async run({ processId, remove = false, ...rest }, { sessionID }) {
       const filter = { id: processId, ...rest };
       requireFilter(filter, "processId");
-      await workspace.ready(sessionID);
+      const workspace = await ready(sessionID);
       const access = await Access.of(workspace, sessionID);
       if (processId !== undefined) access.process(processId);
       const chosen = access.select("process", filter).map(({ id }) => id);

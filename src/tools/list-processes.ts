@@ -1,17 +1,16 @@
 /** listBackgroundProcesses: one line for each process that the session may see. */
-import type { Workspace } from "../workspace.js";
 import { Access } from "./access.js";
-import { defineTool } from "./define.js";
+import { defineTool, type Ready } from "./define.js";
 import { describeJobs } from "./describe-job.js";
 import { sessionId, status, tags } from "./fields.js";
 
-export function listBackgroundProcesses(workspace: Workspace) {
+export function listBackgroundProcesses(ready: Ready) {
   return defineTool({
     description:
       "List processes of this session tree, and global ones. sessionId: only those it started. Filters combine with AND, tags with OR.",
     fields: { sessionId, status, tags },
     async run(filter, { sessionID }) {
-      await workspace.ready(sessionID);
+      const workspace = await ready(sessionID);
       const access = await Access.of(workspace, sessionID);
       const jobs = access.select("process", { id: undefined, ...filter });
       return describeJobs(jobs, workspace.clock.now(), () => 0);

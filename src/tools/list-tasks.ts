@@ -1,16 +1,15 @@
 /** listBackgroundTasks: one line for each subagent of the session's tree. */
-import type { Workspace } from "../workspace.js";
 import { Access } from "./access.js";
-import { defineTool } from "./define.js";
+import { defineTool, type Ready } from "./define.js";
 import { describeJobs } from "./describe-job.js";
 import { sessionId, status, tags } from "./fields.js";
 
-export function listBackgroundTasks(workspace: Workspace) {
+export function listBackgroundTasks(ready: Ready) {
   return defineTool({
     description: "List subagents of this session tree.",
     fields: { sessionId, status, tags },
     async run(filter, { sessionID }) {
-      await workspace.ready(sessionID);
+      const workspace = await ready(sessionID);
       const access = await Access.of(workspace, sessionID);
       const jobs = access.select("subagent", { id: undefined, ...filter });
       return describeJobs(jobs, workspace.clock.now(), (id) => workspace.tasks.position(id));

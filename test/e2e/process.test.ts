@@ -122,7 +122,8 @@ describe("a process and the user's permission", () => {
     const { host, model } = bed;
     const parent = await host.createSession({ title: "rules" });
     const [allowed = "", hidden = "", substituted = ""] = await callTools(host, model, parent.id, [
-      ["createBackgroundProcess", { command: "echo fine && sleep 0" }],
+      // Its notice would answer the next prompt with its own.
+      ["createBackgroundProcess", { command: "echo fine && sleep 0", notify: false }],
       ["createBackgroundProcess", { command: "echo ok; touch hidden-1" }],
       ["createBackgroundProcess", { command: "echo $(touch hidden-2)" }],
     ]);

@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { TestContext } from "node:test";
-import type { ToolContext } from "@opencode-ai/plugin";
+import type { ToolContext, ToolDefinition } from "@opencode-ai/plugin";
 import { parseOptions, type Options } from "../../src/options.js";
 import { createTools } from "../../src/tools/index.js";
 import { Workspace } from "../../src/workspace.js";
@@ -18,6 +18,7 @@ export interface Desk {
   root: string;
   /** Calls of the methods that start or end something. */
   acts: string[];
+  tools: Record<string, ToolDefinition>;
   call: (tool: string, args: unknown, context?: Partial<ToolContext>) => Promise<string>;
 }
 
@@ -50,7 +51,10 @@ export function desk(t: TestContext, options: Partial<Options> = {}): Desk {
   for (const method of ["launch", "resume", "cancel"]) spy(tasks, method);
   for (const method of ["create", "kill"]) spy(processes, method);
   const root = host.addRoot();
-  const tools = createTools(workspace);
+  const tools = createTools(async (sessionID) => {
+    await workspace.ready(sessionID);
+    return workspace;
+  });
   const call: Desk["call"] = async (name, args, context = {}) => {
     const tool = tools[name];
     if (!tool) throw new Error(`there is no tool ${name}`);
@@ -74,5 +78,5 @@ export function desk(t: TestContext, options: Partial<Options> = {}): Desk {
     if (typeof result !== "string") throw new Error(`${name} answered ${typeof result}`);
     return result;
   };
-  return { workspace, host, clock, root, acts, call };
+  return { workspace, host, clock, root, acts, tools, call };
 }

@@ -5,7 +5,6 @@ import { z } from "zod";
 import { UserError } from "../../src/ports.js";
 import { parseArguments } from "../../src/tools/define.js";
 import { optionalInteger, tags, text } from "../../src/tools/fields.js";
-import { createTools } from "../../src/tools/index.js";
 import { desk } from "../fakes/workspace.js";
 
 const REQUIRED = Symbol("required");
@@ -134,8 +133,7 @@ for (const [tool, { valid, fields }] of Object.entries(WRONG)) {
 }
 
 void it("the table knows every argument of every tool", (t) => {
-  const { workspace } = desk(t);
-  const tools = createTools(workspace);
+  const { tools } = desk(t);
   assert.deepEqual(Object.keys(tools).toSorted(), Object.keys(WRONG).toSorted());
   for (const [name, { args }] of Object.entries(tools)) {
     assert.deepEqual(Object.keys(args), Object.keys(WRONG[name]?.fields ?? {}), name);
@@ -223,9 +221,9 @@ void describe("parsing arguments", () => {
 });
 
 void it("the eight definitions, as the model receives them, stay under 4,500 characters", (t) => {
-  const { workspace } = desk(t);
+  const { tools } = desk(t);
   let total = 0;
-  for (const [name, { description, args }] of Object.entries(createTools(workspace))) {
+  for (const [name, { description, args }] of Object.entries(tools)) {
     const parameters = z.toJSONSchema(z.object(args), { io: "input" });
     const { length } = JSON.stringify({ name, description, parameters });
     console.log(`${name}: ${length}`);
