@@ -29,11 +29,14 @@ while read -r word job group start; do
   esac
 done
 
-start_of() {
+# Of the leader: $start, and on Linux its $state.
+look_at() {
+  state=
   if [ -r /proc/self/stat ]; then
     line=
     { read -r line < "/proc/$1/stat"; } 2>/dev/null
     set -- \${line##*) }
+    state=$1
     start=\${20}
   else
     set -- $(ps -o lstart= -p "$1")
@@ -47,38 +50,73 @@ is_ours() {
   group=\${entry#* }
   wanted=\${group#* }
   group=\${group%% *}
-  start_of "$group"
+  look_at "$group"
   case $start in
     "$wanted" | '') kill -s 0 -- "-$group" 2>/dev/null ;;
     *) false ;;
   esac
 }
 
-marked() {
-  [ -d /proc/self ] || return 0
-  for file in $(grep -lsF -- "$instance" /proc/[0-9]*/environ); do
-    file=\${file#/proc/}
-    echo "\${file%/environ}"
-  done
+# A zombie keeps its group's number until somebody reaps it, which may take seconds.
+lives() {
+  case $state in
+    '' | Z | X) [ ! -d /proc/self ] || grep -qsE "\\) [^ZX] [0-9]+ $group " /proc/[0-9]*/stat ;;
+  esac
 }
 
-# With a signal: sends it to all. With none: ends with success while anybody is left.
+# Ends with success when one of these files of environments is of a process of ours; signals each, if with a signal.
+marked() {
+  signal=$1
+  shift
+  hit=1
+  for file in $(grep -lsF -- "$instance" "$@" /dev/null); do
+    hit=0
+    file=\${file#/proc/}
+    [ -z "$signal" ] || kill -s "$signal" "\${file%/environ}"
+  done
+  return $hit
+}
+
+# With a signal: sends it to all. With none: only looks. Ends with success while anybody is left.
 each() {
   left=\${guards#|}
   found=1
   while [ -n "$left" ]; do
     entry=\${left%%|*}
     left=\${left#*|}
-    if is_ours "$entry"; then
-      found=0
-      [ -z "$1" ] || kill -s "$1" -- "-$group"
-    fi
-  done
-  for pid in $(marked); do
+    is_ours "$entry" || continue
+    [ -z "$1" ] || kill -s "$1" -- "-$group"
+    lives || continue
+    [ -n "$1" ] || return 0
     found=0
-    [ -z "$1" ] || kill -s "$1" "$pid"
   done
+  [ ! -d /proc/self ] || ! marked "$1" /proc/[0-9]*/environ || found=0
   return $found
+}
+
+# Ends with success when somebody was born since the newest number was remembered; all of them are in $born.
+somebody_is_born() {
+  born=
+  [ -n "$newest" ] || return 1
+  for process in /proc/[0-9]*; do
+    [ "\${process#/proc/}" -le "$newest" ] || born="$born $process/environ"
+  done
+  [ -n "$born" ]
+}
+
+# Kills whoever is left, and ends with success when nobody was. A chain that keeps forking is over before a look at
+# everybody has come to it, so the newest are looked at again and again, until they stay the same.
+nobody() {
+  newest=
+  [ ! -r /proc/loadavg ] || read -r newest newest newest newest newest < /proc/loadavg
+  if each KILL; then return 1; fi
+  before=
+  tries=0
+  while somebody_is_born && [ "$born" != "$before" ]; do
+    if marked KILL $born || [ $tries -gt 15 ]; then return 1; fi
+    before=$born
+    tries=$((tries + 1))
+  done
 }
 
 exec 2>/dev/null
@@ -88,11 +126,11 @@ while [ $naps -lt 7 ] && each ''; do
   sleep 0.1 || { sleep 1; naps=7; }
   naps=$((naps + 1))
 done
-# A process in the middle of fork or exec can hide from one look, and a dying one is seen until it is reaped.
+# Whoever is in the middle of an exec has no environment: one look is not enough.
 looks=0
 clean=0
-while [ $looks -lt 30 ] && [ $clean -lt 2 ]; do
-  if each KILL; then clean=0; else clean=$((clean + 1)); fi
+while [ $looks -lt 20 ] && [ $clean -lt 3 ]; do
+  if nobody; then clean=$((clean + 1)); else clean=0; fi
   looks=$((looks + 1))
   [ $looks -lt 10 ] || sleep 0.05
 done

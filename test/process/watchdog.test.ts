@@ -14,6 +14,7 @@ import { silentLog, systemClock } from "../../src/ports.js";
 import { identifyProcess } from "../../src/process/identity.js";
 import { Watchdog } from "../../src/process/watchdog.js";
 import { WATCHDOG_SCRIPT } from "../../src/process/watchdog-script.js";
+import { rounds } from "../rounds.js";
 import {
   alive,
   eventually,
@@ -293,6 +294,36 @@ test(
     await runScript("", instance);
     const [, signal] = await exit;
     assert.equal(signal, "SIGKILL");
+  },
+);
+
+test(
+  "a chain that keeps forking into new sessions does not outlive the host",
+  { skip, timeout: 60_000 },
+  async () => {
+    for (let round = 0; round < rounds(50); round++) {
+      const instance = `inst${randomBytes(8).toString("hex")}`;
+      const chain = spawn("sh", ["-c", `sh "${programFile("fork-chain.sh")}" 1000000; sleep 60`], {
+        detached: true,
+        stdio: ["ignore", "pipe", "ignore"],
+        env: { ...process.env, OPENCODE_BACKGROUND_INSTANCE: instance },
+      });
+      // The last one that holds the pipe closes it.
+      const closed = once(chain, "close", { signal: AbortSignal.timeout(30_000) });
+      await once(chain.stdout.resume(), "data");
+      const { pid = 0, startTime } = identifyProcess(chain.pid ?? 0) ?? {};
+      try {
+        await runScript(`guard a ${pid} ${startTime}\n`, instance);
+        await Promise.race([
+          closed,
+          sleep(1000).then(() => assert.fail(`round ${round}: it goes on`)),
+        ]);
+      } finally {
+        // Whoever is left dies of the broken pipe.
+        chain.stdout.destroy();
+        await closed;
+      }
+    }
   },
 );
 
