@@ -258,11 +258,11 @@ function linkOf(path: string): string {
  * Tries again until it does not throw, for at most so long; then its last error. Give `assert.ok` a message here: making
  * one up means parsing the source each time.
  */
-export async function eventually(check: () => void, atMost = 3000): Promise<void> {
+export async function eventually(check: () => void | Promise<void>, atMost = 3000): Promise<void> {
   const end = Date.now() + atMost;
   for (;;) {
     try {
-      check();
+      await check();
       return;
     } catch (error) {
       if (Date.now() >= end) throw error;

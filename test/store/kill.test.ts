@@ -8,19 +8,13 @@ import { join } from "node:path";
 import { it } from "node:test";
 import { systemProcesses } from "../../src/store/owner.js";
 import { parseState } from "../../src/store/state-file.js";
+import { randomFrom, seed } from "../random.js";
 import { rounds } from "../rounds.js";
 import { start } from "./programs/run.js";
 import { adopt, makeStore, recordingLog, useFolders } from "./support.js";
 
 const folder = useFolders();
 const ROUNDS = rounds(100);
-const seed = Number(process.env["SEED"] ?? Date.now() % 100_000);
-
-/** Park and Miller's generator: the same moments for the same seed. */
-function randomFrom(start: number): () => number {
-  let state = (start % 2147483646) + 1;
-  return () => (state = (state * 48271) % 2147483647) / 2147483647;
-}
 
 void it(`no owner killed at a random moment leaves a broken file or loses a saved job (${ROUNDS} rounds, seed ${seed})`, async () => {
   const random = randomFrom(seed);
