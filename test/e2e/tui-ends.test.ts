@@ -1,0 +1,54 @@
+// The terminal ends with processes running: however it ends, nobody is left, and the records say by whom.
+import assert from "node:assert/strict";
+import { after, before, describe, test } from "node:test";
+import { forever, ScriptedModel, text, toolCall } from "../../fixtures/model/index.js";
+import { noTerminalReason, type Terminal } from "../../fixtures/tui/terminal.js";
+import { startTui } from "../../fixtures/tui/tui.js";
+
+const skip = (await noTerminalReason()) ?? false;
+const options = { timeout: 120_000 };
+
+const COMMANDS = [
+  "sleep 400 & sleep 401",
+  "trap '' TERM HUP INT; echo stubborn; sleep 402; sleep 403",
+  "(setsid sleep 404 &) ; exec sleep 405",
+];
+
+const ENDINGS: Record<string, (terminal: Terminal) => Promise<unknown>> = {
+  SIGTERM: async (terminal) => process.kill(await terminal.pid(), "SIGTERM"),
+  SIGHUP: async (terminal) => process.kill(await terminal.pid(), "SIGHUP"),
+  "a closed window": (terminal) => terminal.close(),
+  "the user's own exit": async (terminal) => {
+    await terminal.type("/exit");
+    await terminal.waitFor(/\/exit/);
+    await terminal.press("Enter");
+  },
+};
+
+void describe("a terminal with running processes", { skip }, () => {
+  let model: ScriptedModel | undefined;
+  before(async () => {
+    model = await ScriptedModel.start();
+    const calls = COMMANDS.map((command) => toolCall("createBackgroundProcess", { command }));
+    model.scriptEvery("start them", [calls, text("All run."), forever(text("Noted."))]);
+  });
+  after(() => model?.close());
+
+  for (const [name, end] of Object.entries(ENDINGS)) {
+    test(`leaves nobody when it ends by ${name}`, options, async () => {
+      assert.ok(model);
+      const tui = await startTui({ model });
+      try {
+        await tui.say("start them");
+        await tui.terminal.waitFor(/All run\./);
+        assert.ok((await tui.survivors()).length > COMMANDS.length);
+        await end(tui.terminal);
+        assert.deepEqual(await tui.survivors(5_000), []);
+        const ends = (await tui.jobs()).map(({ status, endReason }) => `${status} ${endReason}`);
+        assert.deepEqual(ends, new Array(COMMANDS.length).fill("cancelled host_exit"));
+      } finally {
+        await tui.end();
+      }
+    });
+  }
+});
