@@ -2,7 +2,6 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import * as fc from "fast-check";
 import { UserError } from "../../src/ports.js";
-import { createTools } from "../../src/tools/index.js";
 import { process as processJob, subagent } from "../notices/jobs.js";
 import { rounds } from "../rounds.js";
 import { desk, type Desk } from "../fakes/workspace.js";
@@ -140,7 +139,7 @@ void describe("whatever JSON a model writes as arguments", () => {
       const ended = { status: "completed", endReason: "finished", parentSessionID: root } as const;
       workspace.jobs.add(subagent({ id: TASK, ...ended, rootSessionID: root }));
       workspace.jobs.add(processJob({ id: PROCESS, ...ended, rootSessionID: root }));
-      const fields = Object.keys(createTools(workspace)[name]?.args ?? {});
+      const fields = Object.keys(at.tools[name]?.args ?? {});
       let answered = 0;
       let refused = 0;
       await fc.assert(
