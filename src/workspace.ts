@@ -12,7 +12,7 @@ import { SessionTree } from "./host/session-tree.js";
 import { parseUserRequest } from "./host/user-request.js";
 import type { Job } from "./jobs/job.js";
 import { JobRegistry } from "./jobs/registry.js";
-import { Notices } from "./notices/notices.js";
+import { Notices, type ComingMessage } from "./notices/notices.js";
 import type { Excerpt } from "./notices/wording.js";
 import { parseOptions, type Options } from "./options.js";
 import { askForCommand, type CommandQuestion } from "./permission/ask.js";
@@ -166,9 +166,8 @@ export class Workspace {
   }
 
   /** The `chat.message` hook; see Notices. */
-  async userMessage(message: { sessionID: string; messageID: string; typed: boolean }) {
-    await this.ready(message.sessionID);
-    return this.notices.userMessage(message);
+  async userMessage(message: ComingMessage): Promise<string | undefined> {
+    return this.notices.userMessage(message, this.ready(message.sessionID));
   }
 
   /** Writes the state now. Never rejects: a failed write is logged by the store, shown and tried again. */

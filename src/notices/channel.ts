@@ -11,7 +11,7 @@ import { coerceError, type Clock, type Log, type Timer } from "../ports.js";
 import type { AssistantInfo, Host } from "../host/host.js";
 import type { IdSource } from "../host/ids.js";
 import type { Options } from "../options.js";
-import { Delivery } from "./delivery.js";
+import { Delivery, STORE_PATIENCE_MS } from "./delivery.js";
 import type { Notice } from "./notice.js";
 import type { Outbox } from "./outbox.js";
 import { Receipts } from "./receipts.js";
@@ -51,6 +51,10 @@ export class ParentChannel {
   #stopped = false;
   #disposed = false;
   #lastUserMessageID = "";
+  /** That message is on its way to the store: what we sent meanwhile could be answered in its place. */
+  #userComesUntil = 0;
+  /** The step that its user stopped last. */
+  #stoppedStepID = "";
   readonly #asked = new Set<string>();
   #timer: Timer | undefined;
   #mergingSince: number | undefined;
@@ -64,7 +68,11 @@ export class ParentChannel {
     this.#deps = deps;
     this.#receipts = new Receipts(sessionID, deps.outbox);
     const receipts = this.#receipts;
-    const maySend = (): boolean => !this.#disposed && !this.#stopped && this.#asked.size === 0;
+    const maySend = (): boolean =>
+      !this.#disposed &&
+      !this.#stopped &&
+      this.#asked.size === 0 &&
+      deps.clock.now() >= this.#userComesUntil;
     this.#delivery = new Delivery(sessionID, { ...deps, receipts, maySend });
   }
 
@@ -94,6 +102,8 @@ export class ParentChannel {
   /** A user message is stored: ours among them. */
   onUser(messageID: string): void {
     this.#receipts.stored(messageID);
+    if (messageID === this.#lastUserMessageID) this.#userComesUntil = 0;
+    this.poke();
   }
 
   /** True when the user has just stopped the parent's run. */
@@ -104,13 +114,22 @@ export class ParentChannel {
       const sessionID = this.#sessionID;
       this.#deps.log("debug", "notices were delivered", { sessionID, notices: delivered });
     }
-    const stopped =
-      message.error?.name === "MessageAbortedError" &&
-      !this.#stopped &&
-      message.id > this.#lastUserMessageID;
-    if (stopped) this.#stopped = true;
+    const stopped = this.#noteStop(message);
     this.poke();
     return stopped;
+  }
+
+  #noteStop({ id, parentID, error }: AssistantInfo): boolean {
+    if (id === this.#stoppedStepID) return false;
+    if (error?.name !== "MessageAbortedError") {
+      // What the user typed after the stop is being answered.
+      if (parentID === this.#lastUserMessageID) this.#stopped = false;
+      return false;
+    }
+    this.#stoppedStepID = id;
+    const isNews = !this.#stopped;
+    this.#stopped = true;
+    return isNews;
   }
 
   /** A tool call or a launch comes from it: somebody works in this session. */
@@ -119,17 +138,20 @@ export class ParentChannel {
   }
 
   /**
-   * The user's message is about to be stored: the entries that wait are put into it. Resolves with their text,
-   * or undefined when there is nothing to add. Never rejects: the user's message comes first.
+   * The user's message is about to be stored: the entries that wait are put into it, once `known` tells that
+   * those of an earlier OpenCode are among them. Resolves with their text, or undefined when there is nothing to
+   * add. Never rejects: the user's message comes first.
    */
-  async ride(messageID: string): Promise<string | undefined> {
+  async ride(messageID: string, known: Promise<void>): Promise<string | undefined> {
     const { outbox, clock, log } = this.#deps;
     this.#awake = true;
     this.#busy = true;
     this.#stopped = false;
     this.#lastUserMessageID = messageID;
+    this.#userComesUntil = clock.now() + STORE_PATIENCE_MS;
     this.#mergingSince = undefined;
     this.#cancelTimer();
+    await known;
     if (!this.#working) await this.#delivery.freeLost();
     const notices = outbox.deliverable(this.#sessionID);
     if (notices.length === 0) return undefined;
@@ -161,7 +183,8 @@ export class ParentChannel {
     this.#mergingSince ??= now;
     const quietUntil = Math.max(newest, this.#mergingSince) + options.mergeMilliseconds;
     const latest = this.#mergingSince + MERGE_STRETCH * options.mergeMilliseconds;
-    const due = Math.max(Math.min(quietUntil, latest), this.#retryAt) - now;
+    const free = Math.max(this.#retryAt, this.#userComesUntil);
+    const due = Math.max(Math.min(quietUntil, latest), free) - now;
     this.#cancelTimer();
     this.#timer = clock.after(Math.max(0, due), () => {
       this.#timer = undefined;

@@ -11,7 +11,7 @@ import type { Carrier, Outbox } from "./outbox.js";
 import type { Receipts } from "./receipts.js";
 
 /** A user's message may take so long from our hook to the host's store: other plugins come after us. */
-const RIDE_PATIENCE_MS = 60_000;
+export const STORE_PATIENCE_MS = 60_000;
 /** Nobody waits for a message of ours, so a result that cannot be read is worth another try. */
 const EXCERPT_TRIES = 3;
 
@@ -114,7 +114,7 @@ export class Delivery {
     const known = new Set(messages.map(({ id }) => id));
     const missing = outbox.inFlight(this.#sessionID).filter(({ carrier }) => {
       if (!carrier || known.has(carrier.messageID)) return false;
-      return carrier.own || clock.now() - carrier.sentAt.getTime() > RIDE_PATIENCE_MS;
+      return carrier.own || clock.now() - carrier.sentAt.getTime() > STORE_PATIENCE_MS;
     });
     outbox.setCarrier(missing, undefined);
   }

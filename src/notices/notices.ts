@@ -34,6 +34,13 @@ export interface NoticesDeps {
   onParentAbort: (sessionID: string) => void;
 }
 
+export interface ComingMessage {
+  sessionID: string;
+  messageID: string;
+  /** By a person, not by a plugin. */
+  typed: boolean;
+}
+
 export class Notices implements NoticePort {
   readonly outbox: Outbox;
   readonly #deps: NoticesDeps;
@@ -102,12 +109,12 @@ export class Notices implements NoticePort {
 
   /**
    * The `chat.message` hook: a message is about to be stored. Resolves with the text that it should carry
-   * along, or undefined. Messages that nobody typed carry nothing.
+   * along, or undefined. Messages that nobody typed carry nothing. `known`: when earlier jobs are restored.
    */
-  async userMessage(message: { sessionID: string; messageID: string; typed: boolean }) {
+  async userMessage(message: ComingMessage, known: Promise<void> = Promise.resolve()) {
     const { sessionID, messageID, typed } = message;
     if (!typed) return undefined;
-    return this.#channel(sessionID).ride(messageID);
+    return this.#channel(sessionID).ride(messageID, known);
   }
 
   onEvent(event: HostEvent): void {

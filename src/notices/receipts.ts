@@ -1,7 +1,8 @@
 /**
  * Which notices of one parent session were answered. The model has read a message when an assistant answered it,
- * or a later one, for each step reads all that is stored; ids sort by time. A later answer proves nothing about
- * a message that never arrived, and a compaction's summary answers nobody.
+ * or one that was stored later, for each step reads all that is stored. An id does not tell the order: it is made
+ * before its message is stored, and messages overtake each other. An answer proves nothing about a message that
+ * never arrived, and a compaction's summary answers nobody.
  */
 import type { AssistantInfo, Message } from "../host/host.js";
 import type { Notice } from "./notice.js";
@@ -10,7 +11,7 @@ import type { Outbox } from "./outbox.js";
 export class Receipts {
   readonly #outbox: Outbox;
   readonly #sessionID: string;
-  /** Messages under way that the host is known to have stored. */
+  /** User messages in the order in which they were stored, from the first that carries notices on. */
   readonly #stored = new Set<string>();
 
   constructor(sessionID: string, outbox: Outbox) {
@@ -18,11 +19,10 @@ export class Receipts {
     this.#outbox = outbox;
   }
 
-  /** The host has this message. */
+  /** The host has this user message. */
   stored(messageID: string): void {
-    if (this.#inFlight.some(({ carrier }) => carrier?.messageID === messageID)) {
-      this.#stored.add(messageID);
-    }
+    const carries = this.#inFlight.some(({ carrier }) => carrier?.messageID === messageID);
+    if (carries || this.#stored.size > 0) this.#stored.add(messageID);
   }
 
   isStored(messageID: string): boolean {
@@ -32,16 +32,14 @@ export class Receipts {
   /** Removes what this message answers; gives how many notices. */
   answeredBy(message: AssistantInfo): number {
     if (message.summary) return 0;
-    return this.#remove(({ carrier }) => {
-      const id = carrier?.messageID;
-      if (id === undefined) return false;
-      return message.parentID === id || (message.parentID > id && this.#stored.has(id));
-    });
+    const read = this.#storedUpTo(message.parentID);
+    return this.#remove(({ carrier }) => carrier !== undefined && read.has(carrier.messageID));
   }
 
   /** The same for all that is stored. */
   settle(messages: readonly Message[]): number {
-    for (const { id } of messages) this.stored(id);
+    this.#stored.clear();
+    for (const { id, role } of messages) if (role === "user") this.stored(id);
     const answers = messages.filter((message) => message.role === "assistant");
     return answers.reduce((answered, message) => answered + this.answeredBy(message), 0);
   }
@@ -50,11 +48,18 @@ export class Receipts {
     return this.#outbox.inFlight(this.#sessionID);
   }
 
+  #storedUpTo(messageID: string): Set<string> {
+    const all = [...this.#stored];
+    const position = all.indexOf(messageID);
+    // Its own event may have been lost; then its id is the best guess.
+    const read = position < 0 ? all.filter((id) => id < messageID) : all.slice(0, position);
+    return new Set([...read, messageID]);
+  }
+
   #remove(isAnswered: (notice: Notice) => boolean): number {
     const answered = this.#inFlight.filter(isAnswered);
     this.#outbox.remove(answered);
-    const left = new Set(this.#inFlight.map(({ carrier }) => carrier?.messageID));
-    for (const id of this.#stored) if (!left.has(id)) this.#stored.delete(id);
+    if (this.#inFlight.length === 0) this.#stored.clear();
     return answered.length;
   }
 }

@@ -63,13 +63,18 @@ function isLastWord({ completed, finish, error }: AssistantMessage): boolean {
   return completed && !error && finish !== undefined && finish !== "tool-calls";
 }
 
-/** The assistant's steps that answer the prompt or what followed it, oldest first; ids sort by time. */
+/**
+ * The assistant's steps that answer the prompt or what was stored after it, oldest first. Ids do not tell that
+ * order: a message may be stored later than one whose id is newer. They are the best guess for a prompt that is
+ * not stored any more.
+ */
 export function stepsOf(messages: readonly Message[], promptMessageID: string): AssistantMessage[] {
+  const start = messages.findIndex(({ id }) => id === promptMessageID);
+  const answered = new Set(messages.slice(Math.max(start, 0)).map(({ id }) => id));
   return messages.filter(
     (message): message is AssistantMessage =>
       message.role === "assistant" &&
-      message.id > promptMessageID &&
-      message.parentID >= promptMessageID,
+      (start < 0 ? message.parentID >= promptMessageID : answered.has(message.parentID)),
   );
 }
 

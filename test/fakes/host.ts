@@ -137,10 +137,9 @@ export class FakeHost implements Host {
     return this.ids.next("msg");
   }
 
+  /** The host keeps messages in the order of their coming, whatever their ids. */
   store(sessionID: string, message: Message): void {
-    const messages = this.#stored(sessionID);
-    messages.push(message);
-    messages.sort((one, other) => (one.id < other.id ? -1 : 1));
+    this.#stored(sessionID).push(message);
   }
 
   async createSession(input: Parameters<Host["createSession"]>[0]) {

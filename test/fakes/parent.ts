@@ -40,15 +40,19 @@ export class Parent {
 
   /** Our messages that no turn has read, by id. */
   get unanswered(): string[] {
+    return this.stored
+      .slice(this.#lastRead + 1)
+      .flatMap((message) =>
+        message.role === "user" && !message.real && message.text ? message.id : [],
+      );
+  }
+
+  /** Where the newest message that a turn has read is stored. */
+  get #lastRead(): number {
     const answered = this.stored.flatMap((message) =>
       message.role === "assistant" && !message.summary ? message.parentID : [],
     );
-    const last = answered.reduce((newest, id) => (id > newest ? id : newest), "");
-    return this.stored.flatMap((message) =>
-      message.role === "user" && !message.real && message.text && message.id > last
-        ? message.id
-        : [],
-    );
+    return this.stored.findLastIndex(({ id }) => answered.includes(id));
   }
 
   /** In how many stored messages these words stand, and whether a turn has read each of them. */
@@ -56,18 +60,21 @@ export class Parent {
     const carriers = this.stored.filter(
       (message) => message.role === "user" && message.text.includes(words),
     );
-    const answered = this.stored.flatMap((message) =>
-      message.role === "assistant" && !message.summary ? message.parentID : [],
-    );
-    const read = carriers.every(({ id }) => answered.some((parentID) => parentID >= id));
+    const read = carriers.every((carrier) => this.stored.indexOf(carrier) <= this.#lastRead);
     return { times: carriers.length, read: carriers.length > 0 && read };
   }
 
-  /** The user types; the host asks the hook, stores the message and runs. */
-  async types(text = "typed"): Promise<void> {
+  /**
+   * The user types; the host asks the hook, stores the message and runs. Its id may be older than the message,
+   * and another plugin may take its time between our hook and the store.
+   */
+  async types(
+    text = "typed",
+    { messageID = this.#house.host.newMessageID(), stored = Promise.resolve() } = {},
+  ): Promise<void> {
     const { host, notices } = this.#house;
-    const messageID = host.newMessageID();
     const extra = await notices.userMessage({ sessionID: this.id, messageID, typed: true });
+    await stored;
     host.addUser(this.id, { id: messageID, text: extra ? `${text}\n${extra}` : text });
     this.#house.event({ type: "user", sessionID: this.id, messageID });
     this.#start();

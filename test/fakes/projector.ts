@@ -50,8 +50,8 @@ export class Projector {
   messages(sessionID: string): Message[] {
     if (!this.exists(sessionID)) throw new HostError(`Session not found: ${sessionID}`, 404);
     const stored = [...(this.#sessions.get(sessionID)?.values() ?? [])];
-    return stored
-      .toSorted((one, other) => (one.info.id < other.info.id ? -1 : 1))
-      .flatMap(({ info, parts }) => messageOf({ info, parts: [...parts.values()] }) ?? []);
+    return stored.flatMap(
+      ({ info, parts }) => messageOf({ info, parts: [...parts.values()] }) ?? [],
+    );
   }
 }

@@ -207,6 +207,33 @@ void describe("a receipt", () => {
     assert.deepEqual(parent.told(job(0)), { times: 1, read: true });
   });
 
+  void it("is an answer to a message that was stored later, although its id is older", async () => {
+    const { house, parent, finish, prompts } = await family();
+    const messageID = house.host.newMessageID();
+    parent.step();
+    await finish(0);
+    await house.clock.advance(200);
+    assert.equal(prompts().length, 1);
+    await parent.types("meanwhile", { messageID });
+    await parent.run();
+    assert.deepEqual(house.notices.outbox.all(), []);
+    await house.clock.advance(10 * MINUTE);
+    assert.equal(house.host.prompts.filter(({ sessionID }) => sessionID === parent.id).length, 1);
+  });
+
+  void it("is the same when only the stored messages tell of it", async () => {
+    const { house, parent, finish, prompts } = await family();
+    const messageID = house.host.newMessageID();
+    parent.step();
+    await finish(0);
+    await house.clock.advance(200);
+    assert.equal(prompts().length, 1);
+    house.host.addUser(parent.id, { id: messageID, text: "meanwhile" });
+    house.host.addAssistant(parent.id);
+    await house.clock.advance(MINUTE);
+    assert.deepEqual(house.notices.outbox.all(), []);
+  });
+
   void it("that never came is asked for again with the same id and no text, ever more slowly, without end", async () => {
     const { house, parent, finish, job, prompts } = await family();
     await parent.run();
@@ -320,6 +347,22 @@ void describe("a parent whose user pressed ESC", () => {
     assert.deepEqual(house.notices.outbox.all(), []);
   });
 
+  void it("while another message of the user's waited is left alone, too", async () => {
+    const { house, parent, finish, job, prompts } = await family();
+    const running = house.host.addAssistant(parent.id, { completed: false, finish: undefined });
+    house.event({ type: "assistant", sessionID: parent.id, message: running });
+    await parent.types("one more thing");
+    const message = { ...running, error: { name: "MessageAbortedError", message: "Aborted" } };
+    house.event({ type: "assistant", sessionID: parent.id, message });
+    house.idle(parent.id);
+    await finish(0);
+    await house.clock.advance(MINUTE);
+    assert.equal(prompts().length, 0);
+    await parent.types("go on");
+    await parent.run();
+    assert.deepEqual(parent.told(job(0)), { times: 1, read: true });
+  });
+
   void it("is not stopped again by an old abort that comes late", async () => {
     const { house, parent, finish, prompts } = await family();
     parent.esc();
@@ -364,6 +407,55 @@ void describe("a message that the user types", () => {
     await house.clock.advance(MINUTE);
     assert.equal(prompts().length, 0);
     assert.deepEqual(parent.told(job(0)), { times: 1, read: true });
+  });
+
+  void it("is stored before anything of ours is sent, however long another plugin takes", async () => {
+    const { house, parent, finish, job, prompts } = await family();
+    await parent.run();
+    const stored = deferred<void>();
+    const typing = parent.types("and now", { stored: stored.promise });
+    await settle();
+    await finish(0);
+    await house.clock.advance(30_000);
+    assert.equal(prompts().length, 0);
+    stored.resolve();
+    await typing;
+    await house.clock.advance(200);
+    assert.equal(prompts().length, 1);
+    await parent.run();
+    assert.deepEqual(parent.told(job(0)), { times: 1, read: true });
+  });
+
+  void it("is stored before a message is sent that was being put into words", async () => {
+    const { house, parent, finish, prompts } = await family();
+    await parent.run();
+    await finish(0);
+    let saved = (): void => undefined;
+    house.save = () => new Promise((resolve) => (saved = resolve));
+    await house.clock.advance(200);
+    const stored = deferred<void>();
+    const typing = parent.types("and now", { stored: stored.promise });
+    await settle();
+    saved();
+    await house.clock.advance(30_000);
+    assert.equal(prompts().length, 0);
+    house.save = () => Promise.resolve();
+    stored.resolve();
+    await typing;
+    await house.clock.advance(200);
+    assert.equal(prompts().length, 1);
+  });
+
+  void it("that never arrives does not hold up the notices for more than a minute", async () => {
+    const { house, parent, finish, prompts } = await family();
+    await parent.run();
+    void parent.types("lost", { stored: new Promise(() => undefined) });
+    await settle();
+    await finish(0);
+    await house.clock.advance(MINUTE - 1);
+    assert.equal(prompts().length, 0);
+    await house.clock.advance(1);
+    assert.equal(prompts().length, 1);
   });
 
   void it("is not held up by a result that cannot be read", async () => {

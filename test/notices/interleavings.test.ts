@@ -11,7 +11,19 @@ const MINUTE = 60_000;
 const FALLIBLE = ["prompt", "session", "messages", "busySessions", "toast"] as const;
 
 type Action =
-  | { do: "launch" | "step" | "end" | "esc" | "ask" | "answer" | "compact" | "type" | "hold" }
+  | {
+      do:
+        | "launch"
+        | "step"
+        | "end"
+        | "esc"
+        | "ask"
+        | "answer"
+        | "compact"
+        | "type"
+        | "hold"
+        | "cross";
+    }
   | { do: "finish"; which: number; twice: boolean }
   | { do: "resume"; which: number }
   | { do: "wait"; milliseconds: number }
@@ -38,7 +50,18 @@ const action: fc.Arbitrary<Action> = fc.oneof(
     weight: 8,
     arbitrary: fc.record({
       do: fc.constantFrom(
-        ...(["launch", "step", "end", "esc", "ask", "answer", "compact", "type", "hold"] as const),
+        ...([
+          "launch",
+          "step",
+          "end",
+          "esc",
+          "ask",
+          "answer",
+          "compact",
+          "type",
+          "hold",
+          "cross",
+        ] as const),
       ),
     }),
   },
@@ -68,10 +91,13 @@ class World {
   readonly #children: { id: string; sessionID: string; live: boolean }[] = [];
   readonly #questions: string[] = [];
   #release: (() => void) | undefined;
+  /** Whoever uses it stores a message behind newer ones. */
+  #olderID = "";
 
   constructor(options: Partial<Options>) {
     this.house = new House({ options: { concurrency: 100, maxRunning: 100, ...options } });
     this.parent = new Parent(this.house);
+    this.#olderID = this.house.host.newMessageID();
   }
 
   async do(step: Action): Promise<void> {
@@ -108,6 +134,11 @@ class World {
       case "type":
         parent.answersPrompts = true;
         await parent.types();
+        break;
+      case "cross":
+        parent.answersPrompts = true;
+        await parent.types("crossing", { messageID: this.#olderID });
+        this.#olderID = house.host.newMessageID();
         break;
       default:
         parent[step.do]();

@@ -47,6 +47,12 @@ void describe("how a run stands", () => {
       "unanswered",
     ],
     [
+      "an answer to a message that was stored behind ours and has an older id",
+      [...old, user(PROMPT), user("msg_19"), step("msg_21", "msg_19")],
+      {},
+      "ended",
+    ],
+    [
       "an answer under way",
       [user(PROMPT), step("msg_21", PROMPT, { completed: false })],
       {},
