@@ -103,50 +103,50 @@ describe("notices to a parent", () => {
     assert.equal(timesTold(bed, parent.id, taskId), 1);
   });
 
-  bed.test(
-    "after ESC nothing restarts the parent; the user's next message takes all along",
-    async () => {
-      const { host, model } = bed;
-      const parent = await host.createSession({ title: "esc" });
-      model.scriptEvery("child after esc", [[gate("esc"), text("late result")]]);
-      model.scriptSession(parent.id, [
-        [launch("child after esc 1"), launch("child after esc 2 with other words")],
-        [text("working "), gate("never")],
-        text("I saw both."),
-      ]);
-      await host.prompt(parent.id, "start two and work");
-      await host.waitFor("message.part.delta", ({ delta }) => delta === "working ");
-      await host.abort(parent.id);
-      await host.waitIdle(parent.id);
-      const ids = jobIds(bed, parent.id);
-      const before = model.turns(parent.id).length;
-      model.open("esc");
-      for (const id of ids) {
+  for (const queued of [false, true]) {
+    const name = `child after esc, ${queued ? "queued" : "plain"}`;
+    bed.test(
+      `after ESC${queued ? " with another message queued" : ""} nothing restarts the parent; the user's next message takes all along`,
+      async () => {
+        const { host, model } = bed;
+        const parent = await host.createSession({ title: name });
+        model.scriptEvery(name, [[gate(name), text("late result")]]);
+        model.scriptSession(parent.id, [
+          [launch(`${name} 1`), launch(`${name} 2 with other words`)],
+          [text("working "), gate("never")],
+          text("I saw both."),
+        ]);
+        await host.prompt(parent.id, "start two and work");
         await host.waitFor(
-          "tui.toast.show",
-          ({ message }) => message.includes(id) || message.includes("child after esc"),
+          "message.part.delta",
+          ({ sessionID, delta }) => sessionID === parent.id && delta === "working ",
         );
-      }
-      const list = await callToolInOtherSession(ids);
-      assert.ok(list);
-      assert.equal(model.turns(parent.id).length, before);
-      const user = await host.prompt(parent.id, "and now?");
-      const request = await model.waitForRequest(
-        (each) =>
-          each.conversation === parent.id && each.index >= 0 && each.allText.includes("and now?"),
-      );
-      for (const id of ids) assert.ok(request.allText.includes(`<background_job id="${id}"`));
-      const answer = await host.waitAnswered(parent.id, user);
-      assert.equal(answer.parentID, user);
-      assert.equal(model.turns(parent.id).length, before + 1);
-
-      /** Both have ended, seen without touching the stopped parent: their sessions are idle. */
-      async function callToolInOtherSession(jobs: string[]): Promise<boolean> {
+        if (queued) await host.prompt(parent.id, "one more thing");
+        await host.abort(parent.id);
+        await host.waitIdle(parent.id);
+        const ids = jobIds(bed, parent.id);
+        const before = model.turns(parent.id).length;
+        model.open(name);
         for (const child of await host.children(parent.id)) await host.waitIdle(child.id);
-        return jobs.length === 2;
-      }
-    },
-  );
+        // Whoever ends later and is told elsewhere shows that these would have been told by now.
+        const other = await host.createSession({ title: `beside ${name}` });
+        model.script(`${name} elsewhere`, [text("done")]);
+        model.scriptSession(other.id, [launch(`${name} elsewhere`), forever(text("noted"))]);
+        await host.prompt(other.id, "start it");
+        await noticeTo(bed, other.id);
+        assert.equal(model.turns(parent.id).length, before);
+        const user = await host.prompt(parent.id, "and now?");
+        const request = await model.waitForRequest(
+          (each) =>
+            each.conversation === parent.id && each.index >= 0 && each.allText.includes("and now?"),
+        );
+        for (const id of ids) assert.ok(request.allText.includes(`<background_job id="${id}"`));
+        const answer = await host.waitAnswered(parent.id, user);
+        assert.equal(answer.parentID, user);
+        assert.equal(model.turns(parent.id).length, before + 1);
+      },
+    );
+  }
 
   bed.test("what a child says cannot leave its block", async () => {
     const { host, model } = bed;

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { describe } from "node:test";
 import { callTool, callTools } from "../../fixtures/host/index.js";
-import { gate, text, toolCall } from "../../fixtures/model/index.js";
+import { forever, gate, text, toolCall } from "../../fixtures/model/index.js";
 import { childOf, firstJob, launch, noticeTo } from "./support.js";
 import { useHost } from "./use-host.js";
 
@@ -62,6 +62,28 @@ describe("a subagent under control", () => {
       assert.ok(model.turns(child).at(-1)?.userTexts.includes("mind the gap"));
     },
   );
+
+  bed.test("completes by an answer to a message that overtook its prompt", async () => {
+    const { host, model } = bed;
+    const parent = await host.createSession({ title: "overtaken" });
+    model.script("an overtaken prompt", [
+      [text("so far "), gate("overtaken"), toolCall("glob", { pattern: "*" })],
+      text("The answer to both."),
+    ]);
+    model.scriptSession(parent.id, [launch("an overtaken prompt"), forever(text("noted"))]);
+    await host.run(parent.id, "start it");
+    const child = await childOf(bed, parent.id);
+    await host.waitFor(
+      "message.part.delta",
+      ({ sessionID, delta }) => sessionID === child && delta === "so far ",
+    );
+    // Made long before the prompt of the task, and stored after it.
+    await host.prompt(child, "and this", { messageID: "msg_000000000001AAAAAAAAAAAAAA" });
+    model.open("overtaken");
+    const notice = await noticeTo(bed, parent.id);
+    assert.match(notice, /status="completed" reason="finished"/u);
+    assert.match(notice, /^\| The answer to both\.$/mu);
+  });
 
   bed.test("may start no subagents and ask no questions at the depth limit", async () => {
     const { host, model } = bed;
