@@ -16,6 +16,7 @@ const JOBS_OF_A_KIND = 10;
 /** The first jobs start some 300 ms after the prompt, the last have ended by then. */
 const LATEST_KILL_MS = 4_000;
 const ASKED = "what became of them?";
+const LISTS = [toolCall("listBackgroundTasks", {}), toolCall("listBackgroundProcesses", {})];
 
 describe("a host that is killed while twenty jobs start, progress and end", () => {
   const bed = useHost({ pluginOptions: { concurrency: 10, toasts: false, keepEnded: 5_000 } });
@@ -70,7 +71,9 @@ async function play({ host, model }: TestBed, round: number): Promise<string> {
   const processes = Array.from({ length: JOBS_OF_A_KIND }, (_, index) =>
     toolCall("createBackgroundProcess", { command: `sleep ${short() / 1_000}; echo ${index}` }),
   );
-  model.scriptSession(id, [[...tasks, ...processes], forever(answer)]);
+  // Killed before its first request, the session must not start them when it is asked what became of them.
+  const start = (request: ModelRequest) => (isAsked(request) ? LISTS : [...tasks, ...processes]);
+  model.scriptSession(id, [start, forever(answer)]);
   await host.prompt(id, `start round ${round}`);
   // The moment itself is what is tried out: no event may choose it.
   await sleep(Math.random() * LATEST_KILL_MS);
@@ -89,9 +92,11 @@ async function announcedJobs({ host }: TestBed, sessionID: string): Promise<stri
 
 /** Asked what became of them the agent lists its jobs; everything else it only notes. */
 function answer(request: ModelRequest) {
-  const isAsked = request.messages.at(-1)?.role === "user" && request.allText.includes(ASKED);
-  const lists = [toolCall("listBackgroundTasks", {}), toolCall("listBackgroundProcesses", {})];
-  return isAsked ? lists : text("noted");
+  return isAsked(request) ? LISTS : text("noted");
+}
+
+function isAsked(request: ModelRequest): boolean {
+  return request.messages.at(-1)?.role === "user" && request.allText.includes(ASKED);
 }
 
 function listed({ model }: TestBed, sessionID: string): string {
