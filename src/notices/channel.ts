@@ -11,9 +11,10 @@ import { coerceError, type Clock, type Log, type Timer } from "../ports.js";
 import type { AssistantInfo, Host } from "../host/host.js";
 import type { IdSource } from "../host/ids.js";
 import type { Options } from "../options.js";
-import { Delivery, STORE_PATIENCE_MS } from "./delivery.js";
+import { Delivery } from "./delivery.js";
 import type { Notice } from "./notice.js";
 import type { Outbox } from "./outbox.js";
+import { ParentState } from "./parent-state.js";
 import { Receipts } from "./receipts.js";
 
 /** The merge window is at most so many times the quiet time asked for. */
@@ -44,18 +45,8 @@ export class ParentChannel {
   readonly #sessionID: string;
   readonly #receipts: Receipts;
   readonly #delivery: Delivery;
-  /** Used since this OpenCode started. */
-  #awake = false;
-  #busy = false;
-  /** The user stopped its run; only the user starts the next one. */
-  #stopped = false;
+  readonly #state = new ParentState();
   #disposed = false;
-  #lastUserMessageID = "";
-  /** That message is on its way to the store: what we sent meanwhile could be answered in its place. */
-  #userComesUntil = 0;
-  /** The step that its user stopped last. */
-  #stoppedStepID = "";
-  readonly #asked = new Set<string>();
   #timer: Timer | undefined;
   #mergingSince: number | undefined;
   #working = false;
@@ -68,41 +59,35 @@ export class ParentChannel {
     this.#deps = deps;
     this.#receipts = new Receipts(sessionID, deps.outbox);
     const receipts = this.#receipts;
-    const maySend = (): boolean =>
-      !this.#disposed &&
-      !this.#stopped &&
-      this.#asked.size === 0 &&
-      deps.clock.now() >= this.#userComesUntil;
+    const maySend = (): boolean => !this.#disposed && this.#state.maySend(deps.clock.now());
     this.#delivery = new Delivery(sessionID, { ...deps, receipts, maySend });
   }
 
   onBusy(): void {
-    this.#awake = true;
-    this.#busy = true;
+    this.#state.awake = true;
+    this.#state.busy = true;
     this.poke();
   }
 
   onIdle(): void {
-    this.#busy = false;
-    // A run that is over waits for no answer any more.
-    this.#asked.clear();
+    this.#state.ended();
     // An answer is looked for sooner than while it was busy.
     if (this.#deps.outbox.inFlight(this.#sessionID).length > 0) this.#cancelTimer();
     this.poke();
   }
 
   onAsked(requestID: string): void {
-    this.#asked.add(requestID);
+    this.#state.asked(requestID);
   }
 
   onAnswered(requestID: string): void {
-    if (this.#asked.delete(requestID)) this.poke();
+    if (this.#state.answered(requestID)) this.poke();
   }
 
   /** A user message is stored: ours among them. */
   onUser(messageID: string): void {
     this.#receipts.stored(messageID);
-    if (messageID === this.#lastUserMessageID) this.#userComesUntil = 0;
+    this.#state.stored(messageID);
     this.poke();
   }
 
@@ -114,27 +99,14 @@ export class ParentChannel {
       const sessionID = this.#sessionID;
       this.#deps.log("debug", "notices were delivered", { sessionID, notices: delivered });
     }
-    const stopped = this.#noteStop(message);
+    const stopped = this.#state.stoppedBy(message);
     this.poke();
     return stopped;
   }
 
-  #noteStop({ id, parentID, error }: AssistantInfo): boolean {
-    if (id === this.#stoppedStepID) return false;
-    if (error?.name !== "MessageAbortedError") {
-      // What the user typed after the stop is being answered.
-      if (parentID === this.#lastUserMessageID) this.#stopped = false;
-      return false;
-    }
-    this.#stoppedStepID = id;
-    const isNews = !this.#stopped;
-    this.#stopped = true;
-    return isNews;
-  }
-
   /** A tool call or a launch comes from it: somebody works in this session. */
   onUsed(): void {
-    this.#awake = true;
+    this.#state.awake = true;
   }
 
   /**
@@ -144,11 +116,7 @@ export class ParentChannel {
    */
   async ride(messageID: string, known: Promise<void>): Promise<string | undefined> {
     const { outbox, clock, log } = this.#deps;
-    this.#awake = true;
-    this.#busy = true;
-    this.#stopped = false;
-    this.#lastUserMessageID = messageID;
-    this.#userComesUntil = clock.now() + STORE_PATIENCE_MS;
+    this.#state.userComes(messageID, clock.now());
     this.#mergingSince = undefined;
     this.#cancelTimer();
     await known;
@@ -170,20 +138,20 @@ export class ParentChannel {
   /** Does what can be done now: sends, waits, or looks for an answer. */
   poke(): void {
     const { outbox, options, clock } = this.#deps;
-    if (this.#working || !this.#awake || this.#stopped || this.#disposed) return;
+    if (this.#working || !this.#state.awake || this.#state.stopped || this.#disposed) return;
     if (outbox.inFlight(this.#sessionID).length > 0) {
       this.#awaitReceipt();
       return;
     }
     const notices = outbox.deliverable(this.#sessionID);
-    if (notices.length === 0 || this.#asked.size > 0) return;
+    if (notices.length === 0 || this.#state.isAsked) return;
     if (!this.#deps.mayWake(this.#sessionID, notices)) return;
     const newest = Math.max(...notices.map(({ createdAt }) => createdAt.getTime()));
     const now = clock.now();
     this.#mergingSince ??= now;
     const quietUntil = Math.max(newest, this.#mergingSince) + options.mergeMilliseconds;
     const latest = this.#mergingSince + MERGE_STRETCH * options.mergeMilliseconds;
-    const free = Math.max(this.#retryAt, this.#userComesUntil);
+    const free = Math.max(this.#retryAt, this.#state.freeAt);
     const due = Math.max(Math.min(quietUntil, latest), free) - now;
     this.#cancelTimer();
     this.#timer = clock.after(Math.max(0, due), () => {
@@ -226,12 +194,12 @@ export class ParentChannel {
 
   #awaitReceipt(): void {
     if (this.#timer) return;
-    const pause = this.#busy ? BUSY_RECEIPT_MS : this.#pause();
+    const pause = this.#state.busy ? BUSY_RECEIPT_MS : this.#pause();
     this.#timer = this.#deps.clock.after(pause, () => {
       this.#timer = undefined;
       this.#work("confirm", async () => {
         const { busy, answered } = await this.#delivery.confirm();
-        this.#busy = busy;
+        this.#state.busy = busy;
         if (answered > 0) this.#works();
         else if (!busy) this.#backOff();
       });

@@ -8,10 +8,9 @@ import type { IdSource } from "../host/ids.js";
 import { latestRealUserMessage } from "../host/latest-user.js";
 import type { Notice } from "./notice.js";
 import type { Carrier, Outbox } from "./outbox.js";
+import { STORE_PATIENCE_MS } from "./parent-state.js";
 import type { Receipts } from "./receipts.js";
 
-/** A user's message may take so long from our hook to the host's store: other plugins come after us. */
-export const STORE_PATIENCE_MS = 60_000;
 /** Nobody waits for a message of ours, so a result that cannot be read is worth another try. */
 const EXCERPT_TRIES = 3;
 

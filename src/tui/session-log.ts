@@ -113,11 +113,16 @@ class Messages {
   }
 
   all() {
-    return [...this.#infos.values()].toSorted(byID).map((info) => ({
+    return [...this.#infos.values()].toSorted(asStored).map((info) => ({
       info,
       parts: [...(this.#parts.get(info.id)?.values() ?? [])].toSorted(byID),
     }));
   }
+}
+
+/** As the host orders them: an id is made before its message is stored. */
+function asStored(a: Message, b: Message): number {
+  return a.time.created - b.time.created || byID(a, b);
 }
 
 function byID(a: { id: string }, b: { id: string }): number {

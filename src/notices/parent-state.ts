@@ -1,0 +1,77 @@
+/**
+ * What is known of a parent session: whether it works, whether its user has stopped it or is asked something, and
+ * whether a message of the user is on its way. Says when something of ours may be sent; sends nothing.
+ */
+import type { AssistantInfo } from "../host/host.js";
+
+/** A user's message may take so long from our hook to the host's store: other plugins come after us. */
+export const STORE_PATIENCE_MS = 60_000;
+
+export class ParentState {
+  /** Used since this OpenCode started. */
+  awake = false;
+  busy = false;
+  /** The user stopped its run; only the user starts the next one. */
+  stopped = false;
+  readonly #asked = new Set<string>();
+  #lastUserMessageID = "";
+  /** Until then that message is awaited: what we sent meanwhile could be answered in its place. */
+  #userComesUntil = 0;
+  #stoppedStepID = "";
+
+  /** Not before this time, in milliseconds. */
+  get freeAt(): number {
+    return this.#userComesUntil;
+  }
+
+  /** It waits for an answer of its user. */
+  get isAsked(): boolean {
+    return this.#asked.size > 0;
+  }
+
+  maySend(now: number): boolean {
+    return !this.stopped && !this.isAsked && now >= this.#userComesUntil;
+  }
+
+  asked(requestID: string): void {
+    this.#asked.add(requestID);
+  }
+
+  /** False when it is not known to be asked this. */
+  answered(requestID: string): boolean {
+    return this.#asked.delete(requestID);
+  }
+
+  ended(): void {
+    this.busy = false;
+    // A run that is over waits for no answer any more.
+    this.#asked.clear();
+  }
+
+  /** The user has typed; the message is about to be stored. */
+  userComes(messageID: string, now: number): void {
+    this.awake = true;
+    this.busy = true;
+    this.stopped = false;
+    this.#lastUserMessageID = messageID;
+    this.#userComesUntil = now + STORE_PATIENCE_MS;
+  }
+
+  stored(messageID: string): void {
+    if (messageID === this.#lastUserMessageID) this.#userComesUntil = 0;
+  }
+
+  /** True when the user has just stopped the run that this step belongs to. */
+  stoppedBy({ id, parentID, error }: AssistantInfo): boolean {
+    if (id === this.#stoppedStepID) return false;
+    if (error?.name !== "MessageAbortedError") {
+      // What the user typed after the stop is being answered.
+      if (parentID === this.#lastUserMessageID) this.stopped = false;
+      return false;
+    }
+    this.#stoppedStepID = id;
+    const isNews = !this.stopped;
+    this.stopped = true;
+    return isNews;
+  }
+}
