@@ -45,7 +45,10 @@ void describe("a terminal with running processes", { skip }, () => {
         await end(tui.terminal);
         assert.deepEqual(await tui.survivors(5_000), []);
         const ends = (await tui.jobs()).map(({ status, endReason }) => `${status} ${endReason}`);
-        assert.deepEqual(ends, COMMANDS.map(() => "cancelled host_exit"));
+        assert.deepEqual(
+          ends,
+          COMMANDS.map(() => "cancelled host_exit"),
+        );
       } finally {
         await tui.end();
       }
