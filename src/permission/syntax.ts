@@ -31,8 +31,10 @@ let runtime: Promise<TreeSitter> | undefined;
 async function startRuntime(path: string): Promise<TreeSitter> {
   const wasmBinary = await readFile(path);
   const treeSitter = await import("web-tree-sitter");
+  // It would print what it throws as well, and the console belongs to the terminal UI.
+  const quiet = { print: () => undefined, printErr: () => undefined };
   // The path goes along with the bytes: without it the library looks for a file of its own.
-  await treeSitter.Parser.init({ wasmBinary, locateFile: () => path });
+  await treeSitter.Parser.init({ wasmBinary, locateFile: () => path, ...quiet });
   return treeSitter;
 }
 

@@ -1,5 +1,6 @@
 /** Regular expressions that come from a model: what is one, and what is said of one that is not. */
 import { UserError } from "../ports.js";
+import { oneLine } from "../text.js";
 
 /** Milliseconds that matching may take for one question. */
 export const PATTERN_LIMIT = 200;
@@ -24,6 +25,9 @@ export function checkPattern(field: string, pattern: string): void {
     RegExp(pattern);
   } catch (thrown) {
     const reason = thrown instanceof Error ? thrown.message : String(thrown);
-    throw new UserError(`${field}: expected a JavaScript regular expression: ${reason}`);
+    const got = JSON.stringify(pattern.slice(0, 100));
+    throw new UserError(
+      `${field}: expected a JavaScript regular expression, got ${got} (${oneLine(reason, 200)})`,
+    );
   }
 }

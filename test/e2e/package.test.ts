@@ -1,9 +1,9 @@
 /** The packed package, installed as a user installs it: alone, in Node, in Bun and in a real OpenCode. */
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { after, describe, test } from "node:test";
 import { z } from "zod";
 import { callTool, OPENCODE_BINARY, PACKAGE_ROOT } from "../../fixtures/host/index.js";
@@ -11,6 +11,31 @@ import { useHost } from "./use-host.js";
 
 const MOST_BYTES = 2.5 * 1_024 ** 2;
 const packed = z.array(z.object({ filename: z.string(), unpackedSize: z.number() }));
+
+/** Each wrong line is one because the types are known: were they `any`, it would be right. */
+const CONSUMER = `
+  import plugin from "opencode-background-manager";
+  import same from "opencode-background-manager/server";
+  import { openBackground, type Job, type Options } from "opencode-background-manager/manager";
+  import { createOpencodeClient } from "@opencode-ai/sdk";
+  import type { PluginModule } from "@opencode-ai/plugin";
+
+  export const both: PluginModule[] = [plugin, same];
+  export async function use(job: Job, options: Options) {
+    const most: number = options.maxRunning;
+    // @ts-expect-error
+    options.wake = "sometimes";
+    // @ts-expect-error
+    job.nothing;
+    // @ts-expect-error
+    plugin.nothing;
+    const client = createOpencodeClient({ baseUrl: "http://127.0.0.1" });
+    const { tasks, dispose } = openBackground({ client, directory: "/", options: { most } });
+    // @ts-expect-error
+    await tasks.launch({ prompt: 7 });
+    await dispose();
+  }
+`;
 
 describe("the packed package", () => {
   const folder = mkdtempSync(join(tmpdir(), "packed-"));
@@ -27,6 +52,35 @@ describe("the packed package", () => {
     const listed = run("npm", ["ls", "--all", "--parseable"], folder).trim().split("\n");
     assert.equal(listed.length, 2, listed.join("\n"));
   });
+
+  test("has exports and types that resolve", () => {
+    const file = join(folder, tarball.filename);
+    const bin = join(PACKAGE_ROOT, "node_modules/.bin");
+    run(join(bin, "publint"), ["--strict", file], folder);
+    run(join(bin, "attw"), [file, "--profile", "esm-only"], folder);
+  });
+
+  for (const [module, resolution] of [
+    ["NodeNext", "NodeNext"],
+    ["ESNext", "Bundler"],
+  ] as const) {
+    test(`has types for a consumer with ${resolution}`, () => {
+      const modules = join(PACKAGE_ROOT, "node_modules");
+      const consumer = join(folder, resolution);
+      // What the README tells those who want types to install; symbolic links, for there is no network.
+      for (const name of ["zod", "@opencode-ai/sdk", "@opencode-ai/plugin", "@types/node"]) {
+        const link = join(consumer, "node_modules", name);
+        mkdirSync(dirname(link), { recursive: true });
+        symlinkSync(join(modules, name), link);
+      }
+      symlinkSync(installed, join(consumer, "node_modules/opencode-background-manager"));
+      writeFileSync(join(consumer, "package.json"), '{ "type": "module" }');
+      writeFileSync(join(consumer, "consumer.ts"), CONSUMER);
+      const as = ["--module", module, "--moduleResolution", resolution, "--preserveSymlinks"];
+      const strict = ["--strict", "--noEmit", "--skipLibCheck", "--target", "es2023"];
+      run(join(modules, ".bin/tsc"), [...strict, ...as, "consumer.ts"], consumer);
+    });
+  }
 
   const program = join(folder, "smoke.mjs");
   writeFileSync(

@@ -70,7 +70,10 @@ test("wrong arguments are refused in one line that names the field, and nothing 
       [{ cwd: file }, /^cwd: expected a folder, got /],
       [{ env: { "A=B": "x" } }, /^env: expected names without = and zero bytes, got "A=B"$/],
       [{ env: { A: "secret\0" } }, /^env: the value of A holds a zero byte$/],
-      [{ notifyPattern: "(" }, /^notifyPattern: expected a JavaScript regular expression: /],
+      [
+        { notifyPattern: "(" },
+        /^notifyPattern: expected a JavaScript regular expression, got "\(" \(Invalid/,
+      ],
       [{ readyPattern: "" }, /^readyPattern: expected a regular expression, got ""$/],
       [
         { readyPattern: "x".repeat(600) },

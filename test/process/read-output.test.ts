@@ -301,7 +301,7 @@ test("grep that finds nothing says in how much", async () => {
 test("a pattern that is none, or too long, is refused before anything is read", async () => {
   const output = new Output().out("a\n");
   const refused: [string | undefined, RegExp][] = [
-    ["(", /^UserError: pattern: expected a JavaScript regular expression: /],
+    ["(", /^UserError: pattern: expected a JavaScript regular expression, got "\(" \(Invalid/],
     ["", /^UserError: pattern: /],
     [undefined, /^UserError: pattern: mode grep needs one/],
     ["a".repeat(513), /^UserError: pattern: expected at most 512 characters, got 513/],

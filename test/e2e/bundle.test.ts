@@ -1,0 +1,39 @@
+/** What the built files may not hold: they run in Node as well, and the console belongs to the terminal UI. */
+import assert from "node:assert/strict";
+import { readdirSync, readFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { describe, test } from "node:test";
+import { BUILT_PLUGIN } from "../../fixtures/host/index.js";
+
+const DIST = dirname(BUILT_PLUGIN);
+/** The command line has a console of its own; it must run in Node all the same. */
+const COMMAND_LINE = "cli.js";
+const files = readdirSync(DIST, { recursive: true, encoding: "utf8" }).filter((name) =>
+  name.endsWith(".js"),
+);
+
+describe("the built files", () => {
+  for (const name of files) {
+    const text = readFileSync(join(DIST, name), "utf8");
+    test(`${name} needs nothing of Bun`, () => {
+      assert.doesNotMatch(text, /["'`]bun(?::[\w/]+)?["'`]/u);
+      assert.doesNotMatch(text, /\bBun\b/u);
+    });
+    if (name === COMMAND_LINE) continue;
+    test(`${name} prints nothing`, () => {
+      assert.doesNotMatch(text, /\bprocess\s*\.\s*(?:stdout|stderr)\b/u);
+      // web-tree-sitter prints through what it is given; see the test of a broken one in ../permission.
+      if (!name.startsWith("web-tree-sitter-")) assert.doesNotMatch(text, /\bconsole\b/u);
+    });
+  }
+
+  test("are all that the package's entries and the first request need", () => {
+    for (const entry of ["index.js", "manager.js", "tui/index.js", COMMAND_LINE]) {
+      assert.ok(files.includes(entry), entry);
+    }
+    const imported = files.flatMap((name) => [
+      ...readFileSync(join(DIST, name), "utf8").matchAll(/(?:from|import\()\s*"\.\/([^"]+)"/gu),
+    ]);
+    for (const [, name = ""] of imported) assert.ok(files.includes(name), name);
+  });
+});
