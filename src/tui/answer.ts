@@ -4,6 +4,7 @@ import type { QuestionInfo } from "@opencode-ai/sdk/v2";
 import { coerceError } from "../ports.js";
 import { clean, fit } from "./cells.js";
 import { dialogWidth, openDialog, type ViewContext } from "./context.js";
+import type { Element } from "./element.js";
 import type { ShownJob } from "./shown-job.js";
 
 export function answerRequest(context: ViewContext, { job, directory }: ShownJob): void {
@@ -68,6 +69,15 @@ function askOne(context: ViewContext, question: QuestionInfo): Promise<string[] 
   const { api } = context;
   const chosen = new Set<string>();
   return new Promise((resolve) => {
+    let latest = 0;
+    // The host says of a dialog that it was closed also when the next one takes its place.
+    const show = (render: () => Element) => {
+      latest += 1;
+      const opened = latest;
+      openDialog(context, render, () => {
+        if (opened === latest) resolve(undefined);
+      });
+    };
     const open = () => {
       const options = question.options.map(({ label, description }) => ({
         value: label,
@@ -76,40 +86,34 @@ function askOne(context: ViewContext, question: QuestionInfo): Promise<string[] 
       }));
       const own = { value: OWN, title: "Write an answer", description: "" };
       const done = { value: DONE, title: `Send (${chosen.size} chosen)`, description: "" };
-      openDialog(
-        context,
-        () =>
-          createComponent(api.ui.DialogSelect<string>, {
-            title: fit(clean(question.question), dialogWidth(context)),
-            placeholder: "Your answer",
-            options: [
-              ...options,
-              ...(question.custom === false ? [] : [own]),
-              ...(question.multiple ? [done] : []),
-            ],
-            onSelect: ({ value }) => {
-              if (value === OWN) write();
-              else if (value === DONE) resolve([...chosen]);
-              else if (!question.multiple) resolve([value]);
-              else {
-                if (!chosen.delete(value)) chosen.add(value);
-                open();
-              }
-            },
-          }),
-        () => resolve(undefined),
+      show(() =>
+        createComponent(api.ui.DialogSelect<string>, {
+          title: fit(clean(question.question), dialogWidth(context)),
+          placeholder: "Your answer",
+          options: [
+            ...options,
+            ...(question.custom === false ? [] : [own]),
+            ...(question.multiple ? [done] : []),
+          ],
+          onSelect: ({ value }) => {
+            if (value === OWN) write();
+            else if (value === DONE) resolve([...chosen]);
+            else if (!question.multiple) resolve([value]);
+            else {
+              if (!chosen.delete(value)) chosen.add(value);
+              open();
+            }
+          },
+        }),
       );
     };
     const write = () =>
-      openDialog(
-        context,
-        () =>
-          createComponent(api.ui.DialogPrompt, {
-            title: fit(clean(question.question), dialogWidth(context)),
-            placeholder: "Your answer",
-            onConfirm: (value) => resolve([...chosen, value]),
-          }),
-        () => resolve(undefined),
+      show(() =>
+        createComponent(api.ui.DialogPrompt, {
+          title: fit(clean(question.question), dialogWidth(context)),
+          placeholder: "Your answer",
+          onConfirm: (value) => resolve([...chosen, value]),
+        }),
       );
     open();
   });

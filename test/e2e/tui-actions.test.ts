@@ -1,0 +1,166 @@
+// What a person does to a job in the terminal reaches the server that runs it: a subagent is cancelled, a
+// permission refused, a question answered with more than one word. The terminal is attached to a server, so that
+// both are seen: the keys and the screen here, the events and records there.
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { after, before, describe, test } from "node:test";
+import { callTool, startHost, type Host } from "../../fixtures/host/index.js";
+import { gate, ScriptedModel, text, toolCall, type Step } from "../../fixtures/model/index.js";
+import { aSubagent, writeStateFolder } from "../../fixtures/tui/jobs.js";
+import { chooseAction, searchDialog } from "../../fixtures/tui/keys.js";
+import { noTerminalReason, type Terminal } from "../../fixtures/tui/terminal.js";
+import { startTui, type Tui } from "../../fixtures/tui/tui.js";
+import type { Job } from "../../src/jobs/job.js";
+import { readInstances } from "../../src/store/read-state.js";
+import { noticeTo } from "./support.js";
+
+const skip = (await noTerminalReason()) ?? false;
+const options = { timeout: 120_000 };
+
+void describe("in the terminal", { skip }, () => {
+  let model: ScriptedModel | undefined;
+  let host: Host | undefined;
+  let tui: Tui | undefined;
+  let session = "";
+
+  before(async () => {
+    model = await ScriptedModel.start();
+    const config = { permission: { bash: { "*": "allow", "rm *": "ask" } } };
+    host = await startHost({ model, config });
+    session = (await host.createSession({ title: "Attached" })).id;
+    const args = ["attach", host.url, "--dir", host.project, "--session", session];
+    tui = await startTui({ model, project: host.project, plugins: [], args });
+  }, options);
+  after(async () => {
+    try {
+      await tui?.end();
+      await host?.dispose();
+    } finally {
+      await model?.close();
+    }
+  }, options);
+
+  const bed = (): { host: Host; model: ScriptedModel; terminal: Terminal } => {
+    if (!host || !model || !tui) throw new Error("there is no terminal");
+    return { host, model, terminal: tui.terminal };
+  };
+  const root = () => join(bed().host.state, "state", "opencode", "background");
+  const job = async (name: string): Promise<Job> => {
+    const jobs = (await readInstances(root())).flatMap((view) => view.jobs);
+    const found = jobs.find((each) => each.name === name);
+    assert.ok(found, `a job named ${name}`);
+    return found;
+  };
+  /** A subagent whose run is these steps; its child's id. */
+  const start = async (name: string, steps: readonly Step[]): Promise<string> => {
+    const { host, model } = bed();
+    const from = host.events.cursor;
+    model.script(`the work of ${name}`, steps);
+    const task = { description: name, prompt: `the work of ${name}`, agent: "general" };
+    await callTool(host, model, session, "createBackgroundTask", task);
+    const isChild = ({ info }: { info: { parentID?: string } }) => info.parentID === session;
+    const { properties } = await host.waitFor("session.created", isChild, { from });
+    return properties.sessionID;
+  };
+
+  test(
+    "a subagent is cancelled, once it was confirmed, and its parent is told",
+    options,
+    async () => {
+      const { host, model, terminal } = bed();
+      const child = await start("Count sheep", [[text("one, two "), gate("never")]]);
+      const run = await model.waitForRequest((request) => request.conversation === child);
+
+      await chooseAction(terminal, "Count sheep", "Cancel");
+      await terminal.waitFor(/Cancel this subagent\?/);
+      await terminal.press("Escape");
+      await terminal.waitGone(/Cancel this subagent\?/);
+      assert.equal((await job("Count sheep")).status, "running");
+      assert.equal(run.end, undefined);
+
+      await chooseAction(terminal, "Count sheep", "Cancel");
+      await terminal.waitFor(/Cancel this subagent\?/);
+      await terminal.press("Enter");
+      await terminal.waitFor(/■ Count sheep +cancelled/);
+      assert.equal(await run.ended, "aborted");
+      const ended = await job("Count sheep");
+      assert.equal(`${ended.status} ${ended.endReason}`, "cancelled cancelled_by_user");
+      // Not the agent did this: it must hear of it, with what there is of the work.
+      const notice = await noticeTo(bed(), session, /Count sheep/u);
+      assert.match(notice, /status="cancelled" reason="cancelled_by_user"/u);
+      assert.match(notice, /^\| one, two$/mu);
+      const { data } = await host.client.session.status();
+      assert.equal(data?.[child], undefined);
+    },
+  );
+
+  test("a refused permission reaches the subagent", options, async () => {
+    const { host, terminal } = bed();
+    const bash = toolCall("bash", { command: "rm -rf src", description: "Remove it" });
+    const child = await start("Tidy up", [bash, text("I may not.")]);
+    await terminal.waitFor(/▲ Tidy up[^]*permission: bash: rm -rf src/);
+    await chooseAction(terminal, "Tidy up", "Answer");
+    await terminal.waitFor(/Permission: bash: rm -rf src/);
+    await searchDialog(terminal, "How to answer", "Reject");
+    await terminal.press("Enter");
+    const { properties } = await host.waitFor(
+      "permission.replied",
+      (reply) => reply.sessionID === child,
+    );
+    assert.equal(properties.reply, "reject");
+    await terminal.waitGone(/▲ Tidy up/);
+    assert.equal((await job("Tidy up")).blockedOn, undefined);
+  });
+
+  test("a question stays open when it is left, and takes several answers", options, async () => {
+    const { host, model, terminal } = bed();
+    const colour = (label: string) => ({ label, description: "" });
+    const asks = {
+      question: "Which colours?",
+      header: "Colours",
+      options: ["Red", "Blue", "Green"].map(colour),
+      multiple: true,
+    };
+    // No subagent of ours may ask, so a session asks that a record names as its own.
+    const asking = await host.createSession({ title: "Asking" });
+    model.scriptSession(asking.id, [toolCall("question", { questions: [asks] }), text("Thanks.")]);
+    await host.prompt(asking.id, "ask me");
+    const { properties } = await host.waitFor("question.asked");
+    const project = await host.client.project.current({}, { throwOnError: true });
+    const blockedOn = {
+      kind: "question",
+      what: asks.question,
+      since: new Date(),
+      sessionID: asking.id,
+      requestID: properties.id,
+    } as const;
+    const ids = { parentSessionID: session, rootSessionID: session };
+    const where = { root: root(), projectID: project.data.id, directory: host.project };
+    writeStateFolder(where, [aSubagent({ name: "Paint it", ...ids, blockedOn })]);
+    await terminal.waitFor(/▲ Paint it[^]*question: Which colours\?/);
+
+    await chooseAction(terminal, "Paint it", "Answer");
+    await terminal.waitFor(/Which colours\?[^]*Send \(0 chosen\)/);
+    await terminal.press("Escape");
+    await terminal.waitGone(/Send \(0 chosen\)/);
+    const { data: open } = await host.client.question.list({}, { throwOnError: true });
+    assert.deepEqual(
+      open.map(({ id }) => id),
+      [properties.id],
+    );
+
+    await chooseAction(terminal, "Paint it", "Answer");
+    await terminal.waitFor(/Send \(0 chosen\)/);
+    await searchDialog(terminal, "Your answer", "Blue");
+    await terminal.press("Enter");
+    await terminal.waitFor(/✓ Blue[^]*Send \(1 chosen\)/);
+    await searchDialog(terminal, "Your answer", "Write");
+    await terminal.press("Enter");
+    await terminal.waitGone(/Send \(1 chosen\)/);
+    await terminal.type("a dark violet");
+    await terminal.waitFor(/a dark violet/);
+    await terminal.press("Enter");
+    const { properties: replied } = await host.waitFor("question.replied");
+    assert.deepEqual(replied.answers, [["Blue", "a dark violet"]]);
+  });
+});
