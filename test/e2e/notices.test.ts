@@ -1,13 +1,118 @@
 /** Each notice once, at the right moment, as what it is: on a real host, with a model that shows what it was shown. */
 import assert from "node:assert/strict";
-import { cpSync, mkdtempSync, rmSync } from "node:fs";
+import { cpSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { after, describe } from "node:test";
-import { BUILT_PLUGIN, callTool } from "../../fixtures/host/index.js";
-import { forever, gate, text, toolCall } from "../../fixtures/model/index.js";
-import { firstJob, HEADER, jobIds, launch, noticesIn, noticeTo, timesTold } from "./support.js";
+import { BUILT_PLUGIN, callTool, type Host } from "../../fixtures/host/index.js";
+import { forever, gate, text, toolCall, type Step } from "../../fixtures/model/index.js";
+import {
+  firstJob,
+  HEADER,
+  jobIds,
+  launch,
+  noticesIn,
+  noticeTo,
+  timesTold,
+  type TestBed,
+} from "./support.js";
 import { useHost } from "./use-host.js";
+
+/** Resolves once the notice is stored in the session. */
+async function stored({ host }: TestBed, sessionID: string): Promise<void> {
+  await host.waitFor(
+    "message.part.updated",
+    ({ part }) =>
+      part.sessionID === sessionID && part.type === "text" && part.text.includes(HEADER),
+  );
+}
+
+interface Release {
+  /** The parent is in its state; gives what `go` needs. */
+  readonly ready: (bed: TestBed, sessionID: string, name: string) => Promise<string>;
+  /** Lets it go on, once the notice is where it has to be by then. */
+  readonly go: (bed: TestBed, sessionID: string, held: string) => Promise<void>;
+}
+
+/** What a parent does when its children end, and how many turns it may take from there on. */
+const STATES: Record<
+  string,
+  {
+    readonly steps: (host: Host, name: string) => readonly Step[];
+    readonly turns: number;
+    release: Release;
+  }
+> = {
+  "is idle": {
+    steps: () => [text("started")],
+    turns: 1,
+    release: {
+      ready: async ({ host }, sessionID) => {
+        await host.waitIdle(sessionID);
+        return "";
+      },
+      go: stored,
+    },
+  },
+  streams: {
+    steps: (_, name) => [[text("working "), gate(`${name} parent`), text("on")]],
+    turns: 1,
+    release: {
+      ready: async ({ host }, sessionID, name) => {
+        await host.waitFor(
+          "message.part.delta",
+          (part) => part.sessionID === sessionID && part.delta === "working ",
+        );
+        return `${name} parent`;
+      },
+      go: async (bed, sessionID, held) => {
+        await stored(bed, sessionID);
+        bed.model.open(held);
+      },
+    },
+  },
+  "runs a tool": {
+    steps: ({ project }) => [
+      toolCall("bash", {
+        command: `until [ -e ${project}/go ]; do sleep 0.1; done; rm ${project}/go`,
+        description: "waits",
+      }),
+    ],
+    turns: 1,
+    release: {
+      ready: async ({ host }, sessionID) => {
+        await host.waitFor(
+          "message.part.updated",
+          ({ part }) =>
+            part.sessionID === sessionID &&
+            part.type === "tool" &&
+            part.tool === "bash" &&
+            part.state.status === "running",
+        );
+        return join(host.project, "go");
+      },
+      go: async (bed, sessionID, held) => {
+        await stored(bed, sessionID);
+        writeFileSync(held, "");
+      },
+    },
+  },
+  "waits for a permission": {
+    steps: () => [toolCall("bash", { command: "echo ok", description: "x" })],
+    // The step after the answer, and the one that reads the notice.
+    turns: 2,
+    release: {
+      ready: async ({ host }, sessionID) => {
+        const asked = await host.waitFor(
+          "permission.asked",
+          (permission) => permission.sessionID === sessionID,
+        );
+        return asked.properties.id;
+      },
+      go: async ({ host }, _, held) => host.answerPermission(held, "once"),
+    },
+  },
+};
 
 describe("ends that come together", () => {
   // How far apart they come depends on the machine: the window is wide here, and exact in the unit tests.
@@ -15,64 +120,53 @@ describe("ends that come together", () => {
     pluginOptions: { concurrency: 30, maxRunning: 30, mergeMilliseconds: 2_000 },
   });
 
-  for (const count of [3, 30]) {
-    bed.test(`${count} children that end together are one notice and one turn`, async () => {
-      const { host, model } = bed;
-      const parent = await host.createSession({ title: `${count} together` });
-      const name = `${count} together`;
-      model.scriptEvery(name, [[gate(name), text("done")]]);
-      const launches = Array.from({ length: count }, (_, index) => launch(`${name}: ${index}`));
-      model.scriptSession(parent.id, [launches, text("started"), forever(text("noted"))]);
-      await host.run(parent.id, "start them");
-      const ids = jobIds(bed, parent.id);
-      assert.equal(ids.length, count);
-      await model.waitForRequest(
-        () => model.requests.filter((each) => each.firstUserText.startsWith(name)).length === count,
+  for (const [state, { steps, turns, release }] of Object.entries(STATES)) {
+    for (const count of [3, 30]) {
+      const name = `${count} together, ${state}`;
+      bed.test(
+        `${count} children that end together while the parent ${state}: one notice`,
+        async () => {
+          const { host, model } = bed;
+          const permission =
+            state === "waits for a permission"
+              ? [{ permission: "bash", pattern: "*", action: "ask" as const }]
+              : [];
+          const parent = await host.createSession({ title: name, permission });
+          model.scriptEvery(name, [[gate(name), text("done")]]);
+          const launches = Array.from({ length: count }, (_, index) => launch(`${name}: ${index}`));
+          model.scriptSession(parent.id, [launches, ...steps(host, name), forever(text("noted"))]);
+          await host.prompt(parent.id, "start them");
+          await model.waitForRequest(
+            () =>
+              model.requests.filter((each) => each.firstUserText.startsWith(name)).length === count,
+          );
+          const held = await release.ready(bed, parent.id, name);
+          const ids = jobIds(bed, parent.id);
+          assert.equal(ids.length, count);
+          const from = model.cursor;
+          model.open(name);
+          for (const child of await host.children(parent.id)) await host.waitIdle(child.id);
+          await release.go(bed, parent.id, held);
+          await model.waitForRequest(
+            (each) =>
+              each.conversation === parent.id &&
+              ids.every((id) => each.allText.includes(`<background_job id="${id}"`)),
+            { from },
+          );
+          await host.waitIdle(parent.id);
+          const taken = model.turns(parent.id).filter((turn) => turn.index >= from).length;
+          assert.ok(taken <= turns, `${taken} turns for ${count} ends`);
+          const last = model.turns(parent.id).at(-1);
+          assert.equal(last && noticesIn(last).length, 1);
+          for (const id of ids) assert.equal(timesTold(bed, parent.id, id), 1);
+        },
       );
-      const from = model.cursor;
-      model.open(name);
-      const all = await model.waitForRequest(
-        (each) =>
-          each.conversation === parent.id &&
-          ids.every((id) => each.allText.includes(`<background_job id="${id}"`)),
-        { from },
-      );
-      assert.ok(all);
-      const turns = model.turns(parent.id).filter((turn) => turn.index >= from);
-      assert.equal(turns.length, 1, `${turns.length} turns for ${count} ends`);
-      for (const id of ids) assert.equal(timesTold(bed, parent.id, id), 1);
-    });
+    }
   }
 });
 
 describe("notices to a parent", () => {
   const bed = useHost();
-
-  bed.test("a parent that runs a tool is told at its next step, within the same run", async () => {
-    const { host, model } = bed;
-    const parent = await host.createSession({ title: "busy" });
-    model.script("child of a busy parent", [text("child is done")]);
-    model.scriptSession(parent.id, [
-      launch("child of a busy parent"),
-      [gate("parent streams"), toolCall("bash", { command: "echo step", description: "x" })],
-      text("end of the run"),
-    ]);
-    const user = await host.prompt(parent.id, "start and go on");
-    const stored = await host.waitFor(
-      "message.part.updated",
-      ({ part }) =>
-        part.sessionID === parent.id && part.type === "text" && part.text.includes(HEADER),
-    );
-    assert.ok(stored.properties.part.type === "text" && stored.properties.part.synthetic);
-    model.open("parent streams");
-    const request = await model.waitForRequest(
-      (each) => each.conversation === parent.id && noticesIn(each).length > 0,
-    );
-    assert.match(noticesIn(request).join(), /child is done/u);
-    await host.waitIdle(parent.id);
-    assert.ok(user);
-    assert.equal(model.turns(parent.id).length, 3);
-  });
 
   bed.test("a parent that waits for a permission is told after the answer", async () => {
     const { host, model } = bed;

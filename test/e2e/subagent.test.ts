@@ -2,10 +2,9 @@
 import assert from "node:assert/strict";
 import { describe } from "node:test";
 import { callTool } from "../../fixtures/host/index.js";
-import { gate, httpError, text, toolCall, type ModelRequest } from "../../fixtures/model/index.js";
-import { useHost, type Bed } from "./use-host.js";
-
-const HEADER = "[Automatic event from the background manager.";
+import { gate, httpError, text, toolCall } from "../../fixtures/model/index.js";
+import { firstJob, launch, noticeTo } from "./support.js";
+import { useHost } from "./use-host.js";
 
 describe("a subagent on a real host", () => {
   const bed = useHost();
@@ -24,7 +23,7 @@ describe("a subagent on a real host", () => {
       text("Thank you, child."),
     ]);
     await host.run(parent.id, "please research");
-    const id = taskId(bed, parent.id);
+    const id = firstJob(bed, parent.id);
     model.open("two calls");
     const notice = await noticeTo(bed, parent.id);
     assert.match(
@@ -95,26 +94,3 @@ describe("a subagent on a real host", () => {
     assert.equal(last?.model.modelID, "m2");
   });
 });
-
-function launch(prompt: string) {
-  return toolCall("createBackgroundTask", { description: prompt, prompt, agent: "general" });
-}
-
-function taskId({ model }: Bed, sessionID: string): string {
-  const answers = model.turns(sessionID).flatMap((turn) => turn.toolResults);
-  const id = /bg_\w{10}/u.exec(answers.join("\n"))?.[0];
-  assert.ok(id, `no task id in ${JSON.stringify(answers)}`);
-  return id;
-}
-
-/** The text of the next notice that the model is shown in this session. */
-async function noticeTo({ model }: Bed, sessionID: string): Promise<string> {
-  const request = await model.waitForRequest(
-    (each) => each.conversation === sessionID && noticeIn(each) !== undefined,
-  );
-  return noticeIn(request) ?? "";
-}
-
-function noticeIn(request: ModelRequest): string | undefined {
-  return request.userTexts.findLast((text) => text.includes(HEADER));
-}
