@@ -234,12 +234,11 @@ export class Workspace {
 
   async #excerpt(job: Job): Promise<Excerpt> {
     if (job.kind === "process") {
-      const { text, bytes } = await this.processes.read(job.id, {
-        mode: "tail",
-        lines: 40,
-        maxBytes: 4_000,
-      });
-      return { text: bytes > 0 ? text : "", total: bytes };
+      const tail = { mode: "tail", lines: 40, maxBytes: 4_000 } as const;
+      const { text: words, lines, start, bytes } = await this.processes.read(job.id, tail);
+      if (bytes === 0) return { text: "", total: 0 };
+      const text = lines.length > 0 ? lines.map((line) => line.text).join("\n") : words;
+      return { text, total: start + Buffer.byteLength(text) };
     }
     const { text, toolError } = await this.tasks.result(job);
     if (text || !toolError) return { text, total: text.length };

@@ -21,7 +21,10 @@ const MOST_CHARACTERS = 24_000;
 /** Processes or children named in one line. */
 const MOST_NAMED = 5;
 
-/** The end of a job's result or output, and how long the whole is; in characters. */
+/**
+ * The end of a subagent's result, and how many characters the whole has; or of a process's output as plain text,
+ * and how many bytes that and what came before it are.
+ */
 export interface Excerpt {
   text: string;
   total: number;
@@ -139,7 +142,9 @@ function told(kind: keyof typeof HEADINGS, notices: readonly Notice[], most: num
   const times = same.length > 1 ? `, ${same.length} times` : "";
   const omitted = same.reduce((sum, notice) => sum + (notice.omitted ?? 0), 0);
   const text = same.map((notice) => notice.text ?? "").join("\n");
-  return quoted(`${HEADINGS[kind]}${times}`, text, most, omitted);
+  const shown = lastOf(text, most);
+  const left = cutAt(omitted + text.length - shown.length, "characters");
+  return [`${HEADINGS[kind]}${times}${left}:`, ...quoteLines(shown)];
 }
 
 function outcome(job: Job, excerpt: Excerpt | undefined, most: number): string[] {
@@ -149,14 +154,15 @@ function outcome(job: Job, excerpt: Excerpt | undefined, most: number): string[]
   if (excerpt.total === 0) return [noText];
   const shown = lastOf(excerpt.text, most);
   const partial = job.kind === "subagent" && job.partial ? "partial " : "";
-  return quoted(`${partial}${label}`, shown, most, excerpt.total - shown.length);
+  const left =
+    job.kind === "subagent"
+      ? cutAt(excerpt.total - shown.length, "characters")
+      : cutAt(excerpt.total - Buffer.byteLength(shown), "bytes");
+  return [`${partial}${label}${left}:`, ...quoteLines(shown)];
 }
 
-function quoted(heading: string, text: string, most: number, omitted = 0): string[] {
-  const shown = lastOf(text, most);
-  const left = omitted + text.length - shown.length;
-  const cut = left > 0 ? ` (its end; ${left} characters left out)` : "";
-  return [`${heading}${cut}:`, ...quoteLines(shown)];
+function cutAt(left: number, unit: "characters" | "bytes"): string {
+  return left > 0 ? ` (its end; ${left} ${unit} left out)` : "";
 }
 
 /** The end of a text, never half of a character. */

@@ -52,7 +52,7 @@ export async function grepOutput(
   }
   endAll();
   await found.match();
-  const facts = { ...counts, lost, matches: found.count };
+  const facts = { ...counts, start: wanted.from, lost, matches: found.count };
   if (found.count === 0) {
     const text = `(no line matches in ${bytesText(end - wanted.from - lost)})`;
     return { ...answer([], undefined, { ...facts, cursor: end, more: false }), text };

@@ -21,6 +21,7 @@ export interface Wanted {
 
 /** What an answer says besides its lines. */
 export interface AnswerFacts extends OutputCounts {
+  start: number;
   cursor: number;
   more: boolean;
   lost: number;

@@ -57,7 +57,8 @@ export function readCursor(cursor: string | undefined, bytes: number): number {
 
 function nothing(wanted: Wanted, counts: OutputCounts): ReadResult {
   const text = counts.bytes === 0 ? "(no output yet)" : "(the output is not kept any more)";
-  return { text, lines: [], cursor: String(wanted.from), more: false, lost: 0, ...counts };
+  const { from } = wanted;
+  return { text, lines: [], start: from, cursor: String(from), more: false, lost: 0, ...counts };
 }
 
 /** Head, full and cursor: from a place on. The largest window whose text fits is shown. */
@@ -75,7 +76,8 @@ function forward(reader: OutputReader, wanted: Wanted, counts: OutputCounts): Re
     : `[${bytesText(rest)} more: mode "full" with cursor "${page.end}"]`;
   const shown = fit(page.lines, budget);
   const lost = lostIn(page.lines);
-  return answer(shown, hint, { ...counts, cursor: page.end, more: !page.atEnd, lost });
+  const facts = { start: from, cursor: page.end, more: !page.atEnd, lost };
+  return answer(shown, hint, { ...counts, ...facts });
 }
 
 function tail(reader: OutputReader, wanted: Wanted, counts: OutputCounts): ReadResult {
@@ -92,12 +94,13 @@ function tail(reader: OutputReader, wanted: Wanted, counts: OutputCounts): ReadR
     break;
   }
   const shown = lastThatFit(lines.slice(-wanted.lines), wanted.budget);
-  const before = (shown[0]?.offset ?? end) - wanted.from;
+  const start = shown[0]?.offset ?? end;
+  const before = start - wanted.from;
   const isAll = shown.length === lines.length && before === 0;
   const hint = isAll
     ? undefined
     : `[the last ${shown.length} lines; ${bytesText(before)} before them: mode "head", "grep" or "full"]`;
-  return answer(shown, hint, { ...counts, cursor: end, more: false, lost: lostIn(shown) });
+  return answer(shown, hint, { ...counts, start, cursor: end, more: false, lost: lostIn(shown) });
 }
 
 /** The last lines within the budget; of a single longer one its end. */

@@ -135,6 +135,8 @@ export interface ReadResult {
   text: string;
   /** The same lines without the last hint, each with its stream. */
   lines: readonly ReadLine[];
+  /** Where in the output this answer begins: so many bytes come before it. */
+  start: number;
   /** Give it back as `cursor` to get what follows this answer. */
   cursor: string;
   /** Output after this answer that exists already. */

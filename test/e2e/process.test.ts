@@ -12,7 +12,7 @@ describe("a process on a real host", () => {
   bed.test("tells its session when it ends, with exit code and output", async () => {
     const { host, model } = bed;
     const parent = await host.createSession({ title: "ends" });
-    const command = "echo to stdout; echo to stderr >&2; exit 3";
+    const command = "printf '\\033[32m€ to stdout\\033[0m\\n'; echo to stderr >&2; exit 3";
     model.scriptSession(parent.id, [
       toolCall("createBackgroundProcess", { command, name: "three" }),
       text("started"),
@@ -22,8 +22,31 @@ describe("a process on a real host", () => {
     const notice = await noticeTo(bed, parent.id);
     assert.match(notice, /kind="process" status="failed" reason="error"/u);
     assert.match(notice, /exit code: 3/u);
-    assert.match(notice, /^\| to stdout\n\| to stderr$/mu);
+    // All of it, so nothing is said to be left out, although the file has more bytes than this.
+    assert.match(notice, /^output:\n\| € to stdout\n\| to stderr$/mu);
   });
+
+  bed.test(
+    "of a long output the notice has the end, and how many bytes come before it",
+    async () => {
+      const { host, model } = bed;
+      const parent = await host.createSession({ title: "long" });
+      const command = "printf '%0996d€\\n' 0 0 0; echo the end";
+      model.scriptSession(parent.id, [
+        toolCall("createBackgroundProcess", { command }),
+        text("started"),
+        text("noted"),
+      ]);
+      await host.run(parent.id, "start it");
+      const notice = await noticeTo(bed, parent.id);
+      const [, left, quoted = ""] =
+        /^output \(its end; (\d+) bytes left out\):\n([^]*?)\nto read/mu.exec(notice) ?? [];
+      const shown = quoted.replaceAll(/^\| /gmu, "");
+      assert.ok(shown.endsWith("€\nthe end"));
+      // The last newline is no part of a line.
+      assert.equal(Number(left) + Buffer.byteLength(shown), 3 * 1_000 + "the end".length);
+    },
+  );
 
   bed.test("with a child and a grandchild is gone after killProcesses", async () => {
     const { host, model } = bed;

@@ -193,7 +193,7 @@ void describe("a notice is bounded", () => {
     assert.ok(characters <= 1_200, `${characters} characters`);
     const all = texts.join("\n").length;
     assert.match(text, new RegExp(`tell you, 40 times \\(its end; ${all - 600} characters`, "u"));
-    assert.match(text, /output \(its end; 3400 characters left out\)/u);
+    assert.match(text, /output \(its end; 3400 bytes left out\)/u);
   });
 
   void it("a name and an error have one line each, however long and however many accents", () => {

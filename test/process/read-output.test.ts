@@ -72,12 +72,13 @@ test("nothing yet, and nothing any more", async () => {
 
 test("tail gives the last 100 lines by default and says how much is before them", async () => {
   const output = new Output().out(numbered(0, 250));
-  const { text, lines, cursor } = await output.read();
+  const { text, lines, start, cursor } = await output.read();
   assert.equal(lines.length, 100);
   assert.equal(lines[0]?.text, "line 150");
   assert.equal(lines[99]?.text, "line 249");
   const before = numbered(0, 150).length;
   assert.match(text, new RegExp(`the last 100 lines; ${before.toLocaleString("en")} bytes before`));
+  assert.equal(start, before);
   assert.equal(cursor, String(output.log.bytes));
   assert.deepEqual(await output.lines({ lines: 2 }), ["line 248", "line 249"]);
 });
