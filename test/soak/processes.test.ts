@@ -69,7 +69,7 @@ describe(`ten processes of a host that is killed, seed ${seed}`, { skip }, () =>
         await host.prompt(id, `start round ${round}`);
         await play({
           pid: host.server.pid,
-          untilStarted: () => host.waitIdle(id),
+          untilStarted: () => host.waitIdle(id, { timeoutMs: 120_000 }),
           alive: () => host.survivors(),
           kill: () => host.stop("SIGKILL"),
         });
@@ -105,7 +105,8 @@ async function victimIn(tui: Tui): Promise<Victim> {
   const pid = await tui.terminal.pid();
   return {
     pid,
-    untilStarted: () => tui.terminal.waitFor((screen) => screen.includes(STARTED)),
+    untilStarted: () =>
+      tui.terminal.waitFor((screen) => screen.includes(STARTED), { withinMs: 120_000 }),
     alive: async () => (await tui.survivors()).filter((each) => each.pid !== pid),
     kill: () => Promise.resolve(process.kill(pid, "SIGKILL")),
   };
