@@ -1,8 +1,15 @@
 /** (c) Killing a tree of 50 processes: until we have verified that nobody is left, and `kill -9` of its group. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { readFileSync } from "node:fs";
-import { openBench, pairs, runtime, show, timed } from "./process-support.js";
+import {
+  inOpenCodesBun,
+  openBench,
+  pairs,
+  runtime,
+  shellPath,
+  show,
+  timed,
+} from "./process-support.js";
 
 const TREE = "for i in $(seq 7); do (for j in $(seq 6); do sleep 100 & done; wait) & done; wait";
 
@@ -30,7 +37,7 @@ async function ours(): Promise<number> {
 }
 
 async function theirs(): Promise<number> {
-  const child = spawn(process.env["SHELL"] ?? "/bin/sh", ["-c", TREE], {
+  const child = spawn(shellPath, ["-c", TREE], {
     detached: true,
     stdio: ["ignore", "pipe", "pipe"],
   });
@@ -43,5 +50,11 @@ async function theirs(): Promise<number> {
   });
 }
 
-console.log(`kill of 50 processes, ${runtime()}, ${readFileSync("/proc/loadavg", "utf8").trim()}`);
-show("verified dead / kill -9 of the group", await pairs(7, ours, theirs), "none");
+await inOpenCodesBun(import.meta.filename, async () => {
+  const pair = await pairs(7, ours, theirs);
+  const named = {
+    bench: "process-kill",
+    case: "a tree of 50, verified dead / kill -9 of the group",
+  };
+  return [show("cost", { ...named, pair, note: runtime() })];
+});

@@ -1,11 +1,18 @@
 /** (b) Starting: 200 processes by `create`, and 200 by a bare `spawn` of the same shell. */
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { openBench, pairs, runtime, show, timed } from "./process-support.js";
+import {
+  inOpenCodesBun,
+  openBench,
+  pairs,
+  runtime,
+  shellPath,
+  show,
+  timed,
+} from "./process-support.js";
 
 const STARTS = Number(process.env["BENCH_STARTS"] ?? 200);
 const command = "exec sleep 100";
-const shell = process.env["SHELL"] ?? "/bin/sh";
 
 async function ours(): Promise<number> {
   const bench = openBench();
@@ -29,7 +36,7 @@ async function theirs(): Promise<number> {
     for (let i = 0; i < STARTS; i++) {
       const options = { cwd: "/tmp", detached: true, env: { ...process.env } };
       children.push(
-        spawn(shell, ["-c", command], { ...options, stdio: ["ignore", "pipe", "pipe"] }),
+        spawn(shellPath, ["-c", command], { ...options, stdio: ["ignore", "pipe", "pipe"] }),
       );
     }
   });
@@ -39,5 +46,8 @@ async function theirs(): Promise<number> {
   return took;
 }
 
-console.log(`${STARTS} starts, ${runtime()}`);
-show("create / bare spawn", await pairs(7, ours, theirs), "at most 1.30");
+await inOpenCodesBun(import.meta.filename, async () => {
+  const pair = await pairs(7, ours, theirs);
+  const named = { bench: "process-start", case: `${STARTS} starts: create / bare spawn` };
+  return [show("cost", { ...named, pair, goal: "at most 1.3", note: runtime() })];
+});

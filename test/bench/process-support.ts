@@ -1,11 +1,19 @@
 /** What the process benchmarks share: a manager on a scratch folder, pairs that take turns, figures as text. */
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { cpus, tmpdir } from "node:os";
 import { join } from "node:path";
+import { OPENCODE_BINARY } from "../../fixtures/host/index.js";
 import { JobRegistry } from "../../src/jobs/registry.js";
 import { parseOptions } from "../../src/options.js";
 import { silentLog, systemClock } from "../../src/ports.js";
 import { BackgroundProcessManager } from "../../src/process/process-manager.js";
+import { median } from "./median.js";
+import { result, type Result } from "./result.js";
+
+/** The shell that runs the commands, ours and theirs. */
+export const shellPath = process.env["SHELL"] ?? "/bin/sh";
 
 export interface Bench {
   manager: BackgroundProcessManager;
@@ -77,17 +85,41 @@ export async function pairs(
   return pair;
 }
 
-export function median(values: readonly number[]): number {
-  const sorted = values.toSorted((a, b) => a - b);
-  return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN;
+export interface Shown {
+  bench: string;
+  case: string;
+  pair: Pair;
+  goal?: string;
+  note?: string;
 }
 
-export function show(name: string, { ours, theirs }: Pair, goal: string, isSpeed = false): void {
-  const ratio = isSpeed ? median(theirs) / median(ours) : median(ours) / median(theirs);
+/** Of a speed the ratio is theirs by ours: 1 is as fast, 0.5 takes twice the time. Of a cost it is ours by theirs. */
+export function show(kind: "speed" | "cost", { pair, ...named }: Shown): Result {
+  const [ours, other] = [median(pair.ours), median(pair.theirs)];
+  const ratio = kind === "speed" ? other / ours : ours / other;
   const all = (values: readonly number[]) => values.map((value) => value.toFixed(1)).join(" ");
-  console.log(`${name}: ratio ${ratio.toFixed(2)} (goal ${goal})`);
-  console.log(`  ours   median ${median(ours).toFixed(1)} ms  [${all(ours)}]`);
-  console.log(`  theirs median ${median(theirs).toFixed(1)} ms  [${all(theirs)}]`);
+  console.log(`${named.case}: ratio ${ratio.toFixed(2)} (${named.goal ?? "no goal"})`);
+  console.log(`  ours  median ${ours.toFixed(1)} ms  [${all(pair.ours)}]`);
+  console.log(`  other median ${other.toFixed(1)} ms  [${all(pair.theirs)}]`);
+  return { ...named, ours, other, unit: "ms", ratio };
+}
+
+/**
+ * Runs a benchmark in the Bun inside OpenCode, where the plugin lives, whatever it was started with, and prints
+ * its results after everything else.
+ */
+export async function inOpenCodesBun(
+  file: string,
+  bench: () => Promise<readonly Result[]>,
+): Promise<void> {
+  if ("bun" in process.versions) {
+    for (const row of await bench()) result(row);
+    return;
+  }
+  const env = { ...process.env, BUN_BE_BUN: "1" };
+  const child = spawn(OPENCODE_BINARY, ["run", file], { stdio: "inherit", env });
+  const [code] = await once(child, "exit");
+  process.exitCode = typeof code === "number" ? code : 1;
 }
 
 /** The greatest resident memory above that at the start, in MB, sampled while the work is done. */
@@ -102,6 +134,9 @@ export async function memoryGrowth(work: () => Promise<unknown>): Promise<number
   return (highest - start) / 1024 ** 2;
 }
 
+/** Where it is measured, for the note of a result. */
 export function runtime(): string {
-  return "bun" in process.versions ? `Bun ${process.versions["bun"]}` : `Node ${process.version}`;
+  const name =
+    "bun" in process.versions ? `Bun ${process.versions["bun"]}` : `Node ${process.version}`;
+  return `${name}, ${cpus().length} cores`;
 }
