@@ -5,8 +5,9 @@
  * Run: npm run build && node --import tsx test/bench/notice-delay.ts [rounds]
  */
 import { startHost, type Host } from "../../fixtures/host/index.js";
-import { median } from "./median.js";
 import { gate, ScriptedModel, text, toolCall, type Step } from "../../fixtures/model/index.js";
+import { median } from "./median.js";
+import { result } from "./result.js";
 
 const ROUNDS = Number(process.argv[2] ?? 15);
 
@@ -36,6 +37,15 @@ try {
   console.log(
     `child's end to parent's request, median of ${ROUNDS}: ours ${a} ms, the host's own ${b} ms, ratio ${(a / b).toFixed(2)}`,
   );
+  result({
+    bench: "notice-delay",
+    case: "child's end to parent's request, beside the host's own",
+    ours: a,
+    other: b,
+    unit: "ms",
+    ratio: a / b,
+    note: `merge window off, median of ${ROUNDS}`,
+  });
 } finally {
   await host.dispose();
   await model.close();

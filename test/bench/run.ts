@@ -1,0 +1,116 @@
+/**
+ * Runs every benchmark of this folder, one after the other, prints one table of what they found and writes it to
+ * RESULTS.md with the machine and the versions. A benchmark is a file that ends with `result(…)`.
+ *
+ * Run: npm run bench [-- part of a name]
+ */
+import { execFileSync, spawn } from "node:child_process";
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { availableParallelism, cpus, release, totalmem, type } from "node:os";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
+import { z } from "zod";
+import { OPENCODE_BINARY, OPENCODE_VERSION, PACKAGE_ROOT } from "../../fixtures/host/index.js";
+import type { Result } from "./result.js";
+
+const FOLDER = fileURLToPath(new URL(".", import.meta.url));
+const RESULTS = join(FOLDER, "RESULTS.md");
+
+const row: z.ZodType<Result> = z.object({
+  bench: z.string(),
+  case: z.string(),
+  ours: z.number(),
+  other: z.number(),
+  unit: z.string(),
+  ratio: z.number(),
+  goal: z.string().optional(),
+  note: z.string().optional(),
+});
+
+const part = process.argv[2] ?? "";
+const files = readdirSync(FOLDER)
+  .filter((name) => name.endsWith(".ts") && name.includes(part))
+  .filter((name) => /^import \{ result \}/mu.test(readFileSync(join(FOLDER, name), "utf8")));
+
+const rows: Result[] = [];
+const failed: string[] = [];
+for (const name of files) {
+  console.log(`\n== ${name}`);
+  const code = await run(name);
+  if (code !== 0) failed.push(`${name} ended with code ${code}: what it had to say is missing.`);
+}
+
+const heads = ["benchmark", "case", "ours", "other", "unit", "ratio", "goal", ""];
+const cells = rows.map((each) => [
+  each.bench,
+  each.case,
+  figure(each.ours),
+  figure(each.other),
+  each.unit,
+  each.ratio.toFixed(2),
+  each.goal ?? "",
+  each.note ?? "",
+]);
+const lines = [heads, heads.map(() => "---"), ...cells].map(
+  (line) => `| ${line.map((cell) => cell.replaceAll("|", "\\|")).join(" | ")} |`,
+);
+const text = [
+  "# Results",
+  "",
+  "Written by `npm run bench`: ours and the other in turn, in one run. A ratio below 1 means that ours is less.",
+  "",
+  ...machine().map((line) => `- ${line}`),
+  ...failed.map((line) => `- ${line}`),
+  "",
+  ...lines,
+].join("\n");
+const target = part === "" ? RESULTS : undefined;
+if (target) {
+  writeFileSync(target, `${text}\n`);
+  execFileSync(join(PACKAGE_ROOT, "node_modules/.bin/prettier"), ["--write", target]);
+}
+console.log(`\n${target ? readFileSync(target, "utf8") : text}`);
+if (failed.length > 0) process.exitCode = 1;
+
+/** Shows what it prints, and keeps its results. */
+async function run(name: string): Promise<number | null> {
+  const child = spawn(process.execPath, ["--import", "tsx", join(FOLDER, name)], {
+    cwd: PACKAGE_ROOT,
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  const ended = new Promise<number | null>((resolve) => {
+    child.on("close", resolve);
+  });
+  for await (const line of createInterface({ input: child.stdout })) {
+    if (line.startsWith('{"bench"')) rows.push(row.parse(JSON.parse(line)));
+    else console.log(line);
+  }
+  return ended;
+}
+
+function machine(): string[] {
+  const memory = (totalmem() / 1_024 ** 3).toFixed(1);
+  const [cpu] = cpus();
+  const output = (file: string, args: string[], env = {}) =>
+    execFileSync(file, args, {
+      cwd: PACKAGE_ROOT,
+      env: { ...process.env, ...env },
+      encoding: "utf8",
+    });
+  const bun = output(OPENCODE_BINARY, ["--version"], { BUN_BE_BUN: "1" }).trim();
+  const commit = output("git", ["describe", "--always", "--dirty"]).trim();
+  const { version } = z
+    .object({ version: z.string() })
+    .parse(JSON.parse(readFileSync(join(PACKAGE_ROOT, "package.json"), "utf8")));
+  return [
+    `${new Date().toISOString().slice(0, 16).replace("T", " ")} UTC, \`npm run bench\``,
+    `${cpu?.model ?? "unknown processor"}, ${availableParallelism()} cores, ${memory} GiB, ${type()} ${release()}`,
+    `opencode-background-manager ${version} (${commit}), OpenCode ${OPENCODE_VERSION} (Bun ${bun}), Node ${process.version}`,
+  ];
+}
+
+function figure(value: number): string {
+  const digits = Math.abs(value) >= 100 || Number.isInteger(value) ? 0 : 1;
+  return value.toLocaleString("en", { maximumFractionDigits: digits });
+}
