@@ -56,8 +56,12 @@ function run(context: ViewContext, shown: ShownJob, action: Exclude<Action, "bac
       break;
     case "copy":
       api.ui.dialog.clear();
-      api.renderer.copyToClipboardOSC52(job.id);
-      api.ui.toast({ message: `Copied ${job.id}`, variant: "info" });
+      if (api.renderer.copyToClipboardOSC52(job.id)) {
+        api.ui.toast({ message: `Copied ${job.id}`, variant: "info" });
+      } else {
+        const message = `${job.id} (this terminal gives no access to the clipboard)`;
+        api.ui.toast({ message, variant: "warning" });
+      }
       break;
     case "cancel":
       cancelJob(context, shown);
