@@ -1,17 +1,10 @@
 /** Runs that do not start as they should, on a real host: what is refused, what gets lost, what comes too early. */
 import assert from "node:assert/strict";
 import { describe } from "node:test";
-import type {
-  AnswerFate,
-  HostAnswer,
-  HostRequest,
-  RequestFate,
-} from "../../fixtures/host/index.js";
+import type { AnswerFate, HostRequest, RequestFate } from "../../fixtures/host/index.js";
 import { forever, gate, text, type ModelRequest } from "../../fixtures/model/index.js";
-import { childOf, launch, noticeTo, type TestBed } from "./support.js";
+import { carries, childOf, launch, noticeTo, PROMPT_URL, type TestBed } from "./support.js";
 import { useFaultyHost } from "./use-host.js";
-
-const PROMPT = "/prompt_async";
 
 interface Refusal {
   what: string;
@@ -37,13 +30,13 @@ const REFUSALS: Refusal[] = [
   },
   {
     what: "its prompt is refused",
-    url: PROMPT,
+    url: PROMPT_URL,
     fate: ({ body }) => ({ send: { body: { ...body, parts: 5 } } }),
     told: /could not prompt session ses_\w+: HTTP 400/u,
   },
   {
     what: "the request with its prompt breaks",
-    url: PROMPT,
+    url: PROMPT_URL,
     fate: breaking,
     told: /could not prompt session ses_\w+: the connection broke/u,
   },
@@ -57,7 +50,7 @@ describe("a run that cannot start fails at once with the host's words, and its s
       const { host, model, faults } = bed;
       const parent = await host.createSession({ title: what });
       faults.onRequest((request) =>
-        request.url.endsWith(url) && !request.url.includes(parent.id) && carries(request, what)
+        request.url.endsWith(url) && !request.url.includes(parent.id) && carries(request.body, what)
           ? fate(request)
           : undefined,
       );
@@ -96,7 +89,7 @@ describe("a run whose beginning is disturbed", () => {
       const prompt = "task of a lost answer";
       model.script(prompt, [[text("x"), gate("never")]]);
       faults.onAnswer((answer) =>
-        answer.url.endsWith(PROMPT) && carries(answer, prompt)
+        answer.url.endsWith(PROMPT_URL) && carries(answer.body, prompt)
           ? model.waitForRequest(isOfChild(prompt, parent.id)).then(breaking)
           : undefined,
       );
@@ -122,7 +115,7 @@ describe("a run whose beginning is disturbed", () => {
       const prompt = `task without limits for ${agent}`;
       model.script(prompt, [text("the answer")]);
       faults.onRequest((request) => {
-        if (request.url !== "/session" || !carries(request, prompt)) return undefined;
+        if (request.url !== "/session" || !carries(request.body, prompt)) return undefined;
         const { permission: _, ...body } = request.body;
         return { send: { body } };
       });
@@ -154,8 +147,4 @@ function launchAnswer({ model }: TestBed, sessionID: string): string {
 function isOfChild(prompt: string, parentID: string): (request: ModelRequest) => boolean {
   return ({ conversation, firstUserText }) =>
     conversation !== parentID && firstUserText.includes(prompt);
-}
-
-function carries({ body }: HostRequest | HostAnswer, text: string): boolean {
-  return JSON.stringify(body).includes(text);
 }

@@ -1,6 +1,6 @@
 /** What the e2e tests of this plugin share: how a scripted agent launches, and what a notice is. */
 import assert from "node:assert/strict";
-import type { Host } from "../../fixtures/host/index.js";
+import type { Faults, Host } from "../../fixtures/host/index.js";
 import { toolCall, type ModelRequest, type ScriptedModel } from "../../fixtures/model/index.js";
 
 export const HEADER = "[Automatic event from the background manager.";
@@ -61,4 +61,23 @@ export function timesTold({ model }: TestBed, sessionID: string, jobID: string):
 export async function childOf({ host }: TestBed, sessionID: string): Promise<string> {
   const created = await host.waitFor("session.created", ({ info }) => info.parentID === sessionID);
   return created.properties.sessionID;
+}
+
+/** How the address of a request ends that prompts a session. */
+export const PROMPT_URL = "/prompt_async";
+
+/** Whether a request's body names this text. */
+export function carries(body: object, text: string): boolean {
+  return JSON.stringify(body).includes(text);
+}
+
+/** The child that is told this: known before the host is asked to tell it. */
+export function childTold({ faults }: { readonly faults: Faults }, prompt: string): () => string {
+  let child = "";
+  faults.onRequest(({ url, body }) => {
+    // A notice to the parent names it, too, later.
+    if (url.endsWith(PROMPT_URL) && carries(body, prompt)) child ||= url.split("/")[2] ?? "";
+    return undefined;
+  });
+  return () => child;
 }

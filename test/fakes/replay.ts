@@ -3,7 +3,7 @@
 // ones, for the ids that we make are given out in the recorded order.
 import { IdSource } from "../../src/host/ids.js";
 import { translateEvent } from "../../src/host/events.js";
-import { HostError, type PromptInput } from "../../src/host/host.js";
+import type { PromptInput } from "../../src/host/host.js";
 import type { Options } from "../../src/options.js";
 import { loadRecording, type Recording } from "../../fixtures/recordings/format.js";
 import { settle, type FakeClock } from "./clock.js";
@@ -27,6 +27,7 @@ class RecordedIds extends IdSource {
 
 class RecordedHost extends FakeHost {
   readonly stored = new Projector();
+  promptAnswered: Promise<void> = Promise.resolve();
   readonly #child: string;
 
   constructor(clock: FakeClock, child: string) {
@@ -40,27 +41,25 @@ class RecordedHost extends FakeHost {
     return stored ? Promise.resolve(stored.info) : Promise.reject(new Error("no child session"));
   }
 
-  override prompt(input: PromptInput) {
+  /** The recorded host stores it when the recording says so. */
+  override async prompt(input: PromptInput) {
     this.prompts.push(input);
-    return Promise.resolve();
+    await this.promptAnswered;
   }
 
   override async session(sessionID: string) {
     return this.stored.exists(sessionID) ? super.session(sessionID) : undefined;
   }
 
-  override busySessions() {
-    return Promise.resolve(new Set(this.stored.busy));
+  override async busySessions() {
+    await super.busySessions();
+    return new Set(this.stored.busy);
   }
 
   /** The parent's own messages are not in the recording. */
-  override messages(sessionID: string) {
-    if (sessionID !== this.#child) return super.messages(sessionID);
-    try {
-      return Promise.resolve(this.stored.messages(sessionID));
-    } catch (error) {
-      return Promise.reject(error instanceof Error ? error : new HostError(String(error)));
-    }
+  override async messages(sessionID: string, limit?: number) {
+    const own = await super.messages(sessionID, limit);
+    return sessionID === this.#child ? this.stored.messages(sessionID) : own;
   }
 }
 

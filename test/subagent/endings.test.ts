@@ -56,13 +56,6 @@ void describe("a child's run ends as recorded", () => {
       await replay.rest();
       await assertEnded(replay, ending);
     });
-    void it(`${ending.name}, without any event`, async () => {
-      // Only session.error tells of an agent that does not exist, and only session.deleted of a cause.
-      if (ending.name === "unknown-agent" || ending.name.startsWith("deleted")) return;
-      const replay = await start(ending);
-      await replay.rest();
-      await assertEnded(replay, ending);
-    });
   }
 });
 
@@ -117,6 +110,35 @@ void describe("a child's run ends the same when all is stored and events come sh
           replay.storeUpTo(events.length);
           for (const index of order) replay.deliver(index);
           await replay.rest();
+          await assertEnded(replay, ending);
+        }),
+        { numRuns: RUNS },
+      );
+    });
+  }
+});
+
+void describe("a child's run ends the same when events stop and looks fail", () => {
+  // Only session.error tells of an agent that does not exist, and only session.deleted of a cause.
+  const stored = ENDINGS.filter(({ name }) => !/^(unknown-agent|deleted)/u.test(name));
+  for (const ending of stored) {
+    void it(`${ending.name}, without any event`, async () => {
+      const replay = await start(ending);
+      await replay.rest();
+      await assertEnded(replay, ending);
+    });
+    void it(`${ending.name}, after so many events and with so many failed looks`, async () => {
+      const { events } = await start(ending);
+      const failures = fc.nat(3);
+      await fc.assert(
+        fc.asyncProperty(fc.nat(events.length), failures, failures, async (heard, ...times) => {
+          const replay = await start(ending);
+          await replay.play(1, 0, heard);
+          replay.host.fail("busySessions", times[0]);
+          replay.host.fail("messages", times[1]);
+          await replay.rest();
+          // A run that had ended by then was not looked at.
+          replay.host.heal("messages");
           await assertEnded(replay, ending);
         }),
         { numRuns: RUNS },
