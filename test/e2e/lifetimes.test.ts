@@ -62,6 +62,23 @@ describe("jobs of jobs", () => {
     assert.deepEqual(await host.survivors(0, "sleep 320"), []);
   });
 
+  bed.test("a deleted session takes its own task along, and both say so", async () => {
+    const { host, model } = bed;
+    const root = await host.createSession({ title: "deleted parent" });
+    model.script("grandchild of deleted", [[text("x"), gate("never")]]);
+    model.script("child of deleted", [launch("grandchild of deleted"), text("I wait for mine")]);
+    model.scriptSession(root.id, [launch("child of deleted"), text("started"), text("noted")]);
+    await host.run(root.id, "start it");
+    const parent = await childOf(bed, root.id);
+    const child = await childOf(bed, parent);
+    const run = await model.waitForRequest((request) => request.conversation === child);
+    await host.deleteSession(parent);
+    assert.equal(await run.ended, "aborted");
+    await noticeTo(bed, root.id, /reason="session_deleted"/u);
+    const list = await callTool(host, model, root.id, "listBackgroundTasks", {});
+    assert.equal(list.match(/ cancelled \(session_deleted\) · /gu)?.length, 2, list);
+  });
+
   bed.test("an undone message takes its jobs along, and nothing is announced", async () => {
     const { host, model } = bed;
     const parent = await host.createSession({ title: "undone" });

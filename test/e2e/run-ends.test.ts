@@ -136,6 +136,25 @@ describe("how a run ended", () => {
     assert.equal(await run.ended, "aborted");
   });
 
+  bed.test("processes that a child leaves running are named and not waited for", async () => {
+    const { host, model } = bed;
+    const parent = await host.createSession({ title: "left running" });
+    model.script("child that leaves a process", [
+      toolCall("createBackgroundProcess", { command: "sleep 370", name: "left behind" }),
+      text("it runs"),
+    ]);
+    model.scriptSession(parent.id, [
+      launch("child that leaves a process"),
+      text("started"),
+      text("noted"),
+    ]);
+    await host.run(parent.id, "start it");
+    const notice = await noticeTo(bed, parent.id);
+    assert.match(notice, /status="completed" reason="finished"/u);
+    assert.match(notice, /^\| it runs$/mu);
+    assert.match(notice, /^still running, started by it: proc_\w+ \(left behind\)$/mu);
+  });
+
   bed.test("ten children that answer at once are all completed", async () => {
     const { host, model } = bed;
     const parent = await host.createSession({ title: "fast" });
