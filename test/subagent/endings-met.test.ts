@@ -158,6 +158,8 @@ void describe("a recorded run with a subagent of its own", () => {
     house.jobs.end(nested.id, { status: "completed", reason: "finished", at });
     await house.clock.advance(1_000);
     assert.equal(house.host.prompts.at(-1)?.messageID, replay.prompts[1]);
+    // A prompt that was answered is stored.
+    replay.storeUpTo(border + 1);
     await play(replay, 0, border);
     assert.equal(house.outcome(replay.id), "running");
     await play(replay, border, replay.events.length);
