@@ -11,7 +11,7 @@ import type { Outbox } from "./outbox.js";
 export class Receipts {
   readonly #outbox: Outbox;
   readonly #sessionID: string;
-  /** User messages in the order in which they were stored, from the first that carries notices on. */
+  /** All user messages in the order in which they were first heard of: the host tells of old ones again. */
   readonly #stored = new Set<string>();
 
   constructor(sessionID: string, outbox: Outbox) {
@@ -21,8 +21,7 @@ export class Receipts {
 
   /** The host has this user message. */
   stored(messageID: string): void {
-    const carries = this.#inFlight.some(({ carrier }) => carrier?.messageID === messageID);
-    if (carries || this.#stored.size > 0) this.#stored.add(messageID);
+    this.#stored.add(messageID);
   }
 
   isStored(messageID: string): boolean {
@@ -59,7 +58,6 @@ export class Receipts {
   #remove(isAnswered: (notice: Notice) => boolean): number {
     const answered = this.#inFlight.filter(isAnswered);
     this.#outbox.remove(answered);
-    if (this.#inFlight.length === 0) this.#stored.clear();
     return answered.length;
   }
 }

@@ -21,7 +21,10 @@ function shuffled(seed: number): Play {
   return async (replay, from, until) => {
     replay.storeUpTo(until);
     const indexes = Array.from({ length: until - from }, (_, index) => from + index);
-    const order = fc.shuffledSubarray([...indexes, ...indexes], { minLength: indexes.length });
+    const order = fc.subarray(indexes).chain((again) => {
+      const arriving = [...indexes, ...again];
+      return fc.shuffledSubarray(arriving, { minLength: arriving.length });
+    });
     const [arrivals = []] = fc.sample(order, { seed, numRuns: 1 });
     for (const index of arrivals) {
       replay.deliver(index);
@@ -149,6 +152,8 @@ void describe("a recorded run with a subagent of its own", () => {
     });
     const { house, child } = replay;
     await replay.launch();
+    // As its tool call does.
+    house.notices.used(child);
     const nested = { ...house.job(replay.id), id: "bg_0000000001", parentSessionID: child };
     house.jobs.add({ ...nested, sessionID: undefined, depth: 2, runs: [] });
     const border = replay.indexOfPrompt(replay.prompts[1] ?? "");
