@@ -28,8 +28,6 @@ export interface ProcessEntry {
 export type Marked = "yes" | "no" | "unknown";
 
 export interface ProcessTable {
-  /** False where nobody can look into another process's environment. */
-  readonly knowsMarkers: boolean;
   pids(): number[];
   entry(pid: number): ProcessEntry | undefined;
   list(): ProcessEntry[];
@@ -54,7 +52,6 @@ function procTable(): ProcessTable {
   const pids = () =>
     readdirSync("/proc").flatMap((name) => (/^\d/.test(name) ? [Number(name)] : []));
   return {
-    knowsMarkers: true,
     pids,
     entry,
     list: () => pids().flatMap((pid) => entry(pid) ?? []),
@@ -110,7 +107,6 @@ function psTable(): ProcessTable {
   };
   const find = (pid: number) => rows().find((row) => row.pid === pid);
   return {
-    knowsMarkers: false,
     pids: () => rows().map((row) => row.pid),
     entry: find,
     list: rows,

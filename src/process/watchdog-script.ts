@@ -4,6 +4,7 @@
  *
  *     guard JOB GROUP START      GROUP is the number of a process group, START that of its leader
  *     release JOB
+ *     dismiss                    nothing is guarded any more: it ends, and looks for nobody
  *
  * At end-of-file the host is gone. Then every guarded group whose leader is still the same process (or that has
  * lost its leader) gets SIGTERM, after less than a second SIGKILL, and with it every process whose environment holds
@@ -26,6 +27,7 @@ while read -r word job group start; do
           after=\${guards#*"|$job "}
           guards="$before|\${after#*|}" ;;
       esac ;;
+    dismiss) exit 0 ;;
   esac
 done
 

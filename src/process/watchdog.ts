@@ -4,7 +4,7 @@
  * which this process dies (see watchdog-script.ts). It is started with the first process and ends soon after
  * the last; if it dies meanwhile it is started again once.
  *
- * Windows has no such helper: `canGuard` is false, and what a dead host left is found by the next start.
+ * Windows has no such helper: what a dead host left is found by the next start.
  */
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
@@ -30,7 +30,7 @@ const IDLE_MILLISECONDS = 1000;
 const CLOSE_MILLISECONDS = 1000;
 
 export class Watchdog {
-  readonly canGuard: boolean;
+  readonly #canGuard: boolean;
   readonly #deps: WatchdogDeps;
   readonly #guards = new Map<string, string>();
   #helper: ChildProcess | undefined;
@@ -39,16 +39,11 @@ export class Watchdog {
 
   constructor(deps: WatchdogDeps) {
     this.#deps = deps;
-    this.canGuard = (deps.platform ?? process.platform) !== "win32";
-  }
-
-  /** The helper's pid while it runs. */
-  get pid(): number | undefined {
-    return this.#helper?.pid;
+    this.#canGuard = (deps.platform ?? process.platform) !== "win32";
   }
 
   guard(jobID: string, identity: ProcessIdentity): void {
-    if (!this.canGuard) return;
+    if (!this.#canGuard) return;
     this.#idle?.cancel();
     const line = `guard ${jobID} ${identity.pid} ${identity.startTime}\n`;
     this.#guards.set(jobID, line);
@@ -62,11 +57,6 @@ export class Watchdog {
     if (this.#guards.size > 0) return;
     this.#idle?.cancel();
     this.#idle = this.#deps.clock.after(IDLE_MILLISECONDS, () => this.#stop());
-  }
-
-  /** Starts the helper before there is anything to guard. */
-  prepare(): void {
-    if (this.canGuard && !this.#helper) this.#start();
   }
 
   /** When nothing is guarded any more. Resolves when the helper has ended, or does not end in time. */
@@ -106,7 +96,9 @@ export class Watchdog {
     if (this.#helper?.stdin?.writable) this.#helper.stdin.write(line);
   }
 
+  /** With nothing to guard it is dismissed: the end of its pipe alone would mean that the host is gone. */
   #stop(): void {
+    if (this.#guards.size === 0) this.#write("dismiss\n");
     const helper = this.#helper;
     this.#helper = undefined;
     helper?.stdin?.end();

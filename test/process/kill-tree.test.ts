@@ -51,7 +51,6 @@ function machine(processes: Fake[], settings: Partial<KillSystem> = {}) {
       }
     },
     table: {
-      knowsMarkers: true,
       pids: () => [...living.keys()],
       entry: (pid) => {
         const fake = living.get(pid);
