@@ -24,6 +24,11 @@ export function byteSize(bytes: number): string {
   return `${value.toFixed(1)} ${units[unit] ?? ""}`;
 }
 
+/** A whole number with its thousands apart: "100,000". By hand, for the first of the engine's own takes 12 ms. */
+export function grouped(value: number): string {
+  return String(value).replace(/\B(?=(?:\d{3})+$)/gu, ",");
+}
+
 /** White space folded, and at most so many characters, never half of one. */
 export function oneLine(text: string, most: number): string {
   // A character may have any number of accents: what is looked at is bounded first.

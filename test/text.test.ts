@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import * as fc from "fast-check";
-import { byteSize, elapsed, oneLine } from "../src/text.js";
+import { byteSize, elapsed, grouped, oneLine } from "../src/text.js";
 
 void describe("a duration", () => {
   for (const [milliseconds, words] of [
@@ -30,6 +30,14 @@ void describe("a number of bytes", () => {
   ] as const) {
     void it(`${bytes}: ${words}`, () => assert.equal(byteSize(bytes), words));
   }
+});
+
+void it("a whole number has its thousands apart, as the engine would write it", () => {
+  fc.assert(
+    fc.property(fc.maxSafeInteger(), (value) => {
+      assert.equal(grouped(value), value.toLocaleString("en"));
+    }),
+  );
 });
 
 void describe("one line", () => {

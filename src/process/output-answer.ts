@@ -1,4 +1,5 @@
 /** The form of every answer about an output: lines, a hint how to get the rest, and what is known of the whole. */
+import { grouped } from "../text.js";
 import type { PlainLine } from "./output-page.js";
 import type { ReadLine, ReadResult } from "./types.js";
 
@@ -39,5 +40,5 @@ export function answer(
 }
 
 export function bytesText(bytes: number): string {
-  return `${bytes.toLocaleString("en")} bytes`;
+  return `${grouped(bytes)} bytes`;
 }

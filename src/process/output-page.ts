@@ -2,6 +2,7 @@
  * A stretch of the output as plain lines: the pieces of both streams in the order in which their lines were
  * completed, gaps said between them. Works on a window of the file, never on more than is shown.
  */
+import { grouped } from "../text.js";
 import { plainLine, openCharacter, safeStart } from "./plain-text.js";
 import { newLineReaders, type LineBatch } from "./line-reader.js";
 import { STDERR, STREAMS, type Frame, type StreamNumber } from "./output-format.js";
@@ -58,7 +59,7 @@ export function streamName(stream: StreamNumber): OutputStream {
 
 /** The line that stands for a gap. */
 export function gapLine(bytes: number, offset: number): PlainLine {
-  return { text: `... ${bytes.toLocaleString("en")} bytes left out ...`, offset, gap: bytes };
+  return { text: `... ${grouped(bytes)} bytes left out ...`, offset, gap: bytes };
 }
 
 /** Bytes that the gaps between these lines stand for. */

@@ -6,13 +6,13 @@ import { defineTool, field, type Ready } from "./define.js";
 import { describeJob } from "./describe-job.js";
 import { optionalFlag, optionalInteger, optionalText, tags, text } from "./fields.js";
 
-const environment = z.record(
-  z
+function environment() {
+  const name = z
     .string()
     .max(200)
-    .regex(/^[A-Za-z_][A-Za-z0-9_]*$/u),
-  z.string().max(10_000),
-);
+    .regex(/^[A-Za-z_][A-Za-z0-9_]*$/u);
+  return z.record(name, z.string().max(10_000)).optional();
+}
 
 export function createBackgroundProcess(ready: Ready) {
   return defineTool({
@@ -24,7 +24,7 @@ export function createBackgroundProcess(ready: Ready) {
       tags,
       global: optionalFlag("Outlives this session"),
       cwd: optionalText(4_000),
-      env: field(environment.optional(), "an object of variable names and texts", {
+      env: field(environment, "an object of variable names and texts", {
         shown: z.object({}).catchall(z.string()).optional(),
       }),
       notify: optionalFlag("Default true"),

@@ -16,7 +16,7 @@ export type Ready = (sessionID: string) => Promise<Workspace>;
 
 export interface Field<T extends z.ZodType> {
   /** What is accepted. */
-  schema: T;
+  schema: () => T;
   /** What the model is shown: only what it needs, for every character is paid in every request. */
   shown: z.ZodType;
   /** For the error line: "a whole number from 1 to 1,000". */
@@ -24,15 +24,21 @@ export interface Field<T extends z.ZodType> {
 }
 
 type Fields = Record<string, Field<z.ZodType>>;
-type Values<F extends Fields> = { [Name in keyof F]: z.output<F[Name]["schema"]> };
+type Values<F extends Fields> = { [Name in keyof F]: z.output<ReturnType<F[Name]["schema"]>> };
 
-/** `about` is what the model reads; left out where the name says it all. */
+/**
+ * `about` is what the model reads; left out where the name says it all. What is accepted is made when the first
+ * arguments come: all tools are defined while the host waits.
+ */
 export function field<T extends z.ZodType>(
-  schema: T,
+  accepted: () => T,
   expects: string,
-  { shown = schema, about }: { shown?: z.ZodType; about?: string | undefined } = {},
+  { shown, about }: { shown?: z.ZodType; about?: string | undefined } = {},
 ): Field<T> {
-  return { schema, shown: about === undefined ? shown : shown.describe(about), expects };
+  let made: T | undefined;
+  const schema = (): T => (made ??= accepted());
+  const bare = shown ?? schema();
+  return { schema, shown: about === undefined ? bare : bare.describe(about), expects };
 }
 
 export interface ToolSpec<F extends Fields> {
@@ -66,7 +72,7 @@ export function parseArguments<F extends Fields>(fields: F, raw: unknown): Value
     }
   }
   const shape: Record<string, z.ZodType> = {};
-  for (const [name, { schema }] of Object.entries(fields)) shape[name] = schema;
+  for (const [name, { schema }] of Object.entries(fields)) shape[name] = schema();
   const parsed = z.object(shape).safeParse(given);
   if (!parsed.success) throw new UserError(explain(fields, given, parsed.error));
   return valuesOf(fields, parsed.data);

@@ -1,44 +1,50 @@
 /** Arguments that several tools share. */
 import { z } from "zod";
 import { jobStatus } from "../jobs/status.js";
+import { grouped } from "../text.js";
 import { field } from "./define.js";
 
-const tag = z.string().trim().min(1).max(100);
-const anId = z.string().trim().min(1).max(200);
+const tag = () => z.string().trim().min(1).max(100);
+const anId = () => z.string().trim().min(1).max(200);
 
 /** As the model sees them, without bounds. */
 const shownText = z.string();
-const shownList = z.array(z.string()).optional();
+const shownOptionalText = shownText.optional();
+const shownOptionalNumber = z.number().optional();
+const shownOptionalFlag = z.boolean().optional();
+const shownOptionalList = z.array(shownText).optional();
 
-export const tags = field(z.array(tag).max(20).optional(), "a list of up to 20 short texts", {
-  shown: shownList,
-});
+export const tags = field(
+  () => z.array(tag()).max(20).optional(),
+  "a list of up to 20 short texts",
+  { shown: shownOptionalList },
+);
 
-export const status = field(jobStatus.optional(), `one of ${jobStatus.options.join(", ")}`);
+export const status = field(() => jobStatus.optional(), `one of ${jobStatus.options.join(", ")}`);
 
 export const sessionId = field(
-  z.string().min(1).max(200).optional(),
+  () => z.string().min(1).max(200).optional(),
   "the id of a session (ses_…)",
-  { shown: shownText.optional() },
+  { shown: shownOptionalText },
 );
 
 export function text(most: number, about?: string) {
-  return field(requiredText(most), textOf(most), { shown: shownText, about });
+  return field(() => requiredText(most), textOf(most), { shown: shownText, about });
 }
 
 export function optionalText(most: number, about?: string) {
-  const shown = shownText.optional();
-  return field(requiredText(most).optional(), textOf(most), { shown, about });
+  const shown = shownOptionalText;
+  return field(() => requiredText(most).optional(), textOf(most), { shown, about });
 }
 
 export function optionalFlag(about?: string) {
-  return field(z.boolean().optional(), "true or false", { about });
+  return field(() => shownOptionalFlag, "true or false", { about });
 }
 
 export function optionalInteger(least: number, most: number, about?: string) {
-  const expects = `a whole number from ${least} to ${most.toLocaleString("en")}`;
-  const shown = z.number().optional();
-  return field(z.number().int().min(least).max(most).optional(), expects, { shown, about });
+  const expects = `a whole number from ${least} to ${grouped(most)}`;
+  const accepted = () => z.number().int().min(least).max(most).optional();
+  return field(accepted, expects, { shown: shownOptionalNumber, about });
 }
 
 export function id(prefix: string) {
@@ -46,12 +52,12 @@ export function id(prefix: string) {
 }
 
 export function optionalId(prefix: string, about?: string) {
-  const shown = shownText.optional();
-  return field(anId.optional(), `the id of a job (${prefix}_…)`, { shown, about });
+  const shown = shownOptionalText;
+  return field(() => anId().optional(), `the id of a job (${prefix}_…)`, { shown, about });
 }
 
 function textOf(most: number): string {
-  return `a text of 1 to ${most.toLocaleString("en")} characters`;
+  return `a text of 1 to ${grouped(most)} characters`;
 }
 
 function requiredText(most: number) {

@@ -15,7 +15,7 @@ export function getBackgroundProcess(ready: Ready) {
     description: "State and output of a background process.",
     fields: {
       processId: id("proc"),
-      mode: field(z.enum(MODES).optional(), `one of ${MODES.join(", ")}`, {
+      mode: field(() => z.enum(MODES).optional(), `one of ${MODES.join(", ")}`, {
         about: "Default tail",
       }),
       lines: optionalInteger(1, 2_000, "Default 100"),
