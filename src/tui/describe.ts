@@ -101,6 +101,7 @@ function processFacts(job: ProcessJob): string {
     (job.readyPattern !== undefined || job.readyPort !== undefined) &&
       (job.readyAt ? "ready" : "not ready yet"),
     job.global && "global",
+    job.output.missingSince && "output missing",
   ];
   return parts.filter(Boolean).join(" · ") || "starting";
 }

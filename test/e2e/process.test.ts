@@ -1,8 +1,13 @@
 /** Background processes on a real host: started by the agent with the user's permission, and ended for good. */
 import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { randomUUID } from "node:crypto";
+import { once } from "node:events";
 import { describe } from "node:test";
-import { callTool, callTools } from "../../fixtures/host/index.js";
-import { text, toolCall } from "../../fixtures/model/index.js";
+import { callTool, callTools, OPENCODE_BINARY } from "../../fixtures/host/index.js";
+import { environment } from "../../fixtures/host/folders.js";
+import { MARKER, survivors, survivorsAfter } from "../../fixtures/host/survivors.js";
+import { gate, text, toolCall } from "../../fixtures/model/index.js";
 import { firstJob, jobIds, noticeTo } from "./support.js";
 import { useHost } from "./use-host.js";
 
@@ -161,7 +166,7 @@ describe("a process and the user's permission", () => {
 describe("processes of a host that ends", () => {
   const bed = useHost();
 
-  for (const signal of ["SIGTERM", "SIGKILL"] as const) {
+  for (const signal of ["SIGTERM", "SIGINT", "SIGHUP", "SIGKILL"] as const) {
     bed.test(
       `${signal} of opencode serve leaves no process, and the next start knows how they ended`,
       async () => {
@@ -176,10 +181,38 @@ describe("processes of a host that ends", () => {
         const answer = await callTool(host, model, parent.id, "getBackgroundProcess", {
           processId,
         });
-        const end = signal === "SIGTERM" ? "cancelled \\(host_exit\\)" : "failed \\(interrupted\\)";
+        const end = signal === "SIGKILL" ? "failed \\(interrupted\\)" : "cancelled \\(host_exit\\)";
         assert.match(answer, new RegExp(`^${processId} ${end}`, "u"));
         assert.match(answer, new RegExp(`\\n${signal}$`, "u"));
       },
     );
+  }
+
+  for (const ending of ["its own end", "SIGKILL"] as const) {
+    bed.test(`${ending} of opencode run leaves no process`, async () => {
+      const { host, model } = bed;
+      const marker = randomUUID();
+      const said = `start it and end by ${ending}`;
+      const command = `trap '' TERM; sleep 300 & sleep 301 # ${ending}`;
+      const rest = ending === "SIGKILL" ? [text("started "), gate("never")] : [text("started")];
+      model.script(said, [toolCall("createBackgroundProcess", { command }), rest]);
+      const run = spawn(OPENCODE_BINARY, ["run", said], {
+        cwd: host.project,
+        env: { ...environment(host.folders), [MARKER]: marker },
+        stdio: "ignore",
+      });
+      const exit = once(run, "exit");
+      const { toolResults } = await model.waitForRequest(
+        (request) => request.allText.includes(said) && request.toolResults.length > 0,
+      );
+      assert.match(toolResults.join("\n"), /^proc_\w{10} running/u);
+      if (ending === "SIGKILL") {
+        assert.ok((await survivors(marker, [run.pid ?? 0])).length >= 3);
+        run.kill("SIGKILL");
+      }
+      const [code, signal] = await exit;
+      assert.equal(code ?? signal, ending === "SIGKILL" ? "SIGKILL" : 0);
+      assert.deepEqual(await survivorsAfter(marker, 4_000), []);
+    });
   }
 });

@@ -255,7 +255,8 @@ function linkOf(path: string): string {
 }
 
 /**
- * Tries again until it does not throw, for at most so long; then its last error. Give `assert.ok` a message here: making
+ * Tries again until it does not throw, for at most so long; then its last error: the kernel tells nobody when a
+ * stranger's process ends or begins to ignore a signal. Give `assert.ok` a message here: making
  * one up means parsing the source each time.
  */
 export async function eventually(check: () => void | Promise<void>, atMost = 3000): Promise<void> {

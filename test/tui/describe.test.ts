@@ -21,6 +21,8 @@ void describe("a job in words", () => {
     const ready = { readyPort: 3000, readyAt: ago(1), global: true };
     assert.equal(facts(shown(aProcess(ready))), "port 3000 · ready · global");
     assert.equal(facts(shown(aProcess({ identity: undefined }))), "starting");
+    const output = { bytes: 9, dropped: 5, missingSince: ago(1), missingError: "ENOSPC" };
+    assert.equal(facts(shown(aProcess({ output }))), "pid 4242 · output missing");
   });
 
   test("an end has its reason", () => {
