@@ -1,0 +1,59 @@
+/** What the plugin is to a real host before anybody uses it: its options, and what it adds to the model's request. */
+import assert from "node:assert/strict";
+import { describe } from "node:test";
+import { callTool } from "../../fixtures/host/index.js";
+import { text, type ModelRequest } from "../../fixtures/model/index.js";
+import { useHost, type Bed } from "./use-host.js";
+
+describe("wrong options", () => {
+  const bed = useHost({
+    pluginOptions: { maxDepth: 99, maxProceses: 3, keepDays: null, maxProcesses: 1 },
+  });
+
+  bed.test("are each one line of the log and one toast; the right ones hold", async () => {
+    const { host, model } = bed;
+    const session = await host.createSession({ title: "options" });
+    const start = (command: string) =>
+      callTool(host, model, session.id, "createBackgroundProcess", { command, notify: false });
+    assert.match(await start("sleep 300"), /^proc_/u);
+    assert.match(await start("sleep 301"), /the option maxProcesses is 1/u);
+    const wrong = ["maxDepth", "maxProceses", "keepDays"];
+    for (const name of wrong) {
+      await host.waitFor("tui.toast.show", ({ message }) => message.includes(`option "${name}"`));
+    }
+    await host.stop("SIGTERM");
+    const lines = host.log.tail(2_000).split("\n");
+    for (const name of wrong) {
+      const found = lines.filter((line) => /level=WARN/u.test(line) && line.includes(name));
+      assert.equal(found.length, 1, `${name}\n${found.join("\n")}`);
+      const toasts = host.events.items.filter(
+        ({ event }) => event.type === "tui.toast.show" && event.properties.message.includes(name),
+      );
+      assert.equal(toasts.length, 1, name);
+    }
+  });
+});
+
+describe("a request of the model", () => {
+  const [withUs, without] = [useHost(), useHost({ plugins: [] })];
+
+  withUs.test("has our eight tools more, and the same system prompt", async () => {
+    const [ours, plain] = [await firstRequest(withUs), await firstRequest(without)];
+    const system = (bed: Bed, request: ModelRequest) =>
+      request.system.replaceAll(bed.host.project, "PROJECT");
+    assert.ok(plain.system.length > 100);
+    assert.equal(system(withUs, ours), system(without, plain));
+    const added = ours.toolNames.filter((name) => !plain.toolNames.includes(name));
+    assert.equal(added.length, 8, added.join(", "));
+    assert.equal(ours.toolNames.length, plain.toolNames.length + 8);
+  });
+});
+
+async function firstRequest({ host, model }: Bed): Promise<ModelRequest> {
+  const session = await host.createSession({ title: "hello" });
+  model.scriptSession(session.id, [text("hello")]);
+  await host.run(session.id, "hello");
+  const [request] = model.turns(session.id);
+  assert.ok(request);
+  return request;
+}
