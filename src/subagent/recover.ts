@@ -44,6 +44,9 @@ export async function recover(deps: RecoverDeps, task: SubagentJob): Promise<voi
     deps.log("warn", "an interrupted subagent could not be looked at", { id: task.id, error });
     end = { ...end, error: `${INTERRUPTED.error}, and its session could not be read: ${error}` };
   }
+  // It may have been cancelled meanwhile, and continued.
+  const current = deps.jobs.getSubagent(task.id);
+  if (current?.status !== "running" || current.runs !== task.runs) return;
   const runs = task.runs.map((run, index) =>
     index === task.runs.length - 1
       ? { ...run, status: end.status, endReason: end.reason, completedAt: at }

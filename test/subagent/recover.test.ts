@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import type { AssistantMessage } from "../../src/host/host.js";
 import type { SubagentJob } from "../../src/jobs/job.js";
+import { settle } from "../fakes/clock.js";
 import { House } from "../fakes/house.js";
 
 /** A task as a dead host left it: prompted, with this answer in its session. */
@@ -88,4 +89,26 @@ void describe("a task whose host died", () => {
     assert.equal(house.outcome(task.id), "failed · timeout");
     assert.equal(house.ends.size, 0);
   });
+
+  for (const again of [false, true]) {
+    void it(`and that was cancelled${again ? " and continued" : ""} while its session was read is left to that`, async () => {
+      const unfinished = { text: "Do", completed: false, finish: undefined };
+      const { house, task } = left(unfinished, { agent: "explore" });
+      const reading = house.host.block("messages");
+      const recovering = house.tasks.recover(task);
+      await settle();
+      await house.tasks.cancel([task.id], "cancelled_by_agent");
+      // Whatever else reads messages is answered.
+      house.host.block("messages").resolve();
+      await settle();
+      if (again) await house.tasks.resume(task.id, "more", {});
+      const { status, runs } = house.job(task.id);
+      assert.equal(status, again ? "running" : "cancelled");
+      reading.resolve();
+      await recovering;
+      assert.equal(house.job(task.id).status, status);
+      assert.deepEqual(house.job(task.id).runs, runs);
+      assert.equal(house.ends.get(task.id), 1);
+    });
+  }
 });
