@@ -48,6 +48,8 @@ export class Launcher {
   readonly #deps: SubagentDeps;
   readonly #runner: Runner;
   readonly #slots: Slots;
+  /** How each task that waits or runs was started last. */
+  readonly #starts = new Map<string, LaunchPlan>();
 
   constructor(deps: SubagentDeps, runner: Runner) {
     this.#deps = deps;
@@ -131,15 +133,20 @@ export class Launcher {
   }
 
   /** Resolves when the run was prompted or waits for its turn. */
-  async #enqueue({ id, model }: SubagentJob, { rules, strict }: LaunchPlan): Promise<void> {
-    const { jobs, log } = this.#deps;
+  async #enqueue({ id, model }: SubagentJob, plan: LaunchPlan): Promise<void> {
+    const { log } = this.#deps;
+    const { rules, strict } = plan;
     const key = model ? `${model.providerID}/${model.modelID}` : "";
     const waits = this.#slots.isFull(key);
+    this.#starts.set(id, plan);
+    // One that was cancelled while it waited and then continued has two turns in the queue; the later one counts.
+    const isCurrent = (): boolean => this.#starts.get(id) === plan;
     await new Promise<void>((onStarted) => {
       if (waits) onStarted();
       const run = this.#slots.hold(key, id, async () => {
-        const prompt = jobs.getSubagent(id)?.prompt ?? "";
-        await this.#runner.run(id, { prompt, rules, strict, onStarted });
+        if (!isCurrent()) return;
+        await this.#runner.run(id, { isCurrent, rules, strict, onStarted });
+        if (isCurrent()) this.#starts.delete(id);
       });
       // A run that cannot start ends without a word of its start.
       run.then(onStarted, (thrown: unknown) => {

@@ -30,7 +30,8 @@ export interface RunnerDeps {
 }
 
 export interface RunInput {
-  prompt: string;
+  /** False once the job was ended and given another start. */
+  isCurrent: () => boolean;
   /** Rules for a session that is still to be created. */
   rules: PermissionRule[];
   /** Refuse to run when the rules are not in force in the session. */
@@ -83,9 +84,9 @@ export class Runner {
     try {
       const sessionID = job.sessionID ?? (await this.#createSession(job, input.rules));
       if (input.strict) await this.#checkRules(sessionID, input.rules);
-      if (!this.#begin(jobID, sessionID, live)) return;
+      if (!input.isCurrent() || !this.#begin(jobID, sessionID, live)) return;
     } catch (thrown) {
-      this.#end(jobID, undefined, failed(coerceError(thrown)));
+      if (input.isCurrent()) this.#end(jobID, undefined, failed(coerceError(thrown)));
       return;
     }
     // A prompt that is not answered must not hold the slot of a run that was stopped.
@@ -203,11 +204,11 @@ export class Runner {
   }
 
   /** Never rejects: what the host refuses ends the run. */
-  async #start(jobID: string, live: LiveRun, { prompt, onStarted }: RunInput): Promise<void> {
+  async #start(jobID: string, live: LiveRun, { onStarted }: RunInput): Promise<void> {
     try {
-      // Text may have been added while the session was being created.
-      const text = this.#deps.jobs.getSubagent(jobID)?.prompt ?? prompt;
-      await this.#prompter.send(jobID, live, text);
+      // As it is now: text may have been added while the session was being created.
+      const { prompt = "" } = this.#deps.jobs.getSubagent(jobID) ?? {};
+      await this.#prompter.send(jobID, live, prompt);
       onStarted();
     } catch (thrown) {
       this.#end(jobID, live, failed(coerceError(thrown)));

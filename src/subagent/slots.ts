@@ -11,8 +11,8 @@ export class Slots {
   readonly #options: SlotOptions;
   readonly #all: PQueue;
   readonly #byModel = new Map<string, PQueue>();
-  /** In the order in which they came. */
-  readonly #waiting = new Set<string>();
+  /** In the order in which they came; one that comes again waits anew. */
+  readonly #waiting = new Map<string, () => Promise<void>>();
 
   constructor(options: SlotOptions) {
     this.#options = options;
@@ -27,7 +27,7 @@ export class Slots {
 
   /** Ids of what waits for its turn, in the order in which it came. */
   get waiting(): string[] {
-    return [...this.#waiting];
+    return [...this.#waiting.keys()];
   }
 
   /** Runs `work` when it is its turn; resolves or rejects with it. `id` names it while it waits. */
@@ -37,17 +37,22 @@ export class Slots {
       queue = new PQueue({ concurrency: this.#limitOf(model) });
       this.#byModel.set(model, queue);
     }
-    this.#waiting.add(id);
     const start = (): Promise<void> => {
-      this.#waiting.delete(id);
+      this.#waitsNoMore(id, start);
       return work();
     };
+    this.#waiting.delete(id);
+    this.#waiting.set(id, start);
     try {
       await queue.add(() => this.#all.add(start));
     } finally {
-      this.#waiting.delete(id);
+      this.#waitsNoMore(id, start);
       if (queue.pending === 0 && queue.size === 0) this.#byModel.delete(model);
     }
+  }
+
+  #waitsNoMore(id: string, start: () => Promise<void>): void {
+    if (this.#waiting.get(id) === start) this.#waiting.delete(id);
   }
 
   #limitOf(model: string): number {
