@@ -58,11 +58,12 @@ export class Prompter {
     await this.abortForgotten(jobID);
   }
 
-  /** Aborts the session of a job that runs no more. Never rejects. */
+  /** Aborts the session of a job that runs no more or is being stopped. Never rejects. */
   async abortForgotten(jobID: string): Promise<void> {
     const { host, jobs, log, live } = this.#deps;
     const sessionID = jobs.getSubagent(jobID)?.sessionID;
-    if (live(jobID) || sessionID === undefined) return;
+    const current = live(jobID);
+    if ((current && !current.intent) || sessionID === undefined) return;
     try {
       await host.abort(sessionID);
     } catch (thrown) {

@@ -98,6 +98,7 @@ export class Runner {
   async instruct(jobID: string, prompt: string): Promise<void> {
     const live = this.#live.get(jobID);
     if (!live) throw new UserError(`task ${jobID} is not running`);
+    if (live.intent) throw new UserError(`task ${jobID} is being ended; continue it once it has`);
     try {
       await this.#prompter.send(jobID, live, prompt);
     } catch (thrown) {
@@ -211,7 +212,7 @@ export class Runner {
       await this.#prompter.send(jobID, live, prompt);
       onStarted();
     } catch (thrown) {
-      this.#end(jobID, live, failed(coerceError(thrown)));
+      this.#end(jobID, live, live.intent ?? failed(coerceError(thrown)));
       // The host may have stored the prompt all the same.
       await this.#prompter.abortForgotten(jobID);
     }

@@ -77,6 +77,53 @@ void describe("a task that is cancelled", () => {
     assert.equal(house.outcome(id), BY_AGENT);
   });
 
+  void it("while its prompt is on its way, which then fails: is cancelled, not failed", async () => {
+    const house = new House();
+    const prompting = house.host.block("prompt");
+    const aborting = house.host.block("abort");
+    const launching = house.launch({ parentSessionID: house.host.addRoot() });
+    await settle();
+    const id = house.tasks.list()[0]?.id ?? "";
+    const cancelling = house.tasks.cancel([id], "cancelled_by_agent");
+    house.host.fail("prompt", 1);
+    prompting.resolve();
+    await launching;
+    aborting.resolve();
+    await cancelling;
+    assert.equal(house.outcome(id), BY_AGENT);
+  });
+
+  void it("while it is being stopped takes no further instruction", async () => {
+    const house = new House();
+    const { id, sessionID } = await house.child({ parentSessionID: house.host.addRoot() });
+    house.busy(sessionID);
+    const cancelling = house.tasks.cancel([id], "cancelled_by_agent");
+    await settle();
+    await assert.rejects(house.tasks.resume(id, "more", {}), /is being ended/u);
+    assert.equal(house.host.prompts.length, 1);
+    house.idle(sessionID);
+    await cancelling;
+    assert.equal(house.outcome(id), BY_AGENT);
+  });
+
+  void it("while a further instruction is on its way: what that starts is aborted, too", async () => {
+    const house = new House();
+    const { id, sessionID } = await house.child({ parentSessionID: house.host.addRoot() });
+    house.busy(sessionID);
+    const prompting = house.host.block("prompt");
+    const instructing = house.tasks.resume(id, "more", {});
+    const cancelling = house.tasks.cancel([id], "cancelled_by_agent");
+    await settle();
+    assert.equal(house.host.aborted.length, 1);
+    // Stored after the abort: the host begins a turn with it.
+    prompting.resolve();
+    await instructing;
+    assert.equal(house.host.aborted.length, 2);
+    house.idle(sessionID);
+    await cancelling;
+    assert.equal(house.outcome(id), BY_AGENT);
+  });
+
   void it("while it runs: keeps its session and its partial text", async () => {
     const house = new House();
     obedient(house);
