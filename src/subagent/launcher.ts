@@ -28,6 +28,8 @@ export interface LaunchInput {
   tags?: string[];
   /** Tell the parent when it ends; true if left out. */
   notify?: boolean;
+  /** Aborted while the launch is still looked at: nothing is started. */
+  signal?: AbortSignal;
 }
 
 export interface Launched {
@@ -42,6 +44,8 @@ export interface Launched {
 export interface ResumeFrom {
   parentAgent?: string;
   parentMessageID?: string;
+  /** As in LaunchInput; what was sent to a running task stays sent. */
+  signal?: AbortSignal;
 }
 
 export class Launcher {
@@ -50,6 +54,7 @@ export class Launcher {
   readonly #slots: Slots;
   /** How each task that waits or runs was started last. */
   readonly #starts = new Map<string, LaunchPlan>();
+  #isClosed = false;
 
   constructor(deps: SubagentDeps, runner: Runner) {
     this.#deps = deps;
@@ -60,6 +65,7 @@ export class Launcher {
   async launch(input: LaunchInput): Promise<Launched> {
     const { jobs, clock, options } = this.#deps;
     const plan = await planLaunch(this.#deps, input);
+    this.#checkWanted(input.signal);
     // Others may have been launched while this one was looked at.
     checkCount(jobs, plan.rootSessionID, options.maxTasksPerSession);
     const similar = similarTasks(this.#livePrompts(), input.agent, input.prompt);
@@ -107,6 +113,17 @@ export class Launcher {
     return waiting.indexOf(taskID) + 1;
   }
 
+  /** Starts nothing more. */
+  dispose(): void {
+    this.#isClosed = true;
+  }
+
+  /** Nobody would hear of what is started for an aborted caller or by a closed instance. */
+  #checkWanted(signal: AbortSignal | undefined): void {
+    if (this.#isClosed) throw new UserError("OpenCode is ending; nothing was started");
+    if (signal?.aborted) throw new UserError("the call was aborted; nothing was started");
+  }
+
   async #launched(task: SubagentJob, similar: SubagentJob[]): Promise<Launched> {
     const { jobs, persist } = this.#deps;
     // An id that was announced is known after a crash.
@@ -121,8 +138,9 @@ export class Launcher {
       throw new UserError(`taskId: the session of ${task.id} was deleted, start a new task`);
     }
     const { agent, parentSessionID } = task;
-    const { parentAgent, parentMessageID } = from;
+    const { parentAgent, parentMessageID, signal } = from;
     const plan = await planLaunch(this.#deps, { agent, parentSessionID, parentAgent });
+    this.#checkWanted(signal);
     checkCount(jobs, plan.rootSessionID, options.maxTasksPerSession);
     const progress = { ...task.progress, lastUpdate: new Date(clock.now()) };
     const fresh = { partial: undefined, partialText: undefined, resultLength: undefined };

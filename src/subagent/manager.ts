@@ -184,6 +184,7 @@ export class BackgroundManager {
 
   /** Aborts what runs and forgets nothing; a host that does not answer is not waited for. Idempotent. */
   async dispose(): Promise<void> {
+    this.#launcher.dispose();
     this.#supervisor.dispose();
     const live = this.list().filter((task) => !isTerminal(task.status));
     for (const { id } of live) {

@@ -1,6 +1,7 @@
 /** createBackgroundProcess: asks OpenCode's permission, then starts a shell command that outlives the turn. */
 import { isAbsolute, resolve } from "node:path";
 import { z } from "zod";
+import { UserError } from "../ports.js";
 import type { CreateResult } from "../process/process-manager.js";
 import { defineTool, field, type Ready } from "./define.js";
 import { describeJob } from "./describe-job.js";
@@ -50,12 +51,15 @@ export function createBackgroundProcess(ready: Ready) {
         env: args.env,
         ask: (request) => context.ask(request),
       });
+      const rootSessionID = await workspace.tree.root(sessionID);
+      // The question may have stood for long.
+      if (abort.aborted) throw new UserError("the call was aborted; nothing was started");
       const created = await workspace.processes.create(
         {
           ...args,
           cwd: folder,
           parentSessionID: sessionID,
-          rootSessionID: await workspace.tree.root(sessionID),
+          rootSessionID,
           parentMessageID: messageID,
         },
         { signal: abort },

@@ -17,10 +17,10 @@ export function createBackgroundTask(ready: Ready) {
       tags,
       taskId: optionalId("bg", "Continue this one"),
     },
-    async run({ taskId, ...args }, { sessionID, messageID, agent }) {
+    async run({ taskId, ...args }, { sessionID, messageID, agent, abort }) {
       const workspace = await ready(sessionID);
       const { tasks, clock } = workspace;
-      const from = { parentMessageID: messageID, parentAgent: agent };
+      const from = { parentMessageID: messageID, parentAgent: agent, signal: abort };
       let launched: Launched;
       if (taskId === undefined) {
         launched = await tasks.launch({ ...args, ...from, parentSessionID: sessionID });

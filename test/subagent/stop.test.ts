@@ -301,6 +301,24 @@ void describe("an instance that closes", () => {
     await house.tasks.dispose();
   });
 
+  void it("starts nothing that was being looked at", async () => {
+    const house = new House();
+    const parentSessionID = house.host.addRoot();
+    const { id, sessionID } = await house.child({ parentSessionID });
+    await house.answer(sessionID, "done");
+    const looking = house.host.block("agents");
+    const starting = [house.launch({ parentSessionID }), house.tasks.resume(id, "more", {})].map(
+      (start) => assert.rejects(start, /nothing was started/u),
+    );
+    await settle();
+    await house.tasks.dispose();
+    looking.resolve();
+    await Promise.all(starting);
+    assert.equal(house.outcome(id), "completed · finished");
+    assert.equal(house.jobs.size, 1);
+    assert.equal(house.host.prompts.length, 1);
+  });
+
   void it("does not wait for a host that never answers", async () => {
     const house = new House();
     const { id } = await house.child({ parentSessionID: house.host.addRoot() });

@@ -41,6 +41,18 @@ void describe("createBackgroundTask", () => {
     assert.doesNotMatch(answer, /will be told/u);
   });
 
+  void it("starts nothing when its call is aborted while the launch is looked at", async (t) => {
+    const { call, host, workspace } = desk(t);
+    const abort = new AbortController();
+    const looking = host.block("agents");
+    const launching = call("createBackgroundTask", TASK, { abort: abort.signal });
+    await settle();
+    abort.abort();
+    looking.resolve();
+    await assert.rejects(launching, /the call was aborted; nothing was started/u);
+    assert.equal(workspace.jobs.size, 0);
+  });
+
   void it("continues a task by its id or its session's", async (t) => {
     const one = await launched(t);
     for (const taskId of [one.id, one.sessionID]) {
