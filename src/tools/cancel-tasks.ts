@@ -11,7 +11,7 @@ export function cancelBackgroundTasks(ready: Ready) {
     description:
       "Cancel subagents and what they started; what they said stays readable. At least one filter.",
     fields: { taskId: optionalId("bg"), sessionId, status, tags },
-    async run({ taskId, ...rest }, { sessionID }) {
+    async run({ taskId, ...rest }, { sessionID, abort }) {
       requireFilter({ id: taskId, ...rest }, "taskId");
       const workspace = await ready(sessionID);
       const access = await Access.of(workspace, sessionID);
@@ -32,8 +32,10 @@ export function cancelBackgroundTasks(ready: Ready) {
       const live = targets.filter((task) => !isTerminal(task.status)).map((task) => task.id);
       const own = new Set(workspace.jobs.byParent(sessionID).map((job) => job.id));
       const release = workspace.notices.hold(live.filter((liveID) => own.has(liveID)));
+      let told = false;
       try {
         await workspace.tasks.cancel(live, "cancelled_by_agent");
+        told = !abort.aborted;
         return targets
           .map((task) => {
             const job = workspace.tasks.getTask(task.id) ?? task;
@@ -42,7 +44,7 @@ export function cancelBackgroundTasks(ready: Ready) {
           })
           .join("\n");
       } finally {
-        release(true);
+        release(told);
       }
     },
   });

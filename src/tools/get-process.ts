@@ -22,14 +22,14 @@ export function getBackgroundProcess(ready: Ready) {
       pattern: optionalText(512, "Regex for grep"),
       cursor: optionalText(200, "From an earlier answer: what is new"),
     },
-    async run({ processId, ...request }, { sessionID }) {
+    async run({ processId, ...request }, { sessionID, abort }) {
       const workspace = await ready(sessionID);
       const access = await Access.of(workspace, sessionID);
       const { id } = access.process(processId);
       const output = await workspace.processes.read(id, { ...request, maxBytes: OUTPUT_BYTES });
       // The end may have come while the output was read: what is said last is the newest state.
       const job = access.process(processId);
-      if (isTerminal(job.status) && job.parentSessionID === sessionID) {
+      if (isTerminal(job.status) && job.parentSessionID === sessionID && !abort.aborted) {
         workspace.notices.hold([id])(true);
       }
       return `${describeJob(job, workspace.clock.now())}\n${output.text || "(no output)"}`;

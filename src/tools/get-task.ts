@@ -33,13 +33,14 @@ export function getBackgroundTask(ready: Ready) {
         if (wait > 0) await workspace.tasks.wait(id, wait * 1_000, abort);
         const job = await access.task(taskId);
         const result = await workspace.tasks.result(job);
-        // Only an end that this answer says is an end that the parent was told of.
-        told = isTerminal(job.status) && !abort.aborted;
         const unchanged = lastReads.unchanged(sessionID, job, result.text.length, now());
         if (unchanged !== undefined && cursor === undefined) {
           return `${job.id} ${job.status} · unchanged since your last look ${elapsed(unchanged)} ago; you will be told when it ends`;
         }
-        return `${describeJob(job, now(), workspace.tasks.position(id))}\n${page(job, result, cursor)}`;
+        const answer = `${describeJob(job, now(), workspace.tasks.position(id))}\n${page(job, result, cursor)}`;
+        // Only an end that this answer says is an end that the parent was told of.
+        told = isTerminal(job.status) && !abort.aborted;
+        return answer;
       } finally {
         release(told);
       }

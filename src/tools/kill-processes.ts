@@ -15,7 +15,7 @@ export function killProcesses(ready: Ready) {
       tags,
       remove: optionalFlag("Also forget record and output"),
     },
-    async run({ processId, remove = false, ...rest }, { sessionID }) {
+    async run({ processId, remove = false, ...rest }, { sessionID, abort }) {
       const filter = { id: processId, ...rest };
       requireFilter(filter, "processId");
       const workspace = await ready(sessionID);
@@ -24,15 +24,17 @@ export function killProcesses(ready: Ready) {
       const chosen = access.select("process", filter).map(({ id }) => id);
       const own = new Set(workspace.jobs.byParent(sessionID).map(({ id }) => id));
       const release = workspace.notices.hold(chosen.filter((id) => own.has(id)));
+      let told = false;
       try {
         const { jobs } = await workspace.processes.kill(
           { id: processId, sessionID: rest.sessionId, status: rest.status, tags: rest.tags },
           { reason: "cancelled_by_agent", remove, only: (job) => access.may(job) },
         );
+        told = !abort.aborted;
         if (jobs.length === 0) return "no process matched; nothing was ended";
         return jobs.map((job) => outcome(job, workspace.clock.now())).join("\n");
       } finally {
-        release(true);
+        release(told);
       }
     },
   });

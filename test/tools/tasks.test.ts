@@ -116,6 +116,18 @@ void describe("getBackgroundTask", () => {
     });
   }
 
+  void it("that refuses a cursor says nothing of the end: it is still to be told", async (t) => {
+    const one = await launched(t);
+    // The parent works, so that its notice waits.
+    one.workspace.onEvent({ type: "busy", sessionID: one.root });
+    const read = { taskId: one.id, cursor: "x", wait: 600 };
+    const reading = assert.rejects(one.call("getBackgroundTask", read), /^UserError: cursor/u);
+    await settle();
+    answers(one, one.sessionID, "done");
+    await reading;
+    assert.equal(one.workspace.notices.outbox.pending(one.root).length, 1);
+  });
+
   void it("says that there was no text, and what failed last", async (t) => {
     const { call, host, workspace, id, sessionID } = await launched(t);
     const tools = [{ callID: "1", tool: "bash", status: "error" as const, error: "rejected" }];
@@ -188,6 +200,19 @@ void describe("cancelBackgroundTasks", () => {
     assert.match(answer, new RegExp(`^${id} cancelled \\(cancelled_by_agent\\)`, "u"));
     assert.deepEqual(workspace.notices.outbox.pending(root), []);
     assert.match(await call("cancelBackgroundTasks", { taskId: id }), /→ had ended already$/u);
+  });
+
+  void it("whose call is aborted is not heard: the parent is still told", async (t) => {
+    const { call, clock, workspace, host, root, id, sessionID } = await launched(t);
+    const abort = new AbortController();
+    host.busy.add(sessionID);
+    workspace.onEvent({ type: "busy", sessionID: root });
+    const cancelling = call("cancelBackgroundTasks", { taskId: id }, { abort: abort.signal });
+    await settle();
+    abort.abort();
+    await clock.advance(10_000);
+    await cancelling;
+    assert.equal(workspace.notices.outbox.pending(root).length, 1);
   });
 });
 
