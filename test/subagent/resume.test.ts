@@ -106,25 +106,27 @@ void describe("an ended task that is continued", () => {
     assert.equal(house.job(id).progress.toolCalls, 1);
   });
 
-  void it("is not ended by what its cancelled start still brings", async () => {
-    const house = new House();
-    const creating = house.host.block("createSession");
-    const launching = house.launch({ parentSessionID: house.host.addRoot() });
-    await settle();
-    const id = house.tasks.list()[0]?.id ?? "";
-    await house.tasks.cancel([id], "cancelled_by_agent");
-    const second = house.host.block("createSession");
-    const resuming = house.tasks.resume(id, "again", {});
-    await settle();
-    house.host.fail("createSession", 1);
-    creating.resolve();
-    await launching;
-    assert.equal(house.outcome(id), "pending");
-    second.resolve();
-    await resuming;
-    assert.equal(house.outcome(id), "running");
-    assert.equal(house.ends.get(id), 1);
-  });
+  for (const brings of ["a session", "a refusal"]) {
+    void it(`is not touched by its cancelled start, which still brings ${brings}`, async () => {
+      const house = new House();
+      const creating = house.host.block("createSession");
+      const launching = house.launch({ parentSessionID: house.host.addRoot() });
+      await settle();
+      const id = house.tasks.list()[0]?.id ?? "";
+      await house.tasks.cancel([id], "cancelled_by_agent");
+      const second = house.host.block("createSession");
+      const resuming = house.tasks.resume(id, "again", {});
+      await settle();
+      if (brings === "a refusal") house.host.fail("createSession", 1);
+      creating.resolve();
+      await launching;
+      assert.equal(house.outcome(id), "pending");
+      second.resolve();
+      await resuming;
+      assert.equal(house.outcome(id), "running");
+      assert.equal(house.ends.get(id), 1);
+    });
+  }
 
   void it("has the limits of its parent's turn now, also when it was cancelled while it waited", async () => {
     const house = new House({ options: { maxRunning: 1 } });
@@ -138,6 +140,7 @@ void describe("an ended task that is continued", () => {
     const rules = house.host.sessions.get(sessionID)?.info.permission ?? [];
     assert.equal(house.outcome(id), "running");
     assert.ok(rules.some(({ permission, action }) => permission === "edit" && action === "deny"));
+    assert.equal(house.host.calls.get("createSession"), 2, "one for each task");
   });
 
   for (const [name, first, second] of [

@@ -98,6 +98,21 @@ void describe("slots", () => {
     await house.answer(first.sessionID, "done");
     assert.equal(house.outcome(third.id), "running");
   });
+
+  void it("a task that was cancelled while it waited and is continued waits anew, behind the others", async () => {
+    const house = new House({ options: { maxRunning: 1 } });
+    const parentSessionID = house.host.addRoot();
+    const first = await house.child({ parentSessionID });
+    const second = await house.launch({ parentSessionID });
+    const third = await house.launch({ parentSessionID });
+    await house.tasks.cancel([second.id], "cancelled_by_agent");
+    const { position } = await house.tasks.resume(second.id, "again", {});
+    assert.equal(position, 2);
+    assert.equal(house.tasks.position(third.id), 1);
+    await house.answer(first.sessionID, "done");
+    assert.equal(house.outcome(third.id), "running");
+    assert.equal(house.tasks.position(second.id), 1);
+  });
 });
 
 const ENDS = [
