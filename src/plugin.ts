@@ -50,13 +50,15 @@ export const server: Plugin = (input, rawOptions) => {
 async function loadWorkspace(input: PluginInput, options: Options): Promise<Workspace> {
   const { client, directory, project } = input;
   try {
-    const [{ OpenCodeHost }, { Workspace }] = await Promise.all([
+    const [{ OpenCodeHost }, { isOneShot }, { Workspace }] = await Promise.all([
       import("./host/opencode-host.js"),
+      import("./host/one-shot.js"),
       import("./workspace.js"),
     ]);
     const host = new OpenCodeHost(client);
     const log = host.writeLog.bind(host);
-    return new Workspace({ host, directory, projectID: project.id, options, log });
+    const oneShot = isOneShot();
+    return new Workspace({ host, directory, projectID: project.id, options, oneShot, log });
   } catch (thrown) {
     const message = `background work is not available: ${coerceError(thrown).message}`;
     const entry = { service: "background", level: "error", message } as const;

@@ -36,6 +36,8 @@ export interface WorkspaceSettings {
   /** `${XDG_STATE_HOME:-~/.local/state}/opencode/background` by default. */
   stateFolder?: string;
   options?: Options;
+  /** This OpenCode ends with its one turn, and background work with it. */
+  oneShot?: boolean;
   clock?: Clock;
   log?: Log;
 }
@@ -52,6 +54,7 @@ export class Workspace {
   readonly host: Host;
   readonly directory: string;
   readonly options: Options;
+  readonly oneShot: boolean;
   readonly clock: Clock;
   readonly log: Log;
   readonly jobs: JobRegistry;
@@ -72,6 +75,7 @@ export class Workspace {
     this.host = host;
     this.directory = directory;
     this.options = settings.options ?? parseOptions().options;
+    this.oneShot = settings.oneShot ?? false;
     this.clock = settings.clock ?? systemClock;
     this.log = settings.log ?? silentLog;
     this.jobs = new JobRegistry(this.log);

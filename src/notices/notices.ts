@@ -165,7 +165,8 @@ export class Notices implements NoticePort {
     if (type === "changed") {
       if (job.status === "pending") this.outbox.withdraw(job.id, ["ended"]);
       if (!job.blockedOn) this.outbox.withdraw(job.id, ["blocked"]);
-      if (!job.stalledSince) this.outbox.withdraw(job.id, ["stalled"]);
+      const isStill = job.stalledSince ?? job.blockedOn?.kind === "retry";
+      if (!isStill) this.outbox.withdraw(job.id, ["stalled"]);
     }
     // Nothing could be said or read of it any more.
     if (type === "removed") this.outbox.withdraw(job.id);

@@ -151,7 +151,11 @@ function outcome(job: Job, excerpt: Excerpt | undefined, most: number): string[]
   const label = job.kind === "subagent" ? "result" : "output";
   const noText = job.kind === "subagent" ? "no text output" : "no output";
   if (!excerpt) return [`${label}: could not be read now; the call below reads it`];
-  if (excerpt.total === 0) return [noText];
+  if (excerpt.total === 0) {
+    const session =
+      job.kind === "subagent" && job.sessionID ? `; its session: ${job.sessionID}` : "";
+    return [noText + session];
+  }
   const shown = lastOf(excerpt.text, most);
   const partial = job.kind === "subagent" && job.partial ? "partial " : "";
   const left =

@@ -66,15 +66,20 @@ export class Blocked {
     }
   }
 
-  /** The child waits before it tries the provider again. */
+  /** The child waits before it tries the provider again; told only when that takes as long as a stall. */
   retrying(live: LiveRun, event: Extract<HostEvent, { type: "retry" }>): void {
-    const { jobs, clock } = this.#deps;
+    const { jobs, clock, notices, options } = this.#deps;
     const { jobID } = live;
     live.isMarked = true;
     const { sessionID, attempt, message, nextAt } = event;
-    const since = jobs.getSubagent(jobID)?.blockedOn?.since ?? new Date(clock.now());
+    const before = jobs.getSubagent(jobID)?.blockedOn;
+    const since = before?.since ?? new Date(clock.now());
     const blockedOn = { kind: "retry" as const, what: message, since, sessionID, attempt, nextAt };
-    jobs.updateSubagent(jobID, { blockedOn });
+    const job = jobs.updateSubagent(jobID, { blockedOn });
+    const isLong = nextAt.getTime() - clock.now() >= options.stallMinutes * 60_000;
+    if (!job || !isLong || before?.attempt === attempt) return;
+    const when = `attempt ${attempt} at ${nextAt.toISOString()}`;
+    notices.announce(job, "stalled", `it waits to ask the provider again (${when}): ${message}`);
   }
 
   /** It works again: whatever it waited for to retry is past. */

@@ -65,25 +65,34 @@ export function createBackgroundProcess(ready: Ready) {
         { signal: abort },
       );
       await workspace.persist();
-      return answer(created, workspace.clock.now());
+      const ofSubagent = workspace.jobs.findBySession(sessionID) !== undefined;
+      return answer(created, workspace.clock.now(), { oneShot: workspace.oneShot, ofSubagent });
     },
   });
 }
 
-function answer({ job, readiness, lastLines, sameCommand, warnings }: CreateResult, now: number) {
+interface Caller {
+  oneShot: boolean;
+  ofSubagent: boolean;
+}
+
+function answer(created: CreateResult, now: number, caller: Caller): string {
+  const { job, readiness, lastLines, sameCommand, warnings } = created;
   const lines = [describeJob(job, now)];
   if (readiness === "not_ready_yet") lines.push("Not ready yet; you will be told when it is.");
   if (readiness === "ended") lines.push("It ended before it was ready.");
   if (lastLines) lines.push("Last lines of its output:", lastLines);
-  if (job.status === "running") {
-    lines.push(
-      job.notify
-        ? "You will be told when it ends; go on with other work or end your turn. Do not poll, and do not use & or nohup in commands."
-        : "You will not be told when it ends.",
-    );
-  }
+  if (job.status === "running") lines.push(whatFollows(job.notify, caller));
   for (const other of sameCommand) {
     lines.push(`The same command already runs in this folder: ${other.id}`);
   }
   return [...lines, ...warnings].join("\n");
+}
+
+function whatFollows(notify: boolean, { oneShot, ofSubagent }: Caller): string {
+  const ends = "This OpenCode ends with its one turn, and the process with it.";
+  if (!notify) return `${oneShot ? `${ends} ` : ""}You will not be told when it ends.`;
+  if (oneShot) return `${ends} You will be told if it ends before.`;
+  const later = ofSubagent ? " What ends after you is told to the session that started you." : "";
+  return `You will be told when it ends; go on with other work or end your turn.${later} Do not poll, and do not use & or nohup in commands.`;
 }

@@ -29,16 +29,18 @@ export function createBackgroundTask(ready: Ready) {
         const { id } = await access.task(taskId);
         launched = await tasks.resume(id, args.prompt, from);
       }
-      return answer(launched, clock.now());
+      return answer(launched, clock.now(), workspace.oneShot);
     },
   });
 }
 
-function answer({ task, position, similar }: Launched, now: number): string {
+function answer({ task, position, similar }: Launched, now: number, oneShot: boolean): string {
   const lines = [describeJob(task, now, position)];
   if (task.status === "running" || task.status === "pending") {
     lines.push(
-      "You will be told its result when it ends. Go on with other work or end your turn; do not poll.",
+      oneShot
+        ? `This OpenCode ends with your turn, and the subagent with it: before you end it, wait with getBackgroundTask({"taskId":"${task.id}","wait":600}).`
+        : "You will be told its result when it ends. Go on with other work or end your turn; do not poll.",
     );
   }
   for (const other of similar) {

@@ -1,14 +1,10 @@
 /** Background processes on a real host: started by the agent with the user's permission, and ended for good. */
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
-import { randomUUID } from "node:crypto";
-import { once } from "node:events";
 import { describe } from "node:test";
-import { callTool, callTools, OPENCODE_BINARY } from "../../fixtures/host/index.js";
-import { environment } from "../../fixtures/host/folders.js";
-import { MARKER, survivors, survivorsAfter } from "../../fixtures/host/survivors.js";
+import { callTool, callTools } from "../../fixtures/host/index.js";
+import { survivors, survivorsAfter } from "../../fixtures/host/survivors.js";
 import { gate, text, toolCall } from "../../fixtures/model/index.js";
-import { firstJob, jobIds, noticeTo } from "./support.js";
+import { firstJob, jobIds, noticeTo, startRun } from "./support.js";
 import { useHost } from "./use-host.js";
 
 describe("a process on a real host", () => {
@@ -190,28 +186,22 @@ describe("processes of a host that ends", () => {
 
   for (const ending of ["its own end", "SIGKILL"] as const) {
     bed.test(`${ending} of opencode run leaves no process`, async () => {
-      const { host, model } = bed;
-      const marker = randomUUID();
+      const { model } = bed;
       const said = `start it and end by ${ending}`;
       const command = `trap '' TERM; sleep 300 & sleep 301 # ${ending}`;
       const rest = ending === "SIGKILL" ? [text("started "), gate("never")] : [text("started")];
       model.script(said, [toolCall("createBackgroundProcess", { command }), rest]);
-      const run = spawn(OPENCODE_BINARY, ["run", said], {
-        cwd: host.project,
-        env: { ...environment(host.folders), [MARKER]: marker },
-        stdio: "ignore",
-      });
-      const exit = once(run, "exit");
+      const { marker, pid, ended, kill } = startRun(bed, said);
       const { toolResults } = await model.waitForRequest(
         (request) => request.allText.includes(said) && request.toolResults.length > 0,
+        { timeoutMs: 45_000 },
       );
       assert.match(toolResults.join("\n"), /^proc_\w{10} running/u);
       if (ending === "SIGKILL") {
-        assert.ok((await survivors(marker, [run.pid ?? 0])).length >= 3);
-        run.kill("SIGKILL");
+        assert.ok((await survivors(marker, [pid])).length >= 3);
+        kill("SIGKILL");
       }
-      const [code, signal] = await exit;
-      assert.equal(code ?? signal, ending === "SIGKILL" ? "SIGKILL" : 0);
+      assert.equal(await ended, ending === "SIGKILL" ? "SIGKILL" : 0);
       assert.deepEqual(await survivorsAfter(marker, 4_000), []);
     });
   }

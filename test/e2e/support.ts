@@ -1,6 +1,12 @@
 /** What the e2e tests of this plugin share: how a scripted agent launches, and what a notice is. */
 import assert from "node:assert/strict";
-import type { Faults, Host } from "../../fixtures/host/index.js";
+import { spawn } from "node:child_process";
+import { randomUUID } from "node:crypto";
+import { once } from "node:events";
+import { endWithUs } from "../../fixtures/host/end-with-us.js";
+import { environment } from "../../fixtures/host/folders.js";
+import { OPENCODE_BINARY, type Faults, type Host } from "../../fixtures/host/index.js";
+import { MARKER } from "../../fixtures/host/survivors.js";
 import { toolCall, type ModelRequest, type ScriptedModel } from "../../fixtures/model/index.js";
 
 export const HEADER = "[Automatic event from the background manager.";
@@ -56,6 +62,25 @@ export function timesTold({ model }: TestBed, sessionID: string, jobID: string):
   const last = model.turns(sessionID).at(-1);
   const texts = last ? noticesIn(last) : [];
   return texts.filter((text) => text.includes(`<background_job id="${jobID}"`)).length;
+}
+
+/** `opencode run` beside the server of the bed; `marker` is in the environment of whatever it starts. */
+export function startRun({ host }: TestBed, said: string) {
+  const marker = randomUUID();
+  const run = spawn(OPENCODE_BINARY, ["run", said], {
+    cwd: host.project,
+    env: { ...environment(host.folders), [MARKER]: marker },
+    detached: true,
+    stdio: "ignore",
+  });
+  const pid = run.pid ?? 0;
+  const release = endWithUs(pid);
+  /** Its exit code, or the signal that ended it. */
+  const ended = once(run, "exit").then(([code, signal]: unknown[]) => {
+    release();
+    return code ?? signal;
+  });
+  return { marker, pid, ended, kill: (signal: NodeJS.Signals) => run.kill(signal) };
 }
 
 export async function childOf({ host }: TestBed, sessionID: string): Promise<string> {

@@ -22,7 +22,7 @@ export interface Desk {
   call: (tool: string, args: unknown, context?: Partial<ToolContext>) => Promise<string>;
 }
 
-export function desk(t: TestContext, options: Partial<Options> = {}): Desk {
+export function desk(t: TestContext, options: Partial<Options> = {}, oneShot = false): Desk {
   const folder = mkdtempSync(join(tmpdir(), "obm-desk-"));
   const clock = new FakeClock();
   const host = new FakeHost(clock);
@@ -32,6 +32,7 @@ export function desk(t: TestContext, options: Partial<Options> = {}): Desk {
     projectID: "test",
     stateFolder: join(folder, "state"),
     options: { ...parseOptions().options, ...options },
+    oneShot,
     clock,
   });
   t.after(async () => {

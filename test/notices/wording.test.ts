@@ -100,6 +100,12 @@ to read more: getBackgroundTask({"taskId":"bg_0123456789"})
     });
   }
 
+  void it("in which session a subagent ended that said nothing", () => {
+    const job = subagent({ status: "completed", endReason: "finished", sessionID: "ses_child" });
+    const text = compose({ ...ended(""), job });
+    assert.match(text, /^no text output; its session: ses_child$/mu);
+  });
+
   void it("which processes an ended subagent left running", () => {
     const text = compose({
       ...ended("done"),

@@ -17,10 +17,10 @@ function asked(house: House, sessionID: string, requestID: string, what = "bash:
   house.event({ type: "asked", kind: "permission", sessionID, requestID, what });
 }
 
-function told(house: House, sessionID: string): string[] {
+function told(house: House, sessionID: string, wanted = "blocked"): string[] {
   return house.notices.outbox
     .pending(sessionID)
-    .filter(({ kind }) => kind === "blocked")
+    .filter(({ kind }) => kind === wanted)
     .map(({ text = "" }) => text);
 }
 
@@ -195,6 +195,20 @@ void describe("a child that waits to ask its provider again", () => {
     assert.deepEqual(told(house, root), [], "the host goes on by itself");
     house.busy(sessionID);
     assert.equal(house.job(id).blockedOn, undefined);
+  });
+
+  void it("is told once when the next try is further away than a stall, and not after it", async () => {
+    const { house, root, id, sessionID } = await working({ options: { wake: "none" } });
+    const later = new Date(house.clock.now() + 5 * 3_600_000);
+    const retry = { type: "retry", sessionID, message: "usage limit", nextAt: later } as const;
+    for (let time = 0; time < 3; time++) house.event({ ...retry, attempt: 1 });
+    const waits = `it waits to ask the provider again (attempt 1 at ${later.toISOString()}): usage limit`;
+    assert.deepEqual(told(house, root, "stalled"), [waits]);
+    assert.equal(house.job(id).stalledSince, undefined);
+    house.busy(sessionID);
+    assert.deepEqual(told(house, root, "stalled"), [], "what is over is not told any more");
+    house.event({ ...retry, attempt: 2 });
+    assert.equal(told(house, root, "stalled").length, 1);
   });
 
   void it("still shows what it asks when the retry is over", async () => {

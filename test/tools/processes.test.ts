@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { describe, it } from "node:test";
+import { describe, it, mock, type TestContext } from "node:test";
+import type { CreateInput, CreateResult } from "../../src/process/types.js";
 import { process as aProcess } from "../notices/jobs.js";
 import { desk } from "../fakes/workspace.js";
 
@@ -30,4 +31,49 @@ void describe("a call about processes that is aborted", () => {
       assert.equal(workspace.notices.outbox.pending(root).length, 0);
     });
   }
+});
+
+const COMMAND = { command: "sleep 300" };
+const SILENT = { ...COMMAND, notify: false };
+
+/** A desk whose processes are records only. */
+function quietDesk(t: TestContext, oneShot = false) {
+  const made = desk(t, {}, oneShot);
+  const create = ({ notify = true }: CreateInput): Promise<CreateResult> =>
+    Promise.resolve({
+      job: aProcess({ notify }),
+      readiness: "not_asked",
+      sameCommand: [],
+      warnings: [],
+    });
+  mock.method(made.workspace.processes, "create", create);
+  return made;
+}
+
+void describe("createBackgroundProcess says what follows", () => {
+  for (const [who, oneShot, args, words] of [
+    ["a session", false, COMMAND, /^You will be told when it ends; .* end your turn\. Do not/mu],
+    ["a session that wants silence", false, SILENT, /^You will not be told when it ends\.$/mu],
+    [
+      "opencode run",
+      true,
+      COMMAND,
+      /ends with its one turn.* You will be told if it ends before/mu,
+    ],
+    ["opencode run in silence", true, SILENT, /ends with its one turn.* You will not be told/mu],
+  ] as const) {
+    void it(`to ${who}`, async (t) => {
+      const answer = await quietDesk(t, oneShot).call("createBackgroundProcess", args);
+      assert.match(answer, words);
+      assert.doesNotMatch(answer, /the session that started you/u);
+    });
+  }
+
+  void it("to a subagent: who is told of what ends after it", async (t) => {
+    const { call, workspace } = quietDesk(t);
+    await call("createBackgroundTask", { description: "d", prompt: "p", agent: "general" });
+    const sessionID = workspace.tasks.list()[0]?.sessionID ?? "";
+    const answer = await call("createBackgroundProcess", COMMAND, { sessionID });
+    assert.match(answer, /What ends after you is told to the session that started you\./u);
+  });
 });

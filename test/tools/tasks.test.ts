@@ -26,6 +26,15 @@ void describe("createBackgroundTask", () => {
     assert.match(answer, /You will be told its result when it ends/u);
   });
 
+  void it("says to wait for it where OpenCode ends with the turn", async (t) => {
+    const answer = await desk(t, {}, true).call("createBackgroundTask", TASK);
+    assert.match(
+      answer,
+      /ends with your turn.*getBackgroundTask\(\{"taskId":"bg_\w+","wait":600\}\)/u,
+    );
+    assert.doesNotMatch(answer, /end your turn/u);
+  });
+
   void it("says the place in the queue, and which task it repeats", async (t) => {
     const { call, id } = await launched(t, { maxRunning: 1 });
     const answer = await call("createBackgroundTask", TASK);
