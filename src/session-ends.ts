@@ -3,6 +3,7 @@
  * Ends jobs and withdraws notices; never rejects, for it answers events.
  */
 import type { HostEvent } from "./host/events.js";
+import type { Host, Message } from "./host/host.js";
 import type { SessionTree } from "./host/session-tree.js";
 import type { Job } from "./jobs/job.js";
 import type { JobRegistry } from "./jobs/registry.js";
@@ -14,6 +15,7 @@ import type { BackgroundProcessManager } from "./process/process-manager.js";
 import type { BackgroundManager } from "./subagent/manager.js";
 
 export interface SessionEndsDeps {
+  host: Host;
   jobs: JobRegistry;
   log: Log;
   options: Options;
@@ -32,7 +34,7 @@ export class SessionEnds {
 
   onEvent(event: HostEvent): void {
     if (event.type === "deleted") this.#deleted(event.sessionID);
-    if (event.type === "reverted") this.#reverted(event.sessionID, event.messageID);
+    if (event.type === "reverted") void this.#reverted(event.sessionID, event.messageID);
   }
 
   /** The user has stopped the session's run. */
@@ -65,22 +67,42 @@ export class SessionEnds {
     tree.forget(sessionID);
   }
 
-  /** What a message started that the user has undone is undone, too: ended, and not announced. */
-  #reverted(sessionID: string, fromMessageID: string): void {
+  /**
+   * What a message started that the user has undone is undone, too: ended, and nothing is said of it any more. The
+   * host repeats the event with every change of the session.
+   */
+  async #reverted(sessionID: string, fromMessageID: string): Promise<void> {
     const { jobs, notices } = this.#deps;
-    const undone = jobs
+    const started = jobs
       .byParent(sessionID)
-      .filter((job) => job.parentMessageID !== undefined && job.parentMessageID >= fromMessageID);
-    for (const job of undone) {
-      notices.outbox.withdraw(job.id);
-    }
-    void this.#endQuietly(liveOf(undone));
+      .filter((job) => !isTerminal(job.status) || notices.outbox.has(job.id));
+    if (started.length === 0) return;
+    const letGo = notices.hold(started.map(({ id }) => id));
+    const isUndone = await this.#undone(sessionID, fromMessageID);
+    const undone = started.flatMap(({ id, parentMessageID }) =>
+      parentMessageID !== undefined && isUndone(parentMessageID) ? id : [],
+    );
+    const release = notices.hold(undone);
+    letGo(false);
+    await this.#end(liveOf(undone.flatMap((id) => jobs.get(id) ?? [])));
+    for (const id of undone) notices.outbox.forget(id);
+    release(true);
   }
 
-  async #endQuietly(jobs: readonly Job[]): Promise<void> {
-    const release = this.#deps.notices.hold(jobs.map(({ id }) => id));
-    await this.#end(jobs);
-    release(true);
+  /** Which messages are undone, by the order in which the host has them; by their ids when it cannot say. */
+  async #undone(sessionID: string, from: string): Promise<(messageID: string) => boolean> {
+    const { host, log } = this.#deps;
+    const messages = await host.messages(sessionID).catch((thrown: unknown): Message[] => {
+      const error = coerceError(thrown).message;
+      log("warn", "what was undone could not be read; told by ids", { sessionID, error });
+      return [];
+    });
+    const ids = messages.map(({ id }) => id);
+    const first = ids.indexOf(from);
+    return (id) => {
+      const place = first < 0 ? -1 : ids.indexOf(id);
+      return place < 0 ? id >= from : place >= first;
+    };
   }
 
   async #end(jobs: readonly Job[]): Promise<void> {

@@ -36,7 +36,7 @@ const shared = {
   tags: z.array(z.string()),
   /** The session whose tool call started the job; its notices go there. */
   parentSessionID: z.string(),
-  /** The user message whose turn started it: when it is reverted, so is the job. */
+  /** The assistant's message with the tool call that started it: when it is undone, so is the job. */
   parentMessageID: z.string().optional(),
   /** The top of the parent's session tree; whoever is in that tree may see the job. */
   rootSessionID: z.string(),

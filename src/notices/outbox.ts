@@ -57,6 +57,11 @@ export class Outbox {
     this.remove(this.#ofJob(jobID).filter(isMeant));
   }
 
+  /** Whatever is still to be said of a job, also what is under way: its answer is not waited for. */
+  forget(jobID: string): void {
+    this.remove(this.#ofJob(jobID));
+  }
+
   /** Entries that an earlier owner of the state had still to deliver. */
   adopt(notices: readonly Notice[]): void {
     for (const notice of notices) this.#put(notice);
