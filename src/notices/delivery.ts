@@ -81,16 +81,17 @@ export class Delivery {
     const { host, outbox, log } = this.#deps;
     const sessionID = this.#sessionID;
     const { agent, model, variant } = await this.#speaker();
-    if (!this.#deps.maySend()) return;
     const { messageID, attempts: attempt } = carrier;
+    const carried = outbox
+      .inFlight(sessionID)
+      .filter((notice) => notice.carrier?.messageID === messageID);
+    // The answer may have come in the meantime.
+    if (carried.length === 0 || !this.#deps.maySend()) return;
     log("warn", "a notice was stored and not answered; starting its turn again", {
       sessionID,
       messageID,
       attempt,
     });
-    const carried = outbox
-      .inFlight(sessionID)
-      .filter((notice) => notice.carrier?.messageID === messageID);
     outbox.setCarrier(carried, { ...carrier, attempts: attempt + 1 });
     await host.prompt({ sessionID, messageID, agent, model, variant });
   }
@@ -124,10 +125,13 @@ export class Delivery {
     throw new HostError(`session ${this.#sessionID} has no message of a user`);
   }
 
+  /** Rejects while a prompt would do harm: the host takes undone messages away for good with the next one. */
   async #exists(): Promise<boolean> {
     const { host, outbox, log } = this.#deps;
     const sessionID = this.#sessionID;
-    if (await host.session(sessionID)) return true;
+    const session = await host.session(sessionID);
+    if (session?.revertedFrom !== undefined) throw new HostError("its user has undone messages");
+    if (session) return true;
     const notices = outbox.pending(sessionID).length;
     log("info", "notices dropped: their session was deleted", { sessionID, notices });
     outbox.clear(sessionID);

@@ -62,9 +62,9 @@ export class Outbox {
     this.remove(this.#ofJob(jobID));
   }
 
-  /** Entries that an earlier owner of the state had still to deliver. */
+  /** Entries that an earlier owner of the state had still to deliver; of a job without a record nothing can be said. */
   adopt(notices: readonly Notice[]): void {
-    for (const notice of notices) this.#put(notice);
+    for (const notice of notices) if (this.#deps.jobs.get(notice.jobID)) this.#put(notice);
   }
 
   pending(parentSessionID: string): Notice[] {

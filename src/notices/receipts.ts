@@ -30,17 +30,22 @@ export class Receipts {
 
   /** Removes what this message answers; gives how many notices. */
   answeredBy(message: AssistantInfo): number {
-    if (message.summary) return 0;
-    const read = this.#storedUpTo(message.parentID);
-    return this.#remove(({ carrier }) => carrier !== undefined && read.has(carrier.messageID));
+    if (message.summary || this.#inFlight.length === 0) return 0;
+    return this.#removeRead(this.#storedUpTo(message.parentID));
   }
 
   /** The same for all that is stored. */
   settle(messages: readonly Message[]): number {
+    if (this.#inFlight.length === 0) return 0;
     this.#stored.clear();
-    for (const { id, role } of messages) if (role === "user") this.stored(id);
-    const answers = messages.filter((message) => message.role === "assistant");
-    return answers.reduce((answered, message) => answered + this.answeredBy(message), 0);
+    const answered = new Set<string>();
+    for (const message of messages) {
+      if (message.role === "user") this.#stored.add(message.id);
+      else if (!message.summary) answered.add(message.parentID);
+    }
+    const users = [...this.#stored];
+    const last = users.findLastIndex((id) => answered.has(id));
+    return this.#removeRead(new Set([...users.slice(0, last + 1), ...answered]));
   }
 
   get #inFlight(): Notice[] {
@@ -55,8 +60,10 @@ export class Receipts {
     return new Set([...read, messageID]);
   }
 
-  #remove(isAnswered: (notice: Notice) => boolean): number {
-    const answered = this.#inFlight.filter(isAnswered);
+  #removeRead(messageIDs: ReadonlySet<string>): number {
+    const answered = this.#inFlight.filter(
+      ({ carrier }) => carrier !== undefined && messageIDs.has(carrier.messageID),
+    );
     this.#outbox.remove(answered);
     return answered.length;
   }

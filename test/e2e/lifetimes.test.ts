@@ -3,8 +3,8 @@ import assert from "node:assert/strict";
 import { after, describe } from "node:test";
 import { callTool, startHost, type Host } from "../../fixtures/host/index.js";
 import { forever, gate, text, toolCall } from "../../fixtures/model/index.js";
-import { childOf, firstJob, jobIds, launch, noticesIn, noticeTo } from "./support.js";
-import { useHost } from "./use-host.js";
+import { carries, childOf, firstJob, jobIds, launch, noticesIn, noticeTo } from "./support.js";
+import { useFaultyHost, useHost } from "./use-host.js";
 
 describe("jobs of jobs", () => {
   const bed = useHost({ pluginOptions: { maxDepth: 2 } });
@@ -79,26 +79,6 @@ describe("jobs of jobs", () => {
     assert.equal(list.match(/ cancelled \(session_deleted\) · /gu)?.length, 2, list);
   });
 
-  bed.test("an undone message takes its jobs along, and nothing is announced", async () => {
-    const { host, model } = bed;
-    const parent = await host.createSession({ title: "undone" });
-    model.script("child of undone", [[text("x"), gate("never")]]);
-    model.scriptSession(parent.id, [
-      [launch("child of undone"), toolCall("createBackgroundProcess", { command: "sleep 330" })],
-      text("started"),
-    ]);
-    const answer = await host.run(parent.id, "start both");
-    const child = await childOf(bed, parent.id);
-    const run = await model.waitForRequest((request) => request.conversation === child);
-    await host.client.session.revert({ sessionID: parent.id, messageID: answer.parentID });
-    assert.equal(await run.ended, "aborted");
-    assert.deepEqual(await host.survivors(5_000, "sleep 330"), []);
-    await host.client.session.unrevert({ sessionID: parent.id });
-    const list = await callTool(host, model, parent.id, "listBackgroundTasks", {});
-    assert.match(list, /cancelled \(cancelled_by_user\)/u);
-    assert.deepEqual(noticesIn(model.turns(parent.id).at(-1) ?? assert.fail()), []);
-  });
-
   bed.test(
     "ten thousand lines that ask for attention cost few turns, and all are counted",
     async () => {
@@ -124,6 +104,56 @@ describe("jobs of jobs", () => {
       assert.ok(model.turns(parent.id).length <= 6, `${model.turns(parent.id).length} turns`);
     },
   );
+});
+
+describe("jobs of a user who undoes", () => {
+  const bed = useFaultyHost();
+
+  bed.test("an undone message takes its jobs along, and nothing is announced", async () => {
+    const { host, model } = bed;
+    const parent = await host.createSession({ title: "undone" });
+    model.script("child of undone", [[text("x"), gate("never")]]);
+    model.scriptSession(parent.id, [
+      [launch("child of undone"), toolCall("createBackgroundProcess", { command: "sleep 330" })],
+      text("started"),
+    ]);
+    const answer = await host.run(parent.id, "start both");
+    const child = await childOf(bed, parent.id);
+    const run = await model.waitForRequest((request) => request.conversation === child);
+    await host.client.session.revert({ sessionID: parent.id, messageID: answer.parentID });
+    assert.equal(await run.ended, "aborted");
+    assert.deepEqual(await host.survivors(5_000, "sleep 330"), []);
+    await host.client.session.unrevert({ sessionID: parent.id });
+    const list = await callTool(host, model, parent.id, "listBackgroundTasks", {});
+    assert.match(list, /cancelled \(cancelled_by_user\)/u);
+    assert.deepEqual(noticesIn(model.turns(parent.id).at(-1) ?? assert.fail()), []);
+  });
+
+  bed.test("what is undone is not lost by a notice of something else", async () => {
+    const { host, model, faults } = bed;
+    const { session } = host.client;
+    const parent = await host.createSession({ title: "undone later" });
+    model.script("child of before", [[gate("undone"), text("done meanwhile")]]);
+    model.scriptSession(parent.id, [
+      launch("child of before"),
+      text("started"),
+      text("an answer to take back"),
+      text("noted"),
+    ]);
+    await host.run(parent.id, "start it");
+    const { parentID: messageID } = await host.run(parent.id, "and this?");
+    const before = await session.messages({ sessionID: parent.id });
+    await session.revert({ sessionID: parent.id, messageID });
+    model.open("undone");
+    await faults.requests.waitFor(({ url, body }) => url === "/log" && carries(body, "are kept"));
+    await session.unrevert({ sessionID: parent.id });
+    await noticeTo(bed, parent.id, /done meanwhile/u);
+    const after = await session.messages({ sessionID: parent.id });
+    assert.deepEqual(
+      after.data?.slice(0, before.data?.length).map(({ info }) => info.id),
+      before.data?.map(({ info }) => info.id),
+    );
+  });
 });
 
 describe("jobs of a parent whose user stops it", () => {

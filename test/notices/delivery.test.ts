@@ -221,6 +221,48 @@ void describe("a receipt", () => {
     assert.equal(house.host.prompts.filter(({ sessionID }) => sessionID === parent.id).length, 1);
   });
 
+  void it("is no answer to a message that was stored before the carrier, although its id is newer", async () => {
+    const { house, parent, finish } = await family();
+    await parent.run();
+    await finish(0);
+    const gate = house.host.block("prompt");
+    await house.clock.advance(200);
+    await parent.types("overtakes it");
+    parent.step();
+    assert.equal(house.notices.outbox.all().length, 1, "while it is on its way");
+    gate.resolve();
+    await settle();
+    const step = parent.stored.findLast(({ role }) => role === "assistant");
+    assert.ok(step?.role === "assistant");
+    house.event({ type: "assistant", sessionID: parent.id, message: step });
+    assert.equal(house.notices.outbox.all().length, 1, "that step had not read it");
+    await parent.run();
+    assert.deepEqual(house.notices.outbox.all(), []);
+  });
+
+  void it("that comes while its absence is being looked at starts no turn", async () => {
+    const { house, parent, finish } = await family();
+    await parent.run();
+    parent.answersPrompts = false;
+    await finish(0);
+    await house.clock.advance(200);
+    const before = house.host.prompts.length;
+    // The second time for who speaks.
+    const first = house.host.block("messages");
+    await house.clock.advance(3_000);
+    first.resolve();
+    const second = house.host.block("messages");
+    await settle();
+    // Another plugin's prompt.
+    house.host.addUser(parent.id, { real: false, text: "continue" });
+    house.step(parent.id);
+    house.idle(parent.id);
+    assert.deepEqual(house.notices.outbox.all(), []);
+    second.resolve();
+    await house.clock.advance(MINUTE);
+    assert.equal(house.host.prompts.length, before);
+  });
+
   void it("is the same when only the stored messages tell of it", async () => {
     const { house, parent, finish, prompts } = await family();
     const messageID = house.host.newMessageID();
@@ -642,6 +684,47 @@ void describe("what goes wrong on the way", () => {
     assert.deepEqual(house.notices.outbox.all(), []);
     assert.deepEqual(house.logs("info"), ["notices dropped: their session was deleted"]);
     assert.equal(house.clock.pending, 0);
+  });
+
+  void it("a session whose user has undone messages: a prompt would take them away for good", async () => {
+    const { house, parent, finish, job, prompts } = await family(2);
+    await parent.run();
+    const session = house.host.sessions.get(parent.id);
+    assert.ok(session);
+    const { info } = session;
+    const undo = () => (session.info = { ...info, revertedFrom: parent.stored.at(-2)?.id });
+    undo();
+    await finish(0);
+    await house.clock.advance(MINUTE);
+    assert.equal(prompts().length, 0);
+    // The user takes it back.
+    session.info = info;
+    await house.clock.advance(5 * MINUTE);
+    await parent.run();
+    assert.deepEqual(parent.told(job(0)), { times: 1, read: true });
+    undo();
+    await finish(1);
+    await house.clock.advance(MINUTE);
+    // The user goes on from there.
+    session.info = info;
+    await parent.types("something else");
+    await parent.run();
+    assert.deepEqual(parent.told(job(1)), { times: 1, read: true });
+    assert.equal(prompts().length, 1);
+  });
+
+  void it("a notice of an earlier host without the record of its job says nothing", async () => {
+    const { house, parent, prompts } = await family();
+    await parent.run();
+    const createdAt = new Date(house.clock.now());
+    const lost = { id: "ntc_1", parentSessionID: parent.id, jobID: "bg_lost", createdAt };
+    house.notices.outbox.adopt([{ ...lost, kind: "ended" }]);
+    await parent.types("go on");
+    assert.equal(parent.stored.findLast(({ role }) => role === "user")?.text, "go on");
+    await parent.run();
+    await house.clock.advance(MINUTE);
+    assert.equal(prompts().length, 0);
+    assert.deepEqual(house.notices.outbox.all(), []);
   });
 
   void it("a parent that nobody has used since the start is not woken", async () => {
