@@ -59,8 +59,14 @@ export class ParentChannel {
     this.#deps = deps;
     this.#receipts = new Receipts(sessionID, deps.outbox);
     const receipts = this.#receipts;
-    const maySend = (): boolean => !this.#disposed && this.#state.maySend(deps.clock.now());
-    this.#delivery = new Delivery(sessionID, { ...deps, receipts, maySend });
+    const permit = (): (() => boolean) => {
+      const typed = this.#state.lastUserMessageID;
+      return () =>
+        !this.#disposed &&
+        this.#state.maySend(deps.clock.now()) &&
+        this.#state.lastUserMessageID === typed;
+    };
+    this.#delivery = new Delivery(sessionID, { ...deps, receipts, permit });
   }
 
   onBusy(): void {

@@ -23,8 +23,11 @@ export interface DeliveryDeps {
   log: Log;
   compose: (notices: readonly Notice[], tries: number) => Promise<string>;
   save: () => Promise<void>;
-  /** False while the user has stopped the session, or is asked something. */
-  maySend: () => boolean;
+  /**
+   * Asked before anything is prepared. What it gives is false while the user has stopped the session or is asked
+   * something, and once they have typed: what was prepared before may be in another agent than they chose now.
+   */
+  permit: () => () => boolean;
 }
 
 export class Delivery {
@@ -38,8 +41,9 @@ export class Delivery {
 
   /** Sends what may go out now. */
   async send(): Promise<void> {
-    const { host, ids, outbox, receipts, clock, compose, maySend } = this.#deps;
+    const { host, ids, outbox, receipts, clock, compose } = this.#deps;
     const sessionID = this.#sessionID;
+    const maySend = this.#deps.permit();
     if (!(await this.#exists())) return;
     const speaker = await this.#speaker();
     const notices = outbox.deliverable(sessionID);
@@ -65,6 +69,7 @@ export class Delivery {
   async confirm(): Promise<{ busy: boolean; answered: number }> {
     const { host, outbox, receipts } = this.#deps;
     const sessionID = this.#sessionID;
+    const maySend = this.#deps.permit();
     if (!(await this.#exists())) return { busy: false, answered: 0 };
     const busy = (await host.busySessions()).has(sessionID);
     const messages = await host.messages(sessionID);
@@ -73,11 +78,11 @@ export class Delivery {
     const carrier = outbox.inFlight(sessionID)[0]?.carrier;
     // A busy parent reads the message at its next step.
     const isWaitedFor = carrier && receipts.isStored(carrier.messageID);
-    if (!busy && isWaitedFor) await this.#startAgain(carrier);
+    if (!busy && isWaitedFor) await this.#startAgain(carrier, maySend);
     return { busy, answered };
   }
 
-  async #startAgain(carrier: Carrier): Promise<void> {
+  async #startAgain(carrier: Carrier, maySend: () => boolean): Promise<void> {
     const { host, outbox, log } = this.#deps;
     const sessionID = this.#sessionID;
     const { agent, model, variant } = await this.#speaker();
@@ -86,7 +91,7 @@ export class Delivery {
       .inFlight(sessionID)
       .filter((notice) => notice.carrier?.messageID === messageID);
     // The answer may have come in the meantime.
-    if (carried.length === 0 || !this.#deps.maySend()) return;
+    if (carried.length === 0 || !maySend()) return;
     log("warn", "a notice was stored and not answered; starting its turn again", {
       sessionID,
       messageID,

@@ -13,8 +13,9 @@ export class ParentState {
   busy = false;
   /** The user stopped its run; only the user starts the next one. */
   stopped = false;
+  /** What the user typed last; empty before the first time. */
+  lastUserMessageID = "";
   readonly #asked = new Set<string>();
-  #lastUserMessageID = "";
   /** Until then that message is awaited: what we sent meanwhile could be answered in its place. */
   #userComesUntil = 0;
   #stoppedStepID = "";
@@ -53,12 +54,12 @@ export class ParentState {
     this.awake = true;
     this.busy = true;
     this.stopped = false;
-    this.#lastUserMessageID = messageID;
+    this.lastUserMessageID = messageID;
     this.#userComesUntil = now + STORE_PATIENCE_MS;
   }
 
   stored(messageID: string): void {
-    if (messageID === this.#lastUserMessageID) this.#userComesUntil = 0;
+    if (messageID === this.lastUserMessageID) this.#userComesUntil = 0;
   }
 
   /** True when the user has just stopped the run that this step belongs to. */
@@ -66,7 +67,7 @@ export class ParentState {
     if (id === this.#stoppedStepID) return false;
     if (error?.name !== "MessageAbortedError") {
       // What the user typed after the stop is being answered.
-      if (parentID === this.#lastUserMessageID) this.stopped = false;
+      if (parentID === this.lastUserMessageID) this.stopped = false;
       return false;
     }
     this.#stoppedStepID = id;

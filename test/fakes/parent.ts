@@ -70,12 +70,16 @@ export class Parent {
    */
   async types(
     text = "typed",
-    { messageID = this.#house.host.newMessageID(), stored = Promise.resolve() } = {},
+    {
+      messageID = this.#house.host.newMessageID(),
+      stored = Promise.resolve(),
+      agent = "build",
+    } = {},
   ): Promise<void> {
     const { host, notices } = this.#house;
     const extra = await notices.userMessage({ sessionID: this.id, messageID, typed: true });
     await stored;
-    host.addUser(this.id, { id: messageID, text: extra ? `${text}\n${extra}` : text });
+    host.addUser(this.id, { id: messageID, agent, text: extra ? `${text}\n${extra}` : text });
     this.#house.event({ type: "user", sessionID: this.id, messageID });
     this.#start();
   }

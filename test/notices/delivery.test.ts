@@ -488,6 +488,25 @@ void describe("a message that the user types", () => {
     assert.equal(prompts().length, 1);
   });
 
+  void it("in another agent is not followed by one of ours in the agent before", async () => {
+    const { house, parent, finish, job } = await family();
+    await parent.run();
+    const saved = deferred<void>();
+    house.save = () => saved.promise;
+    await finish(0);
+    await house.clock.advance(200);
+    await parent.types("only look", { agent: "plan" });
+    saved.resolve();
+    await house.clock.advance(200);
+    await parent.run();
+    assert.deepEqual(parent.told(job(0)), { times: 1, read: true });
+    const toParent = house.host.prompts.filter(({ sessionID }) => sessionID === parent.id);
+    assert.deepEqual(
+      toParent.map(({ agent }) => agent),
+      ["plan"],
+    );
+  });
+
   void it("that never arrives does not hold up the notices for more than a minute", async () => {
     const { house, parent, finish, prompts } = await family();
     await parent.run();
