@@ -64,7 +64,11 @@ export class Outbox {
 
   /** Entries that an earlier owner of the state had still to deliver; of a job without a record nothing can be said. */
   adopt(notices: readonly Notice[]): void {
-    for (const notice of notices) if (this.#deps.jobs.get(notice.jobID)) this.#put(notice);
+    const known = notices.filter(({ jobID }) => this.#deps.jobs.get(jobID) !== undefined);
+    for (const notice of known) this.#put(notice);
+    for (const parent of new Set(known.map(({ parentSessionID }) => parentSessionID))) {
+      this.#changed(parent);
+    }
   }
 
   pending(parentSessionID: string): Notice[] {

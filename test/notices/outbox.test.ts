@@ -161,6 +161,19 @@ void describe("an entry", () => {
     assert.deepEqual(owed(), []);
   });
 
+  void it("of an earlier host is delivered at once to a used session in which nothing happens any more", async () => {
+    const { house, parent, child } = await family();
+    parent.esc();
+    await house.answer(child.sessionID, "done");
+    const left = house.notices.outbox.all();
+    house.notices.outbox.clear(parent.id);
+    await parent.types();
+    await parent.run();
+    house.notices.outbox.adopt(left);
+    await house.clock.advance(200);
+    assert.equal(house.promptsTo(parent.id).length, 1);
+  });
+
   for (const stored of [true, false]) {
     void it(`that an earlier host was sending ${stored ? "and stored" : "and never stored"} is told once`, async () => {
       const { house, parent, child, owed } = await family();
