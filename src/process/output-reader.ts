@@ -155,10 +155,13 @@ export class OutputReader {
     return newest;
   }
 
-  /** Follows the writer. When it has lapped us, the place of our newest block holds another number. */
+  /** Follows the writer. A number beyond the next one in the next one's place: it has lapped us. */
   #advance(): void {
-    if (this.#newest >= 0 && !this.#readHeader(this.#newest)) this.#newest = this.#findNewest();
-    while (this.#readHeader(this.#newest + 1)) this.#newest += 1;
+    for (;;) {
+      const next = this.#headerAt(blockPosition(this.#layout, this.#newest + 1));
+      if (!next || next.number <= this.#newest) return;
+      this.#newest = next.number === this.#newest + 1 ? next.number : this.#findNewest();
+    }
   }
 
   #headerAt(position: number): BlockHeader | undefined {

@@ -151,7 +151,11 @@ for (const size of [
   });
 }
 
-test("a reader that was opened long ago follows a writer that lapped it", () => {
+test("a reader that was opened long ago, also at the very start, follows a writer that lapped it", () => {
+  for (const first of [1, 100, 400]) followLapping(first * 1024);
+});
+
+function followLapping(first: number): void {
   const file = newFile();
   const log = new OutputLog(file, LIMIT, clock());
   const oracle = new Oracle();
@@ -160,7 +164,7 @@ test("a reader that was opened long ago follows a writer that lapped it", () => 
     log.append(STDOUT, data);
     oracle.add(STDOUT, data);
   };
-  add(400 * 1024, 1);
+  add(first, 1);
   const reader = open(file);
   compare(reader, oracle);
   for (let i = 0; i < 20; i++) add(50_000, i);
@@ -179,7 +183,7 @@ test("a reader that was opened long ago follows a writer that lapped it", () => 
   assert.equal(at, oracle.bytes.length);
   reader.close();
   log.close();
-});
+}
 
 test("a file that is not an output, or is cut short, gives no wrong text", () => {
   const file = newFile();
