@@ -4,8 +4,10 @@
  * than the ring is told how many bytes were lost.
  */
 import { StringDecoder } from "node:string_decoder";
+import { STREAMS } from "./output-format.js";
 import { streamName } from "./output-page.js";
 import type { OutputReader } from "./output-reader.js";
+import { safeStart } from "./plain-text.js";
 import type { StreamPiece } from "./types.js";
 
 export interface FollowSource {
@@ -22,7 +24,7 @@ export async function* followOutput(
   from: number,
   signal?: AbortSignal,
 ): AsyncGenerator<StreamPiece, void, undefined> {
-  const decoders = [new StringDecoder("utf8"), new StringDecoder("utf8")] as const;
+  const characters = [new Characters(), new Characters()] as const;
   const news = new News(source, signal);
   let reader: OutputReader | undefined;
   let at = from;
@@ -37,10 +39,11 @@ export async function* followOutput(
         if (gap) {
           at = gap.offset + gap.bytes;
           lost += gap.bytes;
+          for (const each of characters) each.cut();
           continue;
         }
         at = frame.offset + frame.data.length;
-        const text = decoders[frame.stream].write(frame.data);
+        const text = characters[frame.stream].write(frame.data);
         if (text === "") continue;
         yield { stream: streamName(frame.stream), text, lost };
         lost = 0;
@@ -48,13 +51,35 @@ export async function* followOutput(
       if (isLast || signal?.aborted) break;
       await news.wait();
     }
-    for (const stream of [0, 1] as const) {
-      const text = decoders[stream].end();
+    for (const stream of STREAMS) {
+      const text = characters[stream].end();
       if (text !== "" && !signal?.aborted) yield { stream: streamName(stream), text, lost: 0 };
     }
   } finally {
     news.stop();
     reader?.close();
+  }
+}
+
+/** The pieces of one stream as whole characters. */
+class Characters {
+  readonly #decoder = new StringDecoder("utf8");
+  #isCut = false;
+
+  write(data: Buffer): string {
+    const start = this.#isCut ? safeStart(data, 0) : 0;
+    this.#isCut = false;
+    return this.#decoder.write(data.subarray(start));
+  }
+
+  /** Something is missing here: half a character on either side of it is nothing. */
+  cut(): void {
+    this.#decoder.end();
+    this.#isCut = true;
+  }
+
+  end(): string {
+    return this.#decoder.end();
   }
 }
 
