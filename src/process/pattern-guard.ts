@@ -12,7 +12,7 @@
  */
 import { createContext, Script } from "node:vm";
 import { Worker } from "node:worker_threads";
-import type { Clock, Timer } from "../ports.js";
+import { UserError, type Clock, type Timer } from "../ports.js";
 import { PATTERN_LIMIT, PatternTooSlow } from "./pattern.js";
 
 /** Which lines match, and how many milliseconds that took. */
@@ -58,11 +58,13 @@ interface Question {
 export class PatternGuard {
   readonly #clock: Clock;
   readonly #newThread: (code: string) => Worker;
-  readonly #queue: Question[] = [];
+  #queue: Question[] = [];
   #asked: Question | undefined;
   #thread: Worker | undefined;
   #timer: Timer | undefined;
   #hasThreads = true;
+  /** This thread has begun with a question before: that it does not now says nothing about threads. */
+  #hasBegun = false;
 
   constructor(clock: Clock, newThread: (code: string) => Worker = startThread) {
     this.#clock = clock;
@@ -83,29 +85,36 @@ export class PatternGuard {
     });
   }
 
-  /** Ends the thread. Another question would start a new one. */
+  /** Ends the thread, and whatever it was asked fails. Another question would start a new one. */
   close(): void {
-    this.#timer?.cancel();
+    this.#clearTimer();
     this.#dropThread();
+    const open = this.#asked ? [this.#asked, ...this.#queue] : this.#queue;
+    this.#asked = undefined;
+    this.#queue = [];
+    for (const { reject } of open) reject(new UserError("pattern: OpenCode is closing"));
   }
 
   #next(): void {
     if (this.#asked) return;
     this.#asked = this.#queue.shift();
-    if (!this.#asked) {
-      this.#thread?.unref();
-      this.#timer?.cancel();
+    if (this.#asked) {
+      this.#ask(this.#asked);
       return;
     }
-    const { pattern, text } = this.#asked;
+    this.#thread?.unref();
+    this.#clearTimer();
+  }
+
+  #ask(question: Question): void {
     const thread = this.#ensureThread();
     if (!thread) {
-      this.#askHere(this.#asked);
+      this.#askHere(question);
       return;
     }
     thread.ref();
-    this.#setTimer(START_MILLISECONDS, () => this.#failed());
-    thread.postMessage({ pattern, text }, []);
+    this.#setTimer(START_MILLISECONDS, () => this.#failed(this.#hasBegun));
+    thread.postMessage({ pattern: question.pattern, text: question.text }, []);
   }
 
   #ensureThread(): Worker | undefined {
@@ -116,9 +125,10 @@ export class PatternGuard {
         if (thread === this.#thread) this.#heard(message);
       });
       thread.on("error", () => {
-        if (thread === this.#thread) this.#failed();
+        if (thread === this.#thread) this.#failed(false);
       });
       this.#thread = thread;
+      this.#hasBegun = false;
     } catch {
       this.#hasThreads = false;
     }
@@ -128,6 +138,7 @@ export class PatternGuard {
   #heard(message: unknown): void {
     if (!this.#asked) return;
     if (!(message instanceof Float64Array)) {
+      this.#hasBegun = true;
       this.#setTimer(this.#asked.limit, () => {
         this.#dropThread();
         this.#settle(new PatternTooSlow());
@@ -138,11 +149,11 @@ export class PatternGuard {
     this.#settle({ hits, took });
   }
 
-  /** No thread here: this question and all later ones are answered without one. */
-  #failed(): void {
-    this.#hasThreads = false;
+  /** A new thread is asked, or there are none here: then this question and all later ones are answered without. */
+  #failed(hasThreads: boolean): void {
+    this.#hasThreads = hasThreads;
     this.#dropThread();
-    if (this.#asked) this.#askHere(this.#asked);
+    if (this.#asked) this.#ask(this.#asked);
   }
 
   #askHere({ pattern, text, limit }: Question): void {
@@ -173,9 +184,20 @@ export class PatternGuard {
     void thread?.terminate();
   }
 
+  /** A turn late: what the thread said while the host was busy is heard first. */
   #setTimer(milliseconds: number, callback: () => void): void {
+    this.#clearTimer();
+    const timer = this.#clock.after(milliseconds, () => {
+      setImmediate(() => {
+        if (timer === this.#timer) callback();
+      });
+    });
+    this.#timer = timer;
+  }
+
+  #clearTimer(): void {
     this.#timer?.cancel();
-    this.#timer = this.#clock.after(milliseconds, callback);
+    this.#timer = undefined;
   }
 }
 

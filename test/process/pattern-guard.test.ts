@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Worker } from "node:worker_threads";
 import { systemClock } from "../../src/ports.js";
+import { FakeClock } from "../fakes/clock.js";
 import { PatternTooSlow } from "../../src/process/pattern.js";
 import { PatternGuard } from "../../src/process/pattern-guard.js";
 
@@ -48,4 +49,62 @@ test("where no thread can be started, or it breaks, questions are answered all t
     await assert.rejects(guard.match("(^(a+)+$)|!", [`${"a".repeat(40)}!`], 20), PatternTooSlow);
     guard.close();
   }
+});
+
+test("closing fails what is open; a later question is answered", async () => {
+  const guard = new PatternGuard(systemClock);
+  const open = [EVIL, "b$"].map((pattern) => guard.match(pattern, [LINE], 600_000));
+  guard.close();
+  for (const answer of open)
+    await assert.rejects(answer, /^UserError: pattern: OpenCode is closing/);
+  assert.deepEqual((await guard.match("b$", [LINE])).hits, [0]);
+  guard.close();
+});
+
+test("a host that was busy beyond the limit hears the answer that came meanwhile", async () => {
+  const gate = new Int32Array(new SharedArrayBuffer(4));
+  const code = `const { parentPort, workerData } = require("node:worker_threads");
+    parentPort.on("message", () => {
+      parentPort.postMessage("begins");
+      Atomics.wait(workerData, 0, 0);
+      parentPort.postMessage(Float64Array.from([1, 0]));
+    });`;
+  const guard = new PatternGuard(systemClock, () => {
+    const thread = new Worker(code, { eval: true, workerData: gate });
+    thread.once("message", () => {
+      // A turn later: the guard has set its limit by then.
+      setImmediate(() => {
+        Atomics.store(gate, 0, 1);
+        Atomics.notify(gate, 0);
+        for (const end = Date.now() + 100; Date.now() < end;);
+      });
+    });
+    thread.unref();
+    return thread;
+  });
+  assert.deepEqual((await guard.match("x", ["x"], 20)).hits, [0]);
+  guard.close();
+});
+
+test("a thread that worked and does not begin is replaced once; then threads are given up", async () => {
+  const clock = new FakeClock();
+  let threads = 0;
+  const guard = new PatternGuard(clock, (code) => {
+    threads += 1;
+    // Works once; the second one never says a word.
+    const once = `${code}; parentPort.once("message", () => parentPort.close());`;
+    const thread = new Worker(threads === 1 ? once : "setInterval(() => {}, 1000)", { eval: true });
+    thread.unref();
+    return thread;
+  });
+  assert.deepEqual((await guard.match("b$", [LINE])).hits, [0]);
+  const second = guard.match("b$", [LINE, "c"]);
+  await clock.advance(5000);
+  assert.equal(threads, 2);
+  await clock.advance(5000);
+  assert.deepEqual((await second).hits, [0]);
+  assert.deepEqual((await guard.match("^c", [LINE, "c"])).hits, [1]);
+  assert.equal(threads, 2);
+  guard.close();
+  assert.equal(clock.pending, 0);
 });
