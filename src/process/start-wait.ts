@@ -3,6 +3,7 @@
  * Readiness that comes after the wait is told instead.
  */
 import type { Clock, Timer } from "../ports.js";
+import { afterLong } from "./long-timer.js";
 import { probePort, type Probe } from "./readiness.js";
 import type { CreateInput, ReadinessResult } from "./types.js";
 
@@ -48,7 +49,7 @@ export class StartWait {
     const late = new Promise<"not_ready_yet">((resolve) => {
       giveUp = () => resolve("not_ready_yet");
     });
-    timer = this.#clock.after(readyTimeoutSeconds * 1000, giveUp);
+    timer = afterLong(this.#clock, readyTimeoutSeconds * 1000, giveUp);
     signal?.addEventListener("abort", giveUp);
     if (signal?.aborted) giveUp();
     const result = await Promise.race([this.#ready, ended.then(() => "ended" as const), late]);

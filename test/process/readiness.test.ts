@@ -98,6 +98,17 @@ test("whoever gives up the wait gets the start at once", () =>
     assert.equal(again.sameCommand.length, 1);
   }));
 
+test("a wait that is longer than the system's timers is no wait that is over", () =>
+  withRoom(async (room) => {
+    const starting = room.create("exec sleep 60", {
+      readyPattern: "never",
+      readyTimeoutSeconds: 25 * 24 * 60 * 60,
+    });
+    await eventually(() => assert.equal(room.manager.list({ status: "running" }).length, 1));
+    await room.manager.kill({ status: "running" }, { reason: "cancelled_by_user" });
+    assert.equal((await starting).readiness, "ended");
+  }));
+
 test("a process that is removed while its start is waited for ends the wait", () =>
   withRoom(async (room) => {
     const starting = room.create("exec sleep 60", { readyPattern: "never" });
