@@ -38,6 +38,9 @@ export interface LiveRequest {
 /** So long the pipes may take to close, and the exit to be reported, when everybody is verified dead. */
 const REPORT_MILLISECONDS = 500;
 
+/** Of a kill that came before the start. */
+const NOBODY: KillOutcome = { forced: false, survivors: [], foreign: false };
+
 export class LiveProcess {
   readonly id: string;
   readonly capture: Capture;
@@ -72,7 +75,9 @@ export class LiveProcess {
       return;
     }
     try {
-      this.#shell = await this.#startShell();
+      const shell = this.#startShell();
+      // No await where it was started: a kill must find it.
+      this.#shell = shell instanceof ShellProcess ? shell : await shell;
     } catch (thrown) {
       this.#end(coerceError(thrown));
       return;
@@ -91,15 +96,21 @@ export class LiveProcess {
 
   /**
    * Resolves when the job has ended, or when it cannot be ended: then the survivors are in the outcome. Undefined:
-   * it had exited by itself before, or never ran. Throws when the kill was refused; then nothing was done.
+   * it had exited by itself before, or could not be started. Throws when the kill was refused; then nothing was done.
    */
   async kill(reason: KillReason): Promise<KillOutcome | undefined> {
     const shell = this.#shell;
     if (!shell?.hasExited()) this.#killReason ??= reason;
-    if (!shell || !this.#killReason) {
-      // Not started yet: `start` sees the reason and starts nothing. Or its own end is under way: hurry it.
-      this.#drain?.finish();
+    if (!shell) {
+      // Not started yet: `start` sees the reason and starts nothing.
       await this.ended;
+      const { status } = this.#deps.jobs.getProcess(this.id) ?? this.#request.job;
+      return status === "cancelled" ? NOBODY : undefined;
+    }
+    if (!this.#killReason) {
+      // Its own end is under way: hurry it.
+      this.#drain?.finish();
+      await this.#untilEnded(shell);
       return undefined;
     }
     this.#killing ??= this.#killTree();
@@ -122,7 +133,7 @@ export class LiveProcess {
     this.#killLater("host_exit");
   }
 
-  #startShell(): Promise<ShellProcess> {
+  #startShell(): ShellProcess | Promise<never> {
     const { job, shell, env: own } = this.#request;
     const { instanceID, env: base, spawn, system } = this.#deps;
     const env = jobEnvironment(base, own, { jobID: this.id, instanceID });
@@ -169,11 +180,18 @@ export class LiveProcess {
     if (shell.isClosed) this.#drain.finish();
     await this.#drain.over;
     if (system.platform === "win32") return [];
-    const members = new JobMembers(system, this.#target(shell), true);
-    const leftovers = members.notes();
-    const isClean = leftovers.length === 0 && members.strike(() => undefined);
-    if (!isClean) this.#killing ??= this.#killTree();
-    return leftovers;
+    try {
+      const members = new JobMembers(system, this.#target(shell), true);
+      const leftovers = members.notes();
+      const isClean = leftovers.length === 0 && members.strike(() => undefined);
+      if (!isClean) this.#killing ??= this.#killTree();
+      return leftovers;
+    } catch (thrown) {
+      // The system did not say who is left: the kill asks once more.
+      this.#warn("looking for what it left", thrown);
+      this.#killing ??= this.#killTree();
+      return [];
+    }
   }
 
   async #survivors(): Promise<ProcessNote[]> {

@@ -34,17 +34,20 @@ export class ShellProcess {
   #exit: ShellExit | undefined;
   #isClosed = false;
 
-  /** Throws what the system says when it cannot be started. */
-  static async start(
+  /**
+   * At once, so that nothing can come between the start and the handle. Throws, or rejects with, what the system
+   * says when it cannot be started.
+   */
+  static start(
     request: StartRequest,
     spawn: SpawnFunction,
     system: ShellSystem,
     events: ShellEvents,
-  ): Promise<ShellProcess> {
+  ): ShellProcess | Promise<never> {
     const child = startCommand(request, spawn);
     const { pid } = child;
     if (pid !== undefined) return new ShellProcess(child, pid, system, events);
-    throw await new Promise<Error>((resolve) => child.once("error", resolve));
+    return new Promise((_resolve, reject) => child.once("error", reject));
   }
 
   private constructor(child: ChildProcess, pid: number, system: ShellSystem, events: ShellEvents) {

@@ -5,12 +5,23 @@ import { once } from "node:events";
 import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { UserError } from "../../src/ports.js";
-import { identifyProcess } from "../../src/process/identity.js";
+import { systemClock, UserError } from "../../src/ports.js";
+import { identifyProcess, isAlive } from "../../src/process/identity.js";
+import { systemForKill } from "../../src/process/kill-tree.js";
 import { systemOutputFs } from "../../src/process/output-log.js";
 import type { ProcessJob } from "../../src/jobs/job.js";
 import type { CreateInput } from "../../src/process/process-manager.js";
-import { alive, eventually, isLinux, program, withRoom, type Room } from "./support.js";
+import { systemSpawn, type SpawnFunction } from "../../src/process/spawn.js";
+import {
+  alive,
+  eventually,
+  isLinux,
+  isRunning,
+  NODE,
+  program,
+  withRoom,
+  type Room,
+} from "./support.js";
 
 const AGENT = { reason: "cancelled_by_agent" } as const;
 const skip = isLinux ? false : "looks into /proc";
@@ -333,6 +344,82 @@ test("a deleted session ends its processes and those of its tree; global ones go
     assert.equal(room.manager.get(own)?.endReason, "session_deleted");
   }));
 
+test("kill in any instant of a start: it is ended, or was never started, and the kill says so", () =>
+  withRoom(async (room) => {
+    for (let turns = 0; turns < 12; turns++) {
+      const starting = room.create("exec sleep 60");
+      for (let turn = 0; turn < turns; turn++) await Promise.resolve();
+      const { jobs } = await room.manager.kill({ sessionID: "ses_parent" }, AGENT);
+      assert.deepEqual(
+        jobs.map(({ outcome, job }) => [outcome, job.status, job.endReason]),
+        [["killed", "cancelled", "cancelled_by_agent"]],
+        `after ${turns} turns`,
+      );
+      await starting;
+      assert.deepEqual(alive(room.marker), []);
+    }
+  }));
+
+test(
+  "an exit that is never reported holds neither a kill nor the end of the instance",
+  { skip, timeout: 30_000 },
+  () => {
+    const spawn: SpawnFunction = (...args) => {
+      const child = systemSpawn(...args);
+      process.nextTick(() => child.removeAllListeners("exit").removeAllListeners("close"));
+      return child;
+    };
+    const awake = setInterval(() => undefined, 60_000);
+    return withRoom(
+      async (room) => {
+        const cwd = fifoFolder(room);
+        for (const [command, outcome] of [
+          // Not at once, so that it can be looked at before.
+          ["read -r x < fifo; exit 5", "already_ended"],
+          ["exec sleep 60", "killed"],
+        ] as const) {
+          const { job } = await room.create(command, { cwd });
+          const { pid } = job.identity ?? assert.fail("no identity");
+          if (outcome === "already_ended") {
+            writeFileSync(join(cwd, "fifo"), "go\n");
+            await eventually(() => assert.ok(!isRunning(pid), "runs"));
+          }
+          const { jobs } = await room.manager.kill({ id: job.id }, AGENT);
+          assert.equal(jobs[0]?.outcome, outcome);
+          assert.notEqual(jobs[0].job.completedAt, undefined);
+        }
+      },
+      { deps: { spawn } },
+    ).finally(() => clearInterval(awake));
+  },
+);
+
+test(
+  "a system that does not say who is left: the real end is recorded, and it is asked again",
+  { skip },
+  () => {
+    const system = systemForKill(systemClock);
+    let refusals = 0;
+    const list = () => {
+      refusals += 1;
+      if (refusals === 1) throw new Error("EMFILE: too many open files");
+      return system.table.list();
+    };
+    const table = { ...system.table, list };
+    const deps = { system: { ...system, table, isAlive } };
+    return withRoom(
+      async (room) => {
+        const { job } = await room.create("sleep 60 & echo out; exit 3");
+        const ended = await room.ended(job.id);
+        assert.deepEqual([ended.status, ended.exitCode, ended.error], ["failed", 3, "exit code 3"]);
+        assert.deepEqual(alive(room.marker), []);
+        assert.match(room.logged.map(({ message }) => message).join(), /looking for what it left/);
+      },
+      { deps },
+    );
+  },
+);
+
 test("dispose ends everything, once; nothing can be started afterwards", () =>
   withRoom(async (room) => {
     const { job } = await room.create("exec sleep 60", { global: true });
@@ -418,6 +505,31 @@ test("stream: whole characters only, and an abort ends it without a trace", () =
       /^UserError: cursor/,
     );
   }));
+
+test("stream: who is slower than the ring is told what is lost, and reads no half characters", () =>
+  withRoom(
+    async (room) => {
+      // Characters of three bytes: blocks end and begin within them. Of several lengths, so that not by chance the
+      // two halves at a gap make a whole one.
+      for (const count of [1_000_000, 980_000, 960_000, 940_000]) {
+        const command = `exec "${NODE}" -e 'process.stdout.write("€".repeat(${count}))'`;
+        const { job } = await room.create(command);
+        let bytes = 0;
+        let missing = 0;
+        for await (const { text, lost } of room.manager.stream(job.id)) {
+          if (bytes === 0) await room.ended(job.id);
+          assert.ok(/^€+$/.test(text), `half characters after ${bytes} bytes`);
+          bytes += Buffer.byteLength(text);
+          missing += lost;
+        }
+        assert.ok(missing > 2_000_000, `${missing} lost`);
+        // The halves on both sides of the gap are in neither.
+        const halves = count * 3 - bytes - missing;
+        assert.ok(halves >= 0 && halves <= 4, `${halves} bytes in halves`);
+      }
+    },
+    { options: { outputLimit: 512 * 1024 } },
+  ));
 
 test("a flood is kept within its limit, its numbers follow at most once a second", () =>
   withRoom(
