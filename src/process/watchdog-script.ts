@@ -128,10 +128,10 @@ while [ $naps -lt 7 ] && each ''; do
   sleep 0.1 || { sleep 1; naps=7; }
   naps=$((naps + 1))
 done
-# Whoever is in the middle of an exec has no environment: one look is not enough.
+# Whoever is in the middle of an exec has no environment, and on a busy machine stays there: one look is not enough.
 looks=0
 clean=0
-while [ $looks -lt 20 ] && [ $clean -lt 3 ]; do
+while [ $looks -lt 25 ] && [ $clean -lt 5 ]; do
   if nobody; then clean=$((clean + 1)); else clean=0; fi
   looks=$((looks + 1))
   [ $looks -lt 10 ] || sleep 0.05

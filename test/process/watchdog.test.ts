@@ -318,7 +318,7 @@ test(
         await runScript(`guard a ${pid} ${startTime}\n`, instance);
         await Promise.race([
           closed,
-          sleep(1000).then(() => assert.fail(`round ${round}: it goes on`)),
+          sleep(LIMIT).then(() => assert.fail(`round ${round}: it goes on`)),
         ]);
       } finally {
         // Whoever is left dies of the broken pipe.
