@@ -158,7 +158,7 @@ export class BackgroundProcessManager {
    * once; what is left of it is listed in the record and ended.
    */
   recover(job: ProcessJob): void {
-    const kill = recoverJob(job, this.#deps);
+    const kill = recoverJob(job, this.#source(job).file, this.#deps);
     if (!kill) return;
     this.#background.add(kill);
     void kill.finally(() => this.#background.delete(kill));

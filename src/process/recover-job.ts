@@ -1,23 +1,32 @@
 /**
  * What to do with the record of a process that ran when an earlier host died: it has failed (interrupted) at
  * once, and what is left of it is ended; by its recorded number only if that is still the same process, and by
- * its marker. Nobody else is signalled.
+ * its marker. Nobody else is signalled. What it printed after its record was last saved counts, too.
  */
 import type { ProcessJob } from "../jobs/job.js";
 import { isTerminal } from "../jobs/status.js";
 import { coerceError } from "../ports.js";
 import { JobMembers } from "./job-members.js";
 import type { LiveDeps } from "./live-deps.js";
+import { openOutput } from "./output-reader.js";
 
-/** Undefined when there is nobody to end; otherwise it resolves, always, when that is done. */
-export function recoverJob(job: ProcessJob, deps: LiveDeps): Promise<void> | undefined {
+/**
+ * `file` holds its output. Undefined when there is nobody to end; otherwise it resolves, always, when that is done.
+ */
+export function recoverJob(
+  job: ProcessJob,
+  file: string,
+  deps: LiveDeps,
+): Promise<void> | undefined {
   if (isTerminal(job.status)) return undefined;
   const { jobs, clock, system, options, killTree, log } = deps;
   const { id, identity } = job;
   const target = { pid: identity?.pid ?? 0, identity, held: false, jobID: id };
   const isSame = identity !== undefined && system.isAlive(identity);
   const leftovers = new JobMembers(system, target, isSame).notes();
-  if (leftovers.length > 0) jobs.updateProcess(id, { leftovers });
+  const bytes = Math.max(job.output.bytes, bytesIn(file, job, deps));
+  const output = { ...job.output, bytes };
+  jobs.updateProcess(id, { output, ...(leftovers.length > 0 && { leftovers }) });
   const error = "OpenCode ended while it ran";
   jobs.end(id, { status: "failed", reason: "interrupted", error, at: new Date(clock.now()) });
   if (leftovers.length === 0) return undefined;
@@ -30,4 +39,20 @@ export function recoverJob(job: ProcessJob, deps: LiveDeps): Promise<void> | und
       log("warn", `process ${id} of an earlier OpenCode could not be ended`, { error: reason });
     },
   );
+}
+
+/** 0 when there is no output, or it cannot be read. */
+function bytesIn(file: string, { id }: ProcessJob, { log }: LiveDeps): number {
+  try {
+    const reader = openOutput(file);
+    try {
+      return reader?.end() ?? 0;
+    } finally {
+      reader?.close();
+    }
+  } catch (thrown) {
+    const error = coerceError(thrown).message;
+    log("warn", "the output of an earlier OpenCode could not be read", { id, error });
+    return 0;
+  }
 }

@@ -696,6 +696,25 @@ test(
     }),
 );
 
+test("what an earlier host's process printed after its record was last saved can be read and is counted", () =>
+  withRoom(async (room) => {
+    const { job } = await room.create("echo words");
+    const { output, ...rest } = await room.ended(job.id);
+    room.jobs.remove(job.id);
+    const stale = {
+      ...rest,
+      completedAt: undefined,
+      endReason: undefined,
+      status: "running",
+    } as const;
+    room.jobs.add({ ...stale, output: { bytes: 0, dropped: 0 } });
+    room.manager.recover({ ...stale, output: { bytes: 0, dropped: 0 } });
+    assert.equal(room.manager.get(job.id)?.output.bytes, output.bytes);
+    const { bytes, text } = await room.manager.read(job.id);
+    assert.deepEqual([bytes, text.trim()], [6, "words"]);
+    await room.manager.read(job.id, { cursor: "6" });
+  }));
+
 /** The room's folder with a named pipe in it: a process can wait there for the test. */
 function fifoFolder(room: Room): string {
   const made = spawnSync("mkfifo", [join(room.folder, "fifo")]);
