@@ -18,12 +18,12 @@ import { parseOptions, type Options } from "./options.js";
 import { askForCommand, type CommandQuestion } from "./permission/ask.js";
 import { createCommandParser, type CommandParser } from "./permission/parse-command.js";
 import { deniesCommands } from "./permission/rules.js";
-import { BackgroundProcessManager } from "./process/process-manager.js";
+import { BackgroundProcessManager, type ProcessManagerDeps } from "./process/process-manager.js";
 import { onHostExit } from "./process/host-exit.js";
 import { chooseShell } from "./process/spawn.js";
 import { defaultRoot } from "./store/instance-folder.js";
 import { SessionEnds } from "./session-ends.js";
-import { JobStore } from "./store/store.js";
+import { JobStore, type JobStoreOptions } from "./store/store.js";
 import { BackgroundManager } from "./subagent/manager.js";
 import { VERSION } from "./version.js";
 
@@ -40,6 +40,9 @@ export interface WorkspaceSettings {
   oneShot?: boolean;
   clock?: Clock;
   log?: Log;
+  /** For tests: parts of the system. */
+  system?: Pick<ProcessManagerDeps, "spawn" | "system" | "watchdog"> &
+    Pick<JobStoreOptions, "files" | "processes">;
 }
 
 export interface SessionQuestion extends Omit<CommandQuestion, "shell" | "deniesCommands"> {
@@ -101,12 +104,14 @@ export class Workspace {
         const message = `Background jobs go on, but their state cannot be saved: ${failure.message}`;
         this.notices.toast(message, "error");
       },
+      ...settings.system,
     });
     this.notices.outbox.onChange(() => this.store.markDirty());
     this.processes = new BackgroundProcessManager({
       ...this.#ports(),
       outputFolder: () => this.#outputFolder(),
       announce: (job, kind, text) => this.notices.announce(job, kind, text),
+      ...settings.system,
     });
     this.tasks = new BackgroundManager({
       ...this.#ports(),
@@ -220,6 +225,7 @@ export class Workspace {
     // Theirs is ours from here on, as it was left; what became of each is found out now.
     const committed = this.store.commitClaim();
     await Promise.all(jobs.map((job) => this.#recover(job)));
+    await this.notices.dropDeleted();
     await committed;
   }
 

@@ -132,7 +132,10 @@ export class ParentChannel {
     const sentAt = new Date(clock.now());
     outbox.setCarrier(notices, { messageID, own: false, sentAt, attempts: 1 });
     try {
-      return await this.#deps.compose(notices, 1);
+      const text = await this.#deps.compose(notices, 1);
+      // A host that dies after this must not tell them again, nor find that what they say did not happen.
+      await this.#delivery.saveSoon();
+      return text;
     } catch (thrown) {
       const error = coerceError(thrown).message;
       log("error", "notices could not be put into words", { sessionID: this.#sessionID, error });

@@ -2,7 +2,7 @@
  * One message to a parent: put together, sent in the agent, model and variant that its user chose last, looked
  * for when no answer comes. Everything here may reject; the channel keeps the entries and tries again.
  */
-import { coerceError, type Clock, type Log } from "../ports.js";
+import { coerceError, type Clock, type Log, type Timer } from "../ports.js";
 import { HostError, type Host, type Message, type UserMessage } from "../host/host.js";
 import type { IdSource } from "../host/ids.js";
 import { latestRealUserMessage } from "../host/latest-user.js";
@@ -11,6 +11,7 @@ import type { Carrier, Outbox } from "./outbox.js";
 import { STORE_PATIENCE_MS } from "./parent-state.js";
 import type { Receipts } from "./receipts.js";
 
+const SAVE_PATIENCE_MS = 1_000;
 /** Nobody waits for a message of ours, so a result that cannot be read is worth another try. */
 const EXCERPT_TRIES = 3;
 
@@ -141,6 +142,16 @@ export class Delivery {
     log("info", "notices dropped: their session was deleted", { sessionID, notices });
     outbox.clear(sessionID);
     return false;
+  }
+
+  /** For a message of the user's, which a disk that hangs must not hold up. Never rejects. */
+  async saveSoon(): Promise<void> {
+    let timer: Timer | undefined;
+    const late = new Promise<void>((resolve) => {
+      timer = this.#deps.clock.after(SAVE_PATIENCE_MS, resolve);
+    });
+    await Promise.race([this.#save(), late]);
+    timer?.cancel();
   }
 
   /** A state that cannot be written must not keep a notice back. */

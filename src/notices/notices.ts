@@ -147,6 +147,24 @@ export class Notices implements NoticePort {
     }
   }
 
+  /** What an earlier owner owed to sessions that are deleted by now is dropped. Never rejects. */
+  async dropDeleted(): Promise<void> {
+    const { host, log } = this.#deps;
+    const parents = new Set(this.outbox.all().map(({ parentSessionID }) => parentSessionID));
+    const looks = [...parents].map(async (sessionID) => {
+      try {
+        if (!(await host.session(sessionID))) this.#forget(sessionID);
+      } catch (thrown) {
+        const error = coerceError(thrown).message;
+        log("warn", "notices are kept for a session that cannot be looked at", {
+          sessionID,
+          error,
+        });
+      }
+    });
+    await Promise.all(looks);
+  }
+
   /** For the summary of a session that is compacted. */
   compactionNote(sessionID: string): string | undefined {
     const unread = new Set(this.outbox.pending(sessionID).map(({ jobID }) => jobID));

@@ -4,9 +4,12 @@ import { HostError, type Message } from "../../src/host/host.js";
 import { settle } from "./clock.js";
 import type { House } from "./house.js";
 
+/** What drives the host that the parent is a session of. */
+export type Stage = Pick<House, "host" | "event" | "notices" | "busy" | "idle">;
+
 export class Parent {
   readonly id: string;
-  readonly #house: House;
+  readonly #house: Stage;
   /** Whether a prompt of ours to the idle session starts a turn, as it should. */
   answersPrompts = true;
   /** The next so many prompts are stored, and the host's answer to us is lost. */
@@ -14,7 +17,7 @@ export class Parent {
   #running = false;
   #questions = 0;
 
-  constructor(house: House) {
+  constructor(house: Stage) {
     this.#house = house;
     this.id = house.host.addRoot();
     const before = house.host.onPrompt;
@@ -127,6 +130,11 @@ export class Parent {
     this.#house.idle(this.id);
     this.#house.event({ type: "assistant", sessionID: this.id, message });
     this.#house.idle(this.id);
+  }
+
+  /** The host has ended, and with it the run. */
+  halt(): void {
+    this.#running = false;
   }
 
   ask(): string {

@@ -362,6 +362,7 @@ void describe("a parent whose user pressed ESC", () => {
     saved();
     await house.clock.advance(MINUTE);
     assert.equal(prompts().length, 0);
+    house.save = () => Promise.resolve();
     await parent.types();
     await parent.run();
     assert.deepEqual(house.notices.outbox.all(), []);
@@ -529,6 +530,17 @@ void describe("a message that the user types", () => {
       parent.stored.at(-1)?.text ?? "",
       new RegExp(`${job(0)}[^]*could not be read`, "u"),
     );
+  });
+
+  void it("is not held up for more than 1 s by a disk that hangs", async () => {
+    const { house, parent, finish, job } = await family();
+    await parent.run();
+    await finish(0);
+    house.save = () => new Promise(() => undefined);
+    const typing = parent.types();
+    await house.clock.advance(1_000);
+    await typing;
+    assert.ok(parent.stored.at(-1)?.text.includes(job(0)));
   });
 
   void it("is not held up for more than 5 s by a result that takes long", async () => {
