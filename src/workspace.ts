@@ -3,6 +3,7 @@
  * events on. The plugin and library users hold one of these; closing it leaves nothing behind.
  */
 import { join } from "node:path";
+import { excerptOf } from "./excerpt.js";
 import { coerceError, silentLog, systemClock, type Clock, type Log } from "./ports.js";
 import type { HostEvent } from "./host/events.js";
 import { translateEvent } from "./host/events.js";
@@ -13,7 +14,6 @@ import { parseUserRequest } from "./host/user-request.js";
 import type { Job } from "./jobs/job.js";
 import { JobRegistry } from "./jobs/registry.js";
 import { Notices, type ComingMessage } from "./notices/notices.js";
-import type { Excerpt } from "./notices/wording.js";
 import { parseOptions, type Options } from "./options.js";
 import { askForCommand, type CommandQuestion } from "./permission/ask.js";
 import { createCommandParser, type CommandParser } from "./permission/parse-command.js";
@@ -88,7 +88,7 @@ export class Workspace {
     this.notices = new Notices({
       ...this.#ports(),
       ids: this.ids,
-      excerpt: (job) => this.#excerpt(job),
+      excerpt: (job) => excerptOf(job, this.tasks, this.processes),
       save: () => this.persist(),
       onParentAbort: (sessionID) => this.#sessionEnds.aborted(sessionID),
     });
@@ -111,6 +111,7 @@ export class Workspace {
       ...this.#ports(),
       outputFolder: () => this.#outputFolder(),
       announce: (job, kind, text) => this.notices.announce(job, kind, text),
+      hold: (jobIDs) => this.notices.hold(jobIDs),
       ...settings.system,
     });
     this.tasks = new BackgroundManager({
@@ -240,19 +241,5 @@ export class Workspace {
     await this.processes.dispose();
     this.notices.dispose();
     await this.store.close();
-  }
-
-  async #excerpt(job: Job): Promise<Excerpt> {
-    if (job.kind === "process") {
-      const tail = { mode: "tail", lines: 40, maxBytes: 4_000 } as const;
-      const { text: words, lines, start, bytes } = await this.processes.read(job.id, tail);
-      if (bytes === 0) return { text: "", total: 0 };
-      const text = lines.length > 0 ? lines.map((line) => line.text).join("\n") : words;
-      return { text, total: start + Buffer.byteLength(text) };
-    }
-    const { text, toolError } = await this.tasks.result(job);
-    if (text || !toolError) return { text, total: text.length };
-    const words = `(no text output; its last failed tool call: ${toolError})`;
-    return { text: words, total: words.length };
   }
 }

@@ -2,6 +2,7 @@
 import { randomBytes } from "node:crypto";
 import type { ProcessJob } from "../jobs/job.js";
 import type { JobRegistry } from "../jobs/registry.js";
+import type { NoticePort } from "../notices/port.js";
 import type { Options } from "../options.js";
 import type { Clock, Log } from "../ports.js";
 import { isAlive } from "./identity.js";
@@ -25,6 +26,8 @@ export interface ProcessManagerDeps {
    * (`ready`). What it throws is logged.
    */
   announce: (job: ProcessJob, kind: "output" | "ready", text: string) => void;
+  /** See NoticePort; left out where nobody is told of ends. */
+  hold?: NoticePort["hold"];
   /** The environment that processes inherit, and in which the shell is looked up; `process.env` by default. */
   env?: NodeJS.ProcessEnv;
   /** For tests: parts of the system. */

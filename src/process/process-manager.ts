@@ -96,14 +96,23 @@ export class BackgroundProcessManager {
     );
     this.#live.set(job.id, live);
     jobs.add(job);
-    const warnings = await wait.portWarning(probe);
-    await live.start();
-    void live.ended.then(() => this.#ended(live));
-    const readiness = await wait.until(live.ended, signal);
-    const now = this.get(job.id) ?? job;
-    const last =
-      readiness === "ended" ? await lastLines(this.#source(now), this.#deps.guard) : undefined;
-    return { job: now, readiness, lastLines: last, sameCommand, warnings };
+    const release = this.#own.hold?.([job.id]);
+    let isTold = false;
+    try {
+      const warnings = await wait.portWarning(probe);
+      await live.start();
+      void live.ended.then(() => this.#ended(live));
+      const readiness = await wait.until(live.ended, signal);
+      const now = this.get(job.id) ?? job;
+      const last =
+        readiness === "ended" ? await lastLines(this.#source(now), this.#deps.guard) : undefined;
+      // What could not be started, or ended before it was ready, is told by this answer.
+      const saysEnd = isTerminal(now.status) && (last !== undefined || now.identity === undefined);
+      isTold = saysEnd && !signal?.aborted;
+      return { job: now, readiness, lastLines: last, sameCommand, warnings };
+    } finally {
+      release?.(isTold);
+    }
   }
 
   get(id: string): ProcessJob | undefined {

@@ -92,8 +92,7 @@ export class Launcher {
       cost: 0,
     };
     jobs.add(task);
-    await this.#enqueue(task, plan);
-    return this.#launched(task, similar);
+    return this.#launched(task, similar, plan, input.signal);
   }
 
   /** A pending task gets the text added to its prompt, a running one a further instruction, an ended one a new run. */
@@ -102,8 +101,8 @@ export class Launcher {
     if (task.status === "pending") {
       jobs.updateSubagent(task.id, { prompt: `${task.prompt ?? ""}\n\n${prompt}` });
     } else if (task.status === "running") await this.#runner.instruct(task.id, prompt);
-    else await this.#runAgain(task, prompt, from);
-    return this.#launched(task, []);
+    else return this.#launched(task, [], await this.#reopen(task, prompt, from), from.signal);
+    return this.#answer(task, []);
   }
 
   /** 1 for the next of the waiting tasks, 0 for one that does not wait. */
@@ -124,7 +123,26 @@ export class Launcher {
     if (signal?.aborted) throw new UserError("the call was aborted; nothing was started");
   }
 
-  async #launched(task: SubagentJob, similar: SubagentJob[]): Promise<Launched> {
+  /** A run that fails at once is told by the answer, and not by a notice, too. */
+  async #launched(
+    task: SubagentJob,
+    similar: SubagentJob[],
+    plan: LaunchPlan,
+    signal: AbortSignal | undefined,
+  ): Promise<Launched> {
+    const release = this.#deps.notices.hold([task.id]);
+    let isTold = false;
+    try {
+      await this.#enqueue(task, plan);
+      const launched = await this.#answer(task, similar);
+      isTold = launched.task.status === "failed" && !signal?.aborted;
+      return launched;
+    } finally {
+      release(isTold);
+    }
+  }
+
+  async #answer(task: SubagentJob, similar: SubagentJob[]): Promise<Launched> {
     const { jobs, persist } = this.#deps;
     // An id that was announced is known after a crash.
     await persist();
@@ -132,7 +150,7 @@ export class Launcher {
     return { task: current, position: this.position(task.id), similar };
   }
 
-  async #runAgain(task: SubagentJob, prompt: string, from: ResumeFrom): Promise<void> {
+  async #reopen(task: SubagentJob, prompt: string, from: ResumeFrom): Promise<LaunchPlan> {
     const { jobs, host, clock, options } = this.#deps;
     if (task.sessionID && !(await host.session(task.sessionID))) {
       throw new UserError(`taskId: the session of ${task.id} was deleted, start a new task`);
@@ -147,7 +165,7 @@ export class Launcher {
     if (!jobs.reopen(task.id, { ...fresh, prompt, progress, parentMessageID })) {
       throw new UserError(`taskId: ${task.id} is being continued already`);
     }
-    await this.#enqueue(task, plan);
+    return plan;
   }
 
   /** Resolves when the run was prompted or waits for its turn. */

@@ -57,7 +57,6 @@ export class Machine {
       isAlive: ({ pid }) => this.#running.has(pid),
       kill: (pid, signal) => this.#signal(Math.abs(pid), signal),
       table: {
-        knowsMarkers: true,
         pids: () => this.pids,
         entry: entryOf,
         list: () => this.pids.flatMap((pid) => entryOf(pid) ?? []),

@@ -42,12 +42,14 @@ void describe("createBackgroundTask", () => {
     assert.match(answer, new RegExp(`nearly the same prompt is already running: ${id}$`, "u"));
   });
 
-  void it("says why it failed, and promises nothing", async (t) => {
-    const { call, host } = desk(t);
+  void it("says why it failed, promises nothing, and no notice says it again", async (t) => {
+    const { call, host, workspace, root } = desk(t);
+    workspace.onEvent({ type: "busy", sessionID: root });
     host.fail("createSession", 1);
     const answer = await call("createBackgroundTask", TASK);
     assert.match(answer, /^bg_\w+ failed \(error\) .* error: scripted refusal/u);
     assert.doesNotMatch(answer, /will be told/u);
+    assert.deepEqual(workspace.notices.outbox.all(), []);
   });
 
   void it("starts nothing when its call is aborted while the launch is looked at", async (t) => {
