@@ -68,7 +68,7 @@ export class Launcher {
     this.#checkWanted(input.signal);
     // Others may have been launched while this one was looked at.
     checkCount(jobs, plan.rootSessionID, options.maxTasksPerSession);
-    const similar = similarTasks(this.#livePrompts(), input.agent, input.prompt);
+    const similar = similarTasks(this.#livePrompts(plan.rootSessionID), input.agent, input.prompt);
     const now = new Date(clock.now());
     const task: SubagentJob = {
       kind: "subagent",
@@ -192,9 +192,10 @@ export class Launcher {
     });
   }
 
-  #livePrompts(): { job: SubagentJob; prompt: string }[] {
+  /** Of one session tree: a task of another one is nobody's business here. */
+  #livePrompts(rootSessionID: string): { job: SubagentJob; prompt: string }[] {
     return this.#deps.jobs
-      .all()
+      .byRoot(rootSessionID)
       .filter((job): job is SubagentJob => job.kind === "subagent" && !isTerminal(job.status))
       .map((job) => ({
         job,

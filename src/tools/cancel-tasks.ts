@@ -3,7 +3,7 @@ import { isTerminal } from "../jobs/status.js";
 import { UserError } from "../ports.js";
 import { Access, requireFilter } from "./access.js";
 import { defineTool, type Ready } from "./define.js";
-import { describeJob } from "./describe-job.js";
+import { describeJob, fitting } from "./describe-job.js";
 import { optionalId, sessionId, status, tags } from "./fields.js";
 
 export function cancelBackgroundTasks(ready: Ready) {
@@ -36,13 +36,16 @@ export function cancelBackgroundTasks(ready: Ready) {
       try {
         await workspace.tasks.cancel(live, "cancelled_by_agent");
         told = !abort.aborted;
-        return targets
-          .map((task) => {
-            const job = workspace.tasks.getTask(task.id) ?? task;
-            const had = live.includes(task.id) ? "" : " → had ended already";
-            return describeJob(job, workspace.clock.now()) + had;
-          })
-          .join("\n");
+        const lines = targets.map((task) => {
+          const job = workspace.tasks.getTask(task.id) ?? task;
+          const had = live.includes(task.id) ? "" : " → had ended already";
+          return describeJob(job, workspace.clock.now()) + had;
+        });
+        return fitting(
+          lines,
+          lines.length,
+          (more) => `and ${more} more: listBackgroundTasks tells`,
+        );
       } finally {
         release(told);
       }

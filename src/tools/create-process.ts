@@ -3,8 +3,9 @@ import { isAbsolute, resolve } from "node:path";
 import { z } from "zod";
 import { UserError } from "../ports.js";
 import type { CreateResult } from "../process/process-manager.js";
+import { Access } from "./access.js";
 import { defineTool, field, type Ready } from "./define.js";
-import { describeJob } from "./describe-job.js";
+import { describeJob, MOST_NAMED } from "./describe-job.js";
 import { optionalFlag, optionalInteger, optionalText, tags, text } from "./fields.js";
 
 function environment() {
@@ -51,7 +52,7 @@ export function createBackgroundProcess(ready: Ready) {
         env: args.env,
         ask: (request) => context.ask(request),
       });
-      const rootSessionID = await workspace.tree.root(sessionID);
+      const access = await Access.of(workspace, sessionID);
       // The question may have stood for long.
       if (abort.aborted) throw new UserError("the call was aborted; nothing was started");
       const created = await workspace.processes.create(
@@ -59,14 +60,16 @@ export function createBackgroundProcess(ready: Ready) {
           ...args,
           cwd: folder,
           parentSessionID: sessionID,
-          rootSessionID,
+          rootSessionID: access.rootSessionID,
           parentMessageID: messageID,
         },
         { signal: abort },
       );
       await workspace.persist();
       const ofSubagent = workspace.jobs.findBySession(sessionID) !== undefined;
-      return answer(created, workspace.clock.now(), { oneShot: workspace.oneShot, ofSubagent });
+      const caller = { oneShot: workspace.oneShot, ofSubagent };
+      const sameCommand = created.sameCommand.filter((job) => access.may(job));
+      return answer({ ...created, sameCommand }, workspace.clock.now(), caller);
     },
   });
 }
@@ -83,7 +86,7 @@ function answer(created: CreateResult, now: number, caller: Caller): string {
   if (readiness === "ended") lines.push("It ended before it was ready.");
   if (lastLines) lines.push("Last lines of its output:", lastLines);
   if (job.status === "running") lines.push(whatFollows(job.notify, caller));
-  for (const other of sameCommand) {
+  for (const other of sameCommand.slice(0, MOST_NAMED)) {
     lines.push(`The same command already runs in this folder: ${other.id}`);
   }
   return [...lines, ...warnings].join("\n");

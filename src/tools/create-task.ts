@@ -2,7 +2,7 @@
 import type { Launched } from "../subagent/manager.js";
 import { Access } from "./access.js";
 import { defineTool, type Ready } from "./define.js";
-import { describeJob } from "./describe-job.js";
+import { describeJob, MOST_NAMED } from "./describe-job.js";
 import { optionalId, optionalText, tags, text } from "./fields.js";
 
 export function createBackgroundTask(ready: Ready) {
@@ -43,7 +43,7 @@ function answer({ task, position, similar }: Launched, now: number, oneShot: boo
         : "You will be told its result when it ends. Go on with other work or end your turn; do not poll.",
     );
   }
-  for (const other of similar) {
+  for (const other of similar.slice(0, MOST_NAMED)) {
     lines.push(`A task with nearly the same prompt is already ${other.status}: ${other.id}`);
   }
   return lines.join("\n");

@@ -1,6 +1,7 @@
 /** One job in one line, for lists and answers: id and status first, then what a reader decides by. Pure. */
 import type { Job, ProcessJob, SubagentJob } from "../jobs/job.js";
 import { isTerminal } from "../jobs/status.js";
+import { MOST_BYTES } from "./define.js";
 import { byteSize, elapsed, oneLine } from "../text.js";
 
 export function describeJob(job: Job, now: number, position = 0): string {
@@ -11,7 +12,7 @@ export function describeJob(job: Job, now: number, position = 0): string {
     ...(job.kind === "subagent" ? taskFacts(job, now, position) : processFacts(job)),
     ...waiting(job, now),
   ];
-  if (job.tags.length > 0) parts.push(`tags: ${job.tags.join(", ")}`);
+  if (job.tags.length > 0) parts.push(`tags: ${oneLine(job.tags.join(", "), 200)}`);
   if (job.error) parts.push(`error: ${oneLine(job.error, 300)}`);
   return parts.join(" · ");
 }
@@ -72,6 +73,9 @@ function waiting(job: Job, now: number): string[] {
   return [`retries the provider (attempt ${blockedOn.attempt ?? 1}${next}): ${what}`];
 }
 
+/** Others that do the same are named up to this number. */
+export const MOST_NAMED = 5;
+
 /** At most so many lines of a list; the answer says how to narrow it down. */
 const MOST_LINES = 40;
 
@@ -83,9 +87,22 @@ export function describeJobs(jobs: readonly Job[], now: number, positions: (id: 
       b.createdAt.getTime() - a.createdAt.getTime(),
   );
   const lines = sorted.slice(0, MOST_LINES).map((job) => describeJob(job, now, positions(job.id)));
+  return fitting(
+    lines,
+    sorted.length,
+    (more) => `and ${more} older ones: narrow by status or tags`,
+  );
+}
+
+/** As many of these lines as one answer holds; if there are more, `all` in number, a last one says so. */
+export function fitting(lines: readonly string[], all: number, rest: (more: number) => string) {
   let shown = lines.length;
   while (shown > 1 && Buffer.byteLength(lines.slice(0, shown).join("\n")) > 7_500) shown -= 1;
-  const more = sorted.length - shown;
-  const rest = more > 0 ? [`and ${more} older ones: narrow by status or tags`] : [];
-  return [...lines.slice(0, shown), ...rest].join("\n");
+  const last = all > shown ? [rest(all - shown)] : [];
+  return [...lines.slice(0, shown), ...last].join("\n");
+}
+
+/** Bytes that an answer has left for a text that follows this line and says how to read on. */
+export function bytesAfter(line: string): number {
+  return Math.max(1_000, Math.min(6_800, MOST_BYTES - 300 - Buffer.byteLength(line)));
 }

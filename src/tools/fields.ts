@@ -14,11 +14,15 @@ const shownOptionalNumber = z.number().optional();
 const shownOptionalFlag = z.boolean().optional();
 const shownOptionalList = z.array(shownText).optional();
 
-export const tags = field(
-  () => z.array(tag()).max(20).optional(),
-  "a list of up to 20 short texts",
-  { shown: shownOptionalList },
-);
+/** An empty list says the same as none. */
+const someTags = () =>
+  z
+    .array(tag())
+    .max(20)
+    .optional()
+    .transform((all) => (all?.length ? all : undefined));
+
+export const tags = field(someTags, "a list of up to 20 short texts", { shown: shownOptionalList });
 
 export const status = field(() => jobStatus.optional(), `one of ${jobStatus.options.join(", ")}`);
 

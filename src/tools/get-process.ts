@@ -2,13 +2,11 @@
 import { z } from "zod";
 import { Access } from "./access.js";
 import { defineTool, field, type Ready } from "./define.js";
-import { describeJob } from "./describe-job.js";
+import { bytesAfter, describeJob } from "./describe-job.js";
 import { id, optionalInteger, optionalText } from "./fields.js";
 import { isTerminal } from "../jobs/status.js";
 
 const MODES = ["tail", "head", "grep", "full"] as const;
-/** The rest of the 8,000 is for the state's line. */
-const OUTPUT_BYTES = 6_800;
 
 export function getBackgroundProcess(ready: Ready) {
   return defineTool({
@@ -25,8 +23,10 @@ export function getBackgroundProcess(ready: Ready) {
     async run({ processId, ...request }, { sessionID, abort }) {
       const workspace = await ready(sessionID);
       const access = await Access.of(workspace, sessionID);
-      const { id } = access.process(processId);
-      const output = await workspace.processes.read(id, { ...request, maxBytes: OUTPUT_BYTES });
+      const before = access.process(processId);
+      const { id } = before;
+      const maxBytes = bytesAfter(describeJob(before, workspace.clock.now()));
+      const output = await workspace.processes.read(id, { ...request, maxBytes });
       // The end may have come while the output was read: what is said last is the newest state.
       const job = access.process(processId);
       if (isTerminal(job.status) && job.parentSessionID === sessionID && !abort.aborted) {

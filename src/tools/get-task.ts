@@ -6,11 +6,8 @@ import type { TaskResult } from "../subagent/manager.js";
 import { elapsed } from "../text.js";
 import { Access } from "./access.js";
 import { defineTool, type Ready } from "./define.js";
-import { describeJob } from "./describe-job.js";
+import { bytesAfter, describeJob } from "./describe-job.js";
 import { id, optionalInteger, optionalText } from "./fields.js";
-
-/** Bytes of a page; the rest of the 8,000 is for the state's line and the way on. */
-const PAGE_BYTES = 6_800;
 
 export function getBackgroundTask(ready: Ready) {
   const lastReads = new LastReads();
@@ -37,7 +34,8 @@ export function getBackgroundTask(ready: Ready) {
         if (unchanged !== undefined && cursor === undefined) {
           return `${job.id} ${job.status} · unchanged since your last look ${elapsed(unchanged)} ago; you will be told when it ends`;
         }
-        const answer = `${describeJob(job, now(), workspace.tasks.position(id))}\n${page(job, result, cursor)}`;
+        const line = describeJob(job, now(), workspace.tasks.position(id));
+        const answer = `${line}\n${page(job, result, cursor, bytesAfter(line))}`;
         // Only an end that this answer says is an end that the parent was told of.
         told = isTerminal(job.status) && !abort.aborted;
         return answer;
@@ -48,13 +46,19 @@ export function getBackgroundTask(ready: Ready) {
   });
 }
 
-function page(job: SubagentJob, { text, run, toolError }: TaskResult, cursor: string | undefined) {
+function page(
+  job: SubagentJob,
+  { text, run, toolError }: TaskResult,
+  cursor: string | undefined,
+  most: number,
+): string {
+  const mark = textMark(job, run);
   if (!text) {
     if (!isTerminal(job.status)) return "(no text yet)";
     return `(no text output)${toolError ? `\nits last failed tool call: ${toolError}` : ""}`;
   }
-  const start = cursor === undefined ? 0 : startOf(cursor, run, text.length);
-  const end = pageEnd(text, start);
+  const start = cursor === undefined ? 0 : startOf(cursor, mark, text.length);
+  const end = pageEnd(text, start, most);
   const state = isTerminal(job.status)
     ? job.partial
       ? "partial result"
@@ -63,36 +67,42 @@ function page(job: SubagentJob, { text, run, toolError }: TaskResult, cursor: st
   const head = `${state}, characters ${start} to ${end} of ${text.length}:`;
   const rest =
     end < text.length
-      ? `\n… for the rest: getBackgroundTask({"taskId":"${job.id}","cursor":"${end}@${runMark(run)}"})`
+      ? `\n… for the rest: getBackgroundTask({"taskId":"${job.id}","cursor":"${end}@${mark}"})`
       : "";
   return `${head}\n${text.slice(start, end)}${rest}`;
 }
 
-function startOf(cursor: string, run: string, length: number): number {
+function startOf(cursor: string, expected: string, length: number): number {
   const [, offset, mark] = /^(\d+)@(\w+)$/u.exec(cursor) ?? [];
   const start = Number(offset);
-  if (mark === runMark(run) && start <= length) return start;
+  if (mark === expected && start <= length) return start;
   throw new UserError(
-    `cursor: expected one from an answer about this task's latest run, got ${JSON.stringify(cursor.slice(0, 100))}`,
+    `cursor: expected one from the latest answer about this task (without one it is read from its start), got ${JSON.stringify(cursor.slice(0, 100))}`,
   );
 }
 
-/** Runs are told apart by the end of their prompt's id, which is random. */
-function runMark(run: string): string {
-  return run.slice(-8);
+/**
+ * Runs are told apart by the end of their prompt's id, which is random. All that a running one has said so far is
+ * another text than its result.
+ */
+function textMark(job: SubagentJob, run: string): string {
+  return run.slice(-8) + (isTerminal(job.status) ? "" : "_so_far");
 }
 
-/** The largest page from `start` that fits, never half of a character. */
-function pageEnd(text: string, start: number): number {
+/** The largest page of so many bytes from `start`, never half of a character. */
+function pageEnd(text: string, start: number, most: number): number {
   let bytes = 0;
   let end = start;
-  for (const character of text.slice(start, start + PAGE_BYTES)) {
+  for (const character of text.slice(start, start + most)) {
     bytes += Buffer.byteLength(character);
-    if (bytes > PAGE_BYTES) break;
+    if (bytes > most) break;
     end += character.length;
   }
   return end;
 }
+
+/** So many reads are remembered: a task that nobody reads again after its end would stay for ever. */
+const MOST_READS = 200;
 
 /** What each session saw last of each running task, so that a look without news is one line. */
 class LastReads {
@@ -114,7 +124,10 @@ class LastReads {
     ].join();
     const last = this.#reads.get(key);
     if (last?.seen === seen) return now - last.at;
+    this.#reads.delete(key);
     this.#reads.set(key, { seen, at: now });
+    const [oldest] = this.#reads.keys();
+    if (this.#reads.size > MOST_READS && oldest !== undefined) this.#reads.delete(oldest);
     return undefined;
   }
 }

@@ -2,7 +2,7 @@
 import type { KilledJob } from "../process/process-manager.js";
 import { Access, requireFilter } from "./access.js";
 import { defineTool, type Ready } from "./define.js";
-import { describeJob } from "./describe-job.js";
+import { describeJob, fitting } from "./describe-job.js";
 import { optionalFlag, optionalId, sessionId, status, tags } from "./fields.js";
 
 export function killProcesses(ready: Ready) {
@@ -32,7 +32,9 @@ export function killProcesses(ready: Ready) {
         );
         told = !abort.aborted;
         if (jobs.length === 0) return "no process matched; nothing was ended";
-        return jobs.map((job) => outcome(job, workspace.clock.now())).join("\n");
+        const lines = jobs.map((job) => outcome(job, workspace.clock.now()));
+        const others = (more: number) => `and ${more} more: listBackgroundProcesses tells`;
+        return fitting(lines, lines.length, others);
       } finally {
         release(told);
       }

@@ -221,35 +221,3 @@ void describe("a child's rights", () => {
     assert.deepEqual(house.host.prompts, []);
   });
 });
-
-void describe("a launch that repeats another", () => {
-  const prompt = "Find every place where the parser reads a file and list them by module.";
-  for (const [what, other, alike] of [
-    ["the same words", prompt, true],
-    ["other case and signs", prompt.toUpperCase().replace(".", "!!"), true],
-    ["one more word", `${prompt} Please.`, true],
-    ["another task", "Write the changelog of the last release.", false],
-  ] as const) {
-    void it(`${alike ? "is" : "is not"} named: ${what}`, async () => {
-      const house = new House();
-      const parentSessionID = house.host.addRoot();
-      const first = await house.launch({ parentSessionID, prompt });
-      const base = { description: "d", agent: "general", parentSessionID };
-      const { similar } = await house.tasks.launch({ ...base, prompt: other });
-      assert.deepEqual(
-        similar.map(({ id }) => id),
-        alike ? [first.id] : [],
-      );
-    });
-  }
-
-  void it("is not named when the other one has another agent or has ended", async () => {
-    const house = new House();
-    const parentSessionID = house.host.addRoot();
-    await house.launch({ parentSessionID, prompt, agent: "explore" });
-    const ended = await house.child({ parentSessionID, prompt });
-    await house.answer(ended.sessionID, "done");
-    const base = { description: "d", agent: "general", parentSessionID };
-    assert.deepEqual((await house.tasks.launch({ ...base, prompt })).similar, []);
-  });
-});

@@ -77,3 +77,29 @@ void describe("createBackgroundProcess says what follows", () => {
     assert.match(answer, /What ends after you is told to the session that started you\./u);
   });
 });
+
+void describe("a command that runs already", () => {
+  void it("is named if the session may see it", async (t) => {
+    const { call, workspace, host, root } = desk(t);
+    const at = (rootSessionID: string) => ({ parentSessionID: rootSessionID, rootSessionID });
+    const stranger = at(host.addRoot());
+    const created: CreateResult = {
+      job: aProcess(at(root)),
+      readiness: "not_asked",
+      sameCommand: [
+        aProcess({ id: "proc_0000000002", ...at(root) }),
+        aProcess({ id: "proc_0000000003", ...stranger }),
+        aProcess({ id: "proc_0000000004", global: true, ...stranger }),
+      ],
+      warnings: [],
+    };
+    mock.method(workspace.processes, "create", () => Promise.resolve(created));
+    const answer = await call("createBackgroundProcess", COMMAND);
+    assert.deepEqual(
+      [...answer.matchAll(/^The same command already runs in this folder: (\w+)$/gmu)].map(
+        ([, id]) => id,
+      ),
+      ["proc_0000000002", "proc_0000000004"],
+    );
+  });
+});
