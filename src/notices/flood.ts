@@ -1,7 +1,8 @@
 /**
  * What a process asks to be told, held to a bearable rate: five at once, then one merged notice a minute with
  * the newest texts and the number of those that are only in the output. Nothing is dropped silently and there
- * is no end to how long a process may go on.
+ * is no end to how long a process may go on. While five of its notices wait for a parent whom nobody wakes, what
+ * comes is merged on, so that they grow no further.
  */
 import type { Clock, Timer } from "../ports.js";
 
@@ -23,16 +24,23 @@ interface Source {
 export class FloodGate {
   readonly #clock: Clock;
   readonly #pass: (jobID: string, text: string) => void;
+  readonly #unsent: (jobID: string) => number;
   readonly #sources = new Map<string, Source>();
 
-  constructor(clock: Clock, pass: (jobID: string, text: string) => void) {
+  /** `unsent`: how many notices that passed for a job wait to be sent. */
+  constructor(
+    clock: Clock,
+    pass: (jobID: string, text: string) => void,
+    unsent: (jobID: string) => number,
+  ) {
     this.#clock = clock;
     this.#pass = pass;
+    this.#unsent = unsent;
   }
 
   offer(jobID: string, text: string): void {
     const source = this.#sources.get(jobID) ?? this.#open(jobID);
-    if (source.tokens > 0) {
+    if (source.tokens > 0 && this.#unsent(jobID) < BURST) {
       source.tokens -= 1;
       this.#pass(jobID, text.slice(0, MOST_CHARACTERS));
     } else {
@@ -70,7 +78,7 @@ export class FloodGate {
       this.#sources.delete(jobID);
       return;
     }
-    this.#flush(jobID, source);
+    if (this.#unsent(jobID) < BURST) this.#flush(jobID, source);
     source.timer = this.#clock.after(MERGE_MS, () => this.#minute(jobID, source));
   }
 

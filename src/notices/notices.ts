@@ -62,10 +62,12 @@ export class Notices implements NoticePort {
       compose: (notices, tries) => composer.compose(notices, tries),
       mayWake: (sessionID, notices) => this.#mayWake(sessionID, notices),
     };
-    this.#flood = new FloodGate(deps.clock, (jobID, text) => {
+    const pass = (jobID: string, text: string): void => {
       const job = deps.jobs.get(jobID);
       if (job) this.outbox.add(job, "output", text);
-    });
+    };
+    const unsent = (jobID: string): number => this.outbox.unsent(jobID, ["output"]).length;
+    this.#flood = new FloodGate(deps.clock, pass, unsent);
     this.#toasts = new Toasts(deps.clock, (message, variant) => this.toast(message, variant));
     this.#stopListening = [
       deps.jobs.onChange((change) => this.#onJob(change)),

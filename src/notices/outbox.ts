@@ -52,9 +52,13 @@ export class Outbox {
 
   /** What was not sent yet and is no longer so; without kinds whatever it is. */
   withdraw(jobID: string, kinds?: readonly Notice["kind"][]): void {
-    const isMeant = ({ kind, carrier }: Notice): boolean =>
-      !carrier && (kinds?.includes(kind) ?? true);
-    this.remove(this.#ofJob(jobID).filter(isMeant));
+    this.remove(this.unsent(jobID, kinds));
+  }
+
+  unsent(jobID: string, kinds?: readonly Notice["kind"][]): Notice[] {
+    return this.#ofJob(jobID).filter(
+      ({ kind, carrier }) => !carrier && (kinds?.includes(kind) ?? true),
+    );
   }
 
   /** Whatever is still to be said of a job, also what is under way: its answer is not waited for. */

@@ -3,6 +3,7 @@ import { describe, it } from "node:test";
 import { FloodGate } from "../../src/notices/flood.js";
 import { FakeClock } from "../fakes/clock.js";
 import { House } from "../fakes/house.js";
+import { Parent } from "../fakes/parent.js";
 import { process } from "./jobs.js";
 
 const MINUTE = 60_000;
@@ -10,7 +11,8 @@ const MINUTE = 60_000;
 function gate() {
   const clock = new FakeClock();
   const passed: string[] = [];
-  const flood = new FloodGate(clock, (_, text) => passed.push(text));
+  const pass = (_: string, text: string): void => void passed.push(text);
+  const flood = new FloodGate(clock, pass, () => 0);
   return { clock, passed, flood };
 }
 
@@ -96,4 +98,34 @@ void it("10,000 lines in a second reach the parent in a bounded number of turns,
   const [, more] = /^\| \((\d+) earlier ones are only in the output\)$/mu.exec(text) ?? [];
   assert.equal(quoted + Number(more), 10_000);
   assert.deepEqual(house.notices.outbox.all(), []);
+});
+
+void it("a parent that nobody wakes is owed a bounded number of notices, all counted once its user comes", async () => {
+  const house = new House({ options: { toasts: false, wake: "none" } });
+  const parent = new Parent(house);
+  await parent.types();
+  await parent.run();
+  const job = process({ parentSessionID: parent.id, rootSessionID: parent.id });
+  house.jobs.add(job);
+  let lines = 0;
+  for (let minute = 0; minute < 24 * 60; minute++) {
+    // Every other minute is a quiet one.
+    const noisy = minute % 2 === 0 ? 8 : 0;
+    for (let line = 0; line < noisy; line++)
+      house.notices.announce(job, "output", `line ${lines++}`);
+    await house.clock.advance(MINUTE);
+  }
+  const owed = house.notices.outbox.all();
+  assert.ok(owed.length <= 6, `${owed.length} notices`);
+  house.jobs.end(job.id, { status: "completed", reason: "finished", at: new Date() });
+  const texts = house.notices.outbox.all().flatMap(({ text }) => text ?? []);
+  assert.equal(
+    texts.map(counted).reduce((sum, told) => sum + told),
+    lines,
+  );
+  await parent.types();
+  await parent.run();
+  assert.deepEqual(house.notices.outbox.all(), []);
+  await house.clock.advance(MINUTE);
+  assert.equal(house.clock.pending, 0);
 });
