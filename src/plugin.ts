@@ -2,23 +2,21 @@
  * The plugin: its hooks and tools over the workspace of the directory. Nothing here waits for the host while the
  * plugin starts, for the host waits for the plugin; the workspace is loaded by the first event or call.
  */
-import type { Plugin, PluginInput } from "@opencode-ai/plugin";
-import { parseOptions, type Options } from "./options.js";
+import type { Plugin, PluginInput, PluginOptions } from "@opencode-ai/plugin";
+import { isOneShot } from "./host/one-shot.js";
 import { coerceError } from "./ports.js";
 import { Shared } from "./shared.js";
 import { createTools } from "./tools/index.js";
 import type { Workspace } from "./workspace.js";
 
 export const server: Plugin = (input, rawOptions) => {
-  const { options, problems } = parseOptions(rawOptions);
-  const shared = Shared.of(input.directory, () => loadWorkspace(input, options));
+  const shared = Shared.of(input.directory, () => loadWorkspace(input, rawOptions));
   const user = shared.join();
   /** For whoever must go on without it. */
   const leading = async (): Promise<Workspace | undefined> =>
     shared.leads(user) ? shared.workspace().catch(() => undefined) : undefined;
 
-  const unseen = [...problems];
-  if (problems.length > 0) void logProblems(shared, problems);
+  const problems = findProblems(shared, rawOptions);
   return Promise.resolve({
     tool: createTools(async (sessionID) => {
       const workspace = await shared.workspace();
@@ -28,7 +26,8 @@ export const server: Plugin = (input, rawOptions) => {
     event: async ({ event }) => {
       const workspace = await leading();
       // Shown once somebody is there to see it.
-      if (workspace) for (const each of unseen.splice(0)) workspace.notices.toast(each, "warning");
+      const unseen = workspace ? (await problems).splice(0) : [];
+      for (const each of unseen) workspace?.notices.toast(each, "warning");
       workspace?.handleEvent(event);
     },
     "chat.message": async ({ sessionID }, { message, parts }) => {
@@ -47,16 +46,17 @@ export const server: Plugin = (input, rawOptions) => {
   });
 };
 
-async function loadWorkspace(input: PluginInput, options: Options): Promise<Workspace> {
+async function loadWorkspace(input: PluginInput, rawOptions?: PluginOptions): Promise<Workspace> {
   const { client, directory, project } = input;
   try {
-    const [{ OpenCodeHost }, { isOneShot }, { Workspace }] = await Promise.all([
+    const [{ OpenCodeHost }, { parseOptions }, { Workspace }] = await Promise.all([
       import("./host/opencode-host.js"),
-      import("./host/one-shot.js"),
+      import("./options.js"),
       import("./workspace.js"),
     ]);
     const host = new OpenCodeHost(client);
     const log = host.writeLog.bind(host);
+    const { options } = parseOptions(rawOptions);
     const oneShot = isOneShot();
     return new Workspace({ host, directory, projectID: project.id, options, oneShot, log });
   } catch (thrown) {
@@ -68,7 +68,14 @@ async function loadWorkspace(input: PluginInput, options: Options): Promise<Work
   }
 }
 
-async function logProblems(shared: Shared, problems: readonly string[]): Promise<void> {
+/** Logged at once; the answer is for whoever shows them. Most users give no options, and then nothing is loaded. */
+async function findProblems(shared: Shared, rawOptions: PluginOptions = {}): Promise<string[]> {
+  if (Object.keys(rawOptions).length === 0) return [];
+  // What keeps them from being read keeps the workspace from being loaded, which says so.
+  const room = await import("./options.js").catch(() => undefined);
+  const { problems } = room?.parseOptions(rawOptions) ?? { problems: [] };
+  if (problems.length === 0) return problems;
   const workspace = await shared.workspace().catch(() => undefined);
   for (const problem of problems) workspace?.log("warn", problem);
+  return problems;
 }
