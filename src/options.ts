@@ -1,8 +1,6 @@
-/**
- * Every option of the plugin with its default and range, in one place. A wrong or unknown option never stops
- * the plugin: it is named in a problem, its default is used and all other options hold.
- */
+/** Every option of the plugin with its default and range, in one place. */
 import { z } from "zod";
+import { readOptions, type ReadOptions } from "./read-options.js";
 
 const KIB = 1_024;
 const MIB = 1_024 * KIB;
@@ -74,28 +72,6 @@ export const optionsSchema = z.object({
 
 export type Options = z.infer<typeof optionsSchema>;
 
-export interface ParsedOptions {
-  options: Options;
-  /** One line for each option that was not taken, naming it, what was expected and what came. */
-  problems: string[];
-}
-
-export function parseOptions(raw: Record<string, unknown> = {}): ParsedOptions {
-  const problems: string[] = [];
-  const accepted: Record<string, unknown> = {};
-  for (const [name, value] of Object.entries(raw)) {
-    const option = Object.entries(optionsSchema.shape).find(([known]) => known === name)?.[1];
-    if (!option) {
-      problems.push(`option "${name}" is unknown and was ignored`);
-      continue;
-    }
-    const parsed = option.safeParse(value);
-    if (parsed.success) accepted[name] = parsed.data;
-    else problems.push(`option "${name}": ${describe(parsed.error)}; using the default`);
-  }
-  return { options: optionsSchema.parse(accepted), problems };
-}
-
-function describe(error: z.ZodError): string {
-  return error.issues.map((issue) => issue.message).join("; ");
+export function parseOptions(raw: Record<string, unknown> = {}): ReadOptions<Options> {
+  return readOptions(optionsSchema, raw);
 }

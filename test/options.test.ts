@@ -61,6 +61,23 @@ void describe("options", () => {
     }
   }
 
+  for (const [given, words] of [
+    [{ maxDepth: 99 }, "at most 5, got 99"],
+    [{ maxDepth: "1" }, 'a number, got "1"'],
+    [{ maxDepth: 1.5 }, "a whole number, got 1.5"],
+    [{ stallMinutes: 0 }, "more than 0, got 0"],
+    [{ wake: "always" }, 'one of "each", "all", "none", got "always"'],
+    [{ toasts: 1 }, "true or false, got 1"],
+    [{ concurrencyByModel: [1] }, "an object, got [1]"],
+    [{ concurrencyByModel: { "a/b": 0 } }, 'for a/b at least 1, got {"a/b":0}'],
+  ] as const) {
+    void it(`say what was expected and what came: ${words}`, () => {
+      const [name = ""] = Object.keys(given);
+      const line = `option "${name}": expected ${words}; using the default`;
+      assert.deepEqual(parseOptions(given).problems, [line]);
+    });
+  }
+
   void it("of any form never throw and always give a complete set", () => {
     const names = fc.oneof(fc.constantFrom(...Object.keys(optionsSchema.shape)), fc.string());
     fc.assert(

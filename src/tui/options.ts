@@ -1,8 +1,6 @@
-/**
- * The options of the terminal part, as given in `tui.json`: `["opencode-background-manager", { … }]`. A wrong one
- * never stops it: it is named, and its default is used.
- */
+/** The options of the terminal part, as given in `tui.json`: `["opencode-background-manager", { … }]`. */
 import { z } from "zod";
+import { readOptions, type ReadOptions } from "../read-options.js";
 
 const schema = z.object({
   /** Opens the list of jobs, in the notation of OpenCode's `keybinds`; false: no key. */
@@ -19,21 +17,8 @@ const schema = z.object({
 
 export type TuiOptions = z.infer<typeof schema>;
 
-export function parseTuiOptions(raw: Readonly<Record<string, unknown>> = {}): {
-  options: TuiOptions;
-  problems: string[];
-} {
-  const problems: string[] = [];
-  const accepted: Record<string, unknown> = {};
-  for (const [name, value] of Object.entries(raw)) {
-    const option = Object.entries(schema.shape).find(([known]) => known === name)?.[1];
-    const parsed = option?.safeParse(value);
-    if (!parsed) problems.push(`option "${name}" is unknown and was ignored`);
-    else if (parsed.success) accepted[name] = parsed.data;
-    else {
-      const what = parsed.error.issues.map((issue) => issue.message).join("; ");
-      problems.push(`option "${name}": ${what}; using the default`);
-    }
-  }
-  return { options: schema.parse(accepted), problems };
+export function parseTuiOptions(
+  raw: Readonly<Record<string, unknown>> = {},
+): ReadOptions<TuiOptions> {
+  return readOptions(schema, raw);
 }

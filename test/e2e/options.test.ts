@@ -26,6 +26,7 @@ describe("wrong options", () => {
     for (const name of wrong) {
       const found = lines.filter((line) => /level=WARN/u.test(line) && line.includes(name));
       assert.equal(found.length, 1, `${name}\n${found.join("\n")}`);
+      assert.doesNotMatch(found[0] ?? "", /Invalid input/u);
       const toasts = host.events.items.filter(
         ({ event }) => event.type === "tui.toast.show" && event.properties.message.includes(name),
       );
