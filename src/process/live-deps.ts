@@ -1,5 +1,5 @@
 /** What a running process is given by its manager; tests of the manager pass parts of their own. */
-import type { ProcessIdentity } from "../jobs/job.js";
+import type { ProcessIdentity, ProcessJob } from "../jobs/job.js";
 import type { JobRegistry } from "../jobs/registry.js";
 import type { Options } from "../options.js";
 import type { Clock, Log } from "../ports.js";
@@ -7,8 +7,19 @@ import type { KillSystem, KillTree } from "./kill-tree.js";
 import type { OutputFs } from "./output-log.js";
 import type { PatternGuard } from "./pattern-guard.js";
 import type { Probe } from "./readiness.js";
-import type { SpawnFunction } from "./spawn.js";
+import type { Shell, SpawnFunction } from "./spawn.js";
 import type { Watchdog } from "./watchdog.js";
+
+/** What is to be started. */
+export interface LiveRequest {
+  job: ProcessJob;
+  shell: Shell;
+  /** Where the output goes. */
+  file: string;
+  env: Readonly<Record<string, string>>;
+  onReady: () => void;
+  onNotify: (text: string) => void;
+}
 
 export interface LiveSystem extends KillSystem {
   isAlive(identity: ProcessIdentity): boolean;

@@ -10,30 +10,19 @@
  * 5. The output is closed, then the record becomes terminal; `ended` resolves. Nothing is left: no process, no
  *    timer, no listener, no descriptor.
  */
-import type { ProcessJob } from "../jobs/job.js";
 import { coerceError, type Timer } from "../ports.js";
 import { Capture } from "./capture.js";
 import { Drain } from "./drain.js";
 import { describeEnd } from "./end-of-job.js";
 import { JobMembers } from "./job-members.js";
 import { terminateNow, type KillOutcome, type KillTarget } from "./kill-tree.js";
-import type { LiveDeps } from "./live-deps.js";
+import type { LiveDeps, LiveRequest } from "./live-deps.js";
 import { afterLong } from "./long-timer.js";
 import { Readiness } from "./readiness.js";
 import { ShellProcess } from "./shell-process.js";
-import { jobEnvironment, type Shell } from "./spawn.js";
+import { jobEnvironment } from "./spawn.js";
 import type { KillReason, ProcessNote } from "./types.js";
 import { within } from "./within.js";
-
-export interface LiveRequest {
-  job: ProcessJob;
-  shell: Shell;
-  /** Where the output goes. */
-  file: string;
-  env: Readonly<Record<string, string>>;
-  onReady: () => void;
-  onNotify: (text: string) => void;
-}
 
 /** So long the pipes may take to close, and the exit to be reported, when everybody is verified dead. */
 const REPORT_MILLISECONDS = 500;
@@ -74,7 +63,9 @@ export class LiveProcess {
       this.#end();
       return;
     }
+    const { clock, jobs, watchdog } = this.#deps;
     try {
+      watchdog.prepare();
       const shell = this.#startShell();
       // No await where it was started: a kill must find it.
       this.#shell = shell instanceof ShellProcess ? shell : await shell;
@@ -83,7 +74,6 @@ export class LiveProcess {
       return;
     }
     const { identity } = this.#shell;
-    const { clock, jobs, watchdog } = this.#deps;
     const { timeoutSeconds } = this.#request.job;
     if (identity) watchdog.guard(this.id, identity);
     if (timeoutSeconds !== undefined) {

@@ -1,7 +1,7 @@
 /**
  * Ends what runs when the host is gone without a word (SIGKILL, a crash, the terminal UI's worker): one small
  * shell per instance, in a session of its own, that reads a pipe from us and sees end-of-file in the moment in
- * which this process dies (see watchdog-script.ts). It is started with the first process and ends soon after
+ * which this process dies (see watchdog-script.ts). It is started just before the first process and ends soon after
  * the last; if it dies meanwhile it is started again once.
  *
  * Windows has no such helper: what a dead host left is found by the next start.
@@ -42,6 +42,13 @@ export class Watchdog {
     this.#canGuard = (deps.platform ?? process.platform) !== "win32";
   }
 
+  /** Before a process is started: a host that dies in the next instant has somebody who finds it by its mark. */
+  prepare(): void {
+    if (!this.#canGuard) return;
+    this.#idle?.cancel();
+    if (!this.#helper) this.#start();
+  }
+
   guard(jobID: string, identity: ProcessIdentity): void {
     if (!this.#canGuard) return;
     this.#idle?.cancel();
@@ -51,10 +58,10 @@ export class Watchdog {
     else this.#start();
   }
 
+  /** Also of one that could not be started. */
   release(jobID: string): void {
-    if (!this.#guards.delete(jobID)) return;
-    this.#write(`release ${jobID}\n`);
-    if (this.#guards.size > 0) return;
+    if (this.#guards.delete(jobID)) this.#write(`release ${jobID}\n`);
+    if (this.#guards.size > 0 || !this.#helper) return;
     this.#idle?.cancel();
     this.#idle = this.#deps.clock.after(IDLE_MILLISECONDS, () => this.#stop());
   }

@@ -132,6 +132,23 @@ for (const runtime of Object.keys(HOSTS)) {
     );
   }
 
+  test(
+    `${runtime} is killed in the instant in which its first process was started: nobody is left`,
+    { skip },
+    async () => {
+      for (let round = 0; round < 5; round++) {
+        const host = startHost(runtime, "first");
+        try {
+          const [, signal] = await once(host.child, "exit");
+          assert.equal(signal, "SIGKILL");
+          await assertNobody(host.marker, Date.now());
+        } finally {
+          await host.stop();
+        }
+      }
+    },
+  );
+
   for (const ending of ["SIGTERM", "SIGHUP", "SIGINT", "exit"] as const) {
     test(`${runtime} ends by ${ending}: nobody is left`, { skip }, async () => {
       const host = startHost(runtime, ending === "exit" ? "exit" : "signals");
