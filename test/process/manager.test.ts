@@ -151,10 +151,11 @@ test("OPENCODE_NOTIFY: whole lines that begin with it, on both streams, are told
     const { job } = await room.create(lines.join("\n"));
     await room.ended(job.id);
     const texts = room.announced.map(({ text }) => text);
-    assert.deepEqual(new Set(texts.slice(0, 2)), new Set(["one", "two"]));
-    assert.deepEqual(texts.slice(2, 4), ["three", "four bold"]);
-    assert.equal(texts[4], `${"x".repeat(3999)}…`);
-    assert.equal(texts[5], "the last, without an end");
+    // The pipes are two: how their lines stand to each other is nobody's promise.
+    assert.deepEqual(
+      texts.filter((text) => text !== "two"),
+      ["one", "three", "four bold", `${"x".repeat(3999)}…`, "the last, without an end"],
+    );
     assert.equal(texts.length, 6);
     for (const { id, kind } of room.announced) assert.deepEqual([id, kind], [job.id, "output"]);
     assert.match(await room.output(job.id), /OPENCODE_NOTIFY: one\n/);
