@@ -13,7 +13,7 @@ export interface Project {
 
 const MAX_PLACES = 16;
 
-export function isInside(path: string, project: Project): boolean {
+function isInside(path: string, project: Project): boolean {
   if (contains(project.directory, path)) return true;
   return project.worktree !== "/" && contains(project.worktree, path);
 }

@@ -34,7 +34,7 @@ export async function* followOutput(
       // Asked before reading: what is appended afterwards is seen in the next round.
       const isLast = source.hasEnded();
       reader ??= source.open();
-      for (const { frame, gap } of reader?.pieces({ from: at }) ?? []) {
+      for (const { frame, gap } of reader?.pieces(at) ?? []) {
         if (signal?.aborted) return;
         if (gap) {
           at = gap.offset + gap.bytes;

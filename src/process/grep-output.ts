@@ -40,7 +40,7 @@ export async function grepOutput(
   };
   let lost = 0;
   let end = wanted.from;
-  for (const { frame, gap } of reader.pieces({ from: wanted.from })) {
+  for (const { frame, gap } of reader.pieces(wanted.from)) {
     if (gap) {
       endAll();
       lost += gap.bytes;

@@ -23,7 +23,7 @@ export interface IdentitySource {
   env: NodeJS.ProcessEnv;
 }
 
-export const systemIdentitySource: IdentitySource = {
+const systemIdentitySource: IdentitySource = {
   platform: process.platform,
   readFile: (path) => readFileSync(path, "utf8"),
   run: (file, args) =>
@@ -70,7 +70,7 @@ export function isAlive(
 type Facts = Pick<ProcessIdentity, "startTime" | "bootID">;
 type Identify = (pid: number, source: IdentitySource) => Facts | undefined;
 
-export function chooseIdentify(platform: NodeJS.Platform): Identify {
+function chooseIdentify(platform: NodeJS.Platform): Identify {
   if (platform === "linux" || platform === "android") return onLinux;
   return platform === "win32" ? onWindows : withPs;
 }

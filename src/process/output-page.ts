@@ -70,7 +70,7 @@ export function lostIn(lines: readonly PlainLine[]): number {
 function take(reader: OutputReader, range: PageRange): { pieces: Piece[]; atEnd: boolean } {
   const pieces: Piece[] = [];
   let room = range.window;
-  for (const piece of reader.pieces({ from: range.from })) {
+  for (const piece of reader.pieces(range.from)) {
     if (!piece.frame) {
       pieces.push(piece);
       continue;

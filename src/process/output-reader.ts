@@ -17,20 +17,6 @@ import {
   type Layout,
 } from "./output-format.js";
 
-/** What the reader asks of the system. */
-export interface ReaderFs {
-  open(file: string): number;
-  /** Returns the bytes read; 0 at the end of the file. */
-  read(fd: number, into: Buffer, length: number, position: number): number;
-  close(fd: number): void;
-}
-
-export const systemReaderFs: ReaderFs = {
-  open: (file) => openSync(file, "r"),
-  read: (fd, into, length, position) => readSync(fd, into, 0, length, position),
-  close: (fd) => closeSync(fd),
-};
-
 /** A stretch of the output that the file does not hold (any more). */
 export interface Gap {
   offset: number;
@@ -39,48 +25,42 @@ export interface Gap {
 
 export type Piece = { gap: Gap; frame?: undefined } | { frame: Frame; gap?: undefined };
 
-export interface PieceRange {
-  /** Bytes of output before `from` are left out; 0 by default. */
-  from?: number;
-  /** Stops before this place; the end of the output by default. */
-  to?: number;
-}
-
 /**
  * Opens an output file; close it. Undefined when there is none yet, or it is not one.
  * Throws what the system says when the file cannot be opened for another reason.
  */
-export function openOutput(file: string, fs: ReaderFs = systemReaderFs): OutputReader | undefined {
+export function openOutput(file: string): OutputReader | undefined {
   let fd: number;
   try {
-    fd = fs.open(file);
+    fd = openSync(file, "r");
   } catch (thrown) {
     if (thrown instanceof Error && "code" in thrown && thrown.code === "ENOENT") return undefined;
     throw thrown;
   }
-  const header = Buffer.alloc(FILE_HEADER);
-  const layout =
-    fs.read(fd, header, FILE_HEADER, 0) === FILE_HEADER ? parseFileHeader(header) : undefined;
-  if (layout) return new OutputReader(fd, layout, fs);
-  fs.close(fd);
+  try {
+    const layout = parseFileHeader(readAt(fd, FILE_HEADER, 0));
+    if (layout) return new OutputReader(fd, layout);
+  } catch (thrown) {
+    closeSync(fd);
+    throw thrown;
+  }
+  closeSync(fd);
   return undefined;
 }
 
 export class OutputReader {
   readonly #fd: number;
   readonly #layout: Layout;
-  readonly #fs: ReaderFs;
   #newest: number;
 
-  constructor(fd: number, layout: Layout, fs: ReaderFs) {
+  constructor(fd: number, layout: Layout) {
     this.#fd = fd;
     this.#layout = layout;
-    this.#fs = fs;
     this.#newest = this.#findNewest();
   }
 
   close(): void {
-    this.#fs.close(this.#fd);
+    closeSync(this.#fd);
   }
 
   /** The place after the last byte that the file holds. */
@@ -91,28 +71,21 @@ export class OutputReader {
     return last ? last.offset + last.data.length : (block?.start ?? 0);
   }
 
-  /** The oldest byte behind the head that is still there; what lies between the head and it is gone. */
-  oldestAfterHead(): number {
-    this.#advance();
-    const oldest = oldestInRing(this.#layout, this.#newest);
-    return this.#readHeader(oldest)?.start ?? 0;
-  }
-
   /**
    * Frames and gaps in order, from `from` to the end as it is when a block is reached. Data is valid for ever:
    * each block is read into memory of its own.
    */
-  *pieces({ from = 0, to = Number.POSITIVE_INFINITY }: PieceRange = {}): Generator<Piece> {
+  *pieces(from = 0): Generator<Piece> {
     this.#advance();
     let at = from;
     let number = this.#blockAt(from);
-    while (number <= this.#newest && at < to) {
+    while (number <= this.#newest) {
       const block = this.#readBlock(number);
       if (block) {
-        if (block.start > at) yield { gap: { offset: at, bytes: Math.min(block.start, to) - at } };
-        at = Math.max(at, Math.min(block.start, to));
+        if (block.start > at) yield { gap: { offset: at, bytes: block.start - at } };
+        at = Math.max(at, block.start);
         for (const whole of block.frames) {
-          const frame = cutFrame(whole, at, to);
+          const frame = cutFrame(whole, at);
           if (!frame) continue;
           at = frame.offset + frame.data.length;
           yield { frame };
@@ -165,9 +138,7 @@ export class OutputReader {
   }
 
   #headerAt(position: number): BlockHeader | undefined {
-    const bytes = Buffer.alloc(BLOCK_HEADER);
-    const count = this.#fs.read(this.#fd, bytes, BLOCK_HEADER, position);
-    return count === BLOCK_HEADER ? parseBlockHeader(bytes) : undefined;
+    return parseBlockHeader(readAt(this.#fd, BLOCK_HEADER, position));
   }
 
   #readHeader(number: number): BlockHeader | undefined {
@@ -178,20 +149,23 @@ export class OutputReader {
 
   #readBlock(number: number): { start: number; frames: Frame[] } | undefined {
     if (number < 0) return undefined;
-    const { blockSize } = this.#layout;
-    const bytes = Buffer.alloc(blockSize);
-    const position = blockPosition(this.#layout, number);
-    const count = this.#fs.read(this.#fd, bytes, blockSize, position);
-    const header = parseBlockHeader(bytes.subarray(0, count));
+    const bytes = readAt(this.#fd, this.#layout.blockSize, blockPosition(this.#layout, number));
+    const header = parseBlockHeader(bytes);
     // Read again afterwards: when the writer began to overwrite the block meanwhile, it is gone.
     if (header?.number !== number || !this.#readHeader(number)) return undefined;
-    return { start: header.start, frames: parseFrames(bytes.subarray(0, count), header.start) };
+    return { start: header.start, frames: parseFrames(bytes, header.start) };
   }
 }
 
-function cutFrame(frame: Frame, from: number, to: number): Frame | undefined {
+/** Fewer bytes only at the end of the file. */
+function readAt(fd: number, length: number, position: number): Buffer {
+  const bytes = Buffer.alloc(length);
+  return bytes.subarray(0, readSync(fd, bytes, 0, length, position));
+}
+
+function cutFrame(frame: Frame, from: number): Frame | undefined {
   const skip = Math.max(0, from - frame.offset);
-  const data = frame.data.subarray(skip, Math.max(skip, to - frame.offset));
+  const data = frame.data.subarray(skip);
   if (data.length === 0) return undefined;
   return { stream: frame.stream, offset: frame.offset + skip, data };
 }

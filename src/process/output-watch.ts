@@ -12,7 +12,7 @@ import type { StreamNumber } from "./output-format.js";
 import type { PatternGuard } from "./pattern-guard.js";
 import { plainLine } from "./plain-text.js";
 
-export const NOTIFY_PREFIX = "OPENCODE_NOTIFY:";
+const NOTIFY_PREFIX = "OPENCODE_NOTIFY:";
 const MAX_LINE = 16 * 1024;
 const MAX_TEXT = 4000;
 

@@ -26,7 +26,7 @@ export function cutBytes(text: string, bytes: number, keep: "start" | "end" = "s
 }
 
 /** The greatest place up to `end` that does not cut a UTF-8 character. */
-export function safeEnd(data: Buffer, end: number): number {
+function safeEnd(data: Buffer, end: number): number {
   let at = end;
   for (let back = 0; back < 3 && at > 0 && isContinuation(data[at]); back++) at -= 1;
   return isContinuation(data[at]) ? end : at;

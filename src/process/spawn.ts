@@ -8,7 +8,7 @@ import { basename, isAbsolute } from "node:path";
 import { JOB_MARKER } from "./process-table.js";
 
 /** Every process of an instance has this one too: the watchdog looks for it. */
-export const INSTANCE_MARKER = "OPENCODE_BACKGROUND_INSTANCE";
+const INSTANCE_MARKER = "OPENCODE_BACKGROUND_INSTANCE";
 
 export type SpawnFunction = (
   file: string,

@@ -40,7 +40,7 @@ class Oracle {
 function compare(reader: OutputReader, oracle: Oracle, from = 0): { at: number; bytes: number }[] {
   const gaps: { at: number; bytes: number }[] = [];
   let at = from;
-  for (const { frame, gap } of reader.pieces({ from })) {
+  for (const { frame, gap } of reader.pieces(from)) {
     if (gap) {
       assert.equal(gap.offset, at);
       gaps.push({ at, bytes: gap.bytes });
@@ -140,7 +140,6 @@ for (const size of [
     assert.equal(gaps.length, 1);
     assert.ok((gaps[0]?.at ?? 0) >= 256 * 1024, `head of ${gaps[0]?.at} bytes`);
     assert.equal(gaps[0]?.bytes, log.dropped);
-    assert.equal(reader.oldestAfterHead(), (gaps[0]?.at ?? 0) + (gaps[0]?.bytes ?? 0));
     log.close();
     compare(reader, oracle);
     // From anywhere, also from within the gap.
