@@ -41,7 +41,7 @@ describe("the examples of the README", () => {
     const global = await callTool(host, model, other.id, "listBackgroundProcesses", {});
     assert.ok(global.includes(linter) && !global.includes(build));
     await host.deleteSession(session.id);
-    assert.deepEqual(await host.survivors(5_000, "build runs"), []);
+    assert.deepEqual(await host.survivors(15_000, "build runs"), []);
     const left = await callTool(host, model, other.id, "listBackgroundProcesses", {
       status: "running",
     });

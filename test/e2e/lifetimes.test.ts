@@ -122,7 +122,7 @@ describe("jobs of a user who undoes", () => {
     const run = await model.waitForRequest((request) => request.conversation === child);
     await host.client.session.revert({ sessionID: parent.id, messageID: answer.parentID });
     assert.equal(await run.ended, "aborted");
-    assert.deepEqual(await host.survivors(5_000, "sleep 330"), []);
+    assert.deepEqual(await host.survivors(15_000, "sleep 330"), []);
     await host.client.session.unrevert({ sessionID: parent.id });
     const list = await callTool(host, model, parent.id, "listBackgroundTasks", {});
     assert.match(list, /cancelled \(cancelled_by_user\)/u);
@@ -173,7 +173,7 @@ describe("jobs of a parent whose user stops it", () => {
     const run = await model.waitForRequest((request) => request.conversation === child);
     await host.abort(parent.id);
     assert.equal(await run.ended, "aborted");
-    assert.deepEqual(await host.survivors(5_000, "sleep 340"), []);
+    assert.deepEqual(await host.survivors(15_000, "sleep 340"), []);
   });
 });
 
@@ -196,7 +196,7 @@ describe("two OpenCodes on one project", () => {
       });
       const theirs = firstJob({ host: second, model }, other.id);
       await second.stop("SIGKILL");
-      assert.deepEqual(await second.survivors(4_000, "sleep 360"), []);
+      assert.deepEqual(await second.survivors(15_000, "sleep 360"), []);
       const list = await callTool(host, model, mine.id, "listBackgroundProcesses", {});
       assert.match(list, /running .*sleep 350/u);
       assert.equal((await host.survivors(0, "sleep 350")).length > 0, true);

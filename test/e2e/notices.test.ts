@@ -12,20 +12,12 @@ import {
   jobIds,
   launch,
   noticesIn,
+  noticeStored,
   noticeTo,
   timesTold,
   type TestBed,
 } from "./support.js";
 import { useHost } from "./use-host.js";
-
-/** Resolves once the notice is stored in the session. */
-async function stored({ host }: TestBed, sessionID: string): Promise<void> {
-  await host.waitFor(
-    "message.part.updated",
-    ({ part }) =>
-      part.sessionID === sessionID && part.type === "text" && part.text.includes(HEADER),
-  );
-}
 
 interface Release {
   /** The parent is in its state; gives what `go` needs. */
@@ -51,7 +43,7 @@ const STATES: Record<
         await host.waitIdle(sessionID);
         return "";
       },
-      go: stored,
+      go: (bed, sessionID) => noticeStored(bed, sessionID),
     },
   },
   streams: {
@@ -66,7 +58,7 @@ const STATES: Record<
         return `${name} parent`;
       },
       go: async (bed, sessionID, held) => {
-        await stored(bed, sessionID);
+        await noticeStored(bed, sessionID);
         bed.model.open(held);
       },
     },
@@ -92,7 +84,7 @@ const STATES: Record<
         return join(host.project, "go");
       },
       go: async (bed, sessionID, held) => {
-        await stored(bed, sessionID);
+        await noticeStored(bed, sessionID);
         writeFileSync(held, "");
       },
     },

@@ -2,7 +2,8 @@
 import assert from "node:assert/strict";
 import { describe } from "node:test";
 import { callTool } from "../../fixtures/host/index.js";
-import { text, type ModelRequest } from "../../fixtures/model/index.js";
+import { gate, text, type ModelRequest } from "../../fixtures/model/index.js";
+import { launch, noticeStored, noticeTo } from "./support.js";
 import { useHost, type Bed } from "./use-host.js";
 
 describe("wrong options", () => {
@@ -47,6 +48,40 @@ describe("a request of the model", () => {
     const added = ours.toolNames.filter((name) => !plain.toolNames.includes(name));
     assert.equal(added.length, 8, added.join(", "));
     assert.equal(ours.toolNames.length, plain.toolNames.length + 8);
+  });
+
+  // What a provider has cached is read at a tenth of the price: a notice is only ever added at the end.
+  withUs.test("begins with all that the one before it said, whatever is told", async () => {
+    const { host, model } = withUs;
+    const parent = await host.createSession({ title: "cached" });
+    const id = parent.id;
+    model.script("child: first", [[gate("first"), text("one")]]);
+    model.script("child: second", [[gate("second"), text("two")]]);
+    model.scriptSession(id, [
+      [launch("child: first"), launch("child: second")],
+      text("started"),
+      text("noted"),
+      [text("a poem "), gate("write"), text("written")],
+      text("noted, too"),
+      text("answered"),
+    ]);
+    await host.run(id, "start both");
+    model.open("first");
+    await noticeTo(withUs, id, /^\| one$/mu);
+    await host.waitIdle(id);
+    await host.prompt(id, "write a poem");
+    await model.waitForRequest((request) => request.allText.includes("write a poem"));
+    model.open("second");
+    await noticeStored(withUs, id, /^\| two$/mu);
+    model.open("write");
+    await noticeTo(withUs, id, /^\| two$/mu);
+    await host.waitIdle(id);
+    await host.run(id, "and now?");
+    const turns = model.turns(id).map(({ messages }) => messages);
+    assert.equal(turns.length, 6);
+    for (const [index, earlier] of turns.slice(0, -1).entries()) {
+      assert.deepEqual(turns[index + 1]?.slice(0, earlier.length), earlier);
+    }
   });
 });
 

@@ -15,7 +15,7 @@ import { useFaultyHost } from "./use-host.js";
 
 /** The slow check looks after 15 to 20 s of silence, and again as long after that. */
 const PATIENCE_MS = 100_000;
-const TEST_TIMEOUT_MS = 120_000;
+const TEST_TIMEOUT_MS = 240_000;
 
 // They wait side by side.
 describe("a run of which nothing is heard", { concurrency: true }, () => {

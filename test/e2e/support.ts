@@ -47,7 +47,7 @@ export async function noticeTo(
   { model }: TestBed,
   sessionID: string,
   pattern = /./u,
-  timeoutMs = 20_000,
+  timeoutMs = 60_000,
 ): Promise<string> {
   const find = (request: ModelRequest) => noticesIn(request).findLast((text) => pattern.test(text));
   const request = await model.waitForRequest(
@@ -55,6 +55,22 @@ export async function noticeTo(
     { timeoutMs, what: `a notice ${pattern} in ${sessionID}` },
   );
   return find(request) ?? "";
+}
+
+/** Resolves once a notice that matches is stored in the session, whether the model was shown it or not. */
+export async function noticeStored(
+  { host }: TestBed,
+  sessionID: string,
+  pattern = /./u,
+): Promise<void> {
+  await host.waitFor(
+    "message.part.updated",
+    ({ part }) =>
+      part.sessionID === sessionID &&
+      part.type === "text" &&
+      part.text.includes(HEADER) &&
+      pattern.test(part.text),
+  );
 }
 
 /** How often the session was told of this job, over its whole history as the model sees it. */

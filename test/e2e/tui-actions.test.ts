@@ -15,7 +15,7 @@ import { readInstances } from "../../src/store/read-state.js";
 import { noticeTo } from "./support.js";
 
 const skip = (await noTerminalReason()) ?? false;
-const options = { timeout: 120_000 };
+const options = { timeout: 240_000 };
 
 void describe("in the terminal", { skip }, () => {
   let model: ScriptedModel | undefined;

@@ -12,7 +12,7 @@ import { noTerminalReason, type Terminal } from "../../fixtures/tui/terminal.js"
 import { startTui, type Tui } from "../../fixtures/tui/tui.js";
 
 const skip = (await noTerminalReason()) ?? false;
-const options = { timeout: 180_000 };
+const options = { timeout: 240_000 };
 
 void describe("a terminal attached to a server", { skip }, () => {
   let model: ScriptedModel | undefined;

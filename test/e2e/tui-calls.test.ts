@@ -13,7 +13,7 @@ import { startTui, type Tui } from "../../fixtures/tui/tui.js";
 import { makeFolders, remove, type Folders } from "../../fixtures/host/folders.js";
 
 const skip = (await noTerminalReason()) ?? false;
-const options = { timeout: 120_000 };
+const options = { timeout: 240_000 };
 
 test("the key of the list is none of the host's own", async () => {
   const host = await readFile(OPENCODE_BINARY, "latin1");
@@ -86,7 +86,7 @@ void describe("the user of a terminal", { skip }, () => {
         for (const toast of toasts) if (toast.test(screen)) seen.add(toast);
         return seen.size === toasts.length;
       },
-      { what: "four toasts", withinMs: 60_000 },
+      { what: "four toasts" },
     );
     await terminal.waitFor(/◌ Think hard/);
     for (const message of [

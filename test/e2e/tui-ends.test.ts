@@ -6,7 +6,7 @@ import { noTerminalReason, type Terminal } from "../../fixtures/tui/terminal.js"
 import { startTui } from "../../fixtures/tui/tui.js";
 
 const skip = (await noTerminalReason()) ?? false;
-const options = { timeout: 120_000 };
+const options = { timeout: 240_000 };
 
 const COMMANDS = [
   "sleep 400 & sleep 401",
@@ -43,7 +43,7 @@ void describe("a terminal with running processes", { skip }, () => {
         await tui.terminal.waitFor(/All run\./);
         assert.ok((await tui.survivors()).length > COMMANDS.length);
         await end(tui.terminal);
-        assert.deepEqual(await tui.survivors(5_000), []);
+        assert.deepEqual(await tui.survivors(15_000), []);
         const ends = (await tui.jobs()).map(({ status, endReason }) => `${status} ${endReason}`);
         assert.deepEqual(
           ends,

@@ -34,7 +34,7 @@ void describe("the packed package", { skip }, () => {
     assert.doesNotMatch(built, /from"(?:solid-js|@opentui)/);
   });
 
-  test("is installed with one line, both parts of it", { timeout: 180_000 }, async () => {
+  test("is installed with one line, both parts of it", { timeout: 240_000 }, async () => {
     // Not synchronous: the registry must answer meanwhile.
     const run = promisify(execFile);
     const pack = ["pack", "--json", "--pack-destination", folder];
@@ -65,11 +65,11 @@ void describe("the packed package", { skip }, () => {
       const size = { columns: 160, rows: 45 };
       const program = { cwd: folders.project, env, command: [OPENCODE_BINARY] };
       terminal = await Terminal.open({ ...size, ...program });
-      await terminal.waitFor(/ctrl\+p/, { withinMs: 60_000 });
+      await terminal.waitFor(/ctrl\+p/);
       await terminal.type("start it");
       await terminal.waitFor(/start it/);
       await terminal.press("Enter");
-      await terminal.waitFor(/Background ●1 *\n.*● from a tarball/, { withinMs: 60_000 });
+      await terminal.waitFor(/Background ●1 *\n.*● from a tarball/);
     } finally {
       await terminal?.end();
       await registry.close();

@@ -14,7 +14,7 @@ import type { Job } from "../../src/jobs/job.js";
 import { isAlive } from "../../src/process/identity.js";
 
 const skip = (await noTerminalReason()) ?? false;
-const options = { timeout: 120_000 };
+const options = { timeout: 240_000 };
 
 void describe("the terminal part", { skip }, () => {
   let model: ScriptedModel | undefined;
@@ -59,7 +59,6 @@ void describe("the terminal part", { skip }, () => {
     // All at once: a look may come while the screen is being drawn.
     const screen = await terminal.waitFor((each) => expected.every((one) => one.test(each)), {
       what: "one of each state",
-      withinMs: 60_000,
     });
     const order = ["▲ Clean up", "● ", "○ Wait", "✗ lint"].map((sign) => screen.indexOf(sign));
     assert.deepEqual(
