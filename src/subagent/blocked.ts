@@ -72,7 +72,9 @@ export class Blocked {
     const { jobID } = live;
     live.isMarked = true;
     const { sessionID, attempt, message, nextAt } = event;
-    const before = jobs.getSubagent(jobID)?.blockedOn;
+    const { blockedOn: before, stalledSince } = jobs.getSubagent(jobID) ?? {};
+    // Something is heard of it: that it was silent need not be told any more.
+    if (stalledSince) jobs.updateSubagent(jobID, { stalledSince: undefined, blockedOn: undefined });
     const since = before?.since ?? new Date(clock.now());
     const blockedOn = { kind: "retry" as const, what: message, since, sessionID, attempt, nextAt };
     const job = jobs.updateSubagent(jobID, { blockedOn });
@@ -125,6 +127,8 @@ export class Blocked {
     const { kind, what, sessionID, requestID } = event;
     if (live.asked.has(requestID)) return;
     live.asked.set(requestID, { kind, what, sessionID, requestID, since: new Date(clock.now()) });
+    // Who asks is alive.
+    jobs.updateSubagent(jobID, { stalledSince: undefined });
     this.#show(jobID, live);
     const job = jobs.getSubagent(jobID);
     if (job && tell) notices.announce(job, "blocked", `${kind} ${what}`);

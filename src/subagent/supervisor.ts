@@ -72,7 +72,11 @@ export class Supervisor {
   #checkStall(jobID: string, live: LiveRun, now: number): void {
     const { runner, jobs, options, notices } = this.#deps;
     const job = jobs.getSubagent(jobID);
-    if (!job || job.stalledSince || job.blockedOn || live.intent) return;
+    if (!job || job.stalledSince || live.intent) return;
+    if (job.blockedOn && job.blockedOn.kind !== "retry") return;
+    // A host that waits to try again is alive until then.
+    const triesAgainAt = job.blockedOn?.nextAt?.getTime() ?? 0;
+    live.heardAt = Math.max(live.heardAt, Math.min(now, triesAgainAt));
     // Its own subagents work: that is a sign of life.
     if (this.#waitsForOwn(job)) live.heardAt = now;
     if (live.toolRuns || now - live.heardAt < options.stallMinutes * MINUTE_MS) return;

@@ -78,6 +78,36 @@ void describe("a child that gives no sign of life", () => {
     assert.equal(house.job(id).blockedOn?.kind, "retry");
   });
 
+  void it("is stalled when nothing is heard after the time at which the host tries again", async () => {
+    const { house, kinds, id, sessionID } = await working();
+    const nextAt = new Date(house.clock.now() + 5 * MINUTE);
+    house.event({ type: "retry", sessionID, attempt: 3, message: "overloaded", nextAt });
+    await house.clock.advance(14 * MINUTE);
+    assert.equal(house.job(id).stalledSince, undefined);
+    await house.clock.advance(2 * MINUTE);
+    assert.equal(house.job(id).stalledSince?.getTime(), nextAt.getTime());
+    assert.deepEqual(kinds(), ["stalled"]);
+  });
+
+  for (const what of ["a retry", "a question"]) {
+    void it(`is no longer stalled when ${what} is heard of`, async () => {
+      const { house, kinds, id, sessionID } = await working();
+      await house.clock.advance(11 * MINUTE);
+      assert.deepEqual(kinds(), ["stalled"]);
+      if (what === "a retry") {
+        const nextAt = new Date(house.clock.now() + MINUTE);
+        house.event({ type: "retry", sessionID, attempt: 1, message: "timeout", nextAt });
+      } else {
+        const asked = { sessionID, requestID: "per_1", kind: "permission", what: "x" } as const;
+        house.event({ type: "asked", ...asked });
+      }
+      await settle();
+      assert.equal(house.job(id).stalledSince, undefined);
+      assert.equal(kinds().includes("stalled"), false);
+      assert.ok(house.job(id).blockedOn);
+    });
+  }
+
   void it('is ended with stallAction "cancel", its text kept', async () => {
     const { house, id, sessionID, kinds } = await working({ options: { stallAction: "cancel" } });
     house.host.addAssistant(sessionID, { text: "So far", completed: false });
