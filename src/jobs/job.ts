@@ -43,6 +43,7 @@ const shared = {
   /** Tell the parent when the job ends. */
   notify: z.boolean(),
   createdAt: date,
+  /** Of the latest run; a continued task has the earlier ones in `runs`. */
   startedAt: date.optional(),
   completedAt: date.optional(),
   blockedOn: blockedOn.optional(),

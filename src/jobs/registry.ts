@@ -101,7 +101,7 @@ export class JobRegistry {
   /** pending → running. Undefined when the job is gone or has moved on. */
   start(id: string, at: Date): Job | undefined {
     const job = this.#movable(id, "running");
-    return job && this.#replace({ ...job, status: "running", startedAt: job.startedAt ?? at });
+    return job && this.#replace({ ...job, status: "running", startedAt: at });
   }
 
   /** Ends a job once: undefined, and no effect, when it is gone or has ended already. */
@@ -130,6 +130,7 @@ export class JobRegistry {
       ...job,
       endReason: undefined,
       error: undefined,
+      startedAt: undefined,
       completedAt: undefined,
       ...patch,
       status: "pending",

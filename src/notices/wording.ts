@@ -4,6 +4,7 @@
  * come from our records alone. Pure.
  */
 import type { Job } from "../jobs/job.js";
+import { runSince } from "../jobs/since.js";
 import type { Notice } from "./notice.js";
 import { elapsed, oneLine } from "../text.js";
 
@@ -183,7 +184,7 @@ export function quoteLines(text: string): string[] {
 
 function facts(job: Job, now: number): string {
   const end = job.completedAt?.getTime() ?? now;
-  const parts = [`duration: ${elapsed(end - (job.startedAt ?? job.createdAt).getTime())}`];
+  const parts = [`duration: ${elapsed(end - runSince(job))}`];
   if (job.kind === "subagent") {
     parts.push(`agent: ${outsideLine(job.agent, 60)}`, `tool calls: ${job.progress.toolCalls}`);
     if (job.cost > 0) parts.push(`cost: $${job.cost.toFixed(4)}`);

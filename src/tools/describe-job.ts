@@ -1,5 +1,6 @@
 /** One job in one line, for lists and answers: id and status first, then what a reader decides by. Pure. */
 import type { Job, ProcessJob, SubagentJob } from "../jobs/job.js";
+import { runSince } from "../jobs/since.js";
 import { isTerminal } from "../jobs/status.js";
 import { MOST_BYTES } from "./define.js";
 import { byteSize, elapsed, oneLine } from "../text.js";
@@ -18,9 +19,8 @@ export function describeJob(job: Job, now: number, position = 0): string {
 }
 
 function timing(job: Job, now: number): string[] {
-  if (job.status === "pending") return [`waits since ${elapsed(now - job.createdAt.getTime())}`];
-  const end = job.completedAt?.getTime() ?? now;
-  return [elapsed(end - (job.startedAt ?? job.createdAt).getTime())];
+  const time = elapsed((job.completedAt?.getTime() ?? now) - runSince(job));
+  return [job.status === "pending" ? `waits since ${time}` : time];
 }
 
 function taskFacts(job: SubagentJob, now: number, position: number): string[] {

@@ -1,5 +1,6 @@
 /** The words for one job: short enough for a sidebar, the same in the dialog. Pure. */
 import type { BlockedOn, Job, ProcessJob, SubagentJob } from "../jobs/job.js";
+import { runSince } from "../jobs/since.js";
 import { cells, clean, fit } from "./cells.js";
 import { endedAt, isLive, lookOf, type Look, type ShownJob } from "./shown-job.js";
 
@@ -30,11 +31,7 @@ export function shortTime(milliseconds: number): string {
 
 /** How long it has run, or ran; of a queued one how long it has waited. */
 export function duration(shown: ShownJob, now: number): string {
-  const { job } = shown;
-  const from = (
-    job.status === "pending" ? job.createdAt : (job.startedAt ?? job.createdAt)
-  ).getTime();
-  return shortTime((isLive(shown) ? now : endedAt(shown)) - from);
+  return shortTime((isLive(shown) ? now : endedAt(shown)) - runSince(shown.job));
 }
 
 /** The end of a job in a word or two: "exit 1", "timeout", "cancelled by you". */

@@ -64,6 +64,22 @@ void describe("createBackgroundTask", () => {
     assert.equal(workspace.jobs.size, 0);
   });
 
+  void it("says of a continued task how long it runs now, not since it was made", async (t) => {
+    const one = await launched(t, { maxRunning: 1 });
+    const { call, clock, id, sessionID } = one;
+    answers(one, sessionID, "done");
+    await clock.advance(2 * 60 * 60_000);
+    const other = await call("createBackgroundTask", { ...TASK, description: "First" });
+    await call("createBackgroundTask", { ...TASK, taskId: id });
+    await clock.advance(3_000);
+    const line = async () => (await call("getBackgroundTask", { taskId: id })).split("\n")[0] ?? "";
+    assert.match(await line(), /pending · "Looks around" · waits since 3 s · /u);
+    const [otherID = ""] = other.split(" ");
+    await call("cancelBackgroundTasks", { taskId: otherID });
+    await clock.advance(4_000);
+    assert.match(await line(), /running · "Looks around" · 4 s · /u);
+  });
+
   void it("continues a task by its id or its session's", async (t) => {
     const one = await launched(t);
     for (const taskId of [one.id, one.sessionID]) {
