@@ -82,6 +82,8 @@ export const subagentJob = z.object({
     /** Tool calls of all runs, each call id counted once. */
     toolCalls: count,
     lastTool: z.string().optional(),
+    /** A tool that runs right now. */
+    runningTool: z.string().optional(),
     lastUpdate: date,
   }),
   /** Sum over the child's assistant messages, as the host reports them. */

@@ -60,20 +60,22 @@ export class ChildEvents {
       this.#deps.jobs.updateSubagent(jobID, live.totals());
     }
     if (event.type !== "tool" || event.messageID < live.firstPromptID) return undefined;
-    return live.sawCall(event.callID, event.status) ? event.tool : undefined;
+    return live.sawCall(event) ? event.tool : undefined;
   }
 
   #noteProgress(jobID: string, live: LiveRun, newTool: string | undefined): void {
     const { jobs, blocked } = this.#deps;
     const isRecent = live.heardAt - live.notedAt < PROGRESS_INTERVAL_MS;
-    if (newTool === undefined && isRecent && !live.isMarked) return;
     const job = jobs.getSubagent(jobID);
     if (!job) return;
+    const { toolCalls, runningTool } = live;
+    const isNew = newTool !== undefined || runningTool !== job.progress.runningTool;
+    if (!isNew && isRecent && !live.isMarked) return;
     live.notedAt = live.heardAt;
     live.isMarked = false;
     blocked.resumed(jobID, live);
     const lastTool = newTool ?? job.progress.lastTool;
-    const progress = { toolCalls: live.toolCalls, lastTool, lastUpdate: new Date(live.heardAt) };
+    const progress = { toolCalls, lastTool, runningTool, lastUpdate: new Date(live.heardAt) };
     jobs.updateSubagent(jobID, { progress, stalledSince: undefined });
   }
 

@@ -31,8 +31,9 @@ export class LiveRun {
   readonly jobID: string;
   readonly #earlier: Totals & { toolCalls: number };
   readonly #calls = new Map<string, "open" | "closed">();
+  /** The tools of those that run, by call. */
+  readonly #open = new Map<string, string>();
   readonly #usage = new Map<string, Usage>();
-  #openCalls = 0;
   /** The newest answer as it streams: what is older, and the latest pieces. */
   readonly #streamed = { partID: "", older: "", latest: "" };
 
@@ -107,13 +108,17 @@ export class LiveRun {
   }
 
   /** Notes one of the several updates of a call, in whatever order they come. True for a new call. */
-  sawCall(callID: string, status: string): boolean {
+  sawCall({
+    callID,
+    tool,
+    status,
+  }: Readonly<Record<"callID" | "tool" | "status", string>>): boolean {
     const known = this.#calls.get(callID);
     const closed = status === "completed" || status === "error";
     if (known === "closed" || (known === "open" && !closed)) return false;
     this.#calls.set(callID, closed ? "closed" : "open");
-    if (known === "open") this.#openCalls -= 1;
-    else if (!closed) this.#openCalls += 1;
+    if (closed) this.#open.delete(callID);
+    else this.#open.set(callID, tool);
     return known === undefined;
   }
 
@@ -127,9 +132,9 @@ export class LiveRun {
     return this.#earlier.toolCalls + this.#calls.size;
   }
 
-  /** A tool that runs is a sign of life for as long as it runs. */
-  get toolRuns(): boolean {
-    return this.#openCalls > 0;
+  /** The newest of the tools that run: a sign of life for as long as it does. */
+  get runningTool(): string | undefined {
+    return [...this.#open.values()].at(-1);
   }
 
   /** A piece of an answer: the stored message has it only if the stream ends well. */

@@ -139,11 +139,12 @@ export class RunExaminer {
     const { jobs } = this.#deps;
     for (const step of stepsOf(messages, live.firstPromptID)) {
       live.sawUsage(step.id, step.usage);
-      for (const call of step.tools) live.sawCall(call.callID, call.status);
+      for (const call of step.tools) live.sawCall(call);
     }
     const progress = jobs.getSubagent(jobID)?.progress;
-    if (progress && progress.toolCalls !== live.toolCalls) {
-      jobs.updateSubagent(jobID, { progress: { ...progress, toolCalls: live.toolCalls } });
-    }
+    const { toolCalls, runningTool } = live;
+    if (!progress) return;
+    if (progress.toolCalls === toolCalls && progress.runningTool === runningTool) return;
+    jobs.updateSubagent(jobID, { progress: { ...progress, toolCalls, runningTool } });
   }
 }

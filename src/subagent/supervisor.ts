@@ -74,13 +74,12 @@ export class Supervisor {
     const job = jobs.getSubagent(jobID);
     if (!job || job.stalledSince || live.intent) return;
     if (job.blockedOn && job.blockedOn.kind !== "retry") return;
-    // A host that waits to try again is alive until then.
-    const triesAgainAt = job.blockedOn?.nextAt?.getTime() ?? 0;
-    live.heardAt = Math.max(live.heardAt, Math.min(now, triesAgainAt));
     // Its own subagents work: that is a sign of life.
     if (this.#waitsForOwn(job)) live.heardAt = now;
-    if (live.toolRuns || now - live.heardAt < options.stallMinutes * MINUTE_MS) return;
-    const stalledSince = new Date(live.heardAt);
+    // A host that waits to try again is silent until then.
+    const silentSince = Math.max(live.heardAt, job.blockedOn?.nextAt?.getTime() ?? 0);
+    if (live.runningTool || now - silentSince < options.stallMinutes * MINUTE_MS) return;
+    const stalledSince = new Date(silentSince);
     live.isMarked = true;
     const marked = jobs.updateSubagent(jobID, { stalledSince });
     const text = `no sign of life since ${stalledSince.toISOString()}`;

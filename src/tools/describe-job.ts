@@ -24,10 +24,11 @@ function timing(job: Job, now: number): string[] {
 }
 
 function taskFacts(job: SubagentJob, now: number, position: number): string[] {
-  const { toolCalls, lastTool, lastUpdate } = job.progress;
+  const { toolCalls, lastTool, runningTool, lastUpdate } = job.progress;
+  const which = runningTool ? ` (running: ${runningTool})` : lastTool ? ` (last: ${lastTool})` : "";
   const facts = [
     `agent ${job.agent}`,
-    `${toolCalls} tool call${toolCalls === 1 ? "" : "s"}${lastTool ? ` (last: ${lastTool})` : ""}`,
+    `${toolCalls} tool call${toolCalls === 1 ? "" : "s"}${which}`,
   ];
   if (position > 0) facts.push(`number ${position} in the queue`);
   if (job.status === "running") {

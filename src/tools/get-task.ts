@@ -118,6 +118,7 @@ class LastReads {
     const seen = [
       job.status,
       job.progress.toolCalls,
+      job.progress.runningTool,
       length,
       job.blockedOn?.what,
       job.stalledSince,

@@ -84,10 +84,11 @@ export function facts({ job }: ShownJob): string {
 }
 
 function subagentFacts(job: SubagentJob): string {
-  const { toolCalls, lastTool } = job.progress;
+  const { toolCalls, lastTool, runningTool } = job.progress;
   if (job.status === "pending") return `${clean(job.agent)} · queued`;
   const calls = `${toolCalls} call${toolCalls === 1 ? "" : "s"}`;
-  return [clean(job.agent), calls, ...(lastTool ? [clean(lastTool)] : [])].join(" · ");
+  const tool = runningTool ? `${clean(runningTool)}…` : lastTool && clean(lastTool);
+  return [clean(job.agent), calls, ...(tool ? [tool] : [])].join(" · ");
 }
 
 function processFacts(job: ProcessJob): string {

@@ -44,7 +44,9 @@ void describe("a child that gives no sign of life", () => {
     house.event({ type: "tool", ...call, status: "running" });
     await house.clock.advance(30 * MINUTE);
     assert.equal(house.job(id).stalledSince, undefined);
+    assert.equal(house.job(id).progress.runningTool, "bash");
     house.event({ type: "tool", ...call, status: "completed" });
+    assert.equal(house.job(id).progress.runningTool, undefined);
     house.event({ type: "tool", ...call, status: "running" });
     await house.clock.advance(9 * MINUTE);
     assert.equal(house.job(id).stalledSince, undefined);

@@ -59,6 +59,11 @@ void describe("the line of a subagent", () => {
     );
   });
 
+  void it("says which tool runs", () => {
+    const progress = { ...job.progress, runningTool: "bash" };
+    assert.match(describeJob({ ...job, progress }, now), / · 3 tool calls \(running: bash\) · /u);
+  });
+
   void it("says what it waits for", () => {
     const blockedOn = {
       kind: "permission",

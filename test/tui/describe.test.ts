@@ -10,6 +10,11 @@ import { ago, NOW, shown } from "./shown.js";
 void describe("a job in words", () => {
   test("a running subagent has its agent, its calls and its last tool", () => {
     assert.equal(facts(shown(aSubagent())), "general · 3 calls · read");
+    const running = aSubagent().progress;
+    assert.equal(
+      facts(shown(aSubagent({ progress: { ...running, runningTool: "bash" } }))),
+      "general · 3 calls · bash…",
+    );
     const progress = { toolCalls: 1, lastUpdate: ago(1) };
     assert.equal(facts(shown(aSubagent({ progress }))), "general · 1 call");
     assert.equal(facts(shown(aSubagent({ status: "pending" }))), "general · queued");
