@@ -88,6 +88,7 @@ export class Workspace {
     this.notices = new Notices({
       ...this.#ports(),
       ids: this.ids,
+      tree: this.tree,
       excerpt: (job) => excerptOf(job, this.tasks, this.processes),
       save: () => this.persist(),
       onParentAbort: (sessionID) => this.#sessionEnds.aborted(sessionID),

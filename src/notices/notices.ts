@@ -6,9 +6,9 @@ import { coerceError, type Clock, type Log } from "../ports.js";
 import type { HostEvent } from "../host/events.js";
 import type { Host, Toast } from "../host/host.js";
 import type { IdSource } from "../host/ids.js";
+import type { SessionTree } from "../host/session-tree.js";
 import type { Job } from "../jobs/job.js";
 import type { JobChange, JobRegistry } from "../jobs/registry.js";
-import { isTerminal } from "../jobs/status.js";
 import type { Options } from "../options.js";
 import { ParentChannel, type ChannelDeps } from "./channel.js";
 import { Composer } from "./composer.js";
@@ -18,11 +18,13 @@ import type { Notice } from "./notice.js";
 import { Outbox } from "./outbox.js";
 import type { NoticePort } from "./port.js";
 import { Toasts } from "./toasts.js";
+import { mayWake } from "./wake.js";
 import type { Excerpt } from "./wording.js";
 
 export interface NoticesDeps {
   host: Host;
   ids: IdSource;
+  tree: SessionTree;
   jobs: JobRegistry;
   clock: Clock;
   log: Log;
@@ -48,19 +50,25 @@ export class Notices implements NoticePort {
   readonly #channels = new Map<string, ParentChannel>();
   /** Jobs may end a moment after their parent was deleted. */
   readonly #deleted = new Set<string>();
+  /** Idle subagents that are not ours, of the host's `task` for one: nobody would read what they say when woken. */
+  readonly #over = new Set<string>();
   readonly #flood: FloodGate;
   readonly #toasts: Toasts;
   readonly #stopListening: (() => void)[];
 
   constructor(deps: NoticesDeps) {
     this.#deps = deps;
-    this.outbox = new Outbox(deps);
+    const parentOf = (sessionID: string) => deps.tree.knownLine(sessionID)[1];
+    this.outbox = new Outbox({
+      ...deps,
+      heirOf: (sessionID) => (this.#over.has(sessionID) ? parentOf(sessionID) : undefined),
+    });
     const composer = new Composer(deps);
     this.#channelDeps = {
       ...deps,
       outbox: this.outbox,
       compose: (notices, tries) => composer.compose(notices, tries),
-      mayWake: (sessionID, notices) => this.#mayWake(sessionID, notices),
+      mayWake: (sessionID, notices) => mayWake(deps.jobs, deps.options.wake, sessionID, notices),
     };
     const pass = (jobID: string, text: string): void => {
       const job = deps.jobs.get(jobID);
@@ -123,9 +131,11 @@ export class Notices implements NoticePort {
     const { sessionID } = event;
     switch (event.type) {
       case "busy":
+        this.#over.delete(sessionID);
         this.#channel(sessionID).onBusy();
         break;
       case "idle":
+        this.#handOver(sessionID);
         this.#channels.get(sessionID)?.onIdle();
         break;
       case "asked":
@@ -209,8 +219,16 @@ export class Notices implements NoticePort {
     return channel;
   }
 
+  #handOver(sessionID: string): void {
+    const { jobs, tree } = this.#deps;
+    if (tree.knownLine(sessionID).length < 2 || jobs.findBySession(sessionID)) return;
+    this.#over.add(sessionID);
+    this.outbox.reroute(sessionID);
+  }
+
   #forget(sessionID: string): void {
     this.#deleted.add(sessionID);
+    this.#over.delete(sessionID);
     this.#drop(sessionID);
     this.#channels.get(sessionID)?.dispose();
     this.#channels.delete(sessionID);
@@ -223,22 +241,4 @@ export class Notices implements NoticePort {
     log("info", "notices dropped: their session was deleted", { sessionID, notices });
     this.outbox.clear(sessionID);
   }
-
-  #mayWake(sessionID: string, notices: readonly Notice[]): boolean {
-    const { jobs, options } = this.#deps;
-    // A subagent that waits for its own ones has no user whose message could bring them.
-    const subagent = jobs.findBySession(sessionID);
-    if (subagent && !isTerminal(subagent.status)) return true;
-    if (options.wake === "none") return false;
-    if (options.wake === "each" || notices.some(({ kind }) => kind !== "ended")) return true;
-    if (notices.some(({ jobID }) => jobs.get(jobID)?.status === "failed")) return true;
-    // A server is not waited for: it has no end of its own.
-    return !jobs
-      .byParent(sessionID)
-      .some((job) => !isTerminal(job.status) && (job.kind === "subagent" || !isServer(job)));
-  }
-}
-
-function isServer(job: Extract<Job, { kind: "process" }>): boolean {
-  return job.global || job.readyPattern !== undefined || job.readyPort !== undefined;
 }

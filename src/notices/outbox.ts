@@ -15,6 +15,8 @@ export type Carrier = NonNullable<Notice["carrier"]>;
 export interface OutboxDeps {
   jobs: JobRegistry;
   clock: Clock;
+  /** Who hears what a session that is no subagent of ours does not read any more; undefined while it works. */
+  heirOf: (sessionID: string) => string | undefined;
 }
 
 export class Outbox {
@@ -135,7 +137,7 @@ export class Outbox {
     };
   }
 
-  /** What an ended subagent was not told goes to whoever launched it, also what it would have to be woken for. */
+  /** What a subagent whose run is over was not told goes to whoever launched it, also what it would have to be woken for. */
   reroute(sessionID: string): void {
     const orphaned = this.pending(sessionID);
     this.remove(orphaned);
@@ -151,16 +153,16 @@ export class Outbox {
     return () => this.#listeners.delete(listener);
   }
 
-  /** The starting session, or the nearest one above it that is not an ended subagent. */
+  /** The starting session, or the nearest one above it that is no subagent whose run is over. */
   #addressee(job: Job): string {
-    const { jobs } = this.#deps;
+    const { jobs, heirOf } = this.#deps;
     let sessionID = job.parentSessionID;
     for (;;) {
       const owner = jobs.findBySession(sessionID);
-      if (!owner || !isTerminal(owner.status) || owner.parentSessionID === sessionID) {
-        return sessionID;
-      }
-      sessionID = owner.parentSessionID;
+      const isOver = owner && isTerminal(owner.status);
+      const above = owner ? isOver && owner.parentSessionID : heirOf(sessionID);
+      if (!above || above === sessionID) return sessionID;
+      sessionID = above;
     }
   }
 

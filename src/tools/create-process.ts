@@ -66,7 +66,7 @@ export function createBackgroundProcess(ready: Ready) {
         { signal: abort },
       );
       await workspace.persist();
-      const ofSubagent = workspace.jobs.findBySession(sessionID) !== undefined;
+      const ofSubagent = access.rootSessionID !== sessionID;
       const caller = { oneShot: workspace.oneShot, ofSubagent };
       const sameCommand = created.sameCommand.filter((job) => access.may(job));
       return answer({ ...created, sameCommand }, workspace.clock.now(), caller);

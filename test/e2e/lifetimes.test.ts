@@ -1,5 +1,7 @@
 /** How long jobs live, on a real host: nested ones, undone ones, stopped parents, loud processes, two OpenCodes. */
 import assert from "node:assert/strict";
+import { rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { after, describe } from "node:test";
 import { callTool, startHost, type Host } from "../../fixtures/host/index.js";
 import { forever, gate, text, toolCall } from "../../fixtures/model/index.js";
@@ -102,6 +104,36 @@ describe("jobs of jobs", () => {
       const counted = more.reduce((sum, [, count]) => sum + Number(count), 0);
       assert.equal(quoted + counted, 10_000);
       assert.ok(model.turns(parent.id).length <= 6, `${model.turns(parent.id).length} turns`);
+    },
+  );
+});
+
+describe("a process of a subagent of the host's own", () => {
+  const bed = useHost();
+
+  bed.test(
+    "that outlives it: its end is told to the session that started that, and wakes nobody else",
+    async () => {
+      const { host, model } = bed;
+      const parent = await host.createSession({ title: "native" });
+      const prompt = "start the build and leave";
+      const command = "until [ -e built ]; do sleep 0.1; done; echo built at last";
+      model.script(prompt, [toolCall("createBackgroundProcess", { command }), text("it builds")]);
+      model.scriptSession(parent.id, [
+        toolCall("task", { description: "Builds", prompt, subagent_type: "general" }),
+        text("it builds there"),
+        text("noted"),
+      ]);
+      await host.run(parent.id, "have it built");
+      const child = await childOf(bed, parent.id);
+      const [before] = model.turns(child).slice(-1);
+      assert.match(before?.toolResults.join("\n") ?? "", /told to the session that started you/u);
+      writeFileSync(join(host.project, "built"), "");
+      const notice = await noticeTo(bed, parent.id);
+      assert.match(notice, /^\| built at last$/mu);
+      await host.waitIdle(parent.id);
+      assert.equal(model.turns(child).length, 2);
+      rmSync(join(host.project, "built"));
     },
   );
 });

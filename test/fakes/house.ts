@@ -59,6 +59,7 @@ export class House {
     };
     this.notices = new Notices({
       ...ports,
+      tree,
       excerpt: (job) => this.excerpt(job),
       save: () => this.save(),
       onParentAbort: (sessionID) => this.stoppedByUser.push(sessionID),

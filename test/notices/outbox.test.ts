@@ -121,6 +121,37 @@ void describe("an entry", () => {
     );
   });
 
+  void it("of a process of a subagent that is not ours goes to it while it works, then to its parent", async () => {
+    const { house, parent, owed } = await family();
+    parent.esc();
+    const native = house.host.addSession({ parentID: parent.id });
+    house.event({ type: "created", sessionID: native, parentID: parent.id });
+    const at = new Date();
+    const ends = ["proc_1", "proc_2", "proc_3"].map((id) => {
+      house.jobs.add(process({ id, parentSessionID: native, rootSessionID: parent.id }));
+      return () => house.jobs.end(id, { status: "completed", reason: "finished", at });
+    });
+    const [first, second, third] = ends;
+    house.event({ type: "asked", sessionID: native, requestID: "1", kind: "permission", what: "" });
+    house.busy(native);
+    first?.();
+    assert.deepEqual(
+      owed().map(({ parentSessionID }) => parentSessionID),
+      [native],
+    );
+    house.idle(native);
+    second?.();
+    assert.deepEqual(
+      owed().map(({ parentSessionID }) => parentSessionID),
+      [parent.id, parent.id],
+    );
+    await house.clock.advance(MINUTE);
+    assert.deepEqual(house.promptsTo(native), []);
+    house.busy(native);
+    third?.();
+    assert.equal(owed().at(-1)?.parentSessionID, native, "it was given more to do");
+  });
+
   void it("that an ended subagent had not read goes to its parent, and the subagent is not woken", async () => {
     const { house, parent, child, owed } = await family();
     const nested = await house.child({ parentSessionID: child.sessionID });
