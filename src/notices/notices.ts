@@ -102,8 +102,8 @@ export class Notices implements NoticePort {
     });
   }
 
-  hold(jobIDs: readonly string[]): (told: boolean) => void {
-    return this.outbox.hold(jobIDs);
+  hold(jobIDs: readonly string[], hearer?: string): (told: boolean) => void {
+    return this.outbox.hold(jobIDs, hearer);
   }
 
   owes(sessionID: string): boolean {

@@ -121,18 +121,21 @@ export class Outbox {
   }
 
   /** See NoticePort. */
-  hold(jobIDs: readonly string[]): (told: boolean) => void {
-    for (const id of jobIDs) this.#held.set(id, (this.#held.get(id) ?? 0) + 1);
+  hold(jobIDs: readonly string[], hearer?: string): (told: boolean) => void {
+    const held = jobIDs.filter((id) => this.#isFor(id, hearer));
+    for (const id of held) this.#held.set(id, (this.#held.get(id) ?? 0) + 1);
     let open = true;
     return (told) => {
       if (!open) return;
       open = false;
-      for (const id of jobIDs) {
+      for (const id of held) {
         const holders = (this.#held.get(id) ?? 1) - 1;
         if (holders > 0) this.#held.set(id, holders);
         else this.#held.delete(id);
-        if (told) this.withdraw(id, ["ended", "blocked", "stalled", "ready"]);
       }
+      // Who is told of a job may have changed meanwhile.
+      const known = told ? jobIDs.filter((id) => this.#isFor(id, hearer)) : [];
+      for (const id of known) this.withdraw(id, ["ended", "blocked", "stalled", "ready"]);
       for (const parent of this.#byParent.keys()) this.#changed(parent);
     };
   }
@@ -164,6 +167,11 @@ export class Outbox {
       if (!above || above === sessionID) return sessionID;
       sessionID = above;
     }
+  }
+
+  #isFor(jobID: string, hearer: string | undefined): boolean {
+    const job = this.#deps.jobs.get(jobID);
+    return hearer === undefined || (job !== undefined && this.#addressee(job) === hearer);
   }
 
   #ofJob(jobID: string): Notice[] {

@@ -5,8 +5,11 @@ import type { Notice } from "./notice.js";
 export interface NoticePort {
   /** The parent is told that a job is blocked, stalled, ready or has printed something. Ends announce themselves. */
   announce(job: Job, kind: Exclude<Notice["kind"], "ended">, text: string): void;
-  /** Keeps back what these jobs' parents would be told, until the returned function says whether they were told otherwise. */
-  hold(jobIDs: readonly string[]): (told: boolean) => void;
+  /**
+   * Keeps back what would be told of these jobs, until the returned function says whether it was told otherwise.
+   * With a `hearer` only what that session would be told.
+   */
+  hold(jobIDs: readonly string[], hearer?: string): (told: boolean) => void;
   /** Something is on its way to this session: it will be woken, so its run is not over. */
   owes(sessionID: string): boolean;
 }

@@ -30,8 +30,7 @@ export function cancelBackgroundTasks(ready: Ready) {
       }
       if (targets.length === 0) return "no task matched; nothing was cancelled";
       const live = targets.filter((task) => !isTerminal(task.status)).map((task) => task.id);
-      const own = new Set(workspace.jobs.byParent(sessionID).map((job) => job.id));
-      const release = workspace.notices.hold(live.filter((liveID) => own.has(liveID)));
+      const release = workspace.notices.hold(live, sessionID);
       let told = false;
       try {
         await workspace.tasks.cancel(live, "cancelled_by_agent");

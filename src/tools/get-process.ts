@@ -29,9 +29,7 @@ export function getBackgroundProcess(ready: Ready) {
       const output = await workspace.processes.read(id, { ...request, maxBytes });
       // The end may have come while the output was read: what is said last is the newest state.
       const job = access.process(processId);
-      if (isTerminal(job.status) && job.parentSessionID === sessionID && !abort.aborted) {
-        workspace.notices.hold([id])(true);
-      }
+      if (isTerminal(job.status) && !abort.aborted) workspace.notices.hold([id], sessionID)(true);
       return `${describeJob(job, workspace.clock.now())}\n${output.text || "(no output)"}`;
     },
   });

@@ -22,9 +22,9 @@ export function getBackgroundTask(ready: Ready) {
     async run({ taskId, wait = 0, cursor }, { sessionID, abort }) {
       const workspace = await ready(sessionID);
       const access = await Access.of(workspace, sessionID);
-      const { id, parentSessionID } = await access.task(taskId);
+      const { id } = await access.task(taskId);
       const now = () => workspace.clock.now();
-      const release = workspace.notices.hold(parentSessionID === sessionID ? [id] : []);
+      const release = workspace.notices.hold([id], sessionID);
       let told = false;
       try {
         if (wait > 0) await workspace.tasks.wait(id, wait * 1_000, abort);

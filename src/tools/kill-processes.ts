@@ -22,8 +22,7 @@ export function killProcesses(ready: Ready) {
       const access = await Access.of(workspace, sessionID);
       if (processId !== undefined) access.process(processId);
       const chosen = access.select("process", filter).map(({ id }) => id);
-      const own = new Set(workspace.jobs.byParent(sessionID).map(({ id }) => id));
-      const release = workspace.notices.hold(chosen.filter((id) => own.has(id)));
+      const release = workspace.notices.hold(chosen, sessionID);
       let told = false;
       try {
         const { jobs } = await workspace.processes.kill(

@@ -33,6 +33,27 @@ void describe("what the parent is told otherwise", () => {
     assert.deepEqual(house.promptsTo(parent.id), []);
   });
 
+  void it("is not told again to a parent that was given an ended subagent's own job to hear of", async () => {
+    const { house, parent, child, owed } = await family();
+    parent.esc();
+    const nested = await house.child({ parentSessionID: child.sessionID });
+    const early = house.notices.hold([nested.id], parent.id);
+    await house.answer(nested.sessionID, "The part.");
+    early(true);
+    assert.deepEqual(
+      owed().map(({ parentSessionID }) => parentSessionID),
+      [child.sessionID],
+      "who is told is another one",
+    );
+    house.host.onAbort = (sessionID) => house.idle(sessionID);
+    await house.tasks.cancel([child.id], "cancelled_by_user");
+    house.notices.hold([nested.id], parent.id)(true);
+    assert.deepEqual(
+      owed().map(({ jobID }) => jobID),
+      [child.id],
+    );
+  });
+
   void it("is told by a notice when it was not told after all, and by each of several holders", async () => {
     const { house, parent, child } = await family();
     const one = house.notices.hold([child.id]);
