@@ -30,8 +30,10 @@ const row: z.ZodType<Result> = z.object({
 
 const part = process.argv[2] ?? "";
 const files = readdirSync(FOLDER)
-  .filter((name) => name.endsWith(".ts") && name.includes(part))
-  .filter((name) => /^import \{ result \}/mu.test(readFileSync(join(FOLDER, name), "utf8")));
+  .filter((name) => name.endsWith(".ts") && !name.endsWith("-support.ts") && name.includes(part))
+  .filter((name) =>
+    /^import \{[^}]*\b(?:result|inOpenCodesBun)\b/mu.test(readFileSync(join(FOLDER, name), "utf8")),
+  );
 
 const rows: Result[] = [];
 const failed: string[] = [];
