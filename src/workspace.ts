@@ -227,7 +227,7 @@ export class Workspace {
     // Theirs is ours from here on, as it was left; what became of each is found out now.
     const committed = this.store.commitClaim();
     await Promise.all(jobs.map((job) => this.#recover(job)));
-    await this.notices.dropDeleted();
+    await this.notices.findHearers();
     await committed;
   }
 

@@ -109,13 +109,11 @@ export class JobRegistry {
     const job = this.#movable(id, end.status);
     if (!job) return undefined;
     const ended: Job = {
-      ...job,
+      ...atRest(job),
       status: end.status,
       endReason: end.reason,
       error: end.error ?? job.error,
       completedAt: end.at,
-      blockedOn: undefined,
-      stalledSince: undefined,
     };
     this.#jobs.set(id, ended);
     this.#emit({ type: "ended", job: ended });
@@ -191,6 +189,14 @@ export class JobRegistry {
       }
     }
   }
+}
+
+/** The record without what only holds while somebody works. */
+function atRest(job: Job): Job {
+  const still = { ...job, blockedOn: undefined, stalledSince: undefined };
+  return still.kind === "subagent"
+    ? { ...still, progress: { ...still.progress, runningTool: undefined } }
+    : still;
 }
 
 function index(map: Map<string, Set<string>>, key: string, id: string): void {

@@ -14,6 +14,7 @@ import { ParentChannel, type ChannelDeps } from "./channel.js";
 import { Composer } from "./composer.js";
 import { compactionNote } from "./compaction.js";
 import { FloodGate } from "./flood.js";
+import { findHearers } from "./hearers.js";
 import type { Notice } from "./notice.js";
 import { Outbox } from "./outbox.js";
 import type { NoticePort } from "./port.js";
@@ -159,22 +160,13 @@ export class Notices implements NoticePort {
     }
   }
 
-  /** What an earlier owner owed to sessions that are deleted by now is dropped. Never rejects. */
-  async dropDeleted(): Promise<void> {
-    const { host, log } = this.#deps;
-    const parents = new Set(this.outbox.all().map(({ parentSessionID }) => parentSessionID));
-    const looks = [...parents].map(async (sessionID) => {
-      try {
-        if (!(await host.session(sessionID))) this.#forget(sessionID);
-      } catch (thrown) {
-        const error = coerceError(thrown).message;
-        log("warn", "notices are kept for a session that cannot be looked at", {
-          sessionID,
-          error,
-        });
-      }
+  /** What an earlier owner owed finds who can hear it; see `hearers.ts`. Never rejects. */
+  async findHearers(): Promise<void> {
+    await findHearers(this.#deps, this.outbox, {
+      gone: (sessionID) => this.#forget(sessionID),
+      // With a channel it was seen at work since: its own end decides.
+      found: (sessionID) => !this.#channels.has(sessionID) && this.#handOver(sessionID),
     });
-    await Promise.all(looks);
   }
 
   /** For the summary of a session that is compacted. */

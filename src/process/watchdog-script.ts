@@ -6,10 +6,10 @@
  *     release JOB
  *     dismiss                    nothing is guarded any more: it ends, and looks for nobody
  *
- * At end-of-file the host is gone, perhaps before it could say what it had started. Then every guarded group whose leader is still the same process (or that has
- * lost its leader) gets SIGTERM, after less than a second SIGKILL, and with it every process whose environment holds
- * $1, the id of the instance. It reads /proc with the shell alone and needs only `sleep`, on Linux `grep`, on
- * macOS `ps`. What it guards is one text, "|JOB GROUP START|JOB GROUP START|".
+ * At end-of-file the host is gone, perhaps before it could say what it had started. Then every guarded group whose
+ * leader is still the same process (or that has lost its leader) gets SIGTERM, after less than a second SIGKILL, and
+ * with it every process whose environment holds $1, the id of the instance. It reads /proc with the shell alone and
+ * needs only `sleep`, on Linux `grep`, on macOS `ps`. What it guards is one text, "|JOB GROUP START|JOB GROUP START|".
  */
 export const WATCHDOG_SCRIPT = `
 unset WATCHDOG

@@ -27,6 +27,13 @@ const PIECES_MOST = 4_000;
 
 type Totals = Pick<SubagentJob, "tokens" | "cost">;
 
+/** One update of a tool call, from an event or a stored message. */
+interface SeenCall {
+  callID: string;
+  tool: string;
+  status: string;
+}
+
 export class LiveRun {
   readonly jobID: string;
   readonly #earlier: Totals & { toolCalls: number };
@@ -108,11 +115,7 @@ export class LiveRun {
   }
 
   /** Notes one of the several updates of a call, in whatever order they come. True for a new call. */
-  sawCall({
-    callID,
-    tool,
-    status,
-  }: Readonly<Record<"callID" | "tool" | "status", string>>): boolean {
+  sawCall({ callID, tool, status }: SeenCall): boolean {
     const known = this.#calls.get(callID);
     const closed = status === "completed" || status === "error";
     if (known === "closed" || (known === "open" && !closed)) return false;

@@ -162,12 +162,7 @@ export class Runner {
     // A stream that was cut leaves an empty message: what was heard of it is all there is.
     const partialText = !stored && end.status !== "completed" ? live?.streamedText : undefined;
     jobs.updateSubagent(jobID, {
-      ...live?.totals(),
-      progress: {
-        ...job.progress,
-        toolCalls: live?.toolCalls ?? job.progress.toolCalls,
-        runningTool: undefined,
-      },
+      ...(live && { ...live.totals(), progress: { ...job.progress, toolCalls: live.toolCalls } }),
       prompt: undefined,
       resultLength: stored.length || partialText?.length || 0,
       partialText: partialText || undefined,

@@ -49,12 +49,17 @@ void describe("the life cycle", () => {
     assert.deepEqual(changes, ["ended failed"]);
   });
 
-  void it("an end takes what the job waited for with it", () => {
+  void it("an end takes with it what the job waited for and the tool that it ran", () => {
     const blockedOn = { kind: "retry" as const, what: "busy", since: AT, sessionID: "ses_1" };
-    const { all } = registry(subagent({ blockedOn, stalledSince: AT }));
+    const progress = { toolCalls: 1, lastUpdate: AT, lastTool: "bash", runningTool: "bash" };
+    const { all } = registry(subagent({ blockedOn, stalledSince: AT, progress }));
     const ended = all.end("bg_0123456789", { status: "completed", reason: "finished", at: AT });
     assert.equal(ended?.blockedOn, undefined);
     assert.equal(ended?.stalledSince, undefined);
+    assert.deepEqual(all.getSubagent("bg_0123456789")?.progress, {
+      ...progress,
+      runningTool: undefined,
+    });
     assert.equal(ended?.completedAt, AT);
   });
 

@@ -226,6 +226,27 @@ void describe("an entry", () => {
     assert.equal(house.promptsTo(parent.id).length, 1);
   });
 
+  void it("of an earlier host for a subagent that is not ours goes to its parent, unless it is at work again", async () => {
+    const { house, parent } = await family();
+    const [idle, busy] = [1, 2].map(() => house.host.addSession({ parentID: parent.id }));
+    assert.ok(idle !== undefined && busy !== undefined);
+    for (const native of [idle, busy]) {
+      const more = { parentSessionID: native, rootSessionID: parent.id, status: "failed" as const };
+      const job = process({ id: `proc_${native}`, ...more });
+      house.jobs.add(job);
+      house.notices.outbox.add(job, "ended");
+    }
+    house.busy(busy);
+    await house.notices.findHearers();
+    assert.deepEqual(
+      house.notices.outbox.all().map(({ parentSessionID, jobID }) => [jobID, parentSessionID]),
+      [
+        [`proc_${busy}`, busy],
+        [`proc_${idle}`, parent.id],
+      ],
+    );
+  });
+
   for (const stored of [true, false]) {
     void it(`that an earlier host was sending ${stored ? "and stored" : "and never stored"} is told once`, async () => {
       const { house, parent, child, owed } = await family();
