@@ -1,0 +1,148 @@
+/** What the user types takes waiting notices along, and is never overtaken or held up by them. */
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { deferred } from "../../fixtures/deferred.js";
+import { settle } from "../fakes/clock.js";
+import { family, MINUTE } from "./family.js";
+
+void describe("a message that the user types", () => {
+  void it("takes along what waits, and the answer to it is the receipt", async () => {
+    const { house, parent, finish, job, prompts } = await family();
+    await parent.run();
+    await finish(0);
+    await parent.types("and now");
+    await house.clock.advance(MINUTE);
+    assert.equal(prompts().length, 0);
+    assert.equal(house.notices.outbox.all().length, 1);
+    await parent.run();
+    assert.deepEqual(house.notices.outbox.all(), []);
+    assert.deepEqual(parent.told(job(0)), { times: 1, read: true });
+  });
+
+  void it("takes along also what was just being put into words for a message of ours", async () => {
+    const { house, parent, finish, job, prompts } = await family();
+    await parent.run();
+    await finish(0);
+    const read = deferred<{ text: string; total: number }>();
+    house.excerpt = () => read.promise;
+    await house.clock.advance(200);
+    const typing = parent.types();
+    await settle();
+    read.resolve({ text: "done", total: 4 });
+    await typing;
+    await parent.run();
+    await house.clock.advance(MINUTE);
+    assert.equal(prompts().length, 0);
+    assert.deepEqual(parent.told(job(0)), { times: 1, read: true });
+  });
+
+  void it("is stored before anything of ours is sent, however long another plugin takes", async () => {
+    const { house, parent, finish, job, prompts } = await family();
+    await parent.run();
+    const stored = deferred<void>();
+    const typing = parent.types("and now", { stored: stored.promise });
+    await settle();
+    await finish(0);
+    await house.clock.advance(30_000);
+    assert.equal(prompts().length, 0);
+    stored.resolve();
+    await typing;
+    await house.clock.advance(200);
+    assert.equal(prompts().length, 1);
+    await parent.run();
+    assert.deepEqual(parent.told(job(0)), { times: 1, read: true });
+  });
+
+  void it("is stored before a message is sent that was being put into words", async () => {
+    const { house, parent, finish, prompts } = await family();
+    await parent.run();
+    await finish(0);
+    let saved = (): void => undefined;
+    house.save = () => new Promise((resolve) => (saved = resolve));
+    await house.clock.advance(200);
+    const stored = deferred<void>();
+    const typing = parent.types("and now", { stored: stored.promise });
+    await settle();
+    saved();
+    await house.clock.advance(30_000);
+    assert.equal(prompts().length, 0);
+    house.save = () => Promise.resolve();
+    stored.resolve();
+    await typing;
+    await house.clock.advance(200);
+    assert.equal(prompts().length, 1);
+  });
+
+  void it("in another agent is not followed by one of ours in the agent before", async () => {
+    const { house, parent, finish, job } = await family();
+    await parent.run();
+    const saved = deferred<void>();
+    house.save = () => saved.promise;
+    await finish(0);
+    await house.clock.advance(200);
+    await parent.types("only look", { agent: "plan" });
+    saved.resolve();
+    await house.clock.advance(200);
+    await parent.run();
+    assert.deepEqual(parent.told(job(0)), { times: 1, read: true });
+    const toParent = house.host.prompts.filter(({ sessionID }) => sessionID === parent.id);
+    assert.deepEqual(
+      toParent.map(({ agent }) => agent),
+      ["plan"],
+    );
+  });
+
+  void it("that never arrives does not hold up the notices for more than a minute", async () => {
+    const { house, parent, finish, prompts } = await family();
+    await parent.run();
+    void parent.types("lost", { stored: new Promise(() => undefined) });
+    await settle();
+    await finish(0);
+    await house.clock.advance(MINUTE - 1);
+    assert.equal(prompts().length, 0);
+    await house.clock.advance(1);
+    assert.equal(prompts().length, 1);
+  });
+
+  void it("is not held up by a result that cannot be read", async () => {
+    const { house, parent, finish, job } = await family();
+    await parent.run();
+    await finish(0);
+    house.excerpt = () => Promise.reject(new Error("no result"));
+    await parent.types();
+    assert.match(
+      parent.stored.at(-1)?.text ?? "",
+      new RegExp(`${job(0)}[^]*could not be read`, "u"),
+    );
+  });
+
+  void it("is not held up for more than 1 s by a disk that hangs", async () => {
+    const { house, parent, finish, job } = await family();
+    await parent.run();
+    await finish(0);
+    house.save = () => new Promise(() => undefined);
+    const typing = parent.types();
+    await house.clock.advance(1_000);
+    await typing;
+    assert.ok(parent.stored.at(-1)?.text.includes(job(0)));
+  });
+
+  void it("is not held up for more than 5 s by a result that takes long", async () => {
+    const { house, parent, finish, job } = await family();
+    await parent.run();
+    await finish(0);
+    house.excerpt = () => new Promise(() => undefined);
+    const typing = parent.types();
+    await house.clock.advance(5_000);
+    await typing;
+    assert.ok(parent.stored.at(-1)?.text.includes(job(0)));
+  });
+
+  void it("that nobody typed carries nothing", async () => {
+    const { house, parent, finish } = await family();
+    await parent.run();
+    await finish(0);
+    const message = { sessionID: parent.id, messageID: "msg_x", typed: false };
+    assert.equal(await house.notices.userMessage(message), undefined);
+  });
+});
