@@ -10,6 +10,9 @@ import type { Probe } from "./readiness.js";
 import type { Shell, SpawnFunction } from "./spawn.js";
 import type { Watchdog } from "./watchdog.js";
 
+/** A line that the session should hear of, or readiness that came after the start had returned. */
+export type AnnouncementKind = "output" | "ready";
+
 /** What is to be started. */
 export interface LiveRequest {
   job: ProcessJob;
@@ -37,6 +40,8 @@ export interface LiveDeps {
   killTree: KillTree;
   watchdog: Watchdog;
   guard: PatternGuard;
+  /** Tells the session of a process; never throws. */
+  announce: (id: string, kind: AnnouncementKind, text: string) => void;
   outputFs?: OutputFs;
   probe?: Probe;
 }

@@ -18,7 +18,7 @@ import { JobMembers } from "./job-members.js";
 import { terminateNow, type KillOutcome, type KillTarget } from "./kill-tree.js";
 import type { LiveDeps, LiveRequest } from "./live-deps.js";
 import { afterLong } from "./long-timer.js";
-import { Readiness } from "./readiness.js";
+import { watchReadiness, type Readiness } from "./readiness.js";
 import { ShellProcess } from "./shell-process.js";
 import { jobEnvironment } from "./spawn.js";
 import type { KillReason, ProcessNote } from "./types.js";
@@ -63,7 +63,7 @@ export class LiveProcess {
       this.#end();
       return;
     }
-    const { clock, jobs, watchdog } = this.#deps;
+    const { clock, jobs, watchdog, probe } = this.#deps;
     try {
       watchdog.prepare();
       const shell = this.#startShell();
@@ -81,7 +81,10 @@ export class LiveProcess {
     }
     jobs.updateProcess(this.id, { identity });
     jobs.start(this.id, new Date(clock.now()));
-    this.#startReadiness();
+    this.#readiness = watchReadiness(this.#request.job, { clock, probe }, () => {
+      jobs.updateProcess(this.id, { readyAt: new Date(clock.now()) });
+      this.#request.onReady();
+    });
   }
 
   /**
@@ -233,18 +236,6 @@ export class LiveProcess {
 
   #killLater(reason: KillReason): void {
     this.kill(reason).catch((thrown: unknown) => this.#warn(`ending it (${reason})`, thrown));
-  }
-
-  #startReadiness(): void {
-    const { readyPattern, readyPort } = this.#request.job;
-    if (readyPattern === undefined && readyPort === undefined) return;
-    const { clock, probe, jobs } = this.#deps;
-    const onReady = () => {
-      jobs.updateProcess(this.id, { readyAt: new Date(clock.now()) });
-      this.#request.onReady();
-    };
-    const pattern = readyPattern !== undefined;
-    this.#readiness = new Readiness({ pattern, port: readyPort, clock, probe, onReady });
   }
 
   #warn(what: string, thrown: unknown): void {

@@ -4,10 +4,10 @@ import type { ProcessJob } from "../jobs/job.js";
 import type { JobRegistry } from "../jobs/registry.js";
 import type { NoticePort } from "../notices/port.js";
 import type { Options } from "../options.js";
-import type { Clock, Log } from "../ports.js";
+import { coerceError, type Clock, type Log } from "../ports.js";
 import { isAlive } from "./identity.js";
 import { chooseKillTree, systemForKill } from "./kill-tree.js";
-import type { LiveDeps, LiveSystem } from "./live-deps.js";
+import type { AnnouncementKind, LiveDeps, LiveSystem } from "./live-deps.js";
 import type { OutputFs } from "./output-log.js";
 import { PatternGuard } from "./pattern-guard.js";
 import type { Probe } from "./readiness.js";
@@ -21,11 +21,8 @@ export interface ProcessManagerDeps {
   options: Options;
   /** Absolute; made (0700) when the first output is written. Each output is `PROCESS_ID.log` in it. */
   outputFolder: () => string;
-  /**
-   * A line that the session should hear of (`output`), or readiness that came after `create` had returned
-   * (`ready`). What it throws is logged.
-   */
-  announce: (job: ProcessJob, kind: "output" | "ready", text: string) => void;
+  /** What it throws is logged. */
+  announce: (job: ProcessJob, kind: AnnouncementKind, text: string) => void;
   /** See NoticePort; left out where nobody is told of ends. */
   hold?: NoticePort["hold"];
   /** The environment that processes inherit, and in which the shell is looked up; `process.env` by default. */
@@ -57,7 +54,19 @@ export function buildDeps(deps: ProcessManagerDeps): LiveDeps {
     killTree: chooseKillTree(system),
     watchdog: deps.watchdog ?? new Watchdog({ clock, log, instanceID, env }),
     guard: new PatternGuard(clock),
+    announce: (id, kind, text) => announce(deps, id, kind, text),
     outputFs,
     probe,
   };
+}
+
+function announce(deps: ProcessManagerDeps, id: string, kind: AnnouncementKind, text: string) {
+  const job = deps.jobs.getProcess(id);
+  if (!job) return;
+  try {
+    deps.announce(job, kind, text);
+  } catch (thrown) {
+    const error = coerceError(thrown).message;
+    deps.log("error", "a line of output could not be announced", { id, error });
+  }
 }

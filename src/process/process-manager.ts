@@ -78,11 +78,11 @@ export class BackgroundProcessManager {
    */
   async create(input: CreateInput, { signal }: CreateOptions = {}): Promise<CreateResult> {
     this.check(input);
-    const { jobs, clock, env, probe } = this.#deps;
+    const { jobs, clock, env, probe, announce } = this.#deps;
     const sameCommand = this.list().filter((job) => this.#live.has(job.id) && isSame(job, input));
     const shell = chooseShell(env);
     const job = newProcessJob(input, shell.file, new Date(clock.now()));
-    const wait = new StartWait(clock, input, (text) => this.#announce(job.id, "ready", text));
+    const wait = new StartWait(clock, input, (text) => announce(job.id, "ready", text));
     const live = new LiveProcess(
       {
         job,
@@ -90,7 +90,7 @@ export class BackgroundProcessManager {
         file: outputFile(this.#own.outputFolder(), job.id),
         env: input.env ?? {},
         onReady: () => wait.ready(),
-        onNotify: (text) => this.#announce(job.id, "output", text),
+        onNotify: (text) => announce(job.id, "output", text),
       },
       this.#deps,
     );
@@ -238,18 +238,5 @@ export class BackgroundProcessManager {
   #source(job: ProcessJob): OutputSource {
     const file = outputFile(this.#own.outputFolder(), job.id);
     return { job, file, capture: this.#live.get(job.id)?.capture };
-  }
-
-  #announce(id: string, kind: "output" | "ready", text: string): void {
-    const job = this.get(id);
-    if (!job) return;
-    try {
-      this.#own.announce(job, kind, text);
-    } catch (thrown) {
-      this.#deps.log("error", "a line of output could not be announced", {
-        id,
-        error: coerceError(thrown).message,
-      });
-    }
   }
 }

@@ -3,6 +3,7 @@
  * for) both. It goes on looking until it is ready or stopped; how long anybody waits is that one's business.
  */
 import { connect } from "node:net";
+import type { ProcessJob } from "../jobs/job.js";
 import type { Clock, Timer } from "../ports.js";
 
 /** Whether somebody accepts TCP connections there. */
@@ -44,6 +45,21 @@ export interface ReadinessRequest {
   clock: Clock;
   probe?: Probe;
   onReady: () => void;
+}
+
+/** Undefined when this job is not asked to be ready. */
+export function watchReadiness(
+  { readyPattern, readyPort }: ProcessJob,
+  system: Pick<ReadinessRequest, "clock" | "probe">,
+  onReady: () => void,
+): Readiness | undefined {
+  if (readyPattern === undefined && readyPort === undefined) return undefined;
+  return new Readiness({
+    pattern: readyPattern !== undefined,
+    port: readyPort,
+    ...system,
+    onReady,
+  });
 }
 
 const FIRST_PAUSE = 50;
