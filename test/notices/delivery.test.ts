@@ -1,17 +1,15 @@
 /** When a parent is told: idle, busy, and as the option wake has it. */
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { family, MINUTE } from "./family.js";
+import { family, familyAtRest, MINUTE } from "./family.js";
 
 void describe("an idle parent", () => {
   void it("is told once, in one turn, and nothing is left to do", async () => {
-    const { house, parent, finish, job, prompts } = await family();
-    await parent.run();
-    await finish(0);
+    const { house, parent, job, prompts, sent } = await familyAtRest();
     assert.equal(prompts().length, 0);
     await house.clock.advance(200);
     assert.equal(prompts().length, 1);
-    const [prompt] = house.host.prompts.filter(({ sessionID }) => sessionID === parent.id);
+    const [prompt] = sent();
     assert.equal(prompt?.synthetic, true);
     await parent.run();
     assert.deepEqual(house.notices.outbox.all(), []);
@@ -139,15 +137,13 @@ void describe("a busy parent", () => {
   });
 
   void it("that is found idle although no event said so is not waited for without end", async () => {
-    const { house, parent, finish, prompts } = await family();
+    const { house, parent, finish, prompts, sent } = await family();
     parent.answersPrompts = false;
     await finish(0);
     await house.clock.advance(200);
     house.host.busy.delete(parent.id);
     await house.clock.advance(MINUTE);
-    const kicks = house.host.prompts.filter(
-      ({ sessionID, text }) => sessionID === parent.id && text === undefined,
-    );
+    const kicks = sent().filter(({ text }) => text === undefined);
     assert.ok(kicks.length >= 1);
     assert.equal(prompts().length, 1);
   });
@@ -190,9 +186,7 @@ void describe("the option wake", () => {
   });
 
   void it('"none": tells only with the user\'s next message', async () => {
-    const { house, parent, finish, job, prompts } = await family(1, { wake: "none" });
-    await parent.run();
-    await finish(0);
+    const { house, parent, job, prompts } = await familyAtRest({ wake: "none" });
     await house.clock.advance(60 * MINUTE);
     assert.equal(prompts().length, 0);
     await parent.types();

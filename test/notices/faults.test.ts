@@ -4,14 +4,12 @@ import { describe, it } from "node:test";
 import { settle } from "../fakes/clock.js";
 import { House } from "../fakes/house.js";
 import { process } from "./jobs.js";
-import { family, MINUTE } from "./family.js";
+import { family, familyAtRest, MINUTE } from "./family.js";
 
 void describe("what goes wrong on the way", () => {
   for (const method of ["session", "messages", "prompt", "busySessions"] as const) {
     void it(`${method} fails for a while: told once all the same`, async () => {
-      const { house, parent, finish, job } = await family();
-      await parent.run();
-      await finish(0);
+      const { house, parent, job } = await familyAtRest();
       house.host.fail(method);
       await house.clock.advance(10 * MINUTE);
       const calls = house.host.calls.get(method) ?? 0;
@@ -36,9 +34,7 @@ void describe("what goes wrong on the way", () => {
   });
 
   void it("a result that cannot be read is said to be so", async () => {
-    const { house, parent, finish, prompts } = await family();
-    await parent.run();
-    await finish(0);
+    const { house, prompts } = await familyAtRest();
     let asked = 0;
     house.excerpt = () => {
       asked += 1;
@@ -53,9 +49,7 @@ void describe("what goes wrong on the way", () => {
   });
 
   void it("a result that can be read a moment later is waited for", async () => {
-    const { house, parent, finish, prompts } = await family();
-    await parent.run();
-    await finish(0);
+    const { house, prompts } = await familyAtRest();
     const read = house.excerpt;
     let failures = 2;
     house.excerpt = (job) => (--failures >= 0 ? Promise.reject(new Error("not now")) : read(job));
@@ -77,9 +71,7 @@ void describe("what goes wrong on the way", () => {
   });
 
   void it("a result that takes forever is not waited for", async () => {
-    const { house, parent, finish, prompts } = await family();
-    await parent.run();
-    await finish(0);
+    const { house, prompts } = await familyAtRest();
     house.excerpt = () => new Promise(() => undefined);
     await house.clock.advance(200);
     assert.equal(prompts().length, 0);
@@ -101,9 +93,7 @@ void describe("what goes wrong on the way", () => {
   });
 
   void it("a deleted parent: its notices are dropped, with a log line", async () => {
-    const { house, parent, finish, prompts } = await family();
-    await parent.run();
-    await finish(0);
+    const { house, parent, prompts } = await familyAtRest();
     house.host.sessions.delete(parent.id);
     await house.clock.advance(MINUTE);
     assert.equal(prompts().length, 0);
@@ -168,9 +158,7 @@ void describe("what goes wrong on the way", () => {
   });
 
   void it("an instance that closes sends nothing more and leaves no timer", async () => {
-    const { house, parent, finish, prompts } = await family();
-    await parent.run();
-    await finish(0);
+    const { house, prompts } = await familyAtRest();
     const gate = house.host.block("session");
     await house.clock.advance(200);
     house.notices.dispose();

@@ -4,9 +4,8 @@ import { FloodGate } from "../../src/notices/flood.js";
 import { FakeClock } from "../fakes/clock.js";
 import { House } from "../fakes/house.js";
 import { Parent } from "../fakes/parent.js";
+import { MINUTE } from "./family.js";
 import { process } from "./jobs.js";
-
-const MINUTE = 60_000;
 
 function gate() {
   const clock = new FakeClock();

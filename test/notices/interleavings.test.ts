@@ -6,8 +6,8 @@ import type { Options } from "../../src/options.js";
 import { House } from "../fakes/house.js";
 import { Parent } from "../fakes/parent.js";
 import { rounds } from "../rounds.js";
+import { MINUTE } from "./family.js";
 
-const MINUTE = 60_000;
 const FALLIBLE = ["prompt", "session", "messages", "busySessions", "toast"] as const;
 
 type Action =

@@ -2,7 +2,18 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { settle } from "../fakes/clock.js";
-import { family, MINUTE } from "./family.js";
+import { family, familyAtRest, MINUTE } from "./family.js";
+
+/** A parent at work that was sent a notice, and the id of a message that was begun before. */
+async function sentAfterID() {
+  const all = await family();
+  const messageID = all.house.host.newMessageID();
+  all.parent.step();
+  await all.finish(0);
+  await all.house.clock.advance(200);
+  assert.equal(all.prompts().length, 1);
+  return { ...all, messageID };
+}
 
 void describe("a receipt", () => {
   void it("is an answer to the carrier or to a later message, and no summary", async () => {
@@ -18,9 +29,7 @@ void describe("a receipt", () => {
   });
 
   void it("is no answer to a later message while the carrier is not stored", async () => {
-    const { house, parent, finish, job } = await family();
-    await parent.run();
-    await finish(0);
+    const { house, parent, job } = await familyAtRest();
     house.host.fail("prompt", 1);
     await house.clock.advance(200);
     // Another plugin's message, which no hook of ours saw.
@@ -34,23 +43,16 @@ void describe("a receipt", () => {
   });
 
   void it("is an answer to a message that was stored later, although its id is older", async () => {
-    const { house, parent, finish, prompts } = await family();
-    const messageID = house.host.newMessageID();
-    parent.step();
-    await finish(0);
-    await house.clock.advance(200);
-    assert.equal(prompts().length, 1);
+    const { house, parent, messageID, sent } = await sentAfterID();
     await parent.types("meanwhile", { messageID });
     await parent.run();
     assert.deepEqual(house.notices.outbox.all(), []);
     await house.clock.advance(10 * MINUTE);
-    assert.equal(house.host.prompts.filter(({ sessionID }) => sessionID === parent.id).length, 1);
+    assert.equal(sent().length, 1);
   });
 
   void it("is no answer to a message that was stored before the carrier, although its id is newer", async () => {
-    const { house, parent, finish } = await family();
-    await parent.run();
-    await finish(0);
+    const { house, parent } = await familyAtRest();
     const gate = house.host.block("prompt");
     await house.clock.advance(200);
     await parent.types("overtakes it");
@@ -90,12 +92,7 @@ void describe("a receipt", () => {
   });
 
   void it("is the same when only the stored messages tell of it", async () => {
-    const { house, parent, finish, prompts } = await family();
-    const messageID = house.host.newMessageID();
-    parent.step();
-    await finish(0);
-    await house.clock.advance(200);
-    assert.equal(prompts().length, 1);
+    const { house, parent, messageID } = await sentAfterID();
     house.host.addUser(parent.id, { id: messageID, text: "meanwhile" });
     house.host.addAssistant(parent.id);
     await house.clock.advance(MINUTE);
@@ -103,12 +100,11 @@ void describe("a receipt", () => {
   });
 
   void it("that never came is asked for again with the same id and no text, ever more slowly, without end", async () => {
-    const { house, parent, finish, job, prompts } = await family();
+    const { house, parent, finish, job, prompts, sent } = await family();
     await parent.run();
     parent.answersPrompts = false;
     await finish(0);
-    const kicks = () =>
-      house.host.prompts.filter(({ sessionID, text }) => sessionID === parent.id && !text);
+    const kicks = () => sent().filter(({ text }) => !text);
     await house.clock.advance(200);
     await house.clock.advance(2_900);
     assert.equal(kicks().length, 0);
@@ -130,9 +126,7 @@ void describe("a receipt", () => {
   });
 
   void it("whose message got lost is sent anew, ever more slowly", async () => {
-    const { house, parent, finish, prompts } = await family();
-    await parent.run();
-    await finish(0);
+    const { house, parent, prompts } = await familyAtRest();
     const lose = () => {
       const stored = house.host.sessions.get(parent.id)?.messages ?? [];
       if (parent.unanswered.length > 0) stored.splice(-1);

@@ -3,13 +3,11 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { deferred } from "../../fixtures/deferred.js";
 import { settle } from "../fakes/clock.js";
-import { family, MINUTE } from "./family.js";
+import { family, familyAtRest, MINUTE } from "./family.js";
 
 void describe("a message that the user types", () => {
   void it("takes along what waits, and the answer to it is the receipt", async () => {
-    const { house, parent, finish, job, prompts } = await family();
-    await parent.run();
-    await finish(0);
+    const { house, parent, job, prompts } = await familyAtRest();
     await parent.types("and now");
     await house.clock.advance(MINUTE);
     assert.equal(prompts().length, 0);
@@ -20,9 +18,7 @@ void describe("a message that the user types", () => {
   });
 
   void it("takes along also what was just being put into words for a message of ours", async () => {
-    const { house, parent, finish, job, prompts } = await family();
-    await parent.run();
-    await finish(0);
+    const { house, parent, job, prompts } = await familyAtRest();
     const read = deferred<{ text: string; total: number }>();
     house.excerpt = () => read.promise;
     await house.clock.advance(200);
@@ -54,9 +50,7 @@ void describe("a message that the user types", () => {
   });
 
   void it("is stored before a message is sent that was being put into words", async () => {
-    const { house, parent, finish, prompts } = await family();
-    await parent.run();
-    await finish(0);
+    const { house, parent, prompts } = await familyAtRest();
     let saved = (): void => undefined;
     house.save = () => new Promise((resolve) => (saved = resolve));
     await house.clock.advance(200);
@@ -74,7 +68,7 @@ void describe("a message that the user types", () => {
   });
 
   void it("in another agent is not followed by one of ours in the agent before", async () => {
-    const { house, parent, finish, job } = await family();
+    const { house, parent, finish, job, sent } = await family();
     await parent.run();
     const saved = deferred<void>();
     house.save = () => saved.promise;
@@ -85,9 +79,8 @@ void describe("a message that the user types", () => {
     await house.clock.advance(200);
     await parent.run();
     assert.deepEqual(parent.told(job(0)), { times: 1, read: true });
-    const toParent = house.host.prompts.filter(({ sessionID }) => sessionID === parent.id);
     assert.deepEqual(
-      toParent.map(({ agent }) => agent),
+      sent().map(({ agent }) => agent),
       ["plan"],
     );
   });
@@ -105,9 +98,7 @@ void describe("a message that the user types", () => {
   });
 
   void it("is not held up by a result that cannot be read", async () => {
-    const { house, parent, finish, job } = await family();
-    await parent.run();
-    await finish(0);
+    const { house, parent, job } = await familyAtRest();
     house.excerpt = () => Promise.reject(new Error("no result"));
     await parent.types();
     assert.match(
@@ -117,9 +108,7 @@ void describe("a message that the user types", () => {
   });
 
   void it("is not held up for more than 1 s by a disk that hangs", async () => {
-    const { house, parent, finish, job } = await family();
-    await parent.run();
-    await finish(0);
+    const { house, parent, job } = await familyAtRest();
     house.save = () => new Promise(() => undefined);
     const typing = parent.types();
     await house.clock.advance(1_000);
@@ -128,9 +117,7 @@ void describe("a message that the user types", () => {
   });
 
   void it("is not held up for more than 5 s by a result that takes long", async () => {
-    const { house, parent, finish, job } = await family();
-    await parent.run();
-    await finish(0);
+    const { house, parent, job } = await familyAtRest();
     house.excerpt = () => new Promise(() => undefined);
     const typing = parent.types();
     await house.clock.advance(5_000);
@@ -139,9 +126,7 @@ void describe("a message that the user types", () => {
   });
 
   void it("that nobody typed carries nothing", async () => {
-    const { house, parent, finish } = await family();
-    await parent.run();
-    await finish(0);
+    const { house, parent } = await familyAtRest();
     const message = { sessionID: parent.id, messageID: "msg_x", typed: false };
     assert.equal(await house.notices.userMessage(message), undefined);
   });
