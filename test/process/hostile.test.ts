@@ -2,19 +2,8 @@
 import assert from "node:assert/strict";
 import { spawn as nodeSpawn } from "node:child_process";
 import { test } from "node:test";
-import {
-  alive,
-  eventually,
-  isLinux,
-  isRunning,
-  proc,
-  program,
-  programFile,
-  withRoom,
-  type Room,
-} from "./support.js";
-
-const skip = isLinux ? false : "looks into /proc";
+import { type Room, withRoom } from "./room.js";
+import { alive, eventually, isRunning, proc, program, programFile, skip } from "./support.js";
 
 /** Kills a running job and proves that nobody of the room is left in the moment in which the kill resolves. */
 async function killAll(room: Room, id: string): Promise<void> {

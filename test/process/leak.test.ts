@@ -2,7 +2,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { rounds } from "../rounds.js";
-import { eventually, holdings, newHoldings, withRoom } from "./support.js";
+import { withRoom } from "./room.js";
+import { eventually, holdings, newHoldings } from "./support.js";
 
 const COMMANDS = rounds(1_000);
 const MEMORY_MB = 40;

@@ -4,7 +4,8 @@ import { createServer, type Server } from "node:net";
 import { test } from "node:test";
 import { Readiness } from "../../src/process/readiness.js";
 import { FakeClock } from "../fakes/clock.js";
-import { eventually, program, withRoom } from "./support.js";
+import { withRoom } from "./room.js";
+import { eventually, program } from "./support.js";
 
 async function listen(host: string): Promise<{ server: Server; port: number }> {
   const server = createServer((socket) => socket.end());

@@ -3,7 +3,8 @@ import assert from "node:assert/strict";
 import { readlinkSync } from "node:fs";
 import { test } from "node:test";
 import { chooseShell, jobEnvironment } from "../../src/process/spawn.js";
-import { isLinux, proc, withRoom } from "./support.js";
+import { withRoom } from "./room.js";
+import { proc, skip } from "./support.js";
 
 test("the user's shell if it understands -c as models write it, else /bin/sh", () => {
   const choose = (shell: string | undefined, exists = true) =>
@@ -51,7 +52,7 @@ test("the chosen shell is the one that runs, and the record says so", () =>
 
 test(
   "the shell leads a group and a session of its own, without a terminal, and reads nothing",
-  { skip: isLinux ? false : "looks into /proc" },
+  { skip },
   () =>
     withRoom(async (room) => {
       const { job } = await room.create("sleep 60; true");

@@ -1,0 +1,115 @@
+/** The host dies without a word, in real: nobody that it started is alive soon after. */
+import assert from "node:assert/strict";
+import { spawn, type ChildProcess } from "node:child_process";
+import { randomBytes } from "node:crypto";
+import { once } from "node:events";
+import { mkdtempSync, rmSync } from "node:fs";
+import { createRequire } from "node:module";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { createInterface } from "node:readline";
+import { test } from "node:test";
+import { alive, eventually, isRunning, NODE, programFile, skip } from "./support.js";
+import { helperOf, LIMIT } from "./watchdogs.js";
+
+const HOSTS: Record<string, string[]> = {
+  node: [NODE, "--import", "tsx"],
+  bun: [join(dirname(createRequire(import.meta.url).resolve("bun/package.json")), "bin/bun.exe")],
+};
+
+interface Host {
+  child: ChildProcess;
+  marker: string;
+  /** The line that says that all its processes run. */
+  ready: Promise<void>;
+  /** Whatever became of it: it is gone afterwards. */
+  stop(): Promise<void>;
+}
+
+function startHost(runtime: string, mode = ""): Host {
+  const marker = `host-${randomBytes(8).toString("hex")}`;
+  const folder = mkdtempSync(join(tmpdir(), "ocbm-watchdog-"));
+  const [file = "", ...args] = HOSTS[runtime] ?? [];
+  const child = spawn(file, [...args, programFile("host.ts"), folder, "10", mode], {
+    cwd: join(import.meta.dirname, "../.."),
+    stdio: ["ignore", "pipe", "inherit"],
+    env: { ...process.env, OCBM_TEST_ROOM: marker, HOST_NODE: NODE },
+  });
+  const lines = createInterface(child.stdout ?? assert.fail("no output"));
+  const ready = once(lines, "line").then(([line]) => assert.match(String(line), /"jobs":10/));
+  const exit = once(child, "exit");
+  const stop = async () => {
+    child.kill("SIGKILL");
+    await exit;
+    rmSync(folder, { recursive: true, force: true });
+  };
+  return { child, marker, ready, stop };
+}
+
+async function assertNobody(marker: string, since: number): Promise<void> {
+  await eventually(() => assert.deepEqual(alive(marker), []), LIMIT);
+  assert.ok(Date.now() - since <= LIMIT);
+}
+
+for (const runtime of Object.keys(HOSTS)) {
+  for (const moment of ["all run", "they are being started"]) {
+    test(
+      `${runtime} is killed with SIGKILL while ${moment}: nobody is left`,
+      { skip },
+      async () => {
+        const host = startHost(runtime);
+        try {
+          if (moment === "all run") await host.ready;
+          else {
+            host.ready.catch(() => undefined);
+            await eventually(
+              () => assert.ok(alive(host.marker).length > 4, "not five yet"),
+              20_000,
+            );
+          }
+          const helper = await helperOf(host.child.pid);
+          const exit = once(host.child, "exit");
+          host.child.kill("SIGKILL");
+          await exit;
+          await assertNobody(host.marker, Date.now());
+          await eventually(() => assert.equal(isRunning(helper), false), LIMIT);
+        } finally {
+          await host.stop();
+        }
+      },
+    );
+  }
+
+  test(
+    `${runtime} is killed in the instant in which its first process was started: nobody is left`,
+    { skip },
+    async () => {
+      for (let round = 0; round < 5; round++) {
+        const host = startHost(runtime, "first");
+        try {
+          const [, signal] = await once(host.child, "exit");
+          assert.equal(signal, "SIGKILL");
+          await assertNobody(host.marker, Date.now());
+        } finally {
+          await host.stop();
+        }
+      }
+    },
+  );
+
+  for (const ending of ["SIGTERM", "SIGHUP", "SIGINT", "exit"] as const) {
+    test(`${runtime} ends by ${ending}: nobody is left`, { skip }, async () => {
+      const host = startHost(runtime, ending === "exit" ? "exit" : "signals");
+      try {
+        await host.ready;
+        const exit = once(host.child, "exit");
+        if (ending !== "exit") host.child.kill(ending);
+        const [code, signal] = await exit;
+        assert.equal(ending === "exit" ? code : signal, ending === "exit" ? 0 : ending);
+        await assertNobody(host.marker, Date.now());
+      } finally {
+        await host.stop();
+      }
+    });
+  }
+}

@@ -1,0 +1,129 @@
+/** What is kept: of a flood, on a disk that refuses, of ended processes by number, age and all outputs together. */
+import assert from "node:assert/strict";
+import { existsSync, readdirSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { systemOutputFs } from "../../src/process/output-log.js";
+import { withRoom } from "./room.js";
+import { eventually, program } from "./support.js";
+
+test("a flood is kept within its limit, its numbers follow at most once a second", () =>
+  withRoom(
+    async (room) => {
+      const { job } = await room.create(program("flood.mjs", 30, "both"));
+      const start = Date.now();
+      const ended = await room.ended(job.id);
+      const seconds = (Date.now() - start) / 1000;
+      assert.equal(ended.output.bytes, 30_000_000);
+      const { size } = statSync(join(room.folder, `${job.id}.log`));
+      assert.ok(size <= 1024 * 1024, `${size} bytes`);
+      assert.ok(ended.output.dropped >= 30_000_000 - size && ended.output.dropped < 30_000_000);
+      const updates = room.changes.filter(({ type }) => type === "changed").length;
+      // Two at the start, two at the end, and one a second.
+      assert.ok(updates <= 6 + seconds, `${updates} updates in ${seconds} s`);
+      const { lines } = await room.manager.read(job.id, { lines: 1, stream: "stdout" });
+      assert.match(lines[0]?.text ?? "", /^line 0002\d{5} x+$/);
+    },
+    { options: { outputLimit: 1024 * 1024 } },
+  ));
+
+test("many megabytes without a newline are harmless", () =>
+  withRoom(async (room) => {
+    const { job } = await room.create(program("no-newline.mjs", 40), { notifyPattern: "never" });
+    assert.equal((await room.ended(job.id)).output.bytes, 40 * 1024 * 1024);
+    assert.match((await room.manager.read(job.id)).text, /bytes left out \.\.\.\ny+\n/);
+  }));
+
+test("colours and progress bars of a real program read as they stand last", () =>
+  withRoom(async (room) => {
+    const { job } = await room.create(program("progress.mjs"));
+    await room.ended(job.id);
+    assert.equal((await room.manager.read(job.id)).text, "building 100%\ndone");
+  }));
+
+test("a disk that refuses: the process goes on, and its record says since when and why", () =>
+  withRoom(
+    async (room) => {
+      const { job } = await room.create("echo one; sleep 0.1; echo two; exit 0");
+      const ended = await room.ended(job.id);
+      assert.equal(ended.status, "completed");
+      assert.equal(ended.output.missingError, "ENOSPC: no space left on device");
+      assert.ok(ended.output.missingSince);
+      assert.equal(ended.output.bytes, 8);
+      assert.equal(ended.output.dropped, 8);
+      const { text } = await room.manager.read(job.id);
+      assert.equal(text, "(the output is not kept any more)");
+    },
+    {
+      deps: {
+        outputFs: {
+          ...systemOutputFs,
+          open: () => {
+            throw new Error("ENOSPC: no space left on device");
+          },
+        },
+      },
+    },
+  ));
+
+test("ended processes are kept by number; the oldest go first, with their outputs", () =>
+  withRoom(
+    async (room) => {
+      const ids: string[] = [];
+      for (let i = 0; i < 5; i++) {
+        const { job } = await room.create(`echo ${i}`);
+        await room.ended(job.id);
+        ids.push(job.id);
+      }
+      await eventually(() => {
+        assert.deepEqual(
+          room.manager.list().map(({ id }) => id),
+          ids.slice(-2),
+        );
+      });
+      assert.deepEqual(
+        readdirSync(room.folder).sort(),
+        ids
+          .slice(-2)
+          .map((id) => `${id}.log`)
+          .sort(),
+      );
+    },
+    { options: { keepEnded: 2 } },
+  ));
+
+test("ended processes are kept by age", () =>
+  withRoom(async (room) => {
+    const { job } = await room.create("echo old");
+    await room.ended(job.id);
+    const week = 7 * 24 * 3600 * 1000;
+    room.jobs.updateProcess(job.id, { completedAt: new Date(Date.now() - week + 60_000) });
+    room.manager.prune();
+    assert.ok(room.manager.get(job.id));
+    room.jobs.updateProcess(job.id, { completedAt: new Date(Date.now() - week - 1) });
+    room.manager.prune();
+    assert.equal(room.manager.get(job.id), undefined);
+    assert.deepEqual(readdirSync(room.folder), []);
+  }));
+
+test("all outputs together have a limit: the oldest ended ones go, their records say so", () =>
+  withRoom(
+    async (room) => {
+      const ids: string[] = [];
+      for (let i = 0; i < 3; i++) {
+        const { job } = await room.create(program("flood.mjs", 2));
+        await room.ended(job.id);
+        ids.push(job.id);
+      }
+      const file = (i: number) => join(room.folder, `${ids[i]}.log`);
+      await eventually(() => assert.equal(existsSync(file(0)), false));
+      assert.equal(existsSync(file(2)), true);
+      const oldest = room.manager.get(ids[0] ?? "");
+      assert.equal(oldest?.output.dropped, oldest?.output.bytes);
+      assert.equal(
+        (await room.manager.read(ids[0] ?? "")).text,
+        "(the output is not kept any more)",
+      );
+    },
+    { options: { outputLimit: 512 * 1024, totalOutputLimit: 1024 * 1024 } },
+  ));
