@@ -6,12 +6,15 @@ import { test } from "node:test";
 import { UserError } from "../../src/ports.js";
 import type { ProcessJob } from "../../src/jobs/job.js";
 import type { CreateInput } from "../../src/process/process-manager.js";
-import { withRoom } from "./room.js";
+import { fifoFolder, withRoom } from "./room.js";
 import { AGENT } from "./support.js";
 
 test("a command runs in the user's shell, in its folder, without stdin, and its end is recorded", () =>
   withRoom(async (room) => {
-    const created = await room.create('pwd; echo "$GREETING"; cat; exit 4', {
+    // It waits to be looked at: what has ended by then has no identity.
+    const command = 'read -r x < fifo; pwd; echo "$GREETING"; cat; exit 4';
+    const created = await room.create(command, {
+      cwd: fifoFolder(room),
       env: { GREETING: "secret-value" },
       tags: ["a", "b"],
       parentMessageID: "msg_1",
@@ -19,6 +22,7 @@ test("a command runs in the user's shell, in its folder, without stdin, and its 
     assert.equal(created.readiness, "not_asked");
     assert.equal(created.job.status, "running");
     assert.ok((created.job.identity?.pid ?? 0) > 1);
+    writeFileSync(join(room.folder, "fifo"), "go\n");
     const job = await room.ended(created.job.id);
     assert.equal(await room.output(job.id), `${room.folder}\nsecret-value\n`);
     assert.match(job.id, /^proc_[0-9a-z]{10}$/);
@@ -26,7 +30,7 @@ test("a command runs in the user's shell, in its folder, without stdin, and its 
     assert.equal(job.endReason, "error");
     assert.equal(job.error, "exit code 4");
     assert.equal(job.exitCode, 4);
-    assert.equal(job.name, 'pwd; echo "$GREETING"; cat; exit 4');
+    assert.equal(job.name, command);
     assert.deepEqual(job.tags, ["a", "b"]);
     assert.equal(job.parentMessageID, "msg_1");
     assert.equal(job.notify, true);
