@@ -1,7 +1,7 @@
 /** One call of the command line: arguments in, text and an exit code out. Wires the commands. */
 import type { ProcessJob } from "../jobs/job.js";
 import { coerceError, UserError, type Clock } from "../ports.js";
-import type { KillOutcome } from "../process/kill-tree.js";
+import { withUnverified, type KillOutcome } from "../process/kill-tree.js";
 import { isTerminal } from "../jobs/status.js";
 import { defaultRoot } from "../store/instance-folder.js";
 import type { Processes } from "../store/owner.js";
@@ -110,12 +110,16 @@ async function kill(entry: Entry, request: Request, deps: CliDeps): Promise<Exit
     const pid = identity?.pid ?? "unknown";
     throw new UserError(`${id} does not run any more (pid ${pid}); nobody was signalled`);
   }
-  const { survivors } = await deps.kill(job);
+  const { survivors, unverified } = await deps.kill(job);
   const left = survivors.map(({ pid, command }) => `${pid} (${safe(command, 80)})`).join(", ");
-  if (request.json) deps.terminal.write(json({ id, pid: identity.pid, survivors }));
-  else if (left) deps.terminal.write(`${id}: still alive after SIGKILL: ${left}\n`);
-  else deps.terminal.write(`${id}: ended, with everything that it had started\n`);
-  return survivors.length > 0 ? 1 : 0;
+  const done = left ? `still alive after SIGKILL: ${left}` : "ended";
+  const isAll = !left && unverified === undefined;
+  const said = isAll
+    ? "ended, with everything that it had started"
+    : withUnverified(done, unverified);
+  if (request.json) deps.terminal.write(json({ id, pid: identity.pid, survivors, unverified }));
+  else deps.terminal.write(`${id}: ${said}\n`);
+  return isAll ? 0 : 1;
 }
 
 function clean(found: Survey, { yes, json: asJSON }: Request, terminal: Terminal): ExitCode {

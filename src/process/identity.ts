@@ -9,6 +9,7 @@ import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { ProcessIdentity } from "../jobs/job.js";
+import { coerceError } from "../ports.js";
 
 export type { ProcessIdentity };
 
@@ -65,6 +66,27 @@ export function isAlive(
 ): boolean {
   const now = identifyProcess(identity.pid, source);
   return now?.startTime === identity.startTime && now.bootID === identity.bootID;
+}
+
+/** True when this process is known to be over; a system that does not say (no descriptor is free) proves nothing. */
+export function hasEnded(
+  identity: ProcessIdentity,
+  source: IdentitySource = systemIdentitySource,
+): boolean {
+  try {
+    const now = chooseIdentify(source.platform)(identity.pid, source);
+    return now?.startTime !== identity.startTime || now.bootID !== identity.bootID;
+  } catch (thrown) {
+    return saysThatNobodyIsThere(coerceError(thrown), source.platform);
+  }
+}
+
+/** Of /proc a file that is not there; of a program that it ran, and failed. */
+function saysThatNobodyIsThere(error: Error, platform: NodeJS.Platform): boolean {
+  if (chooseIdentify(platform) !== onLinux) {
+    return "status" in error && typeof error.status === "number";
+  }
+  return "code" in error && (error.code === "ENOENT" || error.code === "ESRCH");
 }
 
 type Facts = Pick<ProcessIdentity, "startTime" | "bootID">;

@@ -1,8 +1,9 @@
 /**
  * Who belongs to a job: the members of its group, whoever carries its marker (children that left the group or
  * called `setsid`), the children of all these, and whoever was found to belong before. The dead and this very
- * process never belong to it.
+ * process never belong to it. A system that cannot be asked never throws here: `problem` says so.
  */
+import { coerceError } from "../ports.js";
 import type { ProcessEntry, ProcessTable } from "./process-table.js";
 import type { ProcessNote } from "./types.js";
 
@@ -33,6 +34,7 @@ export class JobMembers {
   readonly #others = new Set<number>();
   /** How often a process without any environment was looked at. */
   readonly #unknown = new Map<number, number>();
+  #problem: string | undefined;
 
   /** `withGroup` is false when the number of the group is not ours any more. */
   constructor(system: MembersSystem, target: MembersTarget, withGroup: boolean) {
@@ -42,9 +44,15 @@ export class JobMembers {
     this.#withGroup = withGroup;
   }
 
+  /** Why there may be more of them than the last look has found; undefined when it saw everybody. */
+  get problem(): string | undefined {
+    return this.#problem;
+  }
+
   /** All who are alive now. */
   find(): ProcessEntry[] {
-    const entries = this.#table.list();
+    this.#problem = undefined;
+    const entries = this.#ask(() => this.#table.list()) ?? [];
     const found = new Set<ProcessEntry>();
     // A child may come before its parent in the list.
     for (let before = -1; before < found.size;) {
@@ -56,7 +64,10 @@ export class JobMembers {
 
   /** For people: without those that are just ending. */
   notes(): ProcessNote[] {
-    const notes = this.find().map(({ pid }) => ({ pid, command: this.#table.command(pid) }));
+    const notes = this.find().map(({ pid }) => ({
+      pid,
+      command: this.#ask(() => this.#table.command(pid)) ?? `pid ${pid}`,
+    }));
     return notes.filter(({ command }) => command !== "");
   }
 
@@ -70,14 +81,16 @@ export class JobMembers {
    */
   strike(kill: (pid: number) => void): boolean {
     let isClean = true;
-    for (const pid of this.#table.pids().toReversed()) {
+    this.#problem = undefined;
+    const pids = this.#ask(() => this.#table.pids()) ?? [];
+    for (const pid of pids.toReversed()) {
       if (this.#others.has(pid)) continue;
-      const entry = this.#table.entry(pid);
+      const entry = this.#ask(() => this.#table.entry(pid));
       if (entry?.dead) continue;
       if (entry && this.#belongs(entry)) kill(pid);
       if (!this.#others.has(pid)) isClean = false;
     }
-    return isClean;
+    return isClean && this.#problem === undefined;
   }
 
   #belongs(entry: ProcessEntry): boolean {
@@ -100,10 +113,20 @@ export class JobMembers {
 
   #isMarked({ pid, dead }: ProcessEntry): boolean {
     if (dead || this.#others.has(pid)) return false;
-    const marked = this.#table.marked(pid, this.#target.jobID);
+    const marked = this.#ask(() => this.#table.marked(pid, this.#target.jobID));
+    if (marked === undefined) return false;
     const looks = (this.#unknown.get(pid) ?? 0) + 1;
     this.#unknown.set(pid, looks);
     if (marked === "no" || (marked === "unknown" && looks > UNKNOWN_LOOKS)) this.#others.add(pid);
     return marked === "yes";
+  }
+
+  #ask<T>(question: () => T): T | undefined {
+    try {
+      return question();
+    } catch (thrown) {
+      this.#problem = coerceError(thrown).message;
+      return undefined;
+    }
   }
 }

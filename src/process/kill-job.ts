@@ -23,7 +23,9 @@ export async function killJob(
     const killed = await live?.kill(reason);
     if (killed) {
       report.survivors = killed.survivors;
-      report.outcome = killed.survivors.length > 0 ? "survivors" : "killed";
+      report.outcome = killed.unverified === undefined ? "killed" : "unverified";
+      if (killed.survivors.length > 0) report.outcome = "survivors";
+      report.error = killed.unverified;
     }
   } catch (thrown) {
     report.outcome = "error";

@@ -5,12 +5,15 @@
  *
  * Nobody else is ever signalled: not pid 0 or 1, not this process, its parent or its group, and no group whose
  * leader is not the process that was recorded.
+ *
+ * A list of processes that cannot be read (no descriptor is free, `ps` fails) keeps no signal from the group: the
+ * group then counts as alive for as long as the system knows its number, and the outcome says what was not seen.
  */
 import { execFile } from "node:child_process";
 import { join } from "node:path";
 import type { ProcessIdentity } from "../jobs/job.js";
 import { coerceError, type Clock } from "../ports.js";
-import { identifyProcess } from "./identity.js";
+import { hasEnded, identifyProcess } from "./identity.js";
 import { JobMembers } from "./job-members.js";
 import { systemTable, type ProcessTable } from "./process-table.js";
 import type { ProcessNote } from "./types.js";
@@ -31,6 +34,15 @@ export interface KillOutcome {
   survivors: ProcessNote[];
   /** The number belongs to somebody else by now: the group was left alone. */
   foreign: boolean;
+  /** Why others than these survivors may be alive: who runs could not be looked up. */
+  unverified?: string;
+}
+
+/** Adds to what is said of a job's end, if anything is, that others may have survived it. */
+export function withUnverified(said: string | undefined, unverified: string | undefined) {
+  if (unverified === undefined) return said;
+  const words = `who survived could not be verified: ${unverified}`;
+  return said === undefined ? words : `${said}; ${words}`;
 }
 
 export type KillTree = (target: KillTarget, graceMilliseconds: number) => Promise<KillOutcome>;
@@ -39,9 +51,11 @@ export interface KillSystem {
   platform: NodeJS.Platform;
   table: ProcessTable;
   clock: Clock;
-  /** As `process.kill`: a negative number means a group; throws ESRCH and EPERM. */
-  kill(pid: number, signal: NodeJS.Signals): void;
+  /** As `process.kill`: a negative number means a group, 0 only asks; throws ESRCH and EPERM. */
+  kill(pid: number, signal: NodeJS.Signals | 0): void;
   identify(pid: number): ProcessIdentity | undefined;
+  /** False also when the system does not say. */
+  hasEnded(identity: ProcessIdentity): boolean;
   /** Runs a program to its end; never rejects for its exit code. */
   run(file: string, args: readonly string[]): Promise<void>;
   env: NodeJS.ProcessEnv;
@@ -55,6 +69,7 @@ export function systemForKill(clock: Clock): KillSystem {
     clock,
     kill: (pid, signal) => void process.kill(pid, signal),
     identify: (pid) => identifyProcess(pid),
+    hasEnded: (identity) => hasEnded(identity),
     run: (file, args) =>
       new Promise((resolve) => {
         execFile(file, args, { windowsHide: true, timeout: 10_000 }, () => resolve());
@@ -73,11 +88,24 @@ export function chooseKillTree(system: KillSystem): KillTree {
 }
 
 /** Throws when the target is nobody that we may end. */
-export function assertKillable(pid: number, system: Pick<KillSystem, "self" | "table">): void {
-  const { self, table } = system;
+export function assertKillable(
+  { pid, held }: Pick<KillTarget, "pid" | "held">,
+  system: Pick<KillSystem, "self" | "table">,
+): void {
+  const { self } = system;
   const isWrong = !Number.isInteger(pid) || pid <= 1 || pid === self.pid || pid === self.parent;
-  if (isWrong || pid === table.entry(self.pid)?.group) {
+  if (isWrong || pid === ownGroup(system, held)) {
     throw new Error(`refusing to signal process group ${pid}: it is not one of ours`);
+  }
+}
+
+/** What we started leads a group of its own: of such a one the system need not say which group we are in. */
+function ownGroup({ self, table }: Pick<KillSystem, "self" | "table">, held: boolean) {
+  try {
+    return table.entry(self.pid)?.group;
+  } catch (thrown) {
+    if (held) return undefined;
+    throw thrown;
   }
 }
 
@@ -88,7 +116,7 @@ export function terminateNow(system: KillSystem, target: KillTarget): void {
     return;
   }
   if (!isGroupOurs(system, target)) return;
-  assertKillable(target.pid, system);
+  assertKillable(target, system);
   signal(system, -target.pid, "SIGTERM");
 }
 
@@ -98,19 +126,29 @@ async function killOnPosix(
   grace: number,
 ): Promise<KillOutcome> {
   const ours = isGroupOurs(system, target);
-  if (ours) assertKillable(target.pid, system);
+  if (ours) assertKillable(target, system);
   const members = new JobMembers(system, target, ours);
   // A timer that keeps the process awake: our clock's do not, and a kill that was begun is finished.
   const awake = setInterval(() => undefined, 60_000);
   try {
     const found = members.find();
     const inGroup = (entry: { group: number }) => ours && entry.group === target.pid;
-    if (found.some(inGroup)) signal(system, -target.pid, "SIGTERM");
+    const isUnseen = ours && members.problem !== undefined;
+    if (isUnseen || found.some(inGroup)) signal(system, -target.pid, "SIGTERM");
     for (const entry of found) if (!inGroup(entry)) signal(system, entry.pid, "SIGTERM");
-    const forced = !(await isGoneWithin(system.clock, members, grace));
+    const isGone = () => {
+      if (members.find().length > 0) return false;
+      return members.problem === undefined || (ours && !groupExists(system, target.pid));
+    };
+    const forced = !(await isTrueWithin(system.clock, grace, isGone));
     if (forced && isGroupOurs(system, target)) signal(system, -target.pid, "SIGKILL");
-    const left = await sweep(system, members);
-    return { forced, survivors: left, foreign: !ours };
+    const survivors = await sweep(system, members);
+    const { problem: unverified } = members;
+    if (unverified === undefined) return { forced, survivors, foreign: !ours };
+    if (ours && survivors.length === 0 && groupExists(system, target.pid)) {
+      survivors.push({ pid: target.pid, command: `somebody in process group ${target.pid}` });
+    }
+    return { forced, survivors, foreign: !ours, unverified };
   } finally {
     clearInterval(awake);
   }
@@ -123,25 +161,42 @@ function isGroupOurs(system: KillSystem, target: KillTarget): boolean {
   return now.startTime === target.identity.startTime && now.bootID === target.identity.bootID;
 }
 
-async function isGoneWithin(clock: Clock, members: JobMembers, grace: number): Promise<boolean> {
-  const end = clock.now() + grace;
-  for (let pause = 5; members.find().length > 0; pause = Math.min(100, pause * 2)) {
+/** Whoever has ended is of the group until somebody asks for the exit code. */
+function groupExists(system: KillSystem, group: number): boolean {
+  try {
+    system.kill(-group, 0);
+    return true;
+  } catch (thrown) {
+    return codeOf(thrown) !== "ESRCH";
+  }
+}
+
+async function isTrueWithin(clock: Clock, atMost: number, isTrue: () => boolean): Promise<boolean> {
+  const end = clock.now() + atMost;
+  for (let time = 5; !isTrue(); time = Math.min(100, time * 2)) {
     const left = end - clock.now();
     if (left <= 0) return false;
-    await new Promise<void>((resolve) => clock.after(Math.min(pause, left), resolve));
+    await pause(clock, Math.min(time, left));
   }
   return true;
 }
 
+function pause(clock: Clock, milliseconds: number): Promise<void> {
+  return new Promise((resolve) => clock.after(milliseconds, resolve));
+}
+
 /** Three clean looks in a row: a process in the middle of fork or exec can hide from one. */
 const CLEAN_LOOKS = 3;
+/** Between two looks at a list of processes that cannot be read. */
+const BLIND_MILLISECONDS = 100;
 
 async function sweep(system: KillSystem, members: JobMembers): Promise<ProcessNote[]> {
   const end = system.clock.now() + SWEEP_MILLISECONDS;
   for (let clean = 0; clean < CLEAN_LOOKS && system.clock.now() < end;) {
     const isClean = members.strike((pid) => signal(system, pid, "SIGKILL"));
     clean = isClean ? clean + 1 : 0;
-    await turn();
+    // A system that cannot be asked is given time; a process that forks is not.
+    await (members.problem === undefined ? turn() : pause(system.clock, BLIND_MILLISECONDS));
   }
   return members.notes();
 }
@@ -164,16 +219,22 @@ async function killOnWindows(system: KillSystem, target: KillTarget): Promise<Ki
   const now = system.identify(target.pid);
   const isLeft = now !== undefined && now.startTime === target.identity?.startTime;
   const survivors = isLeft ? [{ pid: target.pid, command: `pid ${target.pid}` }] : [];
-  return { forced: true, survivors, foreign: false };
+  const outcome = { forced: true, survivors, foreign: false };
+  if (isLeft || (target.identity && system.hasEnded(target.identity))) return outcome;
+  return { ...outcome, unverified: "Windows did not say whether the shell has ended" };
 }
 
 function signal(system: KillSystem, pid: number, name: NodeJS.Signals): void {
   try {
     system.kill(pid, name);
   } catch (thrown) {
-    const error = coerceError(thrown);
-    const code = "code" in error ? error.code : undefined;
+    const code = codeOf(thrown);
     // ESRCH: it has ended meanwhile. EPERM: another user's (sudo); it stays in the list of survivors.
-    if (code !== "ESRCH" && code !== "EPERM") throw error;
+    if (code !== "ESRCH" && code !== "EPERM") throw thrown;
   }
+}
+
+function codeOf(thrown: unknown): unknown {
+  const error = coerceError(thrown);
+  return "code" in error ? error.code : undefined;
 }

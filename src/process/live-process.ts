@@ -10,12 +10,13 @@
  * 5. The output is closed, then the record becomes terminal; `ended` resolves. Nothing is left: no process, no
  *    timer, no listener, no descriptor.
  */
+import type { JobEnd } from "../jobs/registry.js";
 import { coerceError, type Timer } from "../ports.js";
 import { Capture } from "./capture.js";
 import { Drain } from "./drain.js";
 import { describeEnd } from "./end-of-job.js";
 import { JobMembers } from "./job-members.js";
-import { terminateNow, type KillOutcome, type KillTarget } from "./kill-tree.js";
+import { terminateNow, withUnverified, type KillOutcome, type KillTarget } from "./kill-tree.js";
 import type { LiveDeps, LiveRequest } from "./live-deps.js";
 import { afterLong } from "./long-timer.js";
 import { watchReadiness, type Readiness } from "./readiness.js";
@@ -112,7 +113,7 @@ export class LiveProcess {
       this.#killReason = undefined;
       throw thrown;
     });
-    const shellLives = outcome.survivors.some(({ pid }) => pid === shell.pid);
+    const shellLives = !shell.exit && outcome.survivors.some(({ pid }) => pid === shell.pid);
     if (shellLives) this.#deps.jobs.updateProcess(this.id, { survivors: outcome.survivors });
     else await this.#untilEnded(shell);
     return outcome;
@@ -153,7 +154,7 @@ export class LiveProcess {
     const shell = this.#shell;
     if (!shell) return;
     const leftovers = this.#killing ? [] : await this.#endLeftovers(shell);
-    const survivors = await this.#survivors();
+    const { survivors, unverified } = await this.#killed();
     if (!shell.isClosed) await within(this.#deps.clock, REPORT_MILLISECONDS, shell.closed);
     shell.release();
     await this.capture.settle();
@@ -162,6 +163,7 @@ export class LiveProcess {
       signal: shell.exit?.signal ?? undefined,
       leftovers: leftovers.length > 0 ? leftovers : undefined,
       survivors: survivors.length > 0 ? survivors : undefined,
+      error: withUnverified(this.#howItEnded().error, unverified),
     });
     this.#end();
   }
@@ -173,26 +175,22 @@ export class LiveProcess {
     if (shell.isClosed) this.#drain.finish();
     await this.#drain.over;
     if (system.platform === "win32") return [];
-    try {
-      const members = new JobMembers(system, this.#target(shell), true);
-      const leftovers = members.notes();
-      const isClean = leftovers.length === 0 && members.strike(() => undefined);
-      if (!isClean) this.#killing ??= this.#killTree();
-      return leftovers;
-    } catch (thrown) {
-      // The system did not say who is left: the kill asks once more.
-      this.#warn("looking for what it left", thrown);
-      this.#killing ??= this.#killTree();
-      return [];
-    }
+    const members = new JobMembers(system, this.#target(shell), true);
+    const leftovers = members.notes();
+    const { problem } = members;
+    // The system did not say who is left: the kill asks once more.
+    if (problem !== undefined) this.#warn("looking for what it left", problem);
+    const isNobodyLeft = problem === undefined && leftovers.length === 0;
+    if (!isNobodyLeft || !members.strike(() => undefined)) this.#killing ??= this.#killTree();
+    return leftovers;
   }
 
-  async #survivors(): Promise<ProcessNote[]> {
+  async #killed(): Promise<Pick<KillOutcome, "survivors" | "unverified">> {
     try {
-      return (await this.#killing)?.survivors ?? [];
+      return (await this.#killing) ?? NOBODY;
     } catch (thrown) {
       this.#warn("ending what it left", thrown);
-      return [];
+      return { survivors: [], unverified: coerceError(thrown).message };
     }
   }
 
@@ -218,10 +216,15 @@ export class LiveProcess {
   }
 
   #endRecord(cannotStart?: Error): void {
-    const at = new Date(this.#deps.clock.now());
-    const end = describeEnd(this.#request.job, this.#shell?.exit, this.#killReason);
+    const { clock, jobs } = this.#deps;
     const failed = { status: "failed", reason: "error", error: cannotStart?.message } as const;
-    this.#deps.jobs.end(this.id, { ...(cannotStart ? failed : end), at });
+    const end = cannotStart ? failed : this.#howItEnded();
+    const error = jobs.getProcess(this.id)?.error ?? end.error;
+    jobs.end(this.id, { ...end, error, at: new Date(clock.now()) });
+  }
+
+  #howItEnded(): Omit<JobEnd, "at"> {
+    return describeEnd(this.#request.job, this.#shell?.exit, this.#killReason);
   }
 
   #target({ pid, identity }: ShellProcess): KillTarget {

@@ -7,8 +7,11 @@ import type { ProcessJob } from "../jobs/job.js";
 import { isTerminal } from "../jobs/status.js";
 import { coerceError } from "../ports.js";
 import { JobMembers } from "./job-members.js";
+import { withUnverified } from "./kill-tree.js";
 import type { LiveDeps } from "./live-deps.js";
 import { openOutput } from "./output-reader.js";
+
+const INTERRUPTED = "OpenCode ended while it ran";
 
 /**
  * `file` holds its output. Undefined when there is nobody to end; otherwise it resolves, always, when that is done.
@@ -23,20 +26,25 @@ export function recoverJob(
   const { id, identity } = job;
   const target = { pid: identity?.pid ?? 0, identity, held: false, jobID: id };
   const isSame = identity !== undefined && system.isAlive(identity);
-  const leftovers = new JobMembers(system, target, isSame).notes();
+  const members = new JobMembers(system, target, isSame);
+  const leftovers = members.notes();
+  const { problem } = members;
   const bytes = Math.max(job.output.bytes, bytesIn(file, job, deps));
   const output = { ...job.output, bytes };
   jobs.updateProcess(id, { output, ...(leftovers.length > 0 && { leftovers }) });
-  const error = "OpenCode ended while it ran";
+  const error = withUnverified(INTERRUPTED, problem);
   jobs.end(id, { status: "failed", reason: "interrupted", error, at: new Date(clock.now()) });
-  if (leftovers.length === 0) return undefined;
+  if (leftovers.length === 0 && problem === undefined) return undefined;
   return killTree(target, options.killGraceMilliseconds).then(
-    ({ survivors }) => {
+    ({ survivors, unverified }) => {
       if (survivors.length > 0) jobs.updateProcess(id, { survivors });
+      const said = withUnverified(INTERRUPTED, unverified);
+      if (said !== error) jobs.updateProcess(id, { error: said });
     },
     (thrown: unknown) => {
       const reason = coerceError(thrown).message;
       log("warn", `process ${id} of an earlier OpenCode could not be ended`, { error: reason });
+      jobs.updateProcess(id, { error: withUnverified(INTERRUPTED, reason) });
     },
   );
 }

@@ -10,7 +10,7 @@ import { startCommand, type SpawnFunction, type StartRequest } from "./spawn.js"
 
 export interface ShellSystem {
   identify(pid: number): ProcessIdentity | undefined;
-  isAlive(identity: ProcessIdentity): boolean;
+  hasEnded(identity: ProcessIdentity): boolean;
 }
 
 export interface ShellEvents {
@@ -84,7 +84,7 @@ export class ShellProcess {
   /** It has exited, although the report may still be on its way: a zombie is not alive. */
   hasExited(): boolean {
     if (this.#exit) return true;
-    return this.identity !== undefined && !this.#system.isAlive(this.identity);
+    return this.identity !== undefined && this.#system.hasEnded(this.identity);
   }
 
   /** It is known to be gone, but nothing reported its exit: how it exited stays unknown. */

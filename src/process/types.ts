@@ -80,13 +80,14 @@ export interface ProcessNote {
 /**
  * - `killed`: ended by this call (or by one that was under way) and verified: nobody is left;
  * - `already_ended`: had ended before, its record keeps how;
- * - `survivors`: somebody is still alive after SIGKILL, see `survivors`;
+ * - `survivors`: somebody is still alive after SIGKILL, see `survivors`; with an `error` there may be others;
+ * - `unverified`: its process group was ended, but who else survived could not be looked up, see `error`;
  * - `error`: the kill itself failed, see `error`; the record says what is known.
  */
 export interface KilledJob {
   /** As it is now; with `remove`, as it was last. */
   job: ProcessJob;
-  outcome: "killed" | "already_ended" | "survivors" | "error";
+  outcome: "killed" | "already_ended" | "survivors" | "unverified" | "error";
   survivors: readonly ProcessNote[];
   error?: string;
   /** The record and its output are gone. */

@@ -1,4 +1,5 @@
 /** killProcesses: ends processes with all their descendants, and says what became of each. */
+import { withUnverified } from "../process/kill-tree.js";
 import type { KilledJob } from "../process/process-manager.js";
 import { Access, requireFilter } from "./access.js";
 import { defineTool, type Ready } from "./define.js";
@@ -42,10 +43,12 @@ export function killProcesses(ready: Ready) {
 }
 
 function outcome({ job, outcome, survivors, error, removed }: KilledJob, now: number): string {
+  const left = survivors.map(({ pid, command }) => `${pid} ${command}`).join(", ");
   const words = {
     killed: "ended, nobody is left",
     already_ended: "had ended already",
-    survivors: `still alive: ${survivors.map(({ pid, command }) => `${pid} ${command}`).join(", ")}`,
+    survivors: withUnverified(`still alive: ${left}`, error),
+    unverified: withUnverified("its process group was ended", error),
     error: `the kill failed: ${error ?? "unknown"}`,
   }[outcome];
   return `${describeJob(job, now)} → ${words}${removed ? "; record and output removed" : ""}`;

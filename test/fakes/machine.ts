@@ -54,6 +54,7 @@ export class Machine {
       self: { pid: 500, parent: 499 },
       run: () => Promise.resolve(),
       identify,
+      hasEnded: ({ pid }) => !this.#running.has(pid),
       isAlive: ({ pid }) => this.#running.has(pid),
       kill: (pid, signal) => this.#signal(Math.abs(pid), signal),
       table: {
@@ -97,9 +98,10 @@ export class Machine {
     }
   }
 
-  #signal(pid: number, signal: NodeJS.Signals): void {
+  #signal(pid: number, signal: NodeJS.Signals | 0): void {
     const running = this.#running.get(pid);
     if (!running) throw Object.assign(new Error("kill ESRCH"), { code: "ESRCH" });
+    if (signal === 0) return;
     if (signal === "SIGKILL" || !running.ignoresTerm) this.exit(pid, null, signal);
   }
 }

@@ -41,13 +41,20 @@ function machine(processes: Fake[], settings: Partial<KillSystem> = {}) {
     env: {},
     self: { pid: 500, parent: 499 },
     identify: (pid) => (living.has(pid) ? { pid, startTime: "1", bootID: "b" } : undefined),
+    hasEnded: ({ pid }) => !living.has(pid),
     run: async (file, args) => void ran.push([file, ...args]),
     kill(pid, signal) {
+      const meant = [...living.values()].filter((fake) =>
+        pid < 0 ? entryOf(fake).group === -pid : fake.pid === pid,
+      );
+      if (signal === 0) {
+        if (meant.length > 0) return;
+        throw Object.assign(new Error("kill ESRCH"), { code: "ESRCH" });
+      }
       sent.push([pid, signal]);
-      for (const fake of living.values()) {
-        const isMeant = pid < 0 ? entryOf(fake).group === -pid : fake.pid === pid;
+      for (const fake of meant) {
         const dies = !fake.stubborn || (fake.stubborn === "term" && signal === "SIGKILL");
-        if (isMeant && dies) living.delete(fake.pid);
+        if (dies) living.delete(fake.pid);
       }
     },
     table: {
@@ -98,6 +105,30 @@ test("who survives SIGKILL is named, and the kill still ends", async () => {
   assert.deepEqual(survivors, [{ pid: 101, command: "program 101" }]);
 });
 
+test("a group that nobody can look at: both signals, and whoever is left in it is named", async () => {
+  const refuse = () => {
+    throw new Error("spawnSync /bin/ps ENOENT");
+  };
+  const table = { pids: refuse, entry: refuse, list: refuse, command: refuse, marked: refuse };
+  const unverified = "spawnSync /bin/ps ENOENT";
+  for (const [stubborn, forced] of [
+    [undefined, false],
+    ["term", true],
+    ["all", true],
+  ] as const) {
+    const fakes: Fake[] = [HOST, { pid: 100 }, { pid: 101, group: 100, stubborn }];
+    const { kill, sent } = machine(fakes, { table });
+    const outcome = await kill(target, 20);
+    const somebody = { pid: 100, command: "somebody in process group 100" };
+    const survivors = stubborn === "all" ? [somebody] : [];
+    assert.deepEqual(outcome, { forced, survivors, foreign: false, unverified });
+    assert.deepEqual(
+      sent,
+      (forced ? ["SIGTERM", "SIGKILL"] : ["SIGTERM"]).map((signal) => [-100, signal]),
+    );
+  }
+});
+
 test("a number that was given to another process is left alone; what carries the marker is not", async () => {
   const other = { ...identity, startTime: "0" };
   const { kill, living, sent } = machine([
@@ -130,7 +161,7 @@ test("pid 0 and 1, this process, its parent and its group are refused", async ()
     assert.throws(() => terminateNow(system, own), /refusing/);
   }
   for (const pid of [0, -5, 1.5, Number.NaN]) {
-    assert.throws(() => assertKillable(pid, system), /refusing/);
+    assert.throws(() => assertKillable({ pid, held: true }, system), /refusing/);
   }
   assert.deepEqual(sent, []);
 });

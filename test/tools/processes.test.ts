@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it, mock, type TestContext } from "node:test";
-import type { CreateInput, CreateResult } from "../../src/process/types.js";
+import type { CreateInput, CreateResult, KilledJob } from "../../src/process/types.js";
 import { process as aProcess } from "../notices/jobs.js";
 import { desk } from "../fakes/workspace.js";
 
@@ -101,5 +101,25 @@ void describe("a command that runs already", () => {
       ),
       ["proc_0000000002", "proc_0000000004"],
     );
+  });
+});
+
+void describe("killProcesses", () => {
+  void it("says what could not be verified", async (t) => {
+    const { call, workspace, root } = desk(t);
+    const job = aProcess({ parentSessionID: root, rootSessionID: root, ...ENDED });
+    workspace.jobs.add(job);
+    for (const [survivors, words] of [
+      [[], /→ its process group was ended; who survived could not be verified: EMFILE$/u],
+      [
+        [{ pid: 7, command: "x" }],
+        /→ still alive: 7 x; who survived could not be verified: EMFILE$/u,
+      ],
+    ] as const) {
+      const outcome = survivors.length > 0 ? "survivors" : "unverified";
+      const killed: KilledJob = { job, outcome, survivors, error: "EMFILE", removed: false };
+      mock.method(workspace.processes, "kill", () => Promise.resolve({ jobs: [killed] }));
+      assert.match(await call("killProcesses", { processId: job.id }), words);
+    }
   });
 });
