@@ -11,7 +11,8 @@ import { identifyProcess, isAlive } from "../../src/process/identity.js";
 import { systemForKill } from "../../src/process/kill-tree.js";
 import type { LiveSystem } from "../../src/process/live-deps.js";
 import type { ProcessTable } from "../../src/process/process-table.js";
-import { alive, eventually, isLinux, program, programFile, withRoom } from "./support.js";
+import { withRoom } from "./room.js";
+import { alive, eventually, isLinux, program, programFile } from "./support.js";
 
 const skip = isLinux ? false : "looks into /proc";
 const UNVERIFIED = /who survived could not be verified: EMFILE: too many open files/;
