@@ -5,7 +5,8 @@ import { once } from "node:events";
 import { text } from "node:stream/consumers";
 import { fileURLToPath } from "node:url";
 import { it } from "node:test";
-import { makeStore, processJob, useFolders } from "../store/support.js";
+import { useFolders } from "../fakes/folders.js";
+import { makeStore, processJob } from "../store/support.js";
 
 const folder = useFolders();
 const main = fileURLToPath(new URL("../../src/cli/main.ts", import.meta.url));

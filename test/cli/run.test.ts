@@ -12,6 +12,7 @@ import { identifyProcess, isAlive } from "../../src/process/identity.js";
 import { chooseKillTree, systemForKill } from "../../src/process/kill-tree.js";
 import { OutputLog } from "../../src/process/output-log.js";
 import type { Processes } from "../../src/store/owner.js";
+import { useFolders } from "../fakes/folders.js";
 import {
   ended,
   FakeClock,
@@ -20,7 +21,6 @@ import {
   noticeOf,
   processJob,
   subagent,
-  useFolders,
 } from "../store/support.js";
 
 const folder = useFolders();

@@ -15,6 +15,7 @@ import {
 import { join } from "node:path";
 import { afterEach, describe, it } from "node:test";
 import { silentLog } from "../../src/ports.js";
+import { useFolders } from "../fakes/folders.js";
 import {
   adopt,
   FakeClock,
@@ -24,9 +25,8 @@ import {
   recordingLog,
   subagent,
   SystemError,
-  useFolders,
-  watched,
   type TestStore,
+  watched,
 } from "./support.js";
 
 const folder = useFolders();

@@ -11,7 +11,8 @@ import { parseState } from "../../src/store/state-file.js";
 import { randomFrom, seed } from "../random.js";
 import { rounds } from "../rounds.js";
 import { start } from "./programs/run.js";
-import { adopt, makeStore, recordingLog, useFolders } from "./support.js";
+import { useFolders } from "../fakes/folders.js";
+import { adopt, makeStore, recordingLog } from "./support.js";
 
 const folder = useFolders();
 const ROUNDS = rounds(100);

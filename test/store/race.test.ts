@@ -5,7 +5,8 @@ import { join } from "node:path";
 import { it } from "node:test";
 import { rounds } from "../rounds.js";
 import { start } from "./programs/run.js";
-import { makeStore, noticeOf, subagent, useFolders } from "./support.js";
+import { useFolders } from "../fakes/folders.js";
+import { makeStore, noticeOf, subagent } from "./support.js";
 
 const folder = useFolders();
 const ROUNDS = rounds(100);

@@ -5,6 +5,7 @@ import { describe, it } from "node:test";
 import { systemClock, type Clock } from "../../src/ports.js";
 import { readInstances, watchInstances, type InstanceView } from "../../src/store/read-state.js";
 import { driveUntil, driveUntilStill, told } from "../fakes/file-events.js";
+import { useFolders } from "../fakes/folders.js";
 import {
   adopt,
   FakeClock,
@@ -14,7 +15,6 @@ import {
   processJob,
   subagent,
   SystemError,
-  useFolders,
   watched,
 } from "./support.js";
 

@@ -9,7 +9,8 @@ import { acceptor } from "../../src/store/accept.js";
 import { readStateFile } from "../../src/store/read-file.js";
 import { formatState, parseState, STATE_VERSION, type State } from "../../src/store/state-file.js";
 import { arbitraryOf, jobID } from "./arbitrary.js";
-import { noticeOf, processJob, subagent, useFolders } from "./support.js";
+import { useFolders } from "../fakes/folders.js";
+import { noticeOf, processJob, subagent } from "./support.js";
 
 const folder = useFolders();
 const savedAt = new Date("2026-11-21T10:00:00.000Z");

@@ -12,16 +12,16 @@ import { describe, it } from "node:test";
 import { systemClock, silentLog } from "../../src/ports.js";
 import { diskFiles } from "../../src/store/files.js";
 import { StateWriter, type StateWriterOptions } from "../../src/store/state-writer.js";
+import { useFolders } from "../fakes/folders.js";
 import {
   FakeClock,
   MemoryFiles,
   recordingLog,
   settle,
+  type Step,
   SystemError,
-  useFolders,
   watched,
   WRITE_STEPS,
-  type Step,
 } from "./support.js";
 
 const folder = useFolders();

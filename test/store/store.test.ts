@@ -13,6 +13,7 @@ import { join } from "node:path";
 import { describe, it } from "node:test";
 import { owner } from "../../src/store/owner.js";
 import { parseState } from "../../src/store/state-file.js";
+import { useFolders } from "../fakes/folders.js";
 import {
   ended,
   FakeClock,
@@ -22,7 +23,6 @@ import {
   recordingLog,
   subagent,
   SystemError,
-  useFolders,
   watched,
 } from "./support.js";
 

@@ -1,9 +1,4 @@
-/** What the store's tests share: time and disk that can be steered, sample records, folders that are removed. */
-import assert from "node:assert/strict";
-import { mkdtempSync, readdirSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { afterEach } from "node:test";
+/** What the store's tests share: time and disk that can be steered, sample records. */
 import type { Job, ProcessJob, SubagentJob } from "../../src/jobs/job.js";
 import { JobRegistry } from "../../src/jobs/registry.js";
 import type { Notice } from "../../src/notices/notice.js";
@@ -11,22 +6,6 @@ import { silentLog, type Clock, type Log, type LogLevel, type Timer } from "../.
 import { diskFiles, type StoreFiles } from "../../src/store/files.js";
 import type { Processes } from "../../src/store/owner.js";
 import { JobStore, type JobStoreOptions } from "../../src/store/store.js";
-
-/** Gives scratch folders and removes them after each test of the file that calls this. */
-export function useFolders(): () => string {
-  const made: string[] = [];
-  afterEach(() => {
-    for (const folder of made.splice(0)) {
-      rmSync(folder, { recursive: true, force: true });
-      assert.throws(() => readdirSync(folder), { code: "ENOENT" });
-    }
-  });
-  return () => {
-    const folder = mkdtempSync(join(tmpdir(), "ocbm-store-"));
-    made.push(folder);
-    return folder;
-  };
-}
 
 export class FakeClock implements Clock {
   /** Timers follow the time that passed, not the date, as the real ones do. */

@@ -1,0 +1,89 @@
+/** Lines of an output that match a pattern: their places and number, and patterns that are refused. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { numbered, Output } from "./outputs.js";
+
+test("grep gives the matching lines with the places where they start, and counts all", async () => {
+  const output = new Output().out("alpha\nbeta 1\n").err("beta 2\n").out("gamma\nbeta 3");
+  const { lines, text, matches } = await output.read({ mode: "grep", pattern: "^beta" });
+  assert.deepEqual(
+    lines.map((line) => line.text),
+    ["6: beta 1", "13: beta 2", "26: beta 3"],
+  );
+  assert.equal(matches, 3);
+  assert.equal(text.split("\n").length, 3);
+  // The place is a cursor.
+  assert.equal((await output.read({ cursor: "26" })).text, "beta 3");
+  assert.deepEqual(await output.lines({ mode: "grep", pattern: "beta", stream: "stderr" }), [
+    "13: beta 2",
+  ]);
+});
+
+test("grep over many lines goes on where it stopped, and misses none", async () => {
+  const output = new Output(8 * 1024 ** 2).out(numbered(0, 100_000));
+  let cursor: string | undefined;
+  const found: string[] = [];
+  for (let more = true; more;) {
+    const page = await output.read({ mode: "grep", pattern: "77$", cursor });
+    found.push(...page.lines.map(({ text }) => text.replace(/^\d+: /, "")));
+    if (cursor === undefined) {
+      assert.equal(page.matches, 1000);
+      assert.match(page.text, /100 of 1000 matching lines; .* cursor "\d+"\]$/);
+    }
+    ({ cursor, more } = page);
+  }
+  assert.deepEqual(
+    found,
+    numbered(0, 100_000)
+      .split("\n")
+      .filter((line) => line.endsWith("77")),
+  );
+});
+
+test("grep sees lines that are split over pieces, without colours", async () => {
+  const output = new Output().out("be\u001b[31m").err("other\n").out("ta\u001b[0m!\n");
+  assert.deepEqual(await output.lines({ mode: "grep", pattern: "^beta!$" }), ["0: beta!"]);
+});
+
+test("grep that finds nothing says in how much", async () => {
+  const { text, matches } = await new Output().out("alpha\n").read({ mode: "grep", pattern: "x" });
+  assert.equal(text, "(no line matches in 6 bytes)");
+  assert.equal(matches, 0);
+});
+
+test("a pattern that is none, or too long, is refused before anything is read", async () => {
+  const output = new Output().out("a\n");
+  const refused: [string | undefined, RegExp][] = [
+    ["(", /^UserError: pattern: expected a JavaScript regular expression, got "\(" \(Invalid/],
+    ["", /^UserError: pattern: /],
+    [undefined, /^UserError: pattern: mode grep needs one/],
+    ["a".repeat(513), /^UserError: pattern: expected at most 512 characters, got 513/],
+  ];
+  for (const [pattern, message] of refused) {
+    await assert.rejects(output.read({ mode: "grep", pattern }), message);
+  }
+});
+
+for (const pattern of ["(^(a+)+$)|!", "^(a|a)*$", "^(.*a){20}$", "(x+x+)+y"]) {
+  test(`an evil pattern (${pattern}) is an error, never "no match", and soon`, async () => {
+    const output = new Output();
+    for (let i = 0; i < 200; i++) output.out(`${"a".repeat(60)}b ${"x".repeat(60)}!\n`);
+    const start = performance.now();
+    let longestTurn = 0;
+    let last = start;
+    const clock = setInterval(() => {
+      longestTurn = Math.max(longestTurn, performance.now() - last);
+      last = performance.now();
+    }, 5);
+    await assert.rejects(
+      output.read({ mode: "grep", pattern }),
+      /^UserError: pattern: took too long/,
+    );
+    clearInterval(clock);
+    const took = performance.now() - start;
+    assert.ok(took < 5000, `answered after ${took} ms`);
+    assert.ok(longestTurn < 1000, `held the host for ${longestTurn} ms`);
+    // The next question is answered as if nothing had been.
+    assert.equal((await output.read({ mode: "grep", pattern: "b x" })).matches, 200);
+  });
+}
