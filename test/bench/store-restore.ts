@@ -13,7 +13,7 @@ import { readStateFile } from "../../src/store/read-file.js";
 import { formatState } from "../../src/store/state-file.js";
 import { median } from "./median.js";
 import { result } from "./result.js";
-import { ended, noticeOf, processJob, subagent } from "../store/support.js";
+import { ended, noticeOf, processJob, subagent } from "../store/records.js";
 
 const RECORDS = 10_000;
 const ROUNDS = 25;

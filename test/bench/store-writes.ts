@@ -9,13 +9,15 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { diskFiles } from "../../src/store/files.js";
 import { result } from "./result.js";
-import { ended, FakeClock, makeStore, subagent } from "../store/support.js";
+import { FakeClock } from "../fakes/clock.js";
+import { ended, subagent } from "../store/records.js";
+import { makeStore, NOW } from "../store/support.js";
 
 const SECONDS = 60;
 const UPDATES_PER_SECOND = 1000;
 
 const root = mkdtempSync(join(tmpdir(), "ocbm-bench-"));
-const clock = new FakeClock();
+const clock = new FakeClock(NOW);
 const count = { writes: 0, bytes: 0, underWay: 0 };
 const files = {
   ...diskFiles,

@@ -6,7 +6,8 @@ import { text } from "node:stream/consumers";
 import { fileURLToPath } from "node:url";
 import { it } from "node:test";
 import { useFolders } from "../fakes/folders.js";
-import { makeStore, processJob } from "../store/support.js";
+import { processJob } from "../store/records.js";
+import { makeStore } from "../store/support.js";
 
 const folder = useFolders();
 const main = fileURLToPath(new URL("../../src/cli/main.ts", import.meta.url));

@@ -12,16 +12,10 @@ import { identifyProcess, isAlive } from "../../src/process/identity.js";
 import { chooseKillTree, systemForKill } from "../../src/process/kill-tree.js";
 import { OutputLog } from "../../src/process/output-log.js";
 import type { Processes } from "../../src/store/owner.js";
+import { FakeClock } from "../fakes/clock.js";
 import { useFolders } from "../fakes/folders.js";
-import {
-  ended,
-  FakeClock,
-  fakeProcesses,
-  makeStore,
-  noticeOf,
-  processJob,
-  subagent,
-} from "../store/support.js";
+import { ended, noticeOf, processJob, subagent } from "../store/records.js";
+import { fakeProcesses, makeStore, NOW } from "../store/support.js";
 
 const folder = useFolders();
 
@@ -42,7 +36,7 @@ async function call(args: readonly string[], changes: Partial<CliDeps> = {}) {
       complain: (text) => void err.push(text),
       colour: false,
     },
-    clock: new FakeClock(),
+    clock: new FakeClock(NOW),
     processes: machine,
     kill: ({ id, identity }) =>
       killTree({ pid: identity?.pid ?? 0, identity, held: false, jobID: id }, 500),

@@ -10,24 +10,26 @@ export async function settle(): Promise<void> {
 }
 
 interface Waiting {
-  at: number;
+  due: number;
   callback: () => void;
 }
 
 export class FakeClock implements Clock {
-  #now: number;
+  /** Timers follow the time that passed, not the date, as the real ones do. */
+  #passed = 0;
+  #date: number;
   readonly #timers = new Set<Waiting>();
 
   constructor(start = Date.UTC(2026, 0, 1)) {
-    this.#now = start;
+    this.#date = start;
   }
 
   now(): number {
-    return this.#now;
+    return this.#date + this.#passed;
   }
 
   after(milliseconds: number, callback: () => void): Timer {
-    const timer = { at: this.#now + milliseconds, callback };
+    const timer = { due: this.#passed + milliseconds, callback };
     this.#timers.add(timer);
     return { cancel: () => this.#timers.delete(timer) };
   }
@@ -37,33 +39,38 @@ export class FakeClock implements Clock {
     return this.#timers.size;
   }
 
+  /** Somebody sets the date. */
+  set(now: number): void {
+    this.#date = now - this.#passed;
+  }
+
   async advance(milliseconds: number): Promise<void> {
-    const until = this.#now + milliseconds;
+    const end = this.#passed + milliseconds;
     await settle();
-    for (let next = this.#next(until); next; next = this.#next(until)) {
+    for (let next = this.#next(end); next; next = this.#next(end)) {
       this.#timers.delete(next);
-      this.#now = Math.max(this.#now, next.at);
+      this.#passed = Math.max(this.#passed, next.due);
       next.callback();
       await settle();
     }
-    this.#now = until;
+    this.#passed = end;
   }
 
   /** Fires what is due, timer by timer, until `done` holds or so much time has passed. */
   async advanceUntil(done: () => boolean, atMost: number): Promise<void> {
-    const until = this.#now + atMost;
+    const end = this.#passed + atMost;
     await settle();
     while (!done()) {
-      const next = this.#next(until);
+      const next = this.#next(end);
       if (!next) return;
-      await this.advance(next.at - this.#now);
+      await this.advance(next.due - this.#passed);
     }
   }
 
-  #next(until: number): Waiting | undefined {
+  #next(end: number): Waiting | undefined {
     let first: Waiting | undefined;
     for (const timer of this.#timers) {
-      if (timer.at <= until && (!first || timer.at < first.at)) first = timer;
+      if (timer.due <= end && (!first || timer.due < first.due)) first = timer;
     }
     return first;
   }

@@ -25,14 +25,11 @@ export async function told(): Promise<void> {
   await settle();
 }
 
-/** Any of the clocks that stand still until they are moved. */
-type SteeredClock = Pick<FakeClock, "advance" | "pending">;
-
 const ROUNDS = 500;
 
 /** Lets changes be told and time pass, a step each, until what they set off has come to this. */
 export async function driveUntil(
-  clock: SteeredClock,
+  clock: FakeClock,
   isDone: () => boolean,
   what: string,
 ): Promise<void> {
@@ -47,7 +44,7 @@ export async function driveUntil(
 const STILL = 10;
 
 /** Until nothing has moved for some steps and no timer is set: what was under way has come to its end. */
-export async function driveUntilStill(clock: SteeredClock, moved: () => number): Promise<void> {
+export async function driveUntilStill(clock: FakeClock, moved: () => number): Promise<void> {
   let before = Number.NaN;
   let still = 0;
   const isStill = () => {

@@ -15,19 +15,11 @@ import {
 import { join } from "node:path";
 import { afterEach, describe, it } from "node:test";
 import { silentLog } from "../../src/ports.js";
+import { FakeClock } from "../fakes/clock.js";
 import { useFolders } from "../fakes/folders.js";
-import {
-  adopt,
-  FakeClock,
-  makeStore,
-  noticeOf,
-  processJob,
-  recordingLog,
-  subagent,
-  SystemError,
-  type TestStore,
-  watched,
-} from "./support.js";
+import { SystemError, watched } from "./disk.js";
+import { noticeOf, processJob, subagent } from "./records.js";
+import { adopt, makeStore, NOW, recordingLog, type TestStore } from "./support.js";
 
 const folder = useFolders();
 const HOUR = 3600_000;
@@ -128,7 +120,7 @@ void describe("claiming", () => {
 
   void it("takes two folders with one job id as one job, the newer record", async () => {
     const root = folder();
-    const clock = new FakeClock();
+    const clock = new FakeClock(NOW);
     const old = makeStore({ root, clock });
     old.jobs.add(subagent("bg_1", { cost: 1 }));
     old.notices.push(noticeOf(subagent("bg_1")));
@@ -301,7 +293,7 @@ void describe("a dead owner's broken files", () => {
 
   void it("keep the newest five of what was set aside, over many owners", async () => {
     const root = folder();
-    const clock = new FakeClock();
+    const clock = new FakeClock(NOW);
     let last: TestStore | undefined;
     for (let pid = 1; pid <= 9; pid += 1) {
       if (last) writeFileSync(join(last.store.folder, "jobs.json"), `broken by ${pid}`);
@@ -404,7 +396,7 @@ void describe("a crash while claiming", () => {
       steps += 1;
       if (steps >= step) throw new Crash();
     });
-    const clock = new FakeClock();
+    const clock = new FakeClock(NOW);
     clock.set(clock.now() + pid * 1000);
     const claimer = makeStore({ root, pid, files, clock, log: silentLog });
     const { jobs, notices } = await claimer.store.claim();

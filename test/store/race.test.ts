@@ -6,7 +6,8 @@ import { it } from "node:test";
 import { rounds } from "../rounds.js";
 import { start } from "./programs/run.js";
 import { useFolders } from "../fakes/folders.js";
-import { makeStore, noticeOf, subagent } from "./support.js";
+import { noticeOf, subagent } from "./records.js";
+import { makeStore } from "./support.js";
 
 const folder = useFolders();
 const ROUNDS = rounds(100);

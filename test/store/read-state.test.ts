@@ -5,18 +5,11 @@ import { describe, it } from "node:test";
 import { systemClock, type Clock } from "../../src/ports.js";
 import { readInstances, watchInstances, type InstanceView } from "../../src/store/read-state.js";
 import { driveUntil, driveUntilStill, told } from "../fakes/file-events.js";
+import { FakeClock } from "../fakes/clock.js";
 import { useFolders } from "../fakes/folders.js";
-import {
-  adopt,
-  FakeClock,
-  fakeProcesses,
-  makeStore,
-  noticeOf,
-  processJob,
-  subagent,
-  SystemError,
-  watched,
-} from "./support.js";
+import { SystemError, watched } from "./disk.js";
+import { noticeOf, processJob, subagent } from "./records.js";
+import { adopt, fakeProcesses, makeStore, NOW } from "./support.js";
 
 const folder = useFolders();
 const machine = fakeProcesses(99, new Set([1, 2]));
@@ -239,7 +232,7 @@ void describe("watching a project", () => {
     const one = makeStore({ root, pid: 1 });
     one.jobs.add(subagent("bg_0"));
     await one.store.flush();
-    const clock = new FakeClock();
+    const clock = new FakeClock(NOW);
     const { watch, updates } = watching(root, clock);
     const seen = (count: number) => () => updates.at(-1)?.[0]?.jobs.length === count;
     await driveUntil(clock, seen(1), "the first job");
@@ -263,7 +256,7 @@ void describe("watching a project", () => {
 
   void it("reads again when it is asked, and is silent once it is closed", async () => {
     const root = folder();
-    const clock = new FakeClock();
+    const clock = new FakeClock(NOW);
     const { watch, updates } = watching(root, clock);
     await driveUntil(clock, () => updates.length === 1, "the first look");
     watch.refresh();

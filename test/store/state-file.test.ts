@@ -10,7 +10,7 @@ import { readStateFile } from "../../src/store/read-file.js";
 import { formatState, parseState, STATE_VERSION, type State } from "../../src/store/state-file.js";
 import { arbitraryOf, jobID } from "./arbitrary.js";
 import { useFolders } from "../fakes/folders.js";
-import { noticeOf, processJob, subagent } from "./support.js";
+import { noticeOf, processJob, subagent } from "./records.js";
 
 const folder = useFolders();
 const savedAt = new Date("2026-11-21T10:00:00.000Z");

@@ -12,23 +12,16 @@ import { describe, it } from "node:test";
 import { systemClock, silentLog } from "../../src/ports.js";
 import { diskFiles } from "../../src/store/files.js";
 import { StateWriter, type StateWriterOptions } from "../../src/store/state-writer.js";
+import { FakeClock, settle } from "../fakes/clock.js";
 import { useFolders } from "../fakes/folders.js";
-import {
-  FakeClock,
-  MemoryFiles,
-  recordingLog,
-  settle,
-  type Step,
-  SystemError,
-  watched,
-  WRITE_STEPS,
-} from "./support.js";
+import { MemoryFiles, type Step, SystemError, watched, WRITE_STEPS } from "./disk.js";
+import { NOW, recordingLog } from "./support.js";
 
 const folder = useFolders();
 
 /** A writer of a growing number, on a disk in memory. */
 function setUp(changes: Partial<StateWriterOptions> = {}, memory = new MemoryFiles()) {
-  const clock = new FakeClock();
+  const clock = new FakeClock(NOW);
   const { log, lines } = recordingLog();
   const state = { value: 0 };
   const content = (): string => String(state.value);

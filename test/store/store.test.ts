@@ -13,18 +13,11 @@ import { join } from "node:path";
 import { describe, it } from "node:test";
 import { owner } from "../../src/store/owner.js";
 import { parseState } from "../../src/store/state-file.js";
+import { FakeClock } from "../fakes/clock.js";
 import { useFolders } from "../fakes/folders.js";
-import {
-  ended,
-  FakeClock,
-  makeStore,
-  noticeOf,
-  processJob,
-  recordingLog,
-  subagent,
-  SystemError,
-  watched,
-} from "./support.js";
+import { SystemError, watched } from "./disk.js";
+import { ended, noticeOf, processJob, subagent } from "./records.js";
+import { makeStore, NOW, recordingLog } from "./support.js";
 
 const folder = useFolders();
 
@@ -47,7 +40,7 @@ void describe("a store", () => {
   });
 
   void it("saves changes of jobs by itself, and of notices when it is told", async () => {
-    const clock = new FakeClock();
+    const clock = new FakeClock(NOW);
     const { store, jobs, notices } = makeStore({ root: folder(), clock });
     jobs.add(subagent("bg_1"));
     await store.flush();
@@ -142,7 +135,7 @@ void describe("a store", () => {
   });
 
   void it("goes on when the disk is full, and tells it once", async () => {
-    const clock = new FakeClock();
+    const clock = new FakeClock(NOW);
     const fault = { on: true };
     const files = watched((step) => {
       if (fault.on && step === "folder") throw new SystemError("ENOSPC");
@@ -178,7 +171,7 @@ void describe("retention", () => {
   const day = 24 * 3600_000;
 
   void it("forgets the oldest ended jobs beyond the number, in memory and on disk", async () => {
-    const clock = new FakeClock();
+    const clock = new FakeClock(NOW);
     const retention = { keepEnded: 3, keepDays: 7 };
     const { store, jobs } = makeStore({ root: folder(), clock, retention });
     jobs.add(subagent("bg_running"));
@@ -205,7 +198,7 @@ void describe("retention", () => {
   });
 
   void it("forgets what ended too long ago, but nothing that its parent was not told", async () => {
-    const clock = new FakeClock();
+    const clock = new FakeClock(NOW);
     const { store, jobs, notices } = makeStore({ root: folder(), clock });
     jobs.add(ended(subagent("bg_old"), new Date(clock.now() - 8 * day)));
     jobs.add(ended(subagent("bg_owed"), new Date(clock.now() - 8 * day)));

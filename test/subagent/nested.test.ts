@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { settle } from "../fakes/clock.js";
+import { aProcess } from "../../fixtures/jobs.js";
 import { House } from "../fakes/house.js";
 
 /** A child of a root session and a subagent of its own. */
@@ -93,22 +94,8 @@ void describe("a child with subagents of its own", () => {
   void it("does not wait for the processes that it left running", async () => {
     const house = new House();
     const { id, sessionID } = await house.child({ parentSessionID: house.host.addRoot() });
-    house.jobs.add({
-      kind: "process",
-      id: "proc_0000000001",
-      name: "server",
-      status: "running",
-      tags: [],
-      parentSessionID: sessionID,
-      rootSessionID: house.job(id).rootSessionID,
-      notify: true,
-      createdAt: new Date(house.clock.now()),
-      command: "serve",
-      cwd: "/project",
-      shell: "/bin/sh",
-      global: false,
-      output: { bytes: 0, dropped: 0 },
-    });
+    const { rootSessionID } = house.job(id);
+    house.jobs.add(aProcess({ parentSessionID: sessionID, rootSessionID }));
     await house.answer(sessionID, "It runs.");
     assert.equal(house.outcome(id), "completed · finished");
   });

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import type { AssistantMessage } from "../../src/host/host.js";
 import type { SubagentJob } from "../../src/jobs/job.js";
+import { aSubagent } from "../../fixtures/jobs.js";
 import { settle } from "../fakes/clock.js";
 import { House } from "../fakes/house.js";
 
@@ -13,25 +14,16 @@ function left(answer: Partial<AssistantMessage> | undefined, more: Partial<Subag
   const prompt = house.host.addUser(sessionID);
   if (answer) house.host.addAssistant(sessionID, answer);
   const now = new Date(house.clock.now());
-  const task: SubagentJob = {
-    kind: "subagent",
-    id: "bg_0000000001",
-    name: "a task",
-    status: "running",
-    tags: [],
+  const task = aSubagent({
     parentSessionID: root,
     rootSessionID: root,
-    notify: true,
     createdAt: now,
-    agent: "general",
+    startedAt: undefined,
     sessionID,
-    depth: 1,
     runs: [{ promptMessageID: prompt.id, startedAt: now, status: "running" }],
     progress: { toolCalls: 0, lastUpdate: now },
-    tokens: { input: 0, output: 0, reasoning: 0, cacheRead: 0 },
-    cost: 0,
     ...more,
-  };
+  });
   house.jobs.add(task);
   return { house, task };
 }

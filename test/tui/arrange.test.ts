@@ -1,7 +1,7 @@
 // The order of jobs and what a short list has room for.
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { aProcess, aSubagent } from "../../fixtures/tui/jobs.js";
+import { aProcess, aSubagent } from "../../fixtures/jobs.js";
 import type { BlockedOn } from "../../src/jobs/job.js";
 import { arrange, nextChange, shorten } from "../../src/tui/arrange.js";
 import { jobsFor } from "../../src/tui/shown-job.js";

@@ -1,7 +1,7 @@
 // When the user is called, and when not.
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { aProcess, aSubagent } from "../../fixtures/tui/jobs.js";
+import { aProcess, aSubagent } from "../../fixtures/jobs.js";
 import type { BlockedOn, Job } from "../../src/jobs/job.js";
 import { callsFor } from "../../src/tui/attention.js";
 import { ago, shown } from "./shown.js";

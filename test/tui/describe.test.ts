@@ -1,7 +1,7 @@
 // The words for one job, and that they fit wherever they are put.
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { aProcess, aSubagent } from "../../fixtures/tui/jobs.js";
+import { aProcess, aSubagent } from "../../fixtures/jobs.js";
 import { cells } from "../../src/tui/cells.js";
 import { duration, facts, jobLine, outcome, shortTime, summary } from "../../src/tui/describe.js";
 import { optionsFor } from "../../src/tui/job-options.js";

@@ -4,7 +4,8 @@
  */
 import { silentLog, systemClock } from "../../../src/ports.js";
 import { systemProcesses } from "../../../src/store/owner.js";
-import { adopt, makeStore, noticeOf, subagent } from "../support.js";
+import { noticeOf, subagent } from "../records.js";
+import { adopt, makeStore } from "../support.js";
 
 const [root = ""] = process.argv.slice(2);
 const retention = { keepEnded: 10_000, keepDays: 7 };
