@@ -1,4 +1,8 @@
 /** What the store's tests share: stores of several processes on one machine, and what they log. */
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { parseState } from "../../src/store/state-file.js";
 import { JobRegistry } from "../../src/jobs/registry.js";
 import type { Notice } from "../../src/notices/notice.js";
 import { silentLog, type Log, type LogLevel } from "../../src/ports.js";
@@ -67,4 +71,11 @@ export async function adopt({ store, jobs, notices }: TestStore): Promise<string
   notices.push(...claimed.notices);
   await store.commitClaim();
   return claimed.jobs.map((job) => job.id).sort();
+}
+
+/** What stands in an owner's folder. */
+export function stateOf(instance: string) {
+  const reading = parseState(readFileSync(join(instance, "jobs.json"), "utf8"));
+  assert.ok(reading.kind === "read");
+  return reading;
 }

@@ -1,0 +1,158 @@
+/** The command line and real processes: ending them, and following what they print. */
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { describe, it } from "node:test";
+import { systemClock, UserError } from "../../src/ports.js";
+import { isAlive } from "../../src/process/identity.js";
+import { OutputLog } from "../../src/process/output-log.js";
+import { call, owner, realProcess } from "./support.js";
+import { useFolders } from "../fakes/folders.js";
+import { processJob, subagent } from "../store/records.js";
+import { makeStore } from "../store/support.js";
+
+const folder = useFolders();
+
+void describe("kill", () => {
+  void it("ends the process that was started, whether its owner lives or not", async () => {
+    for (const pid of [1, 2]) {
+      const root = folder();
+      const { child, job } = realProcess("proc_1");
+      const exited = once(child, "exit");
+      const made = await owner(pid, root, job);
+      const { code, out } = await call(["kill", "proc_1", "--root", root]);
+      assert.equal(code, 0, out);
+      await exited;
+      assert.equal(child.signalCode, "SIGTERM");
+      await made.store.close();
+    }
+  });
+
+  void it("signals nobody when the number belongs to another process", async () => {
+    const root = folder();
+    const { child, identity } = realProcess("proc_1");
+    const others = [
+      { ...identity, startTime: "1" },
+      { ...identity, bootID: "another boot" },
+    ];
+    const jobs = others.map((each, at) => processJob(`proc_${at}`, { identity: each }));
+    const made = await owner(2, root, ...jobs, processJob("proc_none", { identity: undefined }));
+    for (const id of ["proc_0", "proc_1", "proc_none"]) {
+      const { code, err } = await call(["kill", id, "--root", root]);
+      assert.equal(code, 1);
+      assert.match(err, /nobody was signalled/);
+    }
+    assert.ok(isAlive(identity));
+    assert.equal(child.exitCode, null);
+    await made.store.close();
+  });
+
+  void it("refuses what it cannot end: subagents, ended jobs, unknown ids, other machines", async () => {
+    const root = folder();
+    const { identity } = realProcess("proc_1");
+    const jobs = [subagent("bg_1"), processJob("proc_ended", { identity, status: "failed" })];
+    const made = await owner(1, root, ...jobs);
+    const self = () => ({ identity, host: "other", pidNamespace: "pid:[7]" });
+    const elsewhere = makeStore({ root, processes: { self, isAlive } });
+    elsewhere.jobs.add(processJob("proc_elsewhere", { identity }));
+    await elsewhere.store.flush();
+    const kill = () => Promise.reject(new UserError("never"));
+    for (const id of ["bg_1", "proc_ended", "proc_elsewhere", "proc_none"]) {
+      const { code, err } = await call(["kill", id, "--root", root], { kill });
+      assert.equal(code, 1);
+      assert.doesNotMatch(err, /never/);
+    }
+    await Promise.all([made.store.close(), elsewhere.store.close()]);
+  });
+
+  void it("says who is still alive", async () => {
+    const root = folder();
+    const { job } = realProcess("proc_1");
+    const made = await owner(2, root, job);
+    const survivors = [{ pid: 77, command: "sudo sleep" }];
+    const kill = async () => ({ forced: true, survivors, foreign: false });
+    const { code, out } = await call(["kill", "proc_1", "--root", root], { kill });
+    assert.equal(code, 1);
+    assert.match(out, /still alive.*77 \(sudo sleep\)/);
+    await made.store.close();
+  });
+});
+
+void describe("logs", () => {
+  function log(file: string): OutputLog {
+    return new OutputLog(file, 1024 * 1024, systemClock);
+  }
+
+  void it("writes the output as plain text, or as JSON lines", async () => {
+    const root = folder();
+    const made = await owner(2, root, processJob("proc_1"));
+    const output = log(made.store.outputFile("proc_1"));
+    output.append(0, Buffer.from("one\n\u001b[31mtwo\u001b[0m\nhal"));
+    output.append(1, Buffer.from("error\n"));
+    output.append(0, Buffer.from("f\nno newline"));
+    output.close();
+    const { code, out } = await call(["logs", "proc_1", "--root", root]);
+    assert.equal(code, 0);
+    assert.equal(out, "one\ntwo\nerror\nhalf\nno newline\n");
+    const asJSON = await call(["logs", "proc_1", "--json", "--root", root]);
+    assert.equal(asJSON.out.split("\n")[2], '{"stream":"stderr","line":"error"}');
+    await made.store.close();
+  });
+
+  void it("follows until the process ends", async () => {
+    const root = folder();
+    const { child, job } = realProcess("proc_1");
+    const made = await owner(1, root, job);
+    const output = log(made.store.outputFile("proc_1"));
+    const seen: string[] = [];
+    const write = (text: string): void => {
+      seen.push(text);
+      if (text === "first\n") {
+        output.append(0, Buffer.from("second\n"));
+      } else if (text === "second\n") {
+        output.append(0, Buffer.from("last\n"));
+        child.kill("SIGKILL");
+      }
+    };
+    output.append(0, Buffer.from("first\n"));
+    const terminal = { write, complain: write, colour: false };
+    const { code } = await call(["logs", "proc_1", "-f", "--root", root], {
+      terminal,
+      clock: { ...systemClock, after: keepAwake },
+    });
+    output.close();
+    assert.equal(code, 0);
+    assert.deepEqual(seen, ["first\n", "second\n", "last\n"]);
+    await made.store.close();
+  });
+
+  void it("stops following when it is interrupted", async () => {
+    const root = folder();
+    const { job } = realProcess("proc_1");
+    const made = await owner(1, root, job);
+    const interrupted = new AbortController();
+    const output = log(made.store.outputFile("proc_1"));
+    output.append(0, Buffer.from("first\n"));
+    const write = () => interrupted.abort();
+    const { code } = await call(["logs", "proc_1", "-f", "--root", root], {
+      terminal: { write, complain: write, colour: false },
+      clock: { ...systemClock, after: keepAwake },
+      signal: interrupted.signal,
+    });
+    output.close();
+    assert.equal(code, 0);
+    await made.store.close();
+  });
+
+  void it("has nothing for a process without output, and refuses subagents", async () => {
+    const root = folder();
+    const made = await owner(2, root, processJob("proc_1"), subagent("bg_1"));
+    assert.deepEqual(await call(["logs", "proc_1", "--root", root]), { code: 0, out: "", err: "" });
+    assert.equal((await call(["logs", "bg_1", "--root", root])).code, 1);
+    await made.store.close();
+  });
+});
+
+function keepAwake(milliseconds: number, callback: () => void) {
+  const timer = setTimeout(callback, milliseconds);
+  return { cancel: () => clearTimeout(timer) };
+}

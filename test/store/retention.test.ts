@@ -1,0 +1,76 @@
+/** What the store forgets of ended jobs, and when. */
+import assert from "node:assert/strict";
+import { existsSync, writeFileSync } from "node:fs";
+import { describe, it } from "node:test";
+import { FakeClock } from "../fakes/clock.js";
+import { useFolders } from "../fakes/folders.js";
+import { ended, noticeOf, processJob, subagent } from "./records.js";
+import { makeStore, NOW, stateOf } from "./support.js";
+
+const folder = useFolders();
+
+void describe("retention", () => {
+  const day = 24 * 3600_000;
+
+  void it("forgets the oldest ended jobs beyond the number, in memory and on disk", async () => {
+    const clock = new FakeClock(NOW);
+    const retention = { keepEnded: 3, keepDays: 7 };
+    const { store, jobs } = makeStore({ root: folder(), clock, retention });
+    jobs.add(subagent("bg_running"));
+    for (let at = 0; at < 10; at += 1) {
+      jobs.add(ended(subagent(`bg_${at}`), new Date(clock.now() - at * 1000)));
+    }
+    await store.flush();
+    const kept = ["bg_0", "bg_1", "bg_2", "bg_running"];
+    assert.deepEqual(
+      jobs
+        .all()
+        .map((job) => job.id)
+        .sort(),
+      kept,
+    );
+    assert.deepEqual(
+      stateOf(store.folder)
+        .jobs.map((job) => job.id)
+        .sort(),
+      kept,
+    );
+    await store.close();
+    assert.equal(clock.pending, 0);
+  });
+
+  void it("forgets what ended too long ago, but nothing that its parent was not told", async () => {
+    const clock = new FakeClock(NOW);
+    const { store, jobs, notices } = makeStore({ root: folder(), clock });
+    jobs.add(ended(subagent("bg_old"), new Date(clock.now() - 8 * day)));
+    jobs.add(ended(subagent("bg_owed"), new Date(clock.now() - 8 * day)));
+    jobs.add(ended(subagent("bg_new"), new Date(clock.now() - 6 * day)));
+    notices.push(noticeOf(subagent("bg_owed")));
+    await store.flush();
+    assert.deepEqual(
+      jobs
+        .all()
+        .map((job) => job.id)
+        .sort(),
+      ["bg_new", "bg_owed"],
+    );
+    notices.length = 0;
+    store.markDirty();
+    await store.flush();
+    assert.deepEqual(
+      jobs.all().map((job) => job.id),
+      ["bg_new"],
+    );
+    await store.close();
+  });
+
+  void it("removes a process's output with its record", async () => {
+    const { store, jobs } = makeStore({ root: folder() });
+    jobs.add(processJob("proc_1"));
+    const path = store.outputFile("proc_1");
+    writeFileSync(path, "output");
+    jobs.remove("proc_1");
+    assert.equal(existsSync(path), false);
+    await store.close();
+  });
+});
