@@ -1,175 +1,17 @@
 /** Each notice once, at the right moment, as what it is: on a real host, with a model that shows what it was shown. */
 import assert from "node:assert/strict";
-import { cpSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { after, describe } from "node:test";
-import { deferred } from "../../fixtures/deferred.js";
-import { BUILT_PLUGIN, callTool, type Host } from "../../fixtures/host/index.js";
-import { forever, gate, text, toolCall, type Step } from "../../fixtures/model/index.js";
-import {
-  firstJob,
-  HEADER,
-  jobIds,
-  launch,
-  noticesIn,
-  noticeStored,
-  noticeTo,
-  timesTold,
-  type TestBed,
-} from "./support.js";
-import { rounds } from "../rounds.js";
-import { useFaultyHost, useHost } from "./use-host.js";
+import { BUILT_PLUGIN, callTool } from "../../fixtures/host/index.js";
+import { forever, gate, text, toolCall } from "../../fixtures/model/index.js";
+import { firstJob, HEADER, jobIds, launch, noticesIn, noticeTo, timesTold } from "./support.js";
+import { useHost } from "./use-host.js";
 
-interface Release {
-  /** The parent is in its state; gives what `go` needs. */
-  readonly ready: (bed: TestBed, sessionID: string, name: string) => Promise<string>;
-  /** Lets it go on, once the notice is where it has to be by then. */
-  readonly go: (bed: TestBed, sessionID: string, held: string) => Promise<void>;
-}
-
-/** What a parent does when its children end, and how many turns it may take from there on. */
-const STATES: Record<
-  string,
-  {
-    readonly steps: (host: Host, name: string) => readonly Step[];
-    readonly turns: number;
-    release: Release;
-  }
-> = {
-  "is idle": {
-    steps: () => [text("started")],
-    turns: 1,
-    release: {
-      ready: async ({ host }, sessionID) => {
-        await host.waitIdle(sessionID);
-        return "";
-      },
-      go: (bed, sessionID) => noticeStored(bed, sessionID),
-    },
-  },
-  streams: {
-    steps: (_, name) => [[text("working "), gate(`${name} parent`), text("on")]],
-    turns: 1,
-    release: {
-      ready: async ({ host }, sessionID, name) => {
-        await host.waitFor(
-          "message.part.delta",
-          (part) => part.sessionID === sessionID && part.delta === "working ",
-        );
-        return `${name} parent`;
-      },
-      go: async (bed, sessionID, held) => {
-        await noticeStored(bed, sessionID);
-        bed.model.open(held);
-      },
-    },
-  },
-  "runs a tool": {
-    steps: ({ project }) => [
-      toolCall("bash", {
-        command: `until [ -e ${project}/go ]; do sleep 0.1; done; rm ${project}/go`,
-        description: "waits",
-      }),
-    ],
-    turns: 1,
-    release: {
-      ready: async ({ host }, sessionID) => {
-        await host.waitFor(
-          "message.part.updated",
-          ({ part }) =>
-            part.sessionID === sessionID &&
-            part.type === "tool" &&
-            part.tool === "bash" &&
-            part.state.status === "running",
-        );
-        return join(host.project, "go");
-      },
-      go: async (bed, sessionID, held) => {
-        await noticeStored(bed, sessionID);
-        writeFileSync(held, "");
-      },
-    },
-  },
-  "waits for a permission": {
-    steps: () => [toolCall("bash", { command: "echo ok", description: "x" })],
-    // The step after the answer, and the one that reads the notice.
-    turns: 2,
-    release: {
-      ready: async ({ host }, sessionID) => {
-        const asked = await host.waitFor(
-          "permission.asked",
-          (permission) => permission.sessionID === sessionID,
-        );
-        return asked.properties.id;
-      },
-      go: async ({ host }, _, held) => host.answerPermission(held, "once"),
-    },
-  },
-};
-
-describe("ends that come together", () => {
-  // The plugin reads what they said only when all have ended: how far apart that is depends on the machine.
-  const bed = useFaultyHost({
-    pluginOptions: { concurrency: 30, maxRunning: 30, mergeMilliseconds: 2_000 },
-  });
-
-  for (const [state, { steps, turns, release }] of Object.entries(STATES)) {
-    for (const count of new Set([3, state === "is idle" ? 30 : rounds(30)])) {
-      const name = `${count} together, ${state}`;
-      bed.test(
-        `${count} children that end together while the parent ${state}: one notice`,
-        async () => {
-          const { host, model, faults } = bed;
-          const permission =
-            state === "waits for a permission"
-              ? [{ permission: "bash", pattern: "*", action: "ask" as const }]
-              : [];
-          const parent = await host.createSession({ title: name, permission });
-          model.scriptEvery(name, [[gate(name), text("done")]]);
-          const launches = Array.from({ length: count }, (_, index) => launch(`${name}: ${index}`));
-          model.scriptSession(parent.id, [launches, ...steps(host, name), forever(text("noted"))]);
-          await host.prompt(parent.id, "start them");
-          await model.waitForRequest(
-            () =>
-              model.requests.filter((each) => each.firstUserText.startsWith(name)).length === count,
-          );
-          const held = await release.ready(bed, parent.id, name);
-          const ids = jobIds(bed, parent.id);
-          assert.equal(ids.length, count);
-          const from = model.cursor;
-          const children = await host.children(parent.id);
-          const reads = new Set(children.map(({ id }) => `/session/${id}/message`));
-          const ended = deferred<void>();
-          const letPass = faults.onRequest(({ url }) =>
-            reads.has(url) ? ended.promise : undefined,
-          );
-          model.open(name);
-          for (const child of children) await host.waitIdle(child.id);
-          ended.resolve();
-          letPass();
-          await release.go(bed, parent.id, held);
-          await model.waitForRequest(
-            (each) =>
-              each.conversation === parent.id &&
-              ids.every((id) => each.allText.includes(`<background_job id="${id}"`)),
-            { from },
-          );
-          await host.waitIdle(parent.id);
-          const taken = model.turns(parent.id).filter((turn) => turn.index >= from).length;
-          assert.ok(taken <= turns, `${taken} turns for ${count} ends`);
-          const last = model.turns(parent.id).at(-1);
-          assert.equal(last && noticesIn(last).length, 1);
-          for (const id of ids) assert.equal(timesTold(bed, parent.id, id), 1);
-        },
-      );
-    }
-  }
-});
+const bed = useHost();
 
 describe("notices to a parent", () => {
-  const bed = useHost();
-
   bed.test("a parent that waits for a permission is told after the answer", async () => {
     const { host, model } = bed;
     const permission = [{ permission: "bash", pattern: "*", action: "ask" as const }];
@@ -306,8 +148,6 @@ describe("notices to a parent", () => {
 });
 
 describe("notices of a host that dies", () => {
-  const bed = useHost();
-
   bed.test(
     "what ended before SIGKILL and was not answered is told once, with the user's next message",
     async () => {
@@ -360,11 +200,11 @@ describe("a plugin that is listed twice", () => {
   const folder = mkdtempSync(join(tmpdir(), "second-copy-"));
   cpSync(dirname(BUILT_PLUGIN), folder, { recursive: true });
   const copy = join(folder, "index.js");
-  const bed = useHost({ plugins: [BUILT_PLUGIN, copy] });
+  const twice = useHost({ plugins: [BUILT_PLUGIN, copy] });
   after(() => rmSync(folder, { recursive: true }));
 
-  bed.test("handles each event once and tells once", async () => {
-    const { host, model } = bed;
+  twice.test("handles each event once and tells once", async () => {
+    const { host, model } = twice;
     const parent = await host.createSession({ title: "twice" });
     model.script("child of two plugins", [
       toolCall("bash", { command: "true", description: "x" }),
@@ -376,10 +216,10 @@ describe("a plugin that is listed twice", () => {
       text("noted"),
     ]);
     await host.run(parent.id, "start it");
-    const notice = await noticeTo(bed, parent.id);
+    const notice = await noticeTo(twice, parent.id);
     assert.match(notice, /tool calls: 1 /u);
     await host.waitIdle(parent.id);
-    assert.equal(timesTold(bed, parent.id, firstJob(bed, parent.id)), 1);
+    assert.equal(timesTold(twice, parent.id, firstJob(twice, parent.id)), 1);
     assert.equal(model.turns(parent.id).length, 3);
   });
 });

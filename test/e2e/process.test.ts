@@ -7,9 +7,9 @@ import { gate, text, toolCall } from "../../fixtures/model/index.js";
 import { firstJob, jobIds, noticeTo, startRun } from "./support.js";
 import { useHost } from "./use-host.js";
 
-describe("a process on a real host", () => {
-  const bed = useHost();
+const bed = useHost();
 
+describe("a process on a real host", () => {
   bed.test("tells its session when it ends, with exit code and output", async () => {
     const { host, model } = bed;
     const parent = await host.createSession({ title: "ends" });
@@ -138,12 +138,12 @@ describe("a process on a real host", () => {
 });
 
 describe("a process and the user's permission", () => {
-  const bed = useHost({
+  const strict = useHost({
     config: { permission: { bash: { "*": "deny", "echo *": "allow", "sleep *": "allow" } } },
   });
 
-  bed.test("starts what is allowed, and nothing that hides in it", async () => {
-    const { host, model } = bed;
+  strict.test("starts what is allowed, and nothing that hides in it", async () => {
+    const { host, model } = strict;
     const parent = await host.createSession({ title: "rules" });
     const [allowed = "", hidden = "", substituted = ""] = await callTools(host, model, parent.id, [
       // Its notice would answer the next prompt with its own.
@@ -160,8 +160,6 @@ describe("a process and the user's permission", () => {
 });
 
 describe("processes of a host that ends", () => {
-  const bed = useHost();
-
   for (const signal of ["SIGTERM", "SIGINT", "SIGHUP", "SIGKILL"] as const) {
     bed.test(
       `${signal} of opencode serve leaves no process, and the next start knows how they ended`,

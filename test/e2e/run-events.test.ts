@@ -24,9 +24,9 @@ import {
 } from "./support.js";
 import { useFaultyHost, type FaultyBed } from "./use-host.js";
 
-describe("a run that is over before its launch knows of it", () => {
-  const bed = useFaultyHost();
+const bed = useFaultyHost();
 
+describe("a run that is over before its launch knows of it", () => {
   bed.test("is completed, although it ended before its prompt was answered", async () => {
     const { host, model, faults } = bed;
     const parent = await host.createSession({ title: "early end" });
@@ -115,8 +115,6 @@ const MOMENTS: Moment[] = [
 ];
 
 describe("an idle of an earlier run", () => {
-  const bed = useFaultyHost();
-
   for (const { when, holdsPrompt = false, steps, reached, asked } of MOMENTS) {
     bed.test(`ends nothing when it comes ${when} of the next one`, async () => {
       const { host, model, faults } = bed;

@@ -29,7 +29,7 @@ const BATCH = 10;
 /** Of a batch: those whose end the agent does not bring about itself. */
 const TOLD = 8;
 /** Ended jobs that are kept. The warm-up makes so many: after it each record replaces an older one. */
-const KEPT = 50;
+const KEPT = 20;
 /** What each of the five processes of a batch prints: in CI's ten batches 400 MiB, 4,000 in all rounds. */
 const PRINTED = 8 * MIB;
 /**

@@ -1,0 +1,69 @@
+/** Whose records are whose, and what is left of one that is gone, on a real host. */
+import assert from "node:assert/strict";
+import { after, describe } from "node:test";
+import { callTool, startHost, type Host } from "../../fixtures/host/index.js";
+import { text } from "../../fixtures/model/index.js";
+import { firstJob, jobIds, launch } from "./support.js";
+import { useHost } from "./use-host.js";
+
+describe("two OpenCodes on one project", () => {
+  const bed = useHost();
+  let second: Host | undefined;
+  after(() => second?.dispose());
+
+  bed.test(
+    "keep their own jobs when one is killed, and the dead one's are taken over",
+    async () => {
+      const { host, model } = bed;
+      second = await startHost({ model, project: host.project, state: host.state });
+      const mine = await host.createSession({ title: "first" });
+      const other = await second.createSession({ title: "second" });
+      await callTool(host, model, mine.id, "createBackgroundProcess", { command: "sleep 350" });
+      await callTool(second, model, other.id, "createBackgroundProcess", {
+        command: "sleep 360",
+        global: true,
+      });
+      const theirs = firstJob({ host: second, model }, other.id);
+      await second.stop("SIGKILL");
+      assert.deepEqual(await second.survivors(15_000, "sleep 360"), []);
+      const list = await callTool(host, model, mine.id, "listBackgroundProcesses", {});
+      assert.match(list, /running .*sleep 350/u);
+      assert.equal((await host.survivors(0, "sleep 350")).length > 0, true);
+      await second.start();
+      const after = await callTool(second, model, other.id, "listBackgroundProcesses", {});
+      assert.match(after, new RegExp(`^${theirs} failed \\(interrupted\\)`, "u"));
+      assert.ok(!after.includes("sleep 350"));
+      assert.equal(jobIds({ host, model }, mine.id).length, 1);
+    },
+  );
+});
+
+describe("a task whose record is gone", () => {
+  const bed = useHost({ pluginOptions: { keepEnded: 1 } });
+
+  bed.test("is still found by its id, and by its session, with state and result", async () => {
+    const { host, model } = bed;
+    const parent = await host.createSession({ title: "evicted" });
+    model.script("first of two", [text("the first result")]);
+    model.script("second of two", [text("the second result")]);
+    model.scriptSession(parent.id, [launch("first of two"), text("started")]);
+    await host.run(parent.id, "start the first");
+    const first = firstJob(bed, parent.id);
+    await callTool(host, model, parent.id, "getBackgroundTask", { taskId: first, wait: 20 });
+    model.scriptSession(parent.id, [launch("second of two"), text("started")]);
+    await host.run(parent.id, "start the second");
+    const second = jobIds(bed, parent.id).at(-1) ?? "";
+    await callTool(host, model, parent.id, "getBackgroundTask", { taskId: second, wait: 20 });
+    // A restart writes and reads the state: what retention took away is in no memory and on no disk.
+    await host.restart();
+    const list = await callTool(host, model, parent.id, "listBackgroundTasks", {});
+    assert.ok(!list.includes(first) && list.includes(second), list);
+    const found = await callTool(host, model, parent.id, "getBackgroundTask", { taskId: first });
+    assert.match(found, new RegExp(`^${first} completed[^]*\\nthe first result$`, "u"));
+    const [child] = await host.children(parent.id);
+    const bySession = await callTool(host, model, parent.id, "getBackgroundTask", {
+      taskId: child?.id,
+    });
+    assert.match(bySession, /^bg_\w+ completed/u);
+  });
+});
