@@ -20,12 +20,29 @@ export interface Desk {
   acts: string[];
   tools: Record<string, ToolDefinition>;
   call: (tool: string, args: unknown, context?: Partial<ToolContext>) => Promise<string>;
+  /** Ends this workspace and opens another over the same folders and host. */
+  restart: () => Promise<Desk>;
 }
 
 export function desk(t: TestContext, options: Partial<Options> = {}, oneShot = false): Desk {
   const folder = mkdtempSync(join(tmpdir(), "obm-desk-"));
+  const opened: Workspace[] = [];
+  t.after(async () => {
+    for (const workspace of opened) await workspace.dispose();
+    rmSync(folder, { recursive: true, force: true });
+  });
   const clock = new FakeClock();
   const host = new FakeHost(clock);
+  const place = { folder, clock, host, root: host.addRoot(), opened };
+  return openDesk(place, options, oneShot);
+}
+
+function openDesk(
+  place: Pick<Desk, "clock" | "host" | "root"> & { folder: string; opened: Workspace[] },
+  options: Partial<Options>,
+  oneShot: boolean,
+): Desk {
+  const { folder, clock, host, root } = place;
   const workspace = new Workspace({
     host,
     directory: folder,
@@ -35,10 +52,7 @@ export function desk(t: TestContext, options: Partial<Options> = {}, oneShot = f
     oneShot,
     clock,
   });
-  t.after(async () => {
-    await workspace.dispose();
-    rmSync(folder, { recursive: true, force: true });
-  });
+  place.opened.push(workspace);
   const acts: string[] = [];
   const { tasks, processes } = workspace;
   const spy = (owner: typeof tasks | typeof processes, method: string): void => {
@@ -51,7 +65,6 @@ export function desk(t: TestContext, options: Partial<Options> = {}, oneShot = f
   };
   for (const method of ["launch", "resume", "cancel"]) spy(tasks, method);
   for (const method of ["create", "kill"]) spy(processes, method);
-  const root = host.addRoot();
   const tools = createTools(async (sessionID) => {
     await workspace.ready(sessionID);
     return workspace;
@@ -79,5 +92,9 @@ export function desk(t: TestContext, options: Partial<Options> = {}, oneShot = f
     if (typeof result !== "string") throw new Error(`${name} answered ${typeof result}`);
     return result;
   };
-  return { workspace, host, clock, root, acts, tools, call };
+  const restart = async () => {
+    await workspace.dispose();
+    return openDesk(place, options, oneShot);
+  };
+  return { workspace, host, clock, root, acts, tools, call, restart };
 }

@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
-import { writeFileSync } from "node:fs";
-import { join } from "node:path";
-import { describe, it, type TestContext } from "node:test";
+import { existsSync, mkdirSync, realpathSync, writeFileSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { describe, it, mock, type TestContext } from "node:test";
 import { isTerminal } from "../../src/jobs/status.js";
+import { UserError } from "../../src/ports.js";
 import { desk } from "../fakes/workspace.js";
 
 function setShell(t: TestContext, file: string): void {
@@ -51,5 +52,42 @@ void describe("createBackgroundProcess", () => {
       { abort: abort.signal },
     );
     assert.equal(workspace.notices.outbox.pending(root).length, 1);
+  });
+});
+
+void describe("the cwd of createBackgroundProcess", () => {
+  void it("is the session's directory, and a relative one is below that", async (t) => {
+    const { call, workspace } = desk(t);
+    const directory = join(workspace.directory, "session");
+    mkdirSync(join(directory, "below"), { recursive: true });
+    for (const [cwd, folder] of [
+      [undefined, directory],
+      ["below", join(directory, "below")],
+      ["below/..", directory],
+      ["..", workspace.directory],
+    ] as const) {
+      const args = { command: "pwd -P; exit 3", cwd, readyPattern: "never" };
+      const answer = await call("createBackgroundProcess", args, { directory });
+      assert.equal(answer.split("\n").at(-1), realpathSync(folder));
+    }
+    assert.notEqual(process.cwd(), directory);
+  });
+
+  void it("is refused by name when it is not there, before anything is asked or started", async (t) => {
+    const { call, workspace, acts } = desk(t);
+    const directory = join(workspace.directory, "session");
+    mkdirSync(directory);
+    // Where the host itself stands it would be a folder.
+    assert.ok(existsSync("test"));
+    const ask = mock.fn(() => Promise.resolve());
+    for (const cwd of ["test", "no/such", join(directory, "none")]) {
+      const missing = JSON.stringify(resolve(directory, cwd));
+      await assert.rejects(
+        call("createBackgroundProcess", { command: "true", cwd }, { directory, ask }),
+        new UserError(`cwd: expected an existing folder, got ${missing}`),
+      );
+    }
+    assert.equal(ask.mock.callCount(), 0);
+    assert.deepEqual([workspace.jobs.size, acts], [0, []]);
   });
 });
