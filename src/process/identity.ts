@@ -135,7 +135,8 @@ function withPs(pid: number, source: IdentitySource): Facts | undefined {
   const answer = source.run("/bin/ps", ["-o", "stat=,lstart=", "-p", String(pid)]).trim();
   const [, state, startTime] = /^(\S+)\s+(\S.*)$/.exec(answer) ?? [];
   if (!state || !startTime || isDeadState(state.charAt(0))) return undefined;
-  return { startTime, bootID: "" };
+  // Days of one digit come with two spaces: the watchdog's shell compares words.
+  return { startTime: startTime.replaceAll(/\s+/g, " "), bootID: "" };
 }
 
 function onWindows(pid: number, source: IdentitySource): Facts | undefined {

@@ -4,6 +4,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { test } from "node:test";
 import {
+  hasEnded,
   identifyProcess,
   isAlive,
   parseProcStat,
@@ -82,9 +83,32 @@ test("macOS: ps says when it was started", () => {
   const mac = source("darwin", { [key]: "Ss   Sat Nov 21 10:00:00 2026\n" });
   const found = { pid: 7, startTime: "Sat Nov 21 10:00:00 2026", bootID: "" };
   assert.deepEqual(identifyProcess(7, mac), found);
+  const early = source("darwin", { [key]: "Ss   Sun Nov  1 10:00:00 2026\n" });
+  assert.equal(identifyProcess(7, early)?.startTime, "Sun Nov 1 10:00:00 2026");
   assert.equal(identifyProcess(8, mac), undefined);
   assert.equal(identifyProcess(7, source("darwin", { [key]: "Z Sat Nov 21\n" })), undefined);
   assert.equal(identifyProcess(7, source("darwin", { [key]: "\n" })), undefined);
+});
+
+test("only what is known to be over has ended", () => {
+  const boot = { "/proc/sys/kernel/random/boot_id": "boot" };
+  const linux = source("linux", boot);
+  const known = { pid: 7, startTime: "1", bootID: "boot" };
+  const fail = (facts: object) => () => {
+    throw Object.assign(new Error("no"), facts);
+  };
+  assert.equal(hasEnded(known, { ...linux, readFile: fail({ code: "ENOENT" }) }), true);
+  assert.equal(hasEnded(known, { ...linux, readFile: fail({ code: "ESRCH" }) }), true);
+  assert.equal(hasEnded(known, { ...linux, readFile: fail({ code: "EMFILE" }) }), false);
+  for (const platform of ["darwin", "win32"] as const) {
+    const system = source(platform, {});
+    assert.equal(hasEnded(known, { ...system, run: fail({ status: 1 }) }), true);
+    assert.equal(
+      hasEnded(known, { ...system, run: fail({ code: "EMFILE", status: null }) }),
+      false,
+    );
+    assert.equal(hasEnded(known, { ...system, run: fail({ code: "ENOENT" }) }), false);
+  }
 });
 
 test("Windows: CIM says when it was created, asked under its full path", () => {
