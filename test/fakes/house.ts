@@ -14,6 +14,7 @@ import type { LogLevel } from "../../src/ports.js";
 import { BackgroundManager, type LaunchInput } from "../../src/subagent/manager.js";
 import { FakeClock, settle } from "./clock.js";
 import { FakeHost } from "./host.js";
+import { Stage } from "./stage.js";
 
 export interface HouseSettings {
   options?: Partial<Options>;
@@ -21,7 +22,7 @@ export interface HouseSettings {
   ids?: (clock: FakeClock) => IdSource;
 }
 
-export class House {
+export class House extends Stage {
   readonly clock = new FakeClock();
   readonly options: Options;
   readonly host: FakeHost;
@@ -40,6 +41,7 @@ export class House {
   endProcesses: (sessionID: string) => Promise<void> = () => Promise.resolve();
 
   constructor(settings: HouseSettings = {}) {
+    super();
     const { clock } = this;
     this.options = { ...parseOptions().options, ...settings.options };
     this.host = settings.host?.(clock) ?? new FakeHost(clock);
@@ -85,18 +87,6 @@ export class House {
     this.tasks.onEvent(event);
     this.notices.onEvent(event);
     if (event.type === "deleted") this.tree.forget(event.sessionID);
-  }
-
-  busy(sessionID: string): void {
-    this.host.busy.add(sessionID);
-    this.event({ type: "busy", sessionID });
-  }
-
-  /** The session is idle, and says so twice, as the host does. */
-  idle(sessionID: string): void {
-    this.host.busy.delete(sessionID);
-    this.event({ type: "idle", sessionID });
-    this.event({ type: "idle", sessionID });
   }
 
   /** The host runs a step: busy, and an assistant message as given. */

@@ -2,10 +2,7 @@
 // read all that is stored, ESC, questions, compaction. Promises: it knows what each turn of its model saw.
 import { HostError, type Message } from "../../src/host/host.js";
 import { settle } from "./clock.js";
-import type { House } from "./house.js";
-
-/** What drives the host that the parent is a session of. */
-export type Stage = Pick<House, "host" | "event" | "notices" | "busy" | "idle">;
+import type { Stage } from "./stage.js";
 
 export class Parent {
   readonly id: string;

@@ -15,7 +15,7 @@ import { Workspace } from "../../src/workspace.js";
 import { FakeClock, settle } from "../fakes/clock.js";
 import { FakeHost } from "../fakes/host.js";
 import { Machine } from "../fakes/machine.js";
-import type { Stage } from "../fakes/parent.js";
+import { Stage } from "../fakes/stage.js";
 import { fakeProcesses } from "../store/support.js";
 import type { Outcome } from "./reference.js";
 
@@ -34,7 +34,7 @@ interface Life {
   ends: Map<string, number>;
 }
 
-export class World implements Stage {
+export class World extends Stage {
   readonly host: FakeHost;
   readonly machine = new Machine();
   readonly errors: string[] = [];
@@ -42,6 +42,7 @@ export class World implements Stage {
   readonly #lives: Life[] = [];
 
   private constructor() {
+    super();
     const now: Clock = {
       now: () => this.#life.clock.now(),
       after: (milliseconds, callback) => this.#life.clock.after(milliseconds, callback),
@@ -78,17 +79,6 @@ export class World implements Stage {
 
   event(event: HostEvent): void {
     this.workspace.onEvent(event);
-  }
-
-  busy(sessionID: string): void {
-    this.host.busy.add(sessionID);
-    this.event({ type: "busy", sessionID });
-  }
-
-  idle(sessionID: string): void {
-    this.host.busy.delete(sessionID);
-    this.event({ type: "idle", sessionID });
-    this.event({ type: "idle", sessionID });
   }
 
   /** As the agent of a session calls a tool. */

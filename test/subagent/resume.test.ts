@@ -2,12 +2,13 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { UserError } from "../../src/ports.js";
 import { settle } from "../fakes/clock.js";
-import { House } from "../fakes/house.js";
+import { House, type HouseSettings } from "../fakes/house.js";
 import { Replay } from "../fakes/replay.js";
 
 const USAGE = { input: 10, output: 5, reasoning: 1, cacheRead: 2, cost: 0.5 };
 
-async function ended(house: House) {
+async function ended(settings: HouseSettings = {}) {
+  const house = new House(settings);
   const child = await house.child({ parentSessionID: house.host.addRoot() });
   await house.answer(child.sessionID, {
     text: "The first answer.",
@@ -15,13 +16,12 @@ async function ended(house: House) {
     tools: [{ callID: "c1", tool: "bash", status: "completed" }],
   });
   assert.equal(house.outcome(child.id), "completed · finished");
-  return child;
+  return { house, ...child };
 }
 
 void describe("an ended task that is continued", () => {
   void it("runs again in its own session, as a second run of the same job", async () => {
-    const house = new House();
-    const { id, sessionID } = await ended(house);
+    const { house, id, sessionID } = await ended();
     const { task } = await house.tasks.resume(id, "more", { parentMessageID: "msg_2" });
     assert.equal(task.status, "running");
     assert.equal(task.sessionID, sessionID);
@@ -46,8 +46,7 @@ void describe("an ended task that is continued", () => {
   });
 
   void it("is not ended by an idle of its earlier run", async () => {
-    const house = new House();
-    const { id, sessionID } = await ended(house);
+    const { house, id, sessionID } = await ended();
     await house.tasks.resume(id, "more", {});
     for (let time = 0; time < 3; time++) house.idle(sessionID);
     await settle();
@@ -56,8 +55,7 @@ void describe("an ended task that is continued", () => {
   });
 
   void it("does not count late events of its earlier run again", async () => {
-    const house = new House();
-    const { id, sessionID } = await ended(house);
+    const { house, id, sessionID } = await ended();
     const old = house.host.sessions.get(sessionID)?.messages.at(-1);
     assert.ok(old?.role === "assistant");
     await house.tasks.resume(id, "more", {});
@@ -70,8 +68,7 @@ void describe("an ended task that is continued", () => {
   });
 
   void it("is continued once when two ask for it at the same time", async () => {
-    const house = new House();
-    const { id } = await ended(house);
+    const { house, id } = await ended();
     const results = await Promise.allSettled([
       house.tasks.resume(id, "one", {}),
       house.tasks.resume(id, "two", {}),
@@ -82,8 +79,7 @@ void describe("an ended task that is continued", () => {
   });
 
   void it("is refused when its session was deleted, and stays as it ended", async () => {
-    const house = new House();
-    const { id, sessionID } = await ended(house);
+    const { house, id, sessionID } = await ended();
     house.host.sessions.delete(sessionID);
     await assert.rejects(house.tasks.resume(id, "more", {}), UserError);
     assert.equal(house.outcome(id), "completed · finished");
@@ -95,8 +91,7 @@ void describe("an ended task that is continued", () => {
   });
 
   void it("keeps the counts of the earlier run when it is cancelled while it waits", async () => {
-    const house = new House({ options: { maxRunning: 1 } });
-    const { id } = await ended(house);
+    const { house, id } = await ended({ options: { maxRunning: 1 } });
     await house.child({ parentSessionID: house.host.addRoot() });
     const { position } = await house.tasks.resume(id, "more", {});
     assert.equal(position, 1);
