@@ -19,6 +19,16 @@ async function ended(settings: HouseSettings = {}) {
   return { house, ...child };
 }
 
+/** A recording up to its second prompt, each event told so many times. */
+async function untilSecondPrompt(name: string, times: number) {
+  const replay = new Replay(name, { prompts: ["first", "second"] });
+  await replay.launch();
+  const border = replay.indexOfPrompt(replay.prompts[1] ?? "");
+  await replay.play(times, 0, border);
+  const { house, id } = replay;
+  return { replay, house, id, border };
+}
+
 void describe("an ended task that is continued", () => {
   void it("runs again in its own session, as a second run of the same job", async () => {
     const { house, id, sessionID } = await ended();
@@ -143,12 +153,7 @@ void describe("an ended task that is continued", () => {
     ["compaction", "The answer.", "More."],
   ] as const) {
     void it(`as recorded: ${name}`, async () => {
-      const replay = new Replay(name, { prompts: ["first", "second"] });
-      const { house } = replay;
-      await replay.launch();
-      const border = replay.indexOfPrompt(replay.prompts[1] ?? "");
-      await replay.play(2, 0, border);
-      const { id } = replay;
+      const { replay, house, id, border } = await untilSecondPrompt(name, 2);
       assert.equal(house.outcome(id), "completed · finished");
       assert.equal((await house.tasks.result(house.job(id))).text, first);
       await house.tasks.resume(id, "second", {});
@@ -199,17 +204,13 @@ void describe("a running task that is given a further instruction", () => {
     ["prompt-while-text-streams", "More."],
   ] as const) {
     void it(`as recorded: ${name}`, async () => {
-      const replay = new Replay(name, { prompts: ["first", "second"] });
-      const { house } = replay;
-      await replay.launch();
-      const border = replay.indexOfPrompt(replay.prompts[1] ?? "");
-      await replay.play(1, 0, border);
-      assert.equal(house.outcome(replay.id), "running");
-      await house.tasks.resume(replay.id, "second", {});
+      const { replay, house, id, border } = await untilSecondPrompt(name, 1);
+      assert.equal(house.outcome(id), "running");
+      await house.tasks.resume(id, "second", {});
       await replay.play(1, border);
-      assert.equal(house.outcome(replay.id), "completed · finished");
-      assert.equal((await house.tasks.result(house.job(replay.id))).text, text);
-      assert.equal(house.ends.get(replay.id), 1);
+      assert.equal(house.outcome(id), "completed · finished");
+      assert.equal((await house.tasks.result(house.job(id))).text, text);
+      assert.equal(house.ends.get(id), 1);
     });
   }
 });

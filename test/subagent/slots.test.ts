@@ -4,6 +4,17 @@ import * as fc from "fast-check";
 import { settle } from "../fakes/clock.js";
 import { House } from "../fakes/house.js";
 
+/** One task runs, the second was cancelled while it waited, the third waits. */
+async function cancelledInBetween() {
+  const house = new House({ options: { maxRunning: 1 } });
+  const parentSessionID = house.host.addRoot();
+  const first = await house.child({ parentSessionID });
+  const second = await house.launch({ parentSessionID });
+  const third = await house.launch({ parentSessionID });
+  await house.tasks.cancel([second.id], "cancelled_by_agent");
+  return { house, first, second, third };
+}
+
 void describe("slots", () => {
   void it("hold back what is above the overall limit, first in, first out, and show the place", async () => {
     const house = new House({ options: { maxRunning: 2, concurrency: 100 } });
@@ -88,24 +99,14 @@ void describe("slots", () => {
   });
 
   void it("a cancelled task leaves its place to those behind it", async () => {
-    const house = new House({ options: { maxRunning: 1 } });
-    const parentSessionID = house.host.addRoot();
-    const first = await house.child({ parentSessionID });
-    const second = await house.launch({ parentSessionID });
-    const third = await house.launch({ parentSessionID });
-    await house.tasks.cancel([second.id], "cancelled_by_agent");
+    const { house, first, third } = await cancelledInBetween();
     assert.equal(house.tasks.position(third.id), 1);
     await house.answer(first.sessionID, "done");
     assert.equal(house.outcome(third.id), "running");
   });
 
   void it("a task that was cancelled while it waited and is continued waits anew, behind the others", async () => {
-    const house = new House({ options: { maxRunning: 1 } });
-    const parentSessionID = house.host.addRoot();
-    const first = await house.child({ parentSessionID });
-    const second = await house.launch({ parentSessionID });
-    const third = await house.launch({ parentSessionID });
-    await house.tasks.cancel([second.id], "cancelled_by_agent");
+    const { house, first, second, third } = await cancelledInBetween();
     const { position } = await house.tasks.resume(second.id, "again", {});
     assert.equal(position, 2);
     assert.equal(house.tasks.position(third.id), 1);
