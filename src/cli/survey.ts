@@ -56,7 +56,7 @@ function fateOf(job: Job, instance: InstanceView, processes: Processes): Entry["
   return job.kind === "process" && isRunning(job, processes) ? "orphan" : "interrupted";
 }
 
-/** Exactly the process that was started, not another one of its number. */
+/** Exactly the process that was started, not another one of its number; also when the system does not say. */
 export function isRunning({ identity }: ProcessJob, processes: Processes): boolean {
-  return identity !== undefined && processes.isAlive(identity);
+  return identity !== undefined && !processes.hasEnded(identity);
 }

@@ -9,6 +9,7 @@ import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { ProcessIdentity } from "../jobs/job.js";
+import { waysOf } from "../platform.js";
 import { coerceError } from "../ports.js";
 
 export type { ProcessIdentity };
@@ -59,7 +60,7 @@ export function identifyProcess(
   }
 }
 
-/** True while exactly this process runs: not another one of the same number, not a zombie. */
+/** True while exactly this process is seen to run: not another one of the same number, not a zombie. */
 export function isAlive(
   identity: ProcessIdentity,
   source: IdentitySource = systemIdentitySource,
@@ -83,7 +84,7 @@ export function hasEnded(
 
 /** Of /proc a file that is not there; of a program that it ran, and failed. */
 function saysThatNobodyIsThere(error: Error, platform: NodeJS.Platform): boolean {
-  if (chooseIdentify(platform) !== onLinux) {
+  if (waysOf(platform).processes !== "/proc") {
     return "status" in error && typeof error.status === "number";
   }
   return "code" in error && (error.code === "ENOENT" || error.code === "ESRCH");
@@ -92,9 +93,13 @@ function saysThatNobodyIsThere(error: Error, platform: NodeJS.Platform): boolean
 type Facts = Pick<ProcessIdentity, "startTime" | "bootID">;
 type Identify = (pid: number, source: IdentitySource) => Facts | undefined;
 
+const IDENTIFY = { "/proc": onLinux, ps: withPs, cim: onWindows } satisfies Record<
+  string,
+  Identify
+>;
+
 function chooseIdentify(platform: NodeJS.Platform): Identify {
-  if (platform === "linux" || platform === "android") return onLinux;
-  return platform === "win32" ? onWindows : withPs;
+  return IDENTIFY[waysOf(platform).processes];
 }
 
 /** What /proc/PID/stat says; field numbers as in proc(5). */

@@ -12,6 +12,7 @@
 import { execFile } from "node:child_process";
 import { join } from "node:path";
 import type { ProcessIdentity } from "../jobs/job.js";
+import { waysOf } from "../platform.js";
 import { coerceError, type Clock } from "../ports.js";
 import { hasEnded, identifyProcess } from "./identity.js";
 import { JobMembers } from "./job-members.js";
@@ -83,7 +84,7 @@ export function systemForKill(clock: Clock): KillSystem {
 const SWEEP_MILLISECONDS = 2000;
 
 export function chooseKillTree(system: KillSystem): KillTree {
-  const chosen = system.platform === "win32" ? killOnWindows : killOnPosix;
+  const chosen = waysOf(system.platform).hasProcessGroups ? killGroup : killWithTaskkill;
   return (target, grace) => chosen(system, target, grace);
 }
 
@@ -111,8 +112,8 @@ function ownGroup({ self, table }: Pick<KillSystem, "self" | "table">, held: boo
 
 /** SIGTERM at once and no waiting: for a host that is going. The watchdog does the rest. */
 export function terminateNow(system: KillSystem, target: KillTarget): void {
-  if (system.platform === "win32") {
-    void killOnWindows(system, target);
+  if (!waysOf(system.platform).hasProcessGroups) {
+    void killWithTaskkill(system, target);
     return;
   }
   if (!isGroupOurs(system, target)) return;
@@ -120,7 +121,7 @@ export function terminateNow(system: KillSystem, target: KillTarget): void {
   signal(system, -target.pid, "SIGTERM");
 }
 
-async function killOnPosix(
+async function killGroup(
   system: KillSystem,
   target: KillTarget,
   grace: number,
@@ -207,7 +208,7 @@ function turn(): Promise<void> {
 }
 
 /** The tree must be whole for `taskkill /T` to find it, so this comes before any other signal. */
-async function killOnWindows(system: KillSystem, target: KillTarget): Promise<KillOutcome> {
+async function killWithTaskkill(system: KillSystem, target: KillTarget): Promise<KillOutcome> {
   const { env, self } = system;
   if (target.pid <= 1 || target.pid === self.pid || target.pid === self.parent) {
     throw new Error(`refusing to end process ${target.pid}: it is not one of ours`);

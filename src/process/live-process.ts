@@ -11,6 +11,7 @@
  *    timer, no listener, no descriptor.
  */
 import type { JobEnd } from "../jobs/registry.js";
+import { waysOf } from "../platform.js";
 import { coerceError, type Timer } from "../ports.js";
 import { Capture } from "./capture.js";
 import { Drain } from "./drain.js";
@@ -174,7 +175,7 @@ export class LiveProcess {
     this.#drain = new Drain(clock);
     if (shell.isClosed) this.#drain.finish();
     await this.#drain.over;
-    if (system.platform === "win32") return [];
+    if (!waysOf(system.platform).hasProcessGroups) return [];
     const members = new JobMembers(system, this.#target(shell), true);
     const leftovers = members.notes();
     const { problem } = members;

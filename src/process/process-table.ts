@@ -6,6 +6,7 @@
 import { execFileSync } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
 import { isDeadState, parseProcStat } from "./identity.js";
+import { waysOf } from "../platform.js";
 import { coerceError } from "../ports.js";
 
 /** The environment variable that every process of a job inherits: the ids of the jobs it belongs to, joined by ":". */
@@ -38,8 +39,8 @@ export interface ProcessTable {
 
 const MAX_COMMAND = 200;
 
-export function systemTable(platform: NodeJS.Platform = process.platform): ProcessTable {
-  return platform === "linux" || platform === "android" ? procTable() : psTable();
+export function systemTable(platform?: NodeJS.Platform): ProcessTable {
+  return waysOf(platform).processes === "/proc" ? procTable() : psTable();
 }
 
 function procTable(): ProcessTable {

@@ -5,6 +5,7 @@
 import { spawn, type ChildProcess, type SpawnOptions } from "node:child_process";
 import { existsSync } from "node:fs";
 import { basename, isAbsolute } from "node:path";
+import { waysOf } from "../platform.js";
 import { JOB_MARKER } from "./process-table.js";
 
 /** Every process of an instance has this one too: the watchdog looks for it. */
@@ -31,10 +32,10 @@ const POSIX_SHELLS = ["bash", "zsh", "sh", "dash", "ksh", "mksh", "ash"];
 
 export function chooseShell(
   env: NodeJS.ProcessEnv,
-  platform: NodeJS.Platform = process.platform,
+  platform?: NodeJS.Platform,
   exists: (file: string) => boolean = existsSync,
 ): Shell {
-  if (platform === "win32") {
+  if (!waysOf(platform).hasPosixShell) {
     const file = env["ComSpec"] ?? env["COMSPEC"] ?? "C:\\Windows\\System32\\cmd.exe";
     return { file, args: ["/d", "/s", "/c"], verbatim: true };
   }

@@ -9,6 +9,7 @@
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import type { ProcessIdentity } from "../jobs/job.js";
+import { waysOf } from "../platform.js";
 import { coerceError, type Clock, type Log, type Timer } from "../ports.js";
 import { WATCHDOG_SCRIPT } from "./watchdog-script.js";
 import { within } from "./within.js";
@@ -39,7 +40,8 @@ export class Watchdog {
 
   constructor(deps: WatchdogDeps) {
     this.#deps = deps;
-    this.#canGuard = (deps.platform ?? process.platform) !== "win32";
+    const { hasProcessGroups, hasPosixShell } = waysOf(deps.platform);
+    this.#canGuard = hasProcessGroups && hasPosixShell;
   }
 
   /** Before a process is started: a host that dies in the next instant has somebody who finds it by its mark. */

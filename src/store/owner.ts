@@ -7,7 +7,7 @@ import { hostname } from "node:os";
 import { join } from "node:path";
 import { z } from "zod";
 import { identity, type ProcessIdentity } from "../jobs/job.js";
-import { identifyProcess, isAlive } from "../process/identity.js";
+import { hasEnded, identifyProcess } from "../process/identity.js";
 import { diskFiles, type StoreFiles } from "./files.js";
 import { readTextSync } from "./read-text.js";
 import { saveSync } from "./whole-file.js";
@@ -36,7 +36,8 @@ export type Self = Pick<Owner, "identity" | "host" | "pidNamespace">;
 /** What is asked of the system; tests pass their own. */
 export interface Processes {
   self(): Self;
-  isAlive(identity: ProcessIdentity): boolean;
+  /** Only when that is known: a system that does not say proves nothing. */
+  hasEnded(identity: ProcessIdentity): boolean;
 }
 
 export const systemProcesses: Processes = {
@@ -45,7 +46,7 @@ export const systemProcesses: Processes = {
     host: hostname(),
     pidNamespace: readPidNamespace(),
   }),
-  isAlive: (identity) => isAlive(identity),
+  hasEnded: (identity) => hasEnded(identity),
 };
 
 function readPidNamespace(): string {
@@ -84,7 +85,7 @@ export class Ownership {
       return restarted ? "dead" : "elsewhere";
     }
     if (owner.pidNamespace !== pidNamespace) return "elsewhere";
-    return this.#processes.isAlive(owner.identity) ? "alive" : "dead";
+    return this.#processes.hasEnded(owner.identity) ? "dead" : "alive";
   }
 }
 

@@ -4,6 +4,7 @@
  * when the next start has claimed it.
  */
 import { randomBytes } from "node:crypto";
+import { waysOf } from "../platform.js";
 import type { Clock } from "../ports.js";
 import { errorCode, type StoreFiles } from "./files.js";
 
@@ -107,6 +108,6 @@ function renameSync(
   }
 }
 
-function isBusy(thrown: unknown, platform: NodeJS.Platform = process.platform): boolean {
-  return platform === "win32" && BUSY.has(errorCode(thrown) ?? "");
+function isBusy(thrown: unknown, platform: NodeJS.Platform | undefined): boolean {
+  return waysOf(platform).locksOpenFiles && BUSY.has(errorCode(thrown) ?? "");
 }

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { describe, it } from "node:test";
 import { systemClock, UserError } from "../../src/ports.js";
-import { isAlive } from "../../src/process/identity.js";
+import { hasEnded, isAlive } from "../../src/process/identity.js";
 import { OutputLog } from "../../src/process/output-log.js";
 import { call, owner, realProcess } from "./support.js";
 import { useFolders } from "../fakes/folders.js";
@@ -52,7 +52,7 @@ void describe("kill", () => {
     const jobs = [subagent("bg_1"), processJob("proc_ended", { identity, status: "failed" })];
     const made = await owner(1, root, ...jobs);
     const self = () => ({ identity, host: "other", pidNamespace: "pid:[7]" });
-    const elsewhere = makeStore({ root, processes: { self, isAlive } });
+    const elsewhere = makeStore({ root, processes: { self, hasEnded } });
     elsewhere.jobs.add(processJob("proc_elsewhere", { identity }));
     await elsewhere.store.flush();
     const kill = () => Promise.reject(new UserError("never"));

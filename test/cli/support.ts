@@ -6,7 +6,7 @@ import { once } from "node:events";
 import { afterEach } from "node:test";
 import { run, type CliDeps } from "../../src/cli/run.js";
 import { systemClock } from "../../src/ports.js";
-import { identifyProcess, isAlive } from "../../src/process/identity.js";
+import { hasEnded, identifyProcess } from "../../src/process/identity.js";
 import { chooseKillTree, systemForKill } from "../../src/process/kill-tree.js";
 import type { Processes } from "../../src/store/owner.js";
 import { FakeClock } from "../fakes/clock.js";
@@ -16,8 +16,8 @@ import { fakeProcesses, makeStore, NOW } from "../store/support.js";
 /** Owner 1 lives, all others are gone; processes of jobs are real ones. */
 export const machine: Processes = {
   self: () => fakeProcesses(99, new Set()).self(),
-  isAlive: (identity) =>
-    identity.startTime.startsWith("start-") ? identity.pid === 1 : isAlive(identity),
+  hasEnded: (identity) =>
+    identity.startTime.startsWith("start-") ? identity.pid !== 1 : hasEnded(identity),
 };
 
 export async function call(args: readonly string[], changes: Partial<CliDeps> = {}) {

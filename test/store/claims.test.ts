@@ -143,7 +143,7 @@ void describe("an owner that cannot be judged", () => {
       const root = folder();
       const clock = new FakeClock(Date.now());
       const self = () => ({ identity: { pid: 1, startTime: "s", bootID }, host, pidNamespace });
-      const dead = await deadOwner(root, { root, processes: { self, isAlive: () => true } });
+      const dead = await deadOwner(root, { root, processes: { self, hasEnded: () => false } });
       const next = makeStore({ root, pid: 2, clock });
       assert.deepEqual(await adopt(next), []);
       age(dead.store.folder, clock, 25 * HOUR);
@@ -156,7 +156,7 @@ void describe("an owner that cannot be judged", () => {
     const root = folder();
     const identity = { pid: 1, startTime: "s", bootID: "last boot" };
     const self = () => ({ identity, host: "machine", pidNamespace: "pid:[1]" });
-    await deadOwner(root, { root, processes: { self, isAlive: () => true } });
+    await deadOwner(root, { root, processes: { self, hasEnded: () => false } });
     const next = makeStore({ root, pid: 2 });
     assert.deepEqual(await adopt(next), ["bg_1", "proc_1"]);
     await next.store.close();
@@ -166,7 +166,7 @@ void describe("an owner that cannot be judged", () => {
     const root = folder();
     await deadOwner(root);
     const self = () => ({ identity: undefined, host: "machine", pidNamespace: "pid:[1]" });
-    const next = makeStore({ root, processes: { self, isAlive: () => false } });
+    const next = makeStore({ root, processes: { self, hasEnded: () => true } });
     assert.deepEqual(await adopt(next), []);
     await next.store.close();
   });

@@ -29,7 +29,7 @@ export function fakeProcesses(me: number, alive: ReadonlySet<number>): Processes
       host: "machine",
       pidNamespace: "pid:[1]",
     }),
-    isAlive: ({ pid }) => alive.has(pid),
+    hasEnded: ({ pid }) => !alive.has(pid),
   };
 }
 

@@ -1,0 +1,44 @@
+/**
+ * What an operating system does differently, as far as we have to. The one place that knows them by name: whoever
+ * depends on one of these ways asks for it here, and tests ask for those of another system.
+ */
+export interface Ways {
+  /** Where processes are looked up. */
+  processes: "/proc" | "ps" | "cim";
+  /** A signal reaches a whole process group; else `taskkill` ends a tree. */
+  hasProcessGroups: boolean;
+  /** Commands and our own script are given to a shell by `-c`; else to `cmd.exe`. */
+  hasPosixShell: boolean;
+  /** The program `rm` is also found as `RM`. */
+  foldsCase: boolean;
+  /** A file that somebody has open cannot be replaced until it is closed. */
+  locksOpenFiles: boolean;
+}
+
+const LINUX: Ways = {
+  processes: "/proc",
+  hasProcessGroups: true,
+  hasPosixShell: true,
+  foldsCase: false,
+  locksOpenFiles: false,
+};
+const OTHER_UNIX: Ways = { ...LINUX, processes: "ps" };
+const MACOS: Ways = { ...OTHER_UNIX, foldsCase: true };
+const WINDOWS: Ways = {
+  processes: "cim",
+  hasProcessGroups: false,
+  hasPosixShell: false,
+  foldsCase: true,
+  locksOpenFiles: true,
+};
+
+const WAYS: Partial<Record<NodeJS.Platform, Ways>> = {
+  linux: LINUX,
+  android: LINUX,
+  darwin: MACOS,
+  win32: WINDOWS,
+};
+
+export function waysOf(platform: NodeJS.Platform = process.platform): Ways {
+  return WAYS[platform] ?? OTHER_UNIX;
+}
