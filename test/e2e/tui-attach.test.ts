@@ -7,7 +7,8 @@ import { after, before, describe, test } from "node:test";
 import { callTool, PACKAGE_ROOT, startHost, type Host } from "../../fixtures/host/index.js";
 import { ScriptedModel, text, toolCall } from "../../fixtures/model/index.js";
 import { buildPart } from "../../fixtures/tui/build-part.js";
-import { aSubagent, writeStateFolder } from "../../fixtures/tui/jobs.js";
+import { aSubagent } from "../../fixtures/jobs.js";
+import { writeStateFolder } from "../../fixtures/tui/jobs.js";
 import { noTerminalReason, type Terminal } from "../../fixtures/tui/terminal.js";
 import { startTui, type Tui } from "../../fixtures/tui/tui.js";
 

@@ -12,7 +12,7 @@ import { noTerminalReason } from "../../fixtures/tui/terminal.js";
 import { startTui, type Tui } from "../../fixtures/tui/tui.js";
 import { identifyProcess, isAlive, type ProcessIdentity } from "../../src/process/identity.js";
 import { useHost } from "../e2e/use-host.js";
-import { eventually, isLinux, proc, program, programFile } from "../process/support.js";
+import { eventually, proc, program, programFile, skip } from "../process/support.js";
 import { randomFrom, seed } from "../random.js";
 import { rounds } from "../rounds.js";
 
@@ -39,7 +39,6 @@ const MANNERS = [
 const CONFIG = { permission: { bash: "allow", external_directory: "allow" } };
 const STARTED = "All of them are started.";
 
-const skip = isLinux ? false : "looks into /proc";
 const skipTerminal = skip || ((await noTerminalReason()) ?? false);
 
 function startAll(): Step[] {
