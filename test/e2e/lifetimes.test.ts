@@ -8,7 +8,10 @@ import { forever, gate, text, toolCall } from "../../fixtures/model/index.js";
 import { carries, childOf, firstJob, launch, noticesIn, noticeTo } from "./support.js";
 import { useFaultyHost, useHost } from "./use-host.js";
 
-const bed = useFaultyHost({ pluginOptions: { maxDepth: 2 } });
+const bed = useFaultyHost({
+  config: { snapshot: true },
+  pluginOptions: { maxDepth: 2 },
+});
 
 describe("jobs of jobs", () => {
   bed.test(

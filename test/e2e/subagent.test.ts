@@ -7,7 +7,7 @@ import { firstJob, launch, noticeTo } from "./support.js";
 import { useHost } from "./use-host.js";
 
 describe("a subagent on a real host", () => {
-  const bed = useHost();
+  const bed = useHost({ config: { snapshot: true } });
 
   bed.test("counts two tool calls, completes, and its parent answers the notice", async () => {
     const { host, model } = bed;

@@ -2,64 +2,38 @@
 // permission refused, a question answered with more than one word. The terminal is attached to a server, so that
 // both are seen: the keys and the screen here, the events and records there.
 import assert from "node:assert/strict";
-import { join } from "node:path";
-import { after, before, describe, test } from "node:test";
-import { callTool, startHost, type Host } from "../../fixtures/host/index.js";
-import { gate, ScriptedModel, text, toolCall, type Step } from "../../fixtures/model/index.js";
+import { describe, test } from "node:test";
+import { callTool } from "../../fixtures/host/index.js";
+import { gate, text, toolCall, type Step } from "../../fixtures/model/index.js";
 import { aSubagent } from "../../fixtures/jobs.js";
 import { writeStateFolder } from "../../fixtures/tui/jobs.js";
 import { chooseAction, searchDialog } from "../../fixtures/tui/keys.js";
-import { noTerminalReason, type Terminal } from "../../fixtures/tui/terminal.js";
-import { startTui, type Tui } from "../../fixtures/tui/tui.js";
 import type { Job } from "../../src/jobs/job.js";
 import { readInstances } from "../../src/store/read-state.js";
 import { noticeTo } from "./support.js";
+import { skip, useAttached } from "./use-terminal.js";
 
-const skip = (await noTerminalReason()) ?? false;
 const options = { timeout: 240_000 };
 
 void describe("in the terminal", { skip }, () => {
-  let model: ScriptedModel | undefined;
-  let host: Host | undefined;
-  let tui: Tui | undefined;
-  let session = "";
+  const bed = useAttached({
+    config: { permission: { bash: { "*": "allow", "rm *": "ask" } } },
+  });
 
-  before(async () => {
-    model = await ScriptedModel.start();
-    const config = { permission: { bash: { "*": "allow", "rm *": "ask" } } };
-    host = await startHost({ model, config });
-    session = (await host.createSession({ title: "Attached" })).id;
-    const args = ["attach", host.url, "--dir", host.project, "--session", session];
-    tui = await startTui({ model, project: host.project, plugins: [], args });
-  }, options);
-  after(async () => {
-    try {
-      await tui?.end();
-      await host?.dispose();
-    } finally {
-      await model?.close();
-    }
-  }, options);
-
-  const bed = (): { host: Host; model: ScriptedModel; terminal: Terminal } => {
-    if (!host || !model || !tui) throw new Error("there is no terminal");
-    return { host, model, terminal: tui.terminal };
-  };
-  const root = () => join(bed().host.state, "state", "opencode", "background");
   const job = async (name: string): Promise<Job> => {
-    const jobs = (await readInstances(root())).flatMap((view) => view.jobs);
+    const jobs = (await readInstances(bed.root)).flatMap((view) => view.jobs);
     const found = jobs.find((each) => each.name === name);
     assert.ok(found, `a job named ${name}`);
     return found;
   };
   /** A subagent whose run is these steps; its child's id. */
   const start = async (name: string, steps: readonly Step[]): Promise<string> => {
-    const { host, model } = bed();
+    const { host, model } = bed;
     const from = host.events.cursor;
     model.script(`the work of ${name}`, steps);
     const task = { description: name, prompt: `the work of ${name}`, agent: "general" };
-    await callTool(host, model, session, "createBackgroundTask", task);
-    const isChild = ({ info }: { info: { parentID?: string } }) => info.parentID === session;
+    await callTool(host, model, bed.session, "createBackgroundTask", task);
+    const isChild = ({ info }: { info: { parentID?: string } }) => info.parentID === bed.session;
     const { properties } = await host.waitFor("session.created", isChild, { from });
     return properties.sessionID;
   };
@@ -68,7 +42,7 @@ void describe("in the terminal", { skip }, () => {
     "a subagent is cancelled, once it was confirmed, and its parent is told",
     options,
     async () => {
-      const { host, model, terminal } = bed();
+      const { host, model, terminal } = bed;
       const child = await start("Count sheep", [[text("one, two "), gate("never")]]);
       const run = await model.waitForRequest((request) => request.conversation === child);
 
@@ -87,7 +61,7 @@ void describe("in the terminal", { skip }, () => {
       const ended = await job("Count sheep");
       assert.equal(`${ended.status} ${ended.endReason}`, "cancelled cancelled_by_user");
       // Not the agent did this: it must hear of it, with what there is of the work.
-      const notice = await noticeTo(bed(), session, /Count sheep/u);
+      const notice = await noticeTo(bed, bed.session, /Count sheep/u);
       assert.match(notice, /status="cancelled" reason="cancelled_by_user"/u);
       assert.match(notice, /^\| one, two$/mu);
       const { data } = await host.client.session.status();
@@ -96,7 +70,7 @@ void describe("in the terminal", { skip }, () => {
   );
 
   test("a refused permission reaches the subagent", options, async () => {
-    const { host, terminal } = bed();
+    const { host, terminal } = bed;
     const bash = toolCall("bash", { command: "rm -rf src", description: "Remove it" });
     const child = await start("Tidy up", [bash, text("I may not.")]);
     await terminal.waitFor(/▲ Tidy up[^]*permission: bash: rm -rf src/);
@@ -114,7 +88,7 @@ void describe("in the terminal", { skip }, () => {
   });
 
   test("a question stays open when it is left, and takes several answers", options, async () => {
-    const { host, model, terminal } = bed();
+    const { host, model, terminal } = bed;
     const colour = (label: string) => ({ label, description: "" });
     const asks = {
       question: "Which colours?",
@@ -135,8 +109,8 @@ void describe("in the terminal", { skip }, () => {
       sessionID: asking.id,
       requestID: properties.id,
     } as const;
-    const ids = { parentSessionID: session, rootSessionID: session };
-    const where = { root: root(), projectID: project.data.id, directory: host.project };
+    const ids = { parentSessionID: bed.session, rootSessionID: bed.session };
+    const where = { root: bed.root, projectID: project.data.id, directory: host.project };
     writeStateFolder(where, [aSubagent({ name: "Paint it", ...ids, blockedOn })]);
     await terminal.waitFor(/▲ Paint it[^]*question: Which colours\?/);
 

@@ -8,6 +8,9 @@ import { ScriptedModel } from "../../fixtures/model/index.js";
 /** For a machine that is busy with other things; a test takes a tenth of it on an idle one. */
 const TEST_TIMEOUT_MS = 180_000;
 
+/** Two runs of git for each step, half of what a step costs; on where a test gives them back. */
+const WITHOUT_SNAPSHOTS = { snapshot: false };
+
 export class Bed {
   #model: ScriptedModel | undefined;
   #host: Host | undefined;
@@ -24,7 +27,8 @@ export class Bed {
 
   async make(options: Omit<HostOptions, "model">): Promise<void> {
     this.#model = await ScriptedModel.start();
-    this.#host = await startHost({ ...options, model: this.#model });
+    const config = { ...WITHOUT_SNAPSHOTS, ...options.config };
+    this.#host = await startHost({ ...options, config, model: this.#model });
   }
 
   async clear(): Promise<void> {

@@ -1,0 +1,67 @@
+// Owns: one terminal per describe block, attached to a server of its own, whose state the test can read beside the
+// screen. Promises: those of use-host.ts, for both; without tmux the block says why it is skipped.
+import { join } from "node:path";
+import { after, before } from "node:test";
+import { PACKAGE_ROOT, type HostOptions } from "../../fixtures/host/index.js";
+import { buildPart } from "../../fixtures/tui/build-part.js";
+import { noTerminalReason, type Terminal } from "../../fixtures/tui/terminal.js";
+import { startTui, type Tui } from "../../fixtures/tui/tui.js";
+import { Bed } from "./use-host.js";
+
+export const skip = (await noTerminalReason()) ?? false;
+
+interface Attachment extends Omit<HostOptions, "model"> {
+  /** Further terminal parts, from the package's root. */
+  parts?: readonly string[];
+  /** Before the terminal starts. */
+  prepare?: (bed: AttachedBed) => Promise<unknown>;
+}
+
+export class AttachedBed extends Bed {
+  #session = "";
+  #tui: Tui | undefined;
+
+  /** The session that the terminal shows. */
+  get session(): string {
+    return this.#session;
+  }
+
+  get terminal(): Terminal {
+    if (this.#tui === undefined) throw new Error("there is no terminal");
+    return this.#tui.terminal;
+  }
+
+  /** Where the server's OpenCode keeps our state. */
+  get root(): string {
+    return join(this.host.state, "state", "opencode", "background");
+  }
+
+  async attach({ parts = [], prepare, ...options }: Attachment): Promise<void> {
+    await this.make(options);
+    const { host, model } = this;
+    this.#session = (await host.createSession({ title: "Attached" })).id;
+    await prepare?.(this);
+    const { project } = host;
+    const args = ["attach", host.url, "--dir", project, "--session", this.#session];
+    const moreParts = await Promise.all(
+      parts.map((part) => buildPart(join(PACKAGE_ROOT, part), host.folders.scratch)),
+    );
+    this.#tui = await startTui({ model, project, plugins: [], moreParts, args });
+  }
+
+  override async clear(): Promise<void> {
+    try {
+      await this.#tui?.end();
+    } finally {
+      await super.clear();
+    }
+  }
+}
+
+/** Call it inside a describe block that has `skip`. */
+export function useAttached(options: Attachment = {}): AttachedBed {
+  const bed = new AttachedBed();
+  before(() => bed.attach(options), { timeout: 240_000 });
+  after(() => bed.clear(), { timeout: 240_000 });
+  return bed;
+}
