@@ -197,7 +197,7 @@ export class BackgroundProcessManager {
     }
   }
 
-  /** Removes ended records and outputs beyond `keepEnded`, `keepDays` and `totalOutputLimit`. Done after every end. */
+  /** Removes the outputs of ended ones beyond `totalOutputLimit`, the oldest first. Done after every end. */
   prune(): void {
     prune({ ...this.#deps, outputFolder: this.#own.outputFolder });
   }

@@ -1,7 +1,7 @@
 /**
- * What is kept of ended processes: so many records, for so many days, and outputs of so many bytes in all. The
- * oldest go first. A record that is too old goes with its output; when only the space for outputs runs out, the
- * record stays and says that its output is gone. Live processes are never touched, only counted.
+ * What is kept of the outputs of ended processes: so many bytes in all. The oldest go first, and their records say
+ * so. Live processes are never touched, only counted. Which records are kept is decided by `store/retention.ts`, for
+ * all jobs alike: a record goes with its output.
  */
 import { rmSync, statSync } from "node:fs";
 import { join } from "node:path";
@@ -9,17 +9,14 @@ import type { ProcessJob } from "../jobs/job.js";
 import type { JobRegistry } from "../jobs/registry.js";
 import { isTerminal } from "../jobs/status.js";
 import type { Options } from "../options.js";
-import { coerceError, type Clock, type Log } from "../ports.js";
+import { coerceError, type Log } from "../ports.js";
 
 export interface RetentionDeps {
   jobs: JobRegistry;
-  clock: Pick<Clock, "now">;
   log: Log;
-  options: Pick<Options, "keepEnded" | "keepDays" | "totalOutputLimit">;
+  options: Pick<Options, "totalOutputLimit">;
   outputFolder: () => string;
 }
-
-const DAY = 24 * 60 * 60 * 1000;
 
 /** Where the output of a process is. */
 export function outputFile(folder: string, id: string): string {
@@ -27,20 +24,17 @@ export function outputFile(folder: string, id: string): string {
 }
 
 export function prune(deps: RetentionDeps): void {
-  const { jobs, clock, options } = deps;
+  const { jobs, options } = deps;
   const processes = jobs.all().filter((job) => job.kind === "process");
   const ended = processes
     .filter((job) => isTerminal(job.status))
     .sort((a, b) => endOf(b) - endOf(a));
-  const oldest = clock.now() - options.keepDays * DAY;
-  const kept = ended.filter((job, i) => i < options.keepEnded && endOf(job) >= oldest);
-  for (const job of ended) if (!kept.includes(job)) forget(deps, job);
 
   const sizes = new Map(processes.map((job) => [job.id, sizeOf(deps, job.id)]));
   const live = processes.filter((job) => !isTerminal(job.status));
   let left = options.totalOutputLimit;
   for (const job of live) left -= sizes.get(job.id) ?? 0;
-  for (const job of kept) {
+  for (const job of ended) {
     const size = sizes.get(job.id) ?? 0;
     left -= size;
     if (left >= 0 || size === 0) continue;

@@ -191,13 +191,16 @@ export class JobStore {
     files.remove(outputPath(this.folder, job.id));
   }
 
-  /** Retention goes with the write, so that memory and disk forget the same jobs at the same time. */
+  /**
+   * Retention goes with the write, so that memory and disk forget the same jobs at the same time; before anything
+   * that may fail, so that a disk which refuses does not let them grow without end.
+   */
   #prepare(): void {
-    this.#folder.ensure();
     const { jobs, notices, retention, clock } = this.#options;
     const owed = new Set(notices().map((notice) => notice.jobID));
     const isOwed = (job: Job): boolean => owed.has(job.id);
     for (const job of expired(jobs.all(), retention, clock.now(), isOwed)) jobs.remove(job.id);
+    this.#folder.ensure();
   }
 
   #content(): string {

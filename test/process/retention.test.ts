@@ -1,6 +1,6 @@
-/** What is kept: of a flood, on a disk that refuses, of ended processes by number, age and all outputs together. */
+/** What is kept: of a flood, on a disk that refuses, of all outputs together. */
 import assert from "node:assert/strict";
-import { existsSync, readdirSync, statSync } from "node:fs";
+import { existsSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { systemOutputFs } from "../../src/process/output-log.js";
@@ -65,46 +65,6 @@ test("a disk that refuses: the process goes on, and its record says since when a
       },
     },
   ));
-
-test("ended processes are kept by number; the oldest go first, with their outputs", () =>
-  withRoom(
-    async (room) => {
-      const ids: string[] = [];
-      for (let i = 0; i < 5; i++) {
-        const { job } = await room.create(`echo ${i}`);
-        await room.ended(job.id);
-        ids.push(job.id);
-      }
-      await eventually(() => {
-        assert.deepEqual(
-          room.manager.list().map(({ id }) => id),
-          ids.slice(-2),
-        );
-      });
-      assert.deepEqual(
-        readdirSync(room.folder).sort(),
-        ids
-          .slice(-2)
-          .map((id) => `${id}.log`)
-          .sort(),
-      );
-    },
-    { options: { keepEnded: 2 } },
-  ));
-
-test("ended processes are kept by age", () =>
-  withRoom(async (room) => {
-    const { job } = await room.create("echo old");
-    await room.ended(job.id);
-    const week = 7 * 24 * 3600 * 1000;
-    room.jobs.updateProcess(job.id, { completedAt: new Date(Date.now() - week + 60_000) });
-    room.manager.prune();
-    assert.ok(room.manager.get(job.id));
-    room.jobs.updateProcess(job.id, { completedAt: new Date(Date.now() - week - 1) });
-    room.manager.prune();
-    assert.equal(room.manager.get(job.id), undefined);
-    assert.deepEqual(readdirSync(room.folder), []);
-  }));
 
 test("all outputs together have a limit: the oldest ended ones go, their records say so", () =>
   withRoom(

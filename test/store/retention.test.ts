@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { existsSync, writeFileSync } from "node:fs";
 import { describe, it } from "node:test";
+import { diskFiles } from "../../src/store/files.js";
 import { FakeClock } from "../fakes/clock.js";
 import { useFolders } from "../fakes/folders.js";
 import { ended, noticeOf, processJob, subagent } from "./records.js";
@@ -60,6 +61,27 @@ void describe("retention", () => {
     assert.deepEqual(
       jobs.all().map((job) => job.id),
       ["bg_new"],
+    );
+    await store.close();
+  });
+
+  void it("forgets in memory also while nothing can be written", async () => {
+    const refuse = () => {
+      throw new Error("EROFS: read-only file system");
+    };
+    const retention = { keepEnded: 1, keepDays: 7 };
+    const { store, jobs } = makeStore({
+      root: folder(),
+      retention,
+      files: { ...diskFiles, makeFolder: refuse },
+    });
+    for (let at = 0; at < 3; at += 1) {
+      jobs.add(ended(subagent(`bg_${at}`), new Date(NOW - at * 1000)));
+    }
+    await assert.rejects(store.flush(), /EROFS/u);
+    assert.deepEqual(
+      jobs.all().map((job) => job.id),
+      ["bg_0"],
     );
     await store.close();
   });
