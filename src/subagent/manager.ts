@@ -226,10 +226,12 @@ export class BackgroundManager {
     if (task && !isTerminal(task.status)) await this.#runner.stop(taskID, intent);
   }
 
-  /** It is told to nobody: the end of the one that started it says all. */
+  /** It is told to nobody: the end of the one that started it says all. Global processes go on, and speak. */
   async #endWorkOf(sessionID: string, reason: EndReason): Promise<void> {
     const { jobs, notices, endProcessesOf } = this.#deps;
-    const live = jobs.byParent(sessionID).filter((job) => !isTerminal(job.status));
+    const live = jobs
+      .byParent(sessionID)
+      .filter((job) => !isTerminal(job.status) && !(job.kind === "process" && job.global));
     const tasks = onlyTasks(live).map(({ id }) => id);
     const release = notices.hold(live.map(({ id }) => id));
     try {

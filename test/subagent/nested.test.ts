@@ -79,6 +79,20 @@ void describe("a child with subagents of its own", () => {
     );
   });
 
+  void it("is cancelled: what its global process has to say goes to its parent", async () => {
+    const { house, root, child } = await family();
+    const { rootSessionID } = house.job(child.id);
+    const server = aProcess({ parentSessionID: child.sessionID, rootSessionID, global: true });
+    house.jobs.add(server);
+    house.host.onAbort = (sessionID) => house.idle(sessionID);
+    house.endProcesses = async () => {
+      if (!house.notices.outbox.has(server.id)) house.notices.announce(server, "ready", "listening");
+    };
+    await house.tasks.cancel([child.id], "cancelled_by_user");
+    const owed = house.notices.outbox.pending(root).map(({ jobID, kind }) => `${jobID} ${kind}`);
+    assert.deepEqual(owed.toSorted(), [`${child.id} ended`, `${server.id} ready`].toSorted());
+  });
+
   void it("fails at once when it fails, whatever they do, and their results go to its parent", async () => {
     const { house, root, child, nested } = await family();
     await house.answer(child.sessionID, {
