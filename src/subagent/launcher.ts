@@ -161,8 +161,7 @@ export class Launcher {
     this.#checkWanted(signal);
     checkCount(jobs, plan.rootSessionID, options.maxTasksPerSession);
     const progress = { ...task.progress, lastUpdate: new Date(clock.now()) };
-    const fresh = { partial: undefined, partialText: undefined, resultLength: undefined };
-    if (!jobs.reopen(task.id, { ...fresh, prompt, progress, parentMessageID })) {
+    if (!jobs.reopen(task.id, { prompt, progress, parentMessageID })) {
       throw new UserError(`taskId: ${task.id} is being continued already`);
     }
     return plan;

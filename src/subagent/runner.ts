@@ -158,24 +158,9 @@ export class Runner {
     live?.close();
     if (!job || isTerminal(job.status)) return;
     const at = new Date(clock.now());
-    const stored = live ? finalText(messages, live.promptMessageID) : "";
-    // A stream that was cut leaves an empty message: what was heard of it is all there is.
-    const partialText = !stored && end.status !== "completed" ? live?.streamedText : undefined;
-    jobs.updateSubagent(jobID, {
-      ...(live && { ...live.totals(), progress: { ...job.progress, toolCalls: live.toolCalls } }),
-      prompt: undefined,
-      resultLength: stored.length || partialText?.length || 0,
-      partialText: partialText || undefined,
-      partial: end.status !== "completed" || end.error !== undefined,
-      // A job that was stopped while it waited has no run of its own.
-      ...(live && {
-        runs: job.runs.map((run, index) =>
-          index === job.runs.length - 1
-            ? { ...run, status: end.status, endReason: end.reason, completedAt: at }
-            : run,
-        ),
-      }),
-    });
+    // A job that was stopped while it waited has no run of its own: an earlier one keeps its result.
+    const ofRun = live && ranUntil(at, job, live, end, messages);
+    jobs.updateSubagent(jobID, { ...ofRun, prompt: undefined });
     jobs.end(jobID, { status: end.status, reason: end.reason, error: end.error, at });
   }
 
@@ -198,7 +183,9 @@ export class Runner {
     live.startedAt = live.heardAt = clock.now();
     this.#live.set(jobID, live);
     this.#liveBySession.set(sessionID, live);
-    jobs.updateSubagent(jobID, { sessionID });
+    // Until now the result was that of an earlier run.
+    const fresh = { partial: undefined, partialText: undefined, resultLength: undefined };
+    jobs.updateSubagent(jobID, { ...fresh, sessionID });
     jobs.start(jobID, new Date(live.startedAt));
     onBegin();
     return true;
@@ -229,6 +216,30 @@ export class Runner {
       `the parent's limits (${names}) are not in force in the child session, so it was not allowed to run`,
     );
   }
+}
+
+/** What the record says of a run that has ended. */
+function ranUntil(
+  at: Date,
+  job: SubagentJob,
+  live: LiveRun,
+  { status, reason, error }: StopIntent,
+  messages: readonly Message[],
+): Partial<SubagentJob> {
+  const stored = finalText(messages, live.promptMessageID);
+  // A stream that was cut leaves an empty message: what was heard of it is all there is.
+  const partialText = !stored && status !== "completed" ? live.streamedText : undefined;
+  const ended = { status, endReason: reason, completedAt: at };
+  return {
+    ...live.totals(),
+    progress: { ...job.progress, toolCalls: live.toolCalls },
+    resultLength: stored.length || partialText?.length || 0,
+    partialText: partialText || undefined,
+    partial: status !== "completed" || error !== undefined,
+    runs: job.runs.map((run, index) =>
+      index === job.runs.length - 1 ? { ...run, ...ended } : run,
+    ),
+  };
 }
 
 function failed({ message: error }: Error): StopIntent {

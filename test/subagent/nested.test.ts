@@ -86,7 +86,8 @@ void describe("a child with subagents of its own", () => {
     house.jobs.add(server);
     house.host.onAbort = (sessionID) => house.idle(sessionID);
     house.endProcesses = async () => {
-      if (!house.notices.outbox.has(server.id)) house.notices.announce(server, "ready", "listening");
+      if (!house.notices.outbox.has(server.id))
+        house.notices.announce(server, "ready", "listening");
     };
     await house.tasks.cancel([child.id], "cancelled_by_user");
     const owed = house.notices.outbox.pending(root).map(({ jobID, kind }) => `${jobID} ${kind}`);

@@ -111,6 +111,30 @@ void describe("an ended task that is continued", () => {
     assert.equal(house.job(id).progress.toolCalls, 1);
   });
 
+  void it("has its earlier result, whole, when it is cancelled while it waits", async () => {
+    const { house, id } = await ended({ options: { maxRunning: 1 } });
+    await house.child({ parentSessionID: house.host.addRoot() });
+    await house.tasks.resume(id, "more", {});
+    await house.tasks.cancel([id], "cancelled_by_agent");
+    const { partial, resultLength } = house.job(id);
+    assert.equal((await house.tasks.result(house.job(id))).text, "The first answer.");
+    assert.deepEqual([partial, resultLength], [false, "The first answer.".length]);
+  });
+
+  void it("keeps what its earlier run streamed when it is cancelled while it waits", async () => {
+    const house = new House({ options: { maxRunning: 1 } });
+    house.host.onAbort = (sessionID) => house.idle(sessionID);
+    const { id, sessionID } = await house.child({ parentSessionID: house.host.addRoot() });
+    house.busy(sessionID);
+    house.event({ type: "activity", sessionID, text: { partID: "p", piece: "So far" } });
+    await house.tasks.cancel([id], "cancelled_by_agent");
+    await house.child({ parentSessionID: house.host.addRoot() });
+    await house.tasks.resume(id, "more", {});
+    await house.tasks.cancel([id], "cancelled_by_agent");
+    assert.equal(house.job(id).partial, true);
+    assert.equal((await house.tasks.result(house.job(id))).text, "So far");
+  });
+
   for (const brings of ["a session", "a refusal"]) {
     void it(`is not touched by its cancelled start, which still brings ${brings}`, async () => {
       const house = new House();
