@@ -171,8 +171,11 @@ export class Notices implements NoticePort {
 
   /** For the summary of a session that is compacted. */
   compactionNote(sessionID: string): string | undefined {
+    const { jobs } = this.#deps;
     const unread = new Set(this.outbox.pending(sessionID).map(({ jobID }) => jobID));
-    return compactionNote(this.#deps.jobs.byParent(sessionID), unread);
+    // Also of subagents that ended before they could be told.
+    const owed = [...unread].flatMap((id) => jobs.get(id) ?? []);
+    return compactionNote([...new Set([...jobs.byParent(sessionID), ...owed])], unread);
   }
 
   dispose(): void {

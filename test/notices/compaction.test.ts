@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import * as fc from "fast-check";
 import { compactionNote } from "../../src/notices/compaction.js";
+import { family } from "./family.js";
 import { process, subagent } from "./jobs.js";
 
 const none = new Set<string>();
@@ -18,6 +19,17 @@ void describe("the note for a summary", () => {
       /^- proc_0000000002 process "unread" failed, read with getBackgroundProcess\(/mu,
     );
     assert.ok(!note.includes(read.id));
+  });
+
+  void it("names what a subagent that is over was not told: it is owed to its parent", async () => {
+    const { house, parent, child, job } = await family(2);
+    const nested = await house.launch({ parentSessionID: child.sessionID });
+    await house.tasks.cancel([nested.id], "cancelled_by_user");
+    const error = { name: "APIError", message: "no", status: 400 };
+    await house.answer(child.sessionID, { error });
+    const note = house.notices.compactionNote(parent.id) ?? "";
+    const named = [...note.matchAll(/^- (bg_\w+) /gmu)].map(([, id]) => id);
+    assert.deepEqual(named, [job(0), job(1), nested.id]);
   });
 
   void it("is left out when there is nothing to remember", () => {
