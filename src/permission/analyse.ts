@@ -39,7 +39,7 @@ export function readCode(code: string, level: Level, findings: Findings): void {
 }
 
 function readNode(node: SyntaxNode, code: string, level: Level, findings: Findings): void {
-  noteVariables(findings, assignedNames(node, code));
+  noteVariables(findings, assignedNames(node, code), level.dialect);
   if (node.type === "command") readSimpleCommand(readCommand(node, code), level, findings);
   if (node.type !== "file_redirect") return;
   const redirect = readRedirect(node, code);
@@ -86,7 +86,7 @@ function readWords(
   }
 
   const base = baseName(name);
-  noteVariables(findings, namesSetByCommand(base, args));
+  noteVariables(findings, namesSetByCommand(base, args), level.dialect);
   findings.paths.push(...pathsOfCommand(base, args));
   if (name.includes("/")) findings.run.add(normalize(name));
   if (base === "tee") for (const file of args) findings.written.add(normalize(file.value ?? ""));

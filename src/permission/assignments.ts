@@ -42,6 +42,8 @@ export function namesSetByCommand(name: string, args: readonly Word[]): (string 
     return values
       .map((value) => value && /^[^=]+/.exec(value)?.[0])
       .filter((it) => !it?.startsWith("-"));
+  // Ksh and zsh fill an array with it.
+  if (name === "set" && /^[-+]\w*A/.test(values[0] ?? "")) return values.slice(1, 2);
   if (name !== "printf") return [];
   const option = values.findIndex((value) => value?.startsWith("-v"));
   if (option < 0) return [];

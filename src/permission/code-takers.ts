@@ -2,7 +2,7 @@
 // whole text is fixed; otherwise it is reported as hidden.
 import { withOptions, type Unwrap } from "./runners.js";
 import { codeInner, hide, scriptInner } from "./shells.js";
-import { literal, UNKNOWN_WORD } from "./word.js";
+import { literal, UNKNOWN_WORD, type Word } from "./word.js";
 
 export const evalCode: Unwrap = (args) =>
   codeInner(literal(args[0]) === "--" ? args.slice(1) : args, undefined);
@@ -60,11 +60,19 @@ export const parallel = withOptions(
   },
 );
 
-/** `-c CODE` anywhere; without it the program starts a shell on standard input. */
+const HARMLESS = /^-[aeflpqP]*$|^--(?:login|pty|fast|quiet|append|return|flush)$/;
+
+/**
+ * `-c CODE` anywhere; without it the program starts a shell on standard input. Of several the last one counts,
+ * other options name a shell, and a second operand may be a command: beside it there is one operand at most.
+ */
 export const codeOption: Unwrap = (args) => {
-  const at = args.findIndex((word) => /^-[a-z]*c$|^--command$/.test(word.value ?? ""));
-  const others = args.filter((_word, index) => index !== at + 1);
-  if (at < 0 || others.some((word) => literal(word) === undefined))
+  const at = args.findIndex((word) => /^-[aeflpqP]*c$|^--command$/.test(word.value ?? ""));
+  const others = args
+    .filter((_word, index) => index !== at && index !== at + 1)
+    .filter((word) => !HARMLESS.test(literal(word) ?? ""));
+  const isOperand = (word: Word) => literal(word) !== undefined && !word.value?.startsWith("-");
+  if (at < 0 || others.length > 1 || !others.every(isOperand))
     return hide("a shell that reads its code from elsewhere");
   return codeInner([args[at + 1] ?? UNKNOWN_WORD], "posix");
 };

@@ -6,8 +6,11 @@ import { readRedirect, slice } from "./simple-command.js";
 import { hasAncestor, walk, type SyntaxNode } from "./syntax.js";
 import { isDangerousVariable } from "./environment.js";
 
-/** `posix`: dash and others that lack what Bash added, and read it as something else. */
-export type Dialect = "bash" | "posix";
+/**
+ * `posix`: dash and others that lack what Bash added, and read it as something else; also where the shell is
+ * the user's and its name is not in the text. `zsh` reads as Bash does, but keeps its tables in variables.
+ */
+export type Dialect = "bash" | "zsh" | "posix";
 
 export function findDoubts(root: SyntaxNode, source: string, dialect: Dialect): string[] {
   const reasons = new Set<string>();
@@ -29,7 +32,7 @@ function doubtfulNode(
 ): string | undefined {
   switch (node.type) {
     case "expansion":
-      return doubtfulExpansion(node, text);
+      return doubtfulExpansion(node, text, dialect);
     case "ansi_c_string":
       // A shell without $'…' ends the string at this quote.
       return text.includes("\\'") ? "a quote inside $'…'" : undefined;
@@ -61,13 +64,14 @@ function doubtfulNode(
   }
 }
 
-function doubtfulExpansion(node: SyntaxNode, text: string): string | undefined {
+function doubtfulExpansion(node: SyntaxNode, text: string, dialect: Dialect): string | undefined {
   // Inside of double quotes the shells disagree about where a quote within ${…} ends.
   if (/['"]/.test(text) && hasAncestor(node, "string", "heredoc_body"))
     return "quotes inside of a quoted ${…}";
   if (text.endsWith("@P}") || text.startsWith("${(")) return "an expansion that runs its value";
   const assigned = /^\$\{(\w+)(?:\[[^\]]*\])?:?=/.exec(text)?.[1];
-  if (assigned !== undefined && isDangerousVariable(assigned)) return `a new value for ${assigned}`;
+  if (assigned !== undefined && isDangerousVariable(assigned, dialect))
+    return `a new value for ${assigned}`;
   return undefined;
 }
 

@@ -1,5 +1,6 @@
 // What has been found out about a command so far. Promises: everything found is kept once, in the
 // order of the text.
+import type { Dialect } from "./doubts.js";
 import { isDangerousVariable } from "./environment.js";
 import type { PathUse } from "./paths.js";
 
@@ -25,9 +26,13 @@ export function createFindings(): Findings {
   };
 }
 
-export function noteVariables(findings: Findings, names: readonly (string | undefined)[]): void {
+export function noteVariables(
+  findings: Findings,
+  names: readonly (string | undefined)[],
+  dialect: Dialect,
+): void {
   for (const name of names) {
     if (name === undefined) findings.hidden.add("a variable whose name is not fixed");
-    else if (isDangerousVariable(name)) findings.hidden.add(`a new value for ${name}`);
+    else if (isDangerousVariable(name, dialect)) findings.hidden.add(`a new value for ${name}`);
   }
 }

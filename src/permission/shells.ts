@@ -15,7 +15,7 @@ export type Inner =
 const DIALECTS: ReadonlyMap<string, Dialect> = new Map([
   ["bash", "bash"],
   ["rbash", "bash"],
-  ["zsh", "bash"],
+  ["zsh", "zsh"],
   ["sh", "posix"],
   ["dash", "posix"],
   ["ash", "posix"],

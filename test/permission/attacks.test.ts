@@ -21,7 +21,7 @@ const SOME_ALLOWED = [
         "echo ls cat set read printf test tee true export sudo env /usr/bin/env nohup nice timeout setsid stdbuf " +
         "command builtin exec noglob repeat busybox chroot flock strace xargs parallel find eval sh bash " +
         "/bin/bash zsh dash fish source . trap alias hash watch ssh su script unshare at mapfile time coproc " +
-        "base64 curl declare base64"
+        "base64 curl declare base64 shopt compgen complete runuser typeset : ./x.txt"
       )
         .split(" ")
         .map((name) => [`${name} *`, "allow"]),
@@ -86,6 +86,31 @@ void describe("in a shell without Bash's extensions", () => {
     void it(`does not pass: ${command}`, async () => {
       await assert.rejects(ask(command, SOME_ALLOWED, false, "/bin/sh"), /Permission denied/);
       await assert.rejects(ask(`sh -c '${command}'`, SOME_ALLOWED, false), /Permission denied/);
+    });
+  }
+});
+
+void describe("in zsh, which keeps in variables what the commands are", () => {
+  for (const command of [
+    "functions[ls]='rm -rf x'; ls",
+    "functions=(ls 'rm -rf x'); ls",
+    "functions+=(ls 'rm -rf x'); ls",
+    "typeset -g functions[ls]='rm -rf x'; ls",
+    ": ${functions[ls]:=rm -rf x}; ls",
+    "commands[ls]=/bin/rm; ls -rf x",
+    "set -A commands ls /bin/rm; ls -rf x",
+    "read -A commands <<< 'ls /bin/rm'; ls -rf x",
+    "printf -v 'commands[ls]' /bin/rm; ls -rf x",
+    "aliases[ls]='rm -rf x'\nls",
+    "galiases[ok]='; rm -rf x'\necho ok",
+    "saliases[txt]='rm -rf'\n./x.txt",
+    "dis_aliases[ls]='rm -rf x'\nls",
+    "options[interactivecomments]=off\necho ok # ; rm -rf x",
+    "set -A path ./bin; ls",
+  ]) {
+    void it(`does not pass: ${JSON.stringify(command)}`, async () => {
+      await assert.rejects(ask(command, SOME_ALLOWED, false, "/bin/zsh"), /Permission denied/);
+      await assert.rejects(ask(command, ALL_BUT_RM, true, "/bin/zsh"), /Permission denied/);
     });
   }
 });

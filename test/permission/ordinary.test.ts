@@ -61,6 +61,11 @@ void describe("an ordinary command needs no more than its ordinary rules", () =>
     ["npm test >&2 2>/dev/null </dev/null", "npm test *"],
     ["(cd sub && npm ci) && { npm test; }", "npm *"],
     ["docker run -v $PWD:/app --rm img:tag sh run.sh", "docker *"],
+    ["su - postgres -c 'psql -l'", "su *", "psql *"],
+    ["script -qefc 'npm test' log", "script *", "npm test *"],
+    ["hash node", "hash *"],
+    ['options=(--watch); commands="a b"; npm test "${options[@]}"', "npm test *"],
+    ["compgen -c no", "compgen *"],
     ["exec npm start", "exec *", "npm start *"],
   ];
   for (const [command, ...rules] of CASES) {
