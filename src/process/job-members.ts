@@ -64,9 +64,9 @@ export class JobMembers {
 
   /** For people: without those that are just ending. */
   notes(): ProcessNote[] {
-    const notes = this.find().map(({ pid }) => ({
-      pid,
-      command: this.#ask(() => this.#table.command(pid)) ?? `pid ${pid}`,
+    const notes = this.find().map((entry) => ({
+      pid: entry.pid,
+      command: this.#ask(() => this.#table.command(entry)) ?? `pid ${entry.pid}`,
     }));
     return notes.filter(({ command }) => command !== "");
   }
@@ -80,10 +80,17 @@ export class JobMembers {
    * to belong are not looked at again.
    */
   strike(kill: (pid: number) => void): boolean {
+    const { pids } = this.#table;
+    if (pids) return this.#strikeEach(pids, kill);
+    const found = this.find();
+    for (const { pid } of found.toReversed()) kill(pid);
+    return found.length === 0 && this.#problem === undefined;
+  }
+
+  #strikeEach(pids: () => number[], kill: (pid: number) => void): boolean {
     let isClean = true;
     this.#problem = undefined;
-    const pids = this.#ask(() => this.#table.pids()) ?? [];
-    for (const pid of pids.toReversed()) {
+    for (const pid of (this.#ask(pids) ?? []).toReversed()) {
       if (this.#others.has(pid)) continue;
       const entry = this.#ask(() => this.#table.entry(pid));
       if (entry?.dead) continue;

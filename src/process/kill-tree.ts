@@ -213,7 +213,12 @@ async function killWithTaskkill(system: KillSystem, target: KillTarget): Promise
   if (target.pid <= 1 || target.pid === self.pid || target.pid === self.parent) {
     throw new Error(`refusing to end process ${target.pid}: it is not one of ours`);
   }
-  if (!isGroupOurs(system, target)) return { forced: false, survivors: [], foreign: true };
+  const hasEnded = () => target.identity !== undefined && system.hasEnded(target.identity);
+  const unverified = "Windows did not say whether the shell has ended";
+  if (!isGroupOurs(system, target)) {
+    const outcome = { forced: false, survivors: [], foreign: true };
+    return hasEnded() ? outcome : { ...outcome, unverified };
+  }
   const root = env["SystemRoot"] ?? env["SYSTEMROOT"] ?? "C:\\Windows";
   const taskkill = join(root, "System32", "taskkill.exe");
   await system.run(taskkill, ["/PID", String(target.pid), "/T", "/F"]);
@@ -221,8 +226,7 @@ async function killWithTaskkill(system: KillSystem, target: KillTarget): Promise
   const isLeft = now !== undefined && now.startTime === target.identity?.startTime;
   const survivors = isLeft ? [{ pid: target.pid, command: `pid ${target.pid}` }] : [];
   const outcome = { forced: true, survivors, foreign: false };
-  if (isLeft || (target.identity && system.hasEnded(target.identity))) return outcome;
-  return { ...outcome, unverified: "Windows did not say whether the shell has ended" };
+  return isLeft || hasEnded() ? outcome : { ...outcome, unverified };
 }
 
 function signal(system: KillSystem, pid: number, name: NodeJS.Signals): void {

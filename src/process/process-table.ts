@@ -1,6 +1,6 @@
 /**
  * Who runs on this machine: numbers, parents and groups, and on Linux who carries our marker in its environment.
- * Only reads. A process that ends while it is being looked at is simply not in the answer, and one that belongs
+ * Windows is not asked: there `taskkill` knows a tree. Only reads. A process that ends while it is being looked at is simply not in the answer, and one that belongs
  * to somebody else and hides its environment counts as unmarked.
  */
 import { execFileSync } from "node:child_process";
@@ -20,28 +20,36 @@ export interface ProcessEntry {
   startTime: string;
   /** A zombie: it has ended, nobody has asked for its exit code yet. */
   dead: boolean;
+  /** Where the list says it by itself. */
+  command?: string;
 }
 
 /**
- * - `yes`, `no`: its environment was read;
+ * - `yes`, `no`: its environment was read; also `no` where nobody's can be;
  * - `unknown`: it is empty, as it is for an instant in every exec, and always for the kernel's own.
  */
 export type Marked = "yes" | "no" | "unknown";
 
 export interface ProcessTable {
-  pids(): number[];
+  /** Where to look at one process costs less than to list all; undefined where each answer is a list of all. */
+  pids: (() => number[]) | undefined;
   entry(pid: number): ProcessEntry | undefined;
   list(): ProcessEntry[];
   /** At most 200 characters; empty when it has given up its memory, which is the first step of ending. */
-  command(pid: number): string;
+  command(entry: ProcessEntry): string;
   marked(pid: number, jobID: string): Marked;
 }
 
 const MAX_COMMAND = 200;
 
 export function systemTable(platform?: NodeJS.Platform): ProcessTable {
-  return waysOf(platform).processes === "/proc" ? procTable() : psTable();
+  return TABLES[waysOf(platform).processes]();
 }
+
+const TABLES = { "/proc": procTable, ps: () => psTable(), cim: emptyTable } satisfies Record<
+  string,
+  () => ProcessTable
+>;
 
 function procTable(): ProcessTable {
   const entry = (pid: number): ProcessEntry | undefined => {
@@ -56,7 +64,7 @@ function procTable(): ProcessTable {
     pids,
     entry,
     list: () => pids().flatMap((pid) => entry(pid) ?? []),
-    command(pid) {
+    command({ pid }) {
       const text = read(`/proc/${pid}/cmdline`) ?? "";
       return text.replaceAll("\0", " ").trim().slice(0, MAX_COMMAND);
     },
@@ -96,28 +104,44 @@ function read(file: string): string | undefined | typeof HIDDEN {
   }
 }
 
-function psTable(): ProcessTable {
-  const rows = (): (ProcessEntry & { command: string })[] => {
-    const columns = "pid=,ppid=,pgid=,stat=,command=";
-    const text = execFileSync("/bin/ps", ["-axo", columns], {
-      encoding: "utf8",
-      maxBuffer: 64 * 1024 ** 2,
-      timeout: 5000,
-    });
-    return text.split("\n").flatMap((line) => parsePsRow(line) ?? []);
-  };
-  const find = (pid: number) => rows().find((row) => row.pid === pid);
+const PS_COLUMNS = "pid=,ppid=,pgid=,stat=,command=";
+
+/** Each question is one program that is run, and waited for: ask for the list, and once. */
+export function psTable(ps: () => string = runPs): ProcessTable {
+  const list = () =>
+    ps()
+      .split("\n")
+      .flatMap((line) => parsePsRow(line) ?? []);
   return {
-    pids: () => rows().map((row) => row.pid),
-    entry: find,
-    list: rows,
-    command: (pid) => (find(pid)?.command ?? "").slice(0, MAX_COMMAND),
-    marked: () => "unknown",
+    pids: undefined,
+    entry: (pid) => list().find((row) => row.pid === pid),
+    list,
+    command: ({ command = "" }) => command.slice(0, MAX_COMMAND),
+    marked: () => "no",
+  };
+}
+
+function runPs(): string {
+  return execFileSync("/bin/ps", ["-axo", PS_COLUMNS], {
+    encoding: "utf8",
+    maxBuffer: 64 * 1024 ** 2,
+    timeout: 5000,
+  });
+}
+
+/** Knows nobody and asks nobody. */
+function emptyTable(): ProcessTable {
+  return {
+    pids: undefined,
+    entry: () => undefined,
+    list: () => [],
+    command: () => "",
+    marked: () => "no",
   };
 }
 
 /** One line of `ps -o pid=,ppid=,pgid=,stat=,command=`. */
-export function parsePsRow(line: string): (ProcessEntry & { command: string }) | undefined {
+export function parsePsRow(line: string): ProcessEntry | undefined {
   const [, pid, parent, group, state, command] =
     /^\s*(\d+)\s+(\d+)\s+(\d+)\s+(\S+)\s+(.*)$/.exec(line) ?? [];
   if (!pid || !parent || !group || !state || command === undefined) return undefined;

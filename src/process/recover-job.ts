@@ -26,6 +26,7 @@ export function recoverJob(
   const { id, identity } = job;
   const target = { pid: identity?.pid ?? 0, identity, held: false, jobID: id };
   const isSame = identity !== undefined && system.isAlive(identity);
+  const isGone = !isSame && (identity === undefined || system.hasEnded(identity));
   const members = new JobMembers(system, target, isSame);
   const leftovers = members.notes();
   const { problem } = members;
@@ -34,7 +35,7 @@ export function recoverJob(
   jobs.updateProcess(id, { output, ...(leftovers.length > 0 && { leftovers }) });
   const error = withUnverified(INTERRUPTED, problem);
   jobs.end(id, { status: "failed", reason: "interrupted", error, at: new Date(clock.now()) });
-  if (leftovers.length === 0 && problem === undefined) return undefined;
+  if (isGone && leftovers.length === 0 && problem === undefined) return undefined;
   return killTree(target, options.killGraceMilliseconds).then(
     ({ survivors, unverified }) => {
       if (survivors.length > 0) jobs.updateProcess(id, { survivors });

@@ -61,7 +61,7 @@ export class Machine {
         pids: () => this.pids,
         entry: entryOf,
         list: () => this.pids.flatMap((pid) => entryOf(pid) ?? []),
-        command: (pid) => (this.#running.has(pid) ? "a command" : ""),
+        command: ({ pid }) => (this.#running.has(pid) ? "a command" : ""),
         marked: (pid, jobID) => (this.#running.get(pid)?.jobIDs.includes(jobID) ? "yes" : "no"),
       },
     };

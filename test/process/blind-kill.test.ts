@@ -62,10 +62,10 @@ function blindSystem(isBlind: () => boolean): LiveSystem {
   const system = systemForKill(systemClock);
   const { table } = system;
   const blind: ProcessTable = {
-    pids: () => (isBlind() ? refuse() : table.pids()),
+    pids: () => (isBlind() ? refuse() : (table.pids?.() ?? [])),
     entry: (pid) => (isBlind() ? refuse() : table.entry(pid)),
     list: () => (isBlind() ? refuse() : table.list()),
-    command: (pid) => (isBlind() ? refuse() : table.command(pid)),
+    command: (entry) => (isBlind() ? refuse() : table.command(entry)),
     marked: (pid, jobID) => (isBlind() ? refuse() : table.marked(pid, jobID)),
   };
   return { ...system, table: blind, isAlive };

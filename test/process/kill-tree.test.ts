@@ -64,7 +64,7 @@ function machine(processes: Fake[], settings: Partial<KillSystem> = {}) {
         return fake && entryOf(fake);
       },
       list: () => [...living.values()].map(entryOf),
-      command: (pid) => `program ${pid}`,
+      command: ({ pid }) => `program ${pid}`,
       marked: (pid) => living.get(pid)?.marked ?? "no",
     },
     ...settings,
