@@ -99,6 +99,9 @@ async function writeLogs(entry: Entry, request: Request, deps: CliDeps): Promise
   return 0;
 }
 
+/** It ended in this moment, or the system does not say whose the number is. */
+const NOT_OURS = "not known to be the process that was started; nobody was signalled by its number";
+
 async function kill(entry: Entry, request: Request, deps: CliDeps): Promise<ExitCode> {
   const job = processOf(entry, "only its OpenCode can cancel it");
   const { id, identity } = job;
@@ -110,14 +113,16 @@ async function kill(entry: Entry, request: Request, deps: CliDeps): Promise<Exit
     const pid = identity?.pid ?? "unknown";
     throw new UserError(`${id} does not run any more (pid ${pid}); nobody was signalled`);
   }
-  const { survivors, unverified } = await deps.kill(job);
+  const { survivors, unverified, foreign } = await deps.kill(job);
   const left = survivors.map(({ pid, command }) => `${pid} (${safe(command, 80)})`).join(", ");
-  const done = left ? `still alive after SIGKILL: ${left}` : "ended";
-  const isAll = !left && unverified === undefined;
+  let done = foreign ? NOT_OURS : "ended";
+  if (left) done = `still alive after SIGKILL: ${left}`;
+  const isAll = !left && !foreign && unverified === undefined;
   const said = isAll
     ? "ended, with everything that it had started"
     : withUnverified(done, unverified);
-  if (request.json) deps.terminal.write(json({ id, pid: identity.pid, survivors, unverified }));
+  if (request.json)
+    deps.terminal.write(json({ id, pid: identity.pid, survivors, foreign, unverified }));
   else deps.terminal.write(`${id}: ${said}\n`);
   return isAll ? 0 : 1;
 }

@@ -4,6 +4,7 @@ import { once } from "node:events";
 import { describe, it } from "node:test";
 import { systemClock, UserError } from "../../src/ports.js";
 import { hasEnded, isAlive } from "../../src/process/identity.js";
+import { chooseKillTree, systemForKill } from "../../src/process/kill-tree.js";
 import { OutputLog } from "../../src/process/output-log.js";
 import { call, owner, realProcess } from "./support.js";
 import { useFolders } from "../fakes/folders.js";
@@ -73,6 +74,40 @@ void describe("kill", () => {
     const { code, out } = await call(["kill", "proc_1", "--root", root], { kill });
     assert.equal(code, 1);
     assert.match(out, /still alive.*77 \(sudo sleep\)/);
+    await made.store.close();
+  });
+
+  void it("does not say that it ended whom it could not tell from a stranger", async () => {
+    const root = folder();
+    const { job, identity } = realProcess("proc_1");
+    const made = await owner(2, root, job);
+    // It runs, says one answer; who it is, the next does not say.
+    const system = { ...systemForKill(systemClock), identify: () => undefined };
+    const killTree = chooseKillTree(system);
+    const kill = () => killTree({ pid: identity.pid, identity, held: false, jobID: "proc_1" }, 500);
+    const { code, out } = await call(["kill", "proc_1", "--root", root], { kill });
+    assert.equal(code, 1);
+    assert.match(out, /nobody was signalled/);
+    assert.doesNotMatch(out, /ended/);
+    assert.ok(isAlive(identity));
+    const json = await call(["kill", "proc_1", "--json", "--root", root], { kill });
+    assert.equal(json.code, 1);
+    assert.match(json.out, /"foreign": true/);
+    await made.store.close();
+  });
+
+  void it("says that others could not be verified", async () => {
+    const root = folder();
+    const { job } = realProcess("proc_1");
+    const made = await owner(2, root, job);
+    const outcome = { forced: true, survivors: [], foreign: false, unverified: "ps: timed out" };
+    const kill = async () => outcome;
+    const { code, out } = await call(["kill", "proc_1", "--root", root], { kill });
+    assert.equal(code, 1);
+    assert.match(out, /ended; who survived could not be verified: ps: timed out/);
+    const json = await call(["kill", "proc_1", "--json", "--root", root], { kill });
+    assert.equal(json.code, 1);
+    assert.match(json.out, /"unverified": "ps: timed out"/);
     await made.store.close();
   });
 });
