@@ -78,9 +78,8 @@ export class LiveProcess {
     const { identity } = this.#shell;
     const { timeoutSeconds } = this.#request.job;
     if (identity) watchdog.guard(this.id, identity);
-    if (timeoutSeconds !== undefined) {
+    if (timeoutSeconds !== undefined)
       this.#timeout = afterLong(clock, timeoutSeconds * 1000, () => this.#killLater("timeout"));
-    }
     jobs.updateProcess(this.id, { identity });
     jobs.start(this.id, new Date(clock.now()));
     this.#readiness = watchReadiness(this.#request.job, { clock, probe }, () => {
@@ -90,8 +89,9 @@ export class LiveProcess {
   }
 
   /**
-   * Resolves when the job has ended, or when it cannot be ended: then the survivors are in the outcome. Undefined:
-   * it had exited by itself before, or could not be started. Throws when the kill was refused; then nothing was done.
+   * Resolves when the job has ended, or when it cannot be ended: then the survivors are in the outcome, and the
+   * next call tries again. Undefined: it had exited by itself before, or could not be started. Throws when the kill
+   * was refused; then nothing was done.
    */
   async kill(reason: KillReason): Promise<KillOutcome | undefined> {
     const shell = this.#shell;
@@ -115,8 +115,10 @@ export class LiveProcess {
       throw thrown;
     });
     const shellLives = !shell.exit && outcome.survivors.some(({ pid }) => pid === shell.pid);
-    if (shellLives) this.#deps.jobs.updateProcess(this.id, { survivors: outcome.survivors });
-    else await this.#untilEnded(shell);
+    if (shellLives) {
+      this.#killing = undefined;
+      this.#deps.jobs.updateProcess(this.id, { survivors: outcome.survivors });
+    } else await this.#untilEnded(shell);
     return outcome;
   }
 
@@ -132,8 +134,7 @@ export class LiveProcess {
     const { job, shell, env: own } = this.#request;
     const { instanceID, env: base, spawn, system } = this.#deps;
     const env = jobEnvironment(base, own, { jobID: this.id, instanceID });
-    const { command, cwd } = job;
-    return ShellProcess.start({ command, cwd, shell, env }, spawn, system, {
+    return ShellProcess.start({ command: job.command, cwd: job.cwd, shell, env }, spawn, system, {
       onOutput: (stream, data) => {
         this.capture.take(stream, data);
         this.#drain?.output();

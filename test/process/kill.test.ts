@@ -198,3 +198,37 @@ test(
     );
   },
 );
+
+test(
+  "a shell that outlived a kill is tried again: by the next kill and at the end",
+  { skip },
+  () => {
+    let isStubborn = true;
+    let time = 0;
+    // Its kills give up soon: each look at this clock is half a second later.
+    const real = systemForKill({ ...systemClock, now: () => (time += 500) });
+    const signal: typeof real.kill = (pid, name) => {
+      if (!isStubborn) real.kill(pid, name);
+    };
+    const deps = { system: { ...real, kill: signal, isAlive } };
+    return withRoom(
+      async (room) => {
+        const { job } = await room.create("exec sleep 60");
+        const kill = async () => (await room.manager.kill({ id: job.id }, AGENT)).jobs[0];
+        const outcomes = (await Promise.all([kill(), kill()])).map((it) => it?.outcome);
+        assert.deepEqual(outcomes, ["survivors", "survivors"]);
+        assert.equal(room.manager.get(job.id)?.status, "running");
+        assert.equal(room.manager.get(job.id)?.survivors?.length, 1);
+        // This one is ended with the instance.
+        const other = (await room.create("exec sleep 60")).job;
+        const { jobs } = await room.manager.kill({ id: other.id }, AGENT);
+        assert.equal(jobs[0]?.outcome, "survivors");
+        isStubborn = false;
+        const again = await kill();
+        assert.equal(again?.outcome, "killed");
+        assert.deepEqual([again.job.status, again.job.survivors], ["cancelled", undefined]);
+      },
+      { deps },
+    );
+  },
+);
