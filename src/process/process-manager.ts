@@ -74,7 +74,8 @@ export class BackgroundProcessManager {
 
   /**
    * Starts a process. Resolves when it runs or could not be started; when readiness was asked for, see
-   * `ReadinessResult`. Throws a `UserError` for wrong arguments and beyond `maxProcesses`.
+   * `ReadinessResult`. Throws a `UserError` for wrong arguments, beyond `maxProcesses` and when `signal` is aborted
+   * before the start.
    */
   async create(input: CreateInput, { signal }: CreateOptions = {}): Promise<CreateResult> {
     this.check(input);
@@ -99,9 +100,13 @@ export class BackgroundProcessManager {
     const release = this.#own.hold?.([job.id]);
     let isTold = false;
     try {
-      const warnings = await wait.portWarning(probe);
+      const warnings = await wait.portWarning(probe, signal);
+      const isAborted = signal?.aborted === true;
+      // `start` sees it and starts nothing.
+      if (isAborted) void live.kill("cancelled_by_user");
       await live.start();
       void live.ended.then(() => this.#ended(live));
+      if (isAborted) throw new UserError("the call was aborted; nothing was started");
       const readiness = await wait.until(live.ended, signal);
       const now = this.get(job.id) ?? job;
       const last =

@@ -32,10 +32,10 @@ export class StartWait {
   }
 
   /** A port that answers before the start says nothing about the process. */
-  async portWarning(probe: Probe = probePort): Promise<string[]> {
+  async portWarning(probe: Probe = probePort, signal?: AbortSignal): Promise<string[]> {
     const { readyPort } = this.#input;
     if (readyPort === undefined) return [];
-    if (!(await probe(readyPort, new AbortController().signal))) return [];
+    if (!(await probe(readyPort, signal ?? new AbortController().signal))) return [];
     return [
       `Port ${readyPort} was answering before the start: another process has it, so readiness by it means nothing.`,
     ];

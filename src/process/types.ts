@@ -35,7 +35,7 @@ export interface CreateInput {
 }
 
 export interface CreateOptions {
-  /** Stops waiting for readiness; the process goes on. */
+  /** Aborted before the start: nothing is started. Later it stops waiting for readiness; the process goes on. */
   signal?: AbortSignal;
 }
 

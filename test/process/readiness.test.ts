@@ -5,7 +5,7 @@ import { test } from "node:test";
 import { Readiness } from "../../src/process/readiness.js";
 import { FakeClock } from "../fakes/clock.js";
 import { withRoom } from "./room.js";
-import { eventually, program } from "./support.js";
+import { alive, eventually, program } from "./support.js";
 
 async function listen(host: string): Promise<{ server: Server; port: number }> {
   const server = createServer((socket) => socket.end());
@@ -94,10 +94,32 @@ test("whoever gives up the wait gets the start at once", () =>
     await eventually(() => assert.equal(room.manager.list({ status: "running" }).length, 1));
     stop.abort();
     assert.equal((await starting).readiness, "not_ready_yet");
-    const again = await room.manager.create({ ...input, ...sessions }, { signal: stop.signal });
-    assert.equal(again.readiness, "not_ready_yet");
-    assert.equal(again.sameCommand.length, 1);
+    assert.equal(room.manager.list({ status: "running" }).length, 1);
   }));
+
+test("a call that is aborted while its port is looked at starts nothing", () => {
+  const stop = new AbortController();
+  let isLookGivenUp = false;
+  const probe = async (_port: number, signal: AbortSignal) => {
+    stop.abort();
+    isLookGivenUp = signal.aborted;
+    return false;
+  };
+  return withRoom(
+    async (room) => {
+      const input = { command: "echo started; exec sleep 60", cwd: room.folder, readyPort: 5 };
+      const sessions = { parentSessionID: "s", rootSessionID: "s" };
+      const { signal } = stop;
+      const starting = room.manager.create({ ...input, ...sessions }, { signal });
+      await assert.rejects(starting, /^UserError: the call was aborted; nothing was started/);
+      const [job] = room.manager.list();
+      assert.deepEqual([job?.status, job?.identity], ["cancelled", undefined]);
+      assert.deepEqual(alive(room.marker), []);
+      assert.ok(isLookGivenUp);
+    },
+    { deps: { probe } },
+  );
+});
 
 test("a wait that is longer than the system's timers is no wait that is over", () =>
   withRoom(async (room) => {
