@@ -50,19 +50,23 @@ const PRIVATE_FOLDER = 0o700;
 export const diskFiles: StoreFiles = {
   async create(path) {
     const handle = await open(path, "wx", PRIVATE_FILE);
-    // The umask may have taken the owner's own rights away.
-    await handle.chmod(PRIVATE_FILE);
     return {
-      write: (text) => handle.writeFile(text),
+      async write(text) {
+        // The umask may have taken the owner's own rights away.
+        await handle.chmod(PRIVATE_FILE);
+        await handle.writeFile(text);
+      },
       sync: () => handle.sync(),
       close: () => handle.close(),
     };
   },
   createSync(path) {
     const descriptor = openSync(path, "wx", PRIVATE_FILE);
-    fchmodSync(descriptor, PRIVATE_FILE);
     return {
-      write: (text) => writeFileSync(descriptor, text),
+      write(text) {
+        fchmodSync(descriptor, PRIVATE_FILE);
+        writeFileSync(descriptor, text);
+      },
       sync: () => fsyncSync(descriptor),
       close: () => closeSync(descriptor),
     };

@@ -1,8 +1,18 @@
 /** A write that fails: the old state stays, it is said once, and it is tried again. */
 import assert from "node:assert/strict";
-import { describe, it } from "node:test";
+import fs, { readdirSync } from "node:fs";
+import promises from "node:fs/promises";
+import { syncBuiltinESMExports } from "node:module";
+import { join } from "node:path";
+import { describe, it, mock } from "node:test";
+import { diskFiles } from "../../src/store/files.js";
+import { saveSync, writeNew } from "../../src/store/whole-file.js";
+import { useFolders } from "../fakes/folders.js";
+import { holdings, newHoldings } from "../process/support.js";
 import { MemoryFiles, type Step, SystemError, watched, WRITE_STEPS } from "./disk.js";
 import { setUp } from "./writer.js";
+
+const folder = useFolders();
 
 /** Fails each time that a write comes to this step. */
 function failingAt(step: Step, memory: MemoryFiles, code = "ENOSPC") {
@@ -118,4 +128,38 @@ void describe("a write that fails", () => {
       }
     });
   }
+});
+
+/** A file system whose files' rights cannot be changed, as some network folders are. */
+async function withoutRights(use: () => Promise<void>): Promise<void> {
+  const refuse = () => {
+    throw new SystemError("EPERM");
+  };
+  const open = promises.open;
+  mock.method(fs, "fchmodSync", refuse);
+  mock.method(promises, "open", async (...args: Parameters<typeof open>) => {
+    const handle = await open(...args);
+    mock.method(handle, "chmod", async () => refuse());
+    return handle;
+  });
+  syncBuiltinESMExports();
+  try {
+    await use();
+  } finally {
+    mock.restoreAll();
+    syncBuiltinESMExports();
+  }
+}
+
+void describe("a file that was opened, but whose rights cannot be set", () => {
+  void it("is closed and removed, and the write fails", async () => {
+    const base = folder();
+    const before = holdings();
+    await withoutRights(async () => {
+      await assert.rejects(writeNew(diskFiles, join(base, "s.tmp"), "text"), { code: "EPERM" });
+      assert.throws(() => saveSync(diskFiles, join(base, "s"), "text"), { code: "EPERM" });
+      assert.deepEqual(readdirSync(base), []);
+      assert.deepEqual(newHoldings(before), []);
+    });
+  });
 });
