@@ -13,7 +13,14 @@ import { throttle } from "./throttle.js";
 const MOST_MESSAGES = 200;
 const UPDATE_MILLISECONDS = 200;
 
-export function openSessionLog(api: TuiPluginApi, sessionID: string, clock: Clock): LogSource {
+/** What of the host's interface it needs. */
+export interface SessionLogApi {
+  client: Pick<TuiPluginApi["client"], "session">;
+  event: TuiPluginApi["event"];
+  state: Pick<TuiPluginApi["state"], "part">;
+}
+
+export function openSessionLog(api: SessionLogApi, sessionID: string, clock: Clock): LogSource {
   const [lines, setLines] = createSignal<readonly LogLine[]>([]);
   const [note, setNote] = createSignal<string | undefined>("loading …");
   const messages = new Messages();
@@ -24,16 +31,12 @@ export function openSessionLog(api: TuiPluginApi, sessionID: string, clock: Cloc
     const { data, error } = await api.client.session.messages(query);
     if (!data) throw new Error(`the session cannot be read: ${JSON.stringify(error)}`);
     for (const { info, parts } of data) {
-      messages.put(info);
       const known = api.state.part(info.id);
-      for (const part of parts) {
-        messages.putPart(
-          longer(
-            part,
-            known.find(({ id }) => id === part.id),
-          ),
-        );
-      }
+      const heard = (part: Part) => known.find(({ id }) => id === part.id);
+      messages.fill(
+        info,
+        parts.map((part) => longer(part, heard(part))),
+      );
     }
     setNote(undefined);
     update.call();
@@ -87,10 +90,20 @@ function longer(stored: Part, heard: Part | undefined): Part {
   return (heard.text?.length ?? 0) > (stored.text?.length ?? 0) ? heard : stored;
 }
 
-/** In the order of their ids, which is the order of their making. A part may come before its message. */
+/** Messages in the order in which the host took them, their parts in that of their ids. A part may come first. */
 class Messages {
   readonly #infos = new Map<string, Message>();
   readonly #parts = new Map<string, Map<string, Part>>();
+  readonly #removed = new Set<string>();
+
+  /** As it was read, which may be older than what was heard meanwhile: that stays. */
+  fill(info: Message, parts: readonly Part[]): void {
+    if (!this.#infos.has(info.id)) this.put(info);
+    for (const part of parts) {
+      const isHeard = this.#parts.get(part.messageID)?.has(part.id) || this.#removed.has(part.id);
+      if (!isHeard) this.putPart(part);
+    }
+  }
 
   put(info: Message): void {
     this.#infos.set(info.id, info);
@@ -110,6 +123,7 @@ class Messages {
 
   removePart(messageID: string, partID: string): void {
     this.#parts.get(messageID)?.delete(partID);
+    this.#removed.add(partID);
   }
 
   all() {

@@ -8,6 +8,7 @@ import { createOpencodeClient } from "@opencode-ai/sdk/v2";
 import { cancelEvent, parseUserRequest } from "../../src/host/user-request.js";
 import { parseTuiOptions } from "../../src/tui/options.js";
 import { findOrigin } from "../../src/tui/origin.js";
+import { answering } from "./answering.js";
 
 void describe("the options", () => {
   test("have defaults", () => {
@@ -56,11 +57,6 @@ void describe("a request to end a job", () => {
     }
   });
 });
-
-/** Bun's types want more of a `fetch` than anybody calls. */
-function answering(answer: () => Response): typeof fetch {
-  return Object.assign(() => Promise.resolve(answer()), { preconnect: () => undefined });
-}
 
 void describe("the server", () => {
   const ask = (baseUrl: string, state: string, answer: unknown = { id: "p1" }) =>

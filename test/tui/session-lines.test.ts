@@ -1,41 +1,8 @@
 // A subagent's session as lines.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { Message, Part, ToolPart } from "@opencode-ai/sdk/v2";
 import { sessionLines } from "../../src/tui/session-lines.js";
-
-const ids = { sessionID: "ses_a", messageID: "msg_a" };
-const text = (content: string): Part => ({ id: "prt_a", type: "text", text: content, ...ids });
-const tool = (state: ToolPart["state"], name = "bash"): Part => ({
-  id: "prt_b",
-  type: "tool",
-  callID: "call_a",
-  tool: name,
-  state,
-  ...ids,
-});
-const user: Message = {
-  id: "msg_a",
-  sessionID: "ses_a",
-  role: "user",
-  time: { created: 1 },
-  agent: "general",
-  model: { providerID: "p", modelID: "m" },
-};
-const assistant: Message = {
-  id: "msg_b",
-  sessionID: "ses_a",
-  role: "assistant",
-  time: { created: 1 },
-  parentID: "msg_a",
-  modelID: "m",
-  providerID: "p",
-  mode: "general",
-  agent: "general",
-  path: { cwd: "/", root: "/" },
-  cost: 0,
-  tokens: { input: 0, output: 0, reasoning: 0, cache: { read: 0, write: 0 } },
-};
+import { ASSISTANT, textPart, toolPart, USER } from "./messages.js";
 
 test("shows what was asked, each tool call with its outcome, and what was said", () => {
   const time = { start: 1, end: 2 };
@@ -49,14 +16,14 @@ test("shows what was asked, each tool call with its outcome, and what was said",
     time,
   };
   const lines = sessionLines([
-    { info: user, parts: [text("find them")] },
+    { info: USER, parts: [textPart("find them")] },
     {
-      info: assistant,
+      info: ASSISTANT,
       parts: [
-        tool({ ...completed, status: "completed" }),
-        tool({ status: "running", input, time }),
-        tool({ status: "error", input, error: "no such file", time }),
-        text("Two lines:\nsecond \u001b[31mred\u001b[0m\n"),
+        toolPart({ ...completed, status: "completed" }),
+        toolPart({ status: "running", input, time }),
+        toolPart({ status: "error", input, error: "no such file", time }),
+        textPart("Two lines:\nsecond \u001b[31mred\u001b[0m\n"),
       ],
     },
   ]);
@@ -82,14 +49,16 @@ test("shows the error that ended a message", () => {
     name: "APIError",
     data: { message: "too many requests", isRetryable: true },
   } as const;
-  const lines = sessionLines([{ info: { ...assistant, error }, parts: [] }]);
+  const lines = sessionLines([{ info: { ...ASSISTANT, error }, parts: [] }]);
   assert.equal(lines[0]?.text, "✗ APIError: too many requests");
   assert.equal(lines[0].tone, "bad");
 });
 
 test("gives a line the same place when later parts grow", () => {
-  const before = sessionLines([{ info: assistant, parts: [text("one"), text("two")] }]);
-  const after = sessionLines([{ info: assistant, parts: [text("one\nmore"), text("two")] }]);
+  const before = sessionLines([{ info: ASSISTANT, parts: [textPart("one"), textPart("two")] }]);
+  const after = sessionLines([
+    { info: ASSISTANT, parts: [textPart("one\nmore"), textPart("two")] },
+  ]);
   const place = (lines: typeof before) => lines.find((line) => line.text === "two")?.offset;
   assert.equal(place(after), place(before));
 });

@@ -1,0 +1,104 @@
+// A subagent's session as a log: what was heard while it was being read is not lost.
+import assert from "node:assert/strict";
+import { describe, test, type TestContext } from "node:test";
+import { createOpencodeClient, type Event, type Part } from "@opencode-ai/sdk/v2";
+import { deferred } from "../../fixtures/deferred.js";
+import { openSessionLog } from "../../src/tui/session-log.js";
+import { FakeClock, settle } from "../fakes/clock.js";
+import { answering } from "./answering.js";
+import { ASSISTANT, textPart, toolPart } from "./messages.js";
+
+const time = { start: 1, end: 2 };
+const input = { command: "ls" };
+const RUNNING = toolPart({ status: "running", input, time });
+const DONE = toolPart({
+  status: "completed",
+  input,
+  output: "",
+  title: "List files",
+  metadata: {},
+  time,
+});
+
+/** An open log whose session is read when the test says so; with what the terminal itself has heard. */
+function opened(t: TestContext, stored: readonly Part[], known: readonly Part[] = []) {
+  const listeners = new Set<(event: Event) => void>();
+  const clock = new FakeClock();
+  const answer = deferred<Response>();
+  const log = openSessionLog(
+    {
+      client: createOpencodeClient({
+        baseUrl: "http://server",
+        fetch: answering(() => answer.promise),
+      }),
+      state: { part: () => known },
+      event: {
+        on: (type, handler) => {
+          const listener = (event: Event) => {
+            if (isOf(type, event)) handler(event);
+          };
+          listeners.add(listener);
+          return () => listeners.delete(listener);
+        },
+      },
+    },
+    ASSISTANT.sessionID,
+    clock,
+  );
+  t.after(() => {
+    log.close();
+    assert.equal(listeners.size, 0);
+  });
+  const tell = (event: Event) => {
+    for (const listener of listeners) listener(event);
+  };
+  const read = async () => {
+    answer.resolve(Response.json([{ info: ASSISTANT, parts: stored }]));
+    while (log.note() !== undefined) await settle();
+    await clock.advance(1_000);
+    return log.lines().map(({ text }) => text);
+  };
+  return { tell, read };
+}
+
+function isOf<Type extends Event["type"]>(
+  type: Type,
+  event: Event,
+): event is Extract<Event, { type: Type }> {
+  return event.type === type;
+}
+
+const { sessionID, id: messageID } = ASSISTANT;
+const updated = (part: Part): Event => ({
+  id: "evt",
+  type: "message.part.updated",
+  properties: { sessionID, part, time: 2 },
+});
+
+void describe("a session that goes on while it is being read", () => {
+  test("a tool that has finished meanwhile is finished", async (t) => {
+    const { tell, read } = opened(t, [RUNNING]);
+    tell(updated(DONE));
+    assert.deepEqual(await read(), ["✓ bash List files"]);
+  });
+
+  test("what was removed meanwhile does not come back", async (t) => {
+    const { tell, read } = opened(t, [RUNNING, textPart("stays")]);
+    const properties = { sessionID, messageID, partID: RUNNING.id };
+    tell({ id: "evt", type: "message.part.removed", properties });
+    assert.deepEqual(await read(), ["stays", ""]);
+  });
+
+  test("an answer that broke off meanwhile has its error", async (t) => {
+    const { tell, read } = opened(t, [textPart("half")]);
+    const error = { name: "UnknownError", data: { message: "cut" } } as const;
+    const info = { ...ASSISTANT, error };
+    tell({ id: "evt", type: "message.updated", properties: { sessionID, info } });
+    assert.deepEqual(await read(), ["half", "", "✗ UnknownError: cut", ""]);
+  });
+
+  test("a text that is being streamed is shown as far as the terminal has heard it", async (t) => {
+    const { read } = opened(t, [textPart("")], [textPart("so far")]);
+    assert.deepEqual(await read(), ["so far", ""]);
+  });
+});
