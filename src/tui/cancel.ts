@@ -5,17 +5,30 @@
 import { createComponent } from "@opentui/solid";
 import { createEffect, createRoot } from "solid-js";
 import { cancelEvent } from "../host/user-request.js";
+import type { Job } from "../jobs/job.js";
 import { isTerminal } from "../jobs/status.js";
 import { coerceError } from "../ports.js";
 import { clean, fit } from "./cells.js";
 import { findJob, type ViewContext } from "./context.js";
 import type { ShownJob } from "./shown-job.js";
 
-/** Longer than a kill with its grace and the delay of the state on disk take together. */
-const PATIENCE_MILLISECONDS = 10_000;
+/** What of a view's context it needs. */
+export interface CancelContext extends Pick<ViewContext, "clock"> {
+  api: {
+    client: Pick<ViewContext["api"]["client"], "tui">;
+    ui: Pick<ViewContext["api"]["ui"], "dialog" | "toast" | "DialogConfirm">;
+  };
+  source: Pick<ViewContext["source"], "snapshot">;
+}
+
+/**
+ * Longer than an end may take: an abort that the host does not confirm, or a kill with the longest grace that can
+ * be set and its sweep, and the delay of the state on disk.
+ */
+const PATIENCE_MILLISECONDS = { subagent: 15_000, process: 70_000 };
 
 /** Asks first. */
-export function cancelJob(context: ViewContext, shown: ShownJob): void {
+export function cancelJob(context: CancelContext, shown: ShownJob): void {
   const { api } = context;
   const { job } = shown;
   const name = fit(clean(job.name), 40);
@@ -28,22 +41,22 @@ export function cancelJob(context: ViewContext, shown: ShownJob): void {
   );
 }
 
-function ask(context: ViewContext, { job, directory }: ShownJob): void {
+function ask(context: CancelContext, { job, directory }: ShownJob): void {
   const { api } = context;
   const name = fit(clean(job.name), 40);
   const fail = (why: string) =>
     api.ui.toast({ title: "Background", message: `${name}: ${why}`, variant: "error" });
   api.client.tui
     .publish({ directory, body: cancelEvent(job.id) }, { throwOnError: true })
-    .then(() => expectEnd(context, job.id, fail))
+    .then(() => expectEnd(context, job, fail))
     .catch((thrown: unknown) => fail(`could not be ended: ${coerceError(thrown).message}`));
 }
 
 /** The end itself is announced as every end is; silence is what must be told here. */
-function expectEnd(context: ViewContext, id: string, fail: (why: string) => void): void {
+function expectEnd(context: CancelContext, { id, kind }: Job, fail: (why: string) => void): void {
   const { clock } = context;
   createRoot((done) => {
-    const timer = clock.after(PATIENCE_MILLISECONDS, () => {
+    const timer = clock.after(PATIENCE_MILLISECONDS[kind], () => {
       fail("still runs; the OpenCode that started it did not react");
       done();
     });

@@ -43,7 +43,10 @@ export function rootOf({ api }: Pick<ViewContext, "api">, sessionID: string): st
   }
 }
 
-export function findJob({ source }: Pick<ViewContext, "source">, id: string): ShownJob | undefined {
+export function findJob(
+  { source }: { source: Pick<Source, "snapshot"> },
+  id: string,
+): ShownJob | undefined {
   return source.snapshot().jobs.find(({ job }) => job.id === id);
 }
 
