@@ -9,8 +9,8 @@ import { byteSize } from "../text.js";
 export interface LogOptions {
   file: string;
   asJSON: boolean;
-  /** Asked again and again while following; undefined: only what is there now. */
-  hasEnded: (() => boolean) | undefined;
+  /** Nobody writes any more. Asked again and again while following, never rejects; undefined: only what is there. */
+  hasEnded: (() => Promise<boolean>) | undefined;
   clock: Clock;
   signal?: AbortSignal | undefined;
 }
@@ -58,12 +58,11 @@ class Lines {
 
 /** The file tells nothing by itself, so it is looked at four times a second while somebody follows it. */
 class EndWatch {
-  readonly #ask: (() => boolean) | undefined;
+  readonly #ask: (() => Promise<boolean>) | undefined;
   readonly #clock: Clock;
   #ended: boolean;
-  #wasEnded = false;
 
-  constructor(ask: (() => boolean) | undefined, clock: Clock) {
+  constructor(ask: (() => Promise<boolean>) | undefined, clock: Clock) {
     this.#ask = ask;
     this.#clock = clock;
     this.#ended = ask === undefined;
@@ -75,14 +74,20 @@ class EndWatch {
 
   listen(listener: () => void): () => void {
     let timer: Timer | undefined;
-    const tick = (): void => {
-      // One more look after the end: its owner may still be writing the last bytes.
-      this.#ended ||= this.#wasEnded;
-      this.#wasEnded ||= this.#ask?.() ?? true;
-      listener();
-      if (!this.#ended) timer = this.#clock.after(POLL_MILLISECONDS, tick);
+    let isStopped = false;
+    const wait = (): void => {
+      if (!this.#ended && !isStopped)
+        timer = this.#clock.after(POLL_MILLISECONDS, () => void look());
     };
-    if (!this.#ended) timer = this.#clock.after(POLL_MILLISECONDS, tick);
-    return () => timer?.cancel();
+    const look = async (): Promise<void> => {
+      this.#ended = (await this.#ask?.()) ?? true;
+      listener();
+      wait();
+    };
+    wait();
+    return () => {
+      isStopped = true;
+      timer?.cancel();
+    };
   }
 }

@@ -55,7 +55,8 @@ async function obey(request: Request, deps: CliDeps): Promise<ExitCode> {
   }
   const root = request.root ?? defaultRoot(env);
   const filter = request.project === undefined ? {} : { projectID: request.project };
-  const found = await survey(root, filter, processes);
+  const look = () => survey(root, filter, processes);
+  const found = await look();
   const now = clock.now();
   if (command === "doctor") {
     const { text, ok } = asJSON ? doctorJSON(found) : doctor(found, now, terminal);
@@ -68,7 +69,7 @@ async function obey(request: Request, deps: CliDeps): Promise<ExitCode> {
   }
   if (command === "clean") return clean(found, request, terminal);
   const entry = entryOf(found, id);
-  if (command === "logs") return writeLogs(entry, request, deps);
+  if (command === "logs") return writeLogs(entry, request, look, deps);
   if (command === "kill") return kill(entry, request, deps);
   terminal.write(show(entry, asJSON));
   return 0;
@@ -85,9 +86,17 @@ function processOf({ job }: Entry, refusal: string): ProcessJob {
   throw new UserError(`${job.id} is a subagent: ${refusal}`);
 }
 
-async function writeLogs(entry: Entry, request: Request, deps: CliDeps): Promise<ExitCode> {
+async function writeLogs(
+  entry: Entry,
+  request: Request,
+  look: () => Promise<Survey>,
+  deps: CliDeps,
+): Promise<ExitCode> {
   const job = processOf(entry, `its text is in its session ${entry.job.id}`);
-  const hasEnded = (): boolean => isTerminal(job.status) || !isRunning(job, deps.processes);
+  // An owner that lives still takes what comes after the shell's exit, and ends the record when it has all.
+  const hasEnded = async (): Promise<boolean> =>
+    isTerminal(job.status) ||
+    (!isRunning(job, deps.processes) && findEntry(await look(), job.id)?.fate !== "active");
   const lines = logs({
     file: outputOf(entry),
     asJSON: request.json,

@@ -133,10 +133,10 @@ void describe("logs", () => {
     await made.store.close();
   });
 
-  void it("follows until the process ends", async () => {
+  void it("follows until the process ends whose owner is gone", async () => {
     const root = folder();
     const { child, job } = realProcess("proc_1");
-    const made = await owner(1, root, job);
+    const made = await owner(2, root, job);
     const output = log(made.store.outputFile("proc_1"));
     const seen: string[] = [];
     const write = (text: string): void => {
@@ -157,6 +157,37 @@ void describe("logs", () => {
     output.close();
     assert.equal(code, 0);
     assert.deepEqual(seen, ["first\n", "second\n", "last\n"]);
+    await made.store.close();
+  });
+
+  void it("follows beyond the shell's exit while its owner lives, until the record has ended", async () => {
+    const root = folder();
+    const { child, job } = realProcess("proc_1");
+    const made = await owner(1, root, job);
+    const output = log(made.store.outputFile("proc_1"));
+    output.append(0, Buffer.from("first\n"));
+    const exited = once(child, "exit");
+    child.kill("SIGKILL");
+    await exited;
+    let looks = 0;
+    const after = (_: number, callback: () => void) => {
+      looks += 1;
+      if (looks % 10 === 0) output.append(0, Buffer.from(`after ${looks} looks\n`));
+      if (looks === 50) {
+        made.jobs.end("proc_1", { status: "completed", reason: "finished", at: new Date() });
+        made.store.flushSync();
+      }
+      const next = setImmediate(callback);
+      return { cancel: () => clearImmediate(next) };
+    };
+    const { code, out } = await call(["logs", "proc_1", "-f", "--root", root], {
+      clock: { ...systemClock, after },
+    });
+    output.close();
+    assert.equal(code, 0);
+    const late = [10, 20, 30, 40, 50].map((count) => `after ${count} looks\n`);
+    assert.equal(out, `first\n${late.join("")}`);
+    assert.equal(looks, 50);
     await made.store.close();
   });
 
