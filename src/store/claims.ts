@@ -22,7 +22,7 @@ import {
   STATE_FILE,
   type InstanceFolder,
 } from "./instance-folder.js";
-import { readOwner, type Ownership } from "./owner.js";
+import { demandOwner, type Ownership } from "./owner.js";
 import { moveQuarantined, setAside, writeRejected } from "./quarantine.js";
 import { readStateFile } from "./read-file.js";
 import { readStartSync } from "./read-text.js";
@@ -111,7 +111,7 @@ export class Claims {
 
   #isClaimable(path: string): boolean {
     const { directory, ownership, clock, keepDays } = this.#options;
-    const owner = readOwner(path);
+    const owner = demandOwner(path);
     const age = clock.now() - lastWrite(path);
     if (!owner) {
       if (age < OWNERLESS_AGE) return false;
@@ -160,7 +160,7 @@ export class Claims {
   async #readFolder(name: string): Promise<State | undefined> {
     const { folder, directory, files, clock } = this.#options;
     const path = join(this.#claimed, name);
-    const owner = readOwner(path);
+    const owner = demandOwner(path);
     if (owner && owner.directory !== directory) {
       this.#finished.add(name);
       return undefined;

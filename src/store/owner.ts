@@ -8,8 +8,8 @@ import { join } from "node:path";
 import { z } from "zod";
 import { identity, type ProcessIdentity } from "../jobs/job.js";
 import { hasEnded, identifyProcess } from "../process/identity.js";
-import { diskFiles, type StoreFiles } from "./files.js";
-import { readTextSync } from "./read-text.js";
+import { diskFiles, errorCode, type StoreFiles } from "./files.js";
+import { NotAFile, readTextSync } from "./read-text.js";
 import { saveSync } from "./whole-file.js";
 
 const date = z.union([z.date(), z.iso.datetime().transform((text) => new Date(text))]);
@@ -99,9 +99,32 @@ export function writeOwner(folder: string, owner: Owner, files: StoreFiles = dis
 /** Undefined when there is none, or none that can be read. */
 export function readOwner(folder: string): Owner | undefined {
   try {
-    return owner.parse(JSON.parse(readTextSync(join(folder, OWNER_FILE))));
+    return demandOwner(folder);
   } catch {
-    // Its owner was killed before it was written, or it is broken: who asks decides by the folder's age.
+    // For who only shows it, one that cannot be read just now is none.
+    return undefined;
+  }
+}
+
+/** What stands in its place is no file: that does not pass. */
+const NO_FILE = new Set(["ENOENT", "ELOOP", "EMLINK", "EISDIR"]);
+
+/**
+ * For who claims. Undefined when there is none: its owner was killed before it was written, or it is broken. Throws
+ * the system's error when it cannot be read just now (rights, open files, a disk's fault): its owner may live.
+ */
+export function demandOwner(folder: string): Owner | undefined {
+  let text: string;
+  try {
+    text = readTextSync(join(folder, OWNER_FILE));
+  } catch (thrown) {
+    if (thrown instanceof NotAFile || NO_FILE.has(errorCode(thrown) ?? "")) return undefined;
+    throw thrown;
+  }
+  try {
+    return owner.parse(JSON.parse(text));
+  } catch {
+    // Broken: the folder's age decides.
     return undefined;
   }
 }

@@ -170,6 +170,26 @@ void describe("without rights", () => {
     await next.store.close();
   });
 
+  void it("to read whose a folder is, it is left to its owner, who may live, and it is said", async () => {
+    if (!dropRights()) return;
+    const root = folder();
+    const alive = new Set([1, 2]);
+    const { log, lines } = recordingLog();
+    const living = await deadOwner(root, { root, alive });
+    const owner = join(living.store.folder, "owner.json");
+    const clock = new FakeClock(Date.now() + HOUR);
+    const next = makeStore({ root, pid: 2, alive, clock, log });
+    chmodSync(owner, 0);
+    assert.deepEqual(await adopt(next), []);
+    assert.match(lines.map(({ message }) => message).join(), /^a folder could not be claimed$/);
+    chmodSync(owner, 0o600);
+    assert.deepEqual(await adopt(next), []);
+    // When it can be read, it is judged as any other.
+    alive.delete(1);
+    assert.deepEqual(await adopt(next), ["bg_1", "proc_1"]);
+    await next.store.close();
+  });
+
   void it("to write at all, jobs go on in memory and each failure is a value or a log line", async () => {
     if (!dropRights()) return;
     const root = folder();
