@@ -238,6 +238,7 @@ export class Workspace {
 
   async #dispose(): Promise<void> {
     this.#stopListening();
+    this.notices.close();
     await this.tasks.dispose();
     await this.processes.dispose();
     this.notices.dispose();

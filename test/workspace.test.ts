@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { describe, it } from "node:test";
+import { settle } from "./fakes/clock.js";
 import { desk, type Desk } from "./fakes/workspace.js";
 
 /** Starts a process in a session; resolves with its id when it has ended. */
@@ -36,4 +37,38 @@ describe("a process that ended in a session which nobody opened since", () => {
       assert.equal(workspace.jobs.get(id)?.status, "completed");
     });
   }
+});
+
+void describe("a workspace that is closed while a subagent works", () => {
+  void it("starts no turn in its last seconds, and the next one tells the end with the user's message", async (t) => {
+    const first = desk(t);
+    const { call, clock, host, root, workspace } = first;
+    host.addUser(root);
+    const parent = { sessionID: root };
+    workspace.onEvent({ type: "busy", ...parent });
+    const answer = await call("createBackgroundTask", {
+      description: "looks",
+      prompt: "look at it",
+      agent: "explore",
+    });
+    const [id = ""] = /^bg_\w+/u.exec(answer) ?? [];
+    workspace.onEvent({ type: "idle", ...parent });
+    host.block("abort");
+    const closing = workspace.dispose();
+    await settle();
+    workspace.onEvent({ type: "busy", ...parent });
+    workspace.onEvent({ type: "idle", ...parent });
+    await clock.advance(1_000);
+    // What is sent is on disk before.
+    await workspace.persist();
+    await settle();
+    await clock.advance(1_000);
+    await closing;
+    assert.ok(host.prompts.every(({ sessionID }) => sessionID !== root));
+    const second = await first.restart();
+    await second.call("listBackgroundTasks", {});
+    const message = { sessionID: root, messageID: host.newMessageID(), typed: true };
+    const told = (await second.workspace.userMessage(message)) ?? "";
+    assert.match(told, new RegExp(`id="${id}".* status="cancelled" reason="host_exit"`, "u"));
+  });
 });

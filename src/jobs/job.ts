@@ -71,7 +71,7 @@ export const subagentJob = z.object({
   agent: z.string(),
   model: modelRef.optional(),
   variant: z.string().optional(),
-  /** Kept until the run has begun, so that a pending task survives a restart of nothing else. */
+  /** What its session was not given yet: there until the host took it, also in a task that ended before. */
   prompt: z.string().optional(),
   /** The child session, once it exists. */
   sessionID: z.string().optional(),

@@ -53,6 +53,7 @@ export class Notices implements NoticePort {
   readonly #deleted = new Set<string>();
   /** Idle subagents that are not ours, of the host's `task` for one: nobody would read what they say when woken. */
   readonly #over = new Set<string>();
+  #isClosed = false;
   readonly #flood: FloodGate;
   readonly #toasts: Toasts;
   readonly #stopListening: (() => void)[];
@@ -178,9 +179,15 @@ export class Notices implements NoticePort {
     return compactionNote([...new Set([...jobs.byParent(sessionID), ...owed])], unread);
   }
 
-  dispose(): void {
-    for (const stop of this.#stopListening) stop();
+  /** Sends nothing more; what ends from here on is still noted, for whoever restores it. */
+  close(): void {
+    this.#isClosed = true;
     for (const channel of this.#channels.values()) channel.dispose();
+  }
+
+  dispose(): void {
+    this.close();
+    for (const stop of this.#stopListening) stop();
     this.#channels.clear();
     this.#flood.dispose();
     this.#toasts.dispose();
@@ -198,9 +205,10 @@ export class Notices implements NoticePort {
     if (type !== "ended") return;
     this.#flood.close(job.id);
     if (job.kind === "subagent" && job.sessionID) this.outbox.reroute(job.sessionID);
-    if (job.endReason === "host_exit") return;
-    if (job.notify) this.outbox.markEnded(job);
-    if (this.#deps.options.toasts) this.#toasts.ended(job);
+    // Processes never outlive their host, as everybody knows; a subagent's result was promised.
+    const isExit = job.endReason === "host_exit";
+    if (job.notify && !(isExit && job.kind === "process")) this.outbox.markEnded(job);
+    if (this.#deps.options.toasts && !isExit) this.#toasts.ended(job);
     // With `wake: "all"` this end may be what another entry has waited for.
     this.#channels.get(job.parentSessionID)?.poke();
   }
@@ -209,6 +217,7 @@ export class Notices implements NoticePort {
     let channel = this.#channels.get(sessionID);
     if (!channel) {
       channel = new ParentChannel(sessionID, this.#channelDeps);
+      if (this.#isClosed) channel.dispose();
       this.#channels.set(sessionID, channel);
     }
     return channel;

@@ -40,21 +40,15 @@ export type Migration = (contents: Record<string, unknown>) => Record<string, un
 /** By the version that they start from. There has only been one version so far. */
 export const MIGRATIONS: ReadonlyMap<number, Migration> = new Map();
 
-/** A subagent's prompt is written only until its run has begun: nobody needs it afterwards. */
 export function formatState({ savedAt, jobs, notices, adopted }: State): string {
   return JSON.stringify({
     // The first key, so that a reader knows the version from the first bytes.
     version: STATE_VERSION,
     savedAt,
     adopted: adopted.length > 0 ? adopted : undefined,
-    jobs: jobs.map(withoutPrompt),
+    jobs,
     notices,
   });
-}
-
-function withoutPrompt(record: Job): Job {
-  if (record.kind !== "subagent" || record.status === "pending") return record;
-  return record.prompt === undefined ? record : { ...record, prompt: undefined };
 }
 
 const contentsSchema = z.looseObject({ version: z.number().int().nonnegative() });

@@ -161,7 +161,9 @@ export class Launcher {
     this.#checkWanted(signal);
     checkCount(jobs, plan.rootSessionID, options.maxTasksPerSession);
     const progress = { ...task.progress, lastUpdate: new Date(clock.now()) };
-    if (!jobs.reopen(task.id, { prompt, progress, parentMessageID })) {
+    // What its session was never given is still to be done.
+    const text = [task.prompt ?? [], prompt].flat().join("\n\n");
+    if (!jobs.reopen(task.id, { prompt: text, progress, parentMessageID })) {
       throw new UserError(`taskId: ${task.id} is being continued already`);
     }
     return plan;

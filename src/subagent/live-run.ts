@@ -34,10 +34,14 @@ interface SeenCall {
   status: string;
 }
 
+/** While it is `pending` the model still writes the call; what this version does not know is taken for running. */
+const STAGE: Partial<Record<string, number>> = { pending: 1, running: 2, completed: 3, error: 3 };
+
 export class LiveRun {
   readonly jobID: string;
   readonly #earlier: Totals & { toolCalls: number };
-  readonly #calls = new Map<string, "open" | "closed">();
+  /** The stage of each call that was seen. */
+  readonly #calls = new Map<string, number>();
   /** The tools of those that run, by call. */
   readonly #open = new Map<string, string>();
   readonly #usage = new Map<string, Usage>();
@@ -116,13 +120,13 @@ export class LiveRun {
 
   /** Notes one of the several updates of a call, in whatever order they come. True for a new call. */
   sawCall({ callID, tool, status }: SeenCall): boolean {
-    const known = this.#calls.get(callID);
-    const closed = status === "completed" || status === "error";
-    if (known === "closed" || (known === "open" && !closed)) return false;
-    this.#calls.set(callID, closed ? "closed" : "open");
-    if (closed) this.#open.delete(callID);
-    else this.#open.set(callID, tool);
-    return known === undefined;
+    const known = this.#calls.get(callID) ?? 0;
+    const stage = STAGE[status] ?? 2;
+    if (stage <= known) return false;
+    this.#calls.set(callID, stage);
+    if (stage === 2) this.#open.set(callID, tool);
+    else this.#open.delete(callID);
+    return known === 0;
   }
 
   /** Calls of this run, each id once. */

@@ -41,7 +41,7 @@ export class Prompter {
       if (before && live.promptMessageID === prompt.messageID) {
         live.prompted(before);
         this.#record(jobID, before, prompt);
-      }
+      } else if (!before) jobs.updateSubagent(jobID, { prompt: text });
       throw thrown;
     } finally {
       live.prompting -= 1;

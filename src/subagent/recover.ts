@@ -7,7 +7,7 @@ import type { Host } from "../host/host.js";
 import type { SubagentJob } from "../jobs/job.js";
 import type { JobEnd, JobRegistry } from "../jobs/registry.js";
 import { isTerminal } from "../jobs/status.js";
-import { finalText, judge } from "./verdict.js";
+import { asksForTools, finalText, judge } from "./verdict.js";
 
 interface RecoverDeps {
   host: Host;
@@ -34,7 +34,8 @@ export async function recover(deps: RecoverDeps, task: SubagentJob): Promise<voi
     const verdict = judge({ messages, promptMessageID, busy: false });
     text = finalText(messages, promptMessageID);
     // An abort is how a host that ends stops its runs; nobody cancelled this task.
-    if (verdict.kind === "ended" && verdict.status !== "cancelled") {
+    const isOver = verdict.kind === "ended" && verdict.status !== "cancelled";
+    if (isOver && !asksForTools(messages, promptMessageID)) {
       const { status, reason, error } = verdict;
       end = { status, reason, error, at };
       partial = verdict.partial;
@@ -56,7 +57,6 @@ export async function recover(deps: RecoverDeps, task: SubagentJob): Promise<voi
     runs,
     partial,
     resultLength: text.length,
-    prompt: undefined,
   });
   deps.jobs.end(task.id, end);
 }

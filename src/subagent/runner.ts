@@ -159,8 +159,7 @@ export class Runner {
     if (!job || isTerminal(job.status)) return;
     const at = new Date(clock.now());
     // A job that was stopped while it waited has no run of its own: an earlier one keeps its result.
-    const ofRun = live && ranUntil(at, job, live, end, messages);
-    jobs.updateSubagent(jobID, { ...ofRun, prompt: undefined });
+    if (live) jobs.updateSubagent(jobID, ranUntil(at, job, live, end, messages));
     jobs.end(jobID, { status: end.status, reason: end.reason, error: end.error, at });
   }
 

@@ -78,6 +78,12 @@ export function stepsOf(messages: readonly Message[], promptMessageID: string): 
   );
 }
 
+/** Its newest step ended with tool calls: only a host that lives can say whether it was to go on. */
+export function asksForTools(messages: readonly Message[], promptMessageID: string): boolean {
+  const steps = stepsOf(messages, promptMessageID).filter((step) => !step.summary);
+  return steps.at(-1)?.finish === "tool-calls";
+}
+
 /** The last words of a run: the text of its newest step that has any. */
 export function finalText(messages: readonly Message[], promptMessageID: string): string {
   const spoken = stepsOf(messages, promptMessageID).filter((step) => step.text && !step.summary);

@@ -24,19 +24,22 @@ export function killProcesses(ready: Ready) {
       if (processId !== undefined) access.process(processId);
       const chosen = access.select("process", filter).map(({ id }) => id);
       const release = workspace.notices.hold(chosen, sessionID);
-      let told = false;
+      let named: string[] = [];
       try {
         const { jobs } = await workspace.processes.kill(
           { id: processId, sessionID: rest.sessionId, status: rest.status, tags: rest.tags },
           { reason: "cancelled_by_agent", remove, only: (job) => access.may(job) },
         );
-        told = !abort.aborted;
+        named = jobs.map(({ job }) => job.id);
         if (jobs.length === 0) return "no process matched; nothing was ended";
         const lines = jobs.map((job) => outcome(job, workspace.clock.now()));
         const others = (more: number) => `and ${more} more: listBackgroundProcesses tells`;
         return fitting(lines, lines.length, others);
       } finally {
-        release(told);
+        // Of those that were chosen the answer names only whom it ended: what ended before is still to be told.
+        const tell = workspace.notices.hold(named, sessionID);
+        release(false);
+        tell(!abort.aborted);
       }
     },
   });

@@ -45,9 +45,11 @@ export class Reference {
     }
   }
 
-  /** An orderly end of the host: what runs is ended, and nobody is told. */
+  /** An orderly end of the host: what runs is ended; of subagents the parent hears from the next one. */
   closed(): void {
-    for (const { id } of this.live()) this.end(id, "cancelled · host_exit", false);
+    for (const { id, kind } of this.live()) {
+      this.end(id, "cancelled · host_exit", kind === "subagent");
+    }
     this.saveAll();
   }
 

@@ -178,11 +178,13 @@ void describe("an entry", () => {
     assert.ok(later.every(({ sessionID }) => sessionID === parent.id));
   });
 
-  void it("is not made for a job that asked for silence, nor for one that ended with its host", async () => {
+  void it("is not made for a job that asked for silence, nor for a process that ended with its host", async () => {
     const { house, parent, owed } = await family();
     const quiet = await house.child({ parentSessionID: parent.id, notify: false });
     await house.answer(quiet.sessionID, "done");
-    await house.tasks.dispose();
+    const job = process({ parentSessionID: parent.id, rootSessionID: parent.id });
+    house.jobs.add(job);
+    house.jobs.end(job.id, { status: "cancelled", reason: "host_exit", at: new Date() });
     assert.deepEqual(owed(), []);
   });
 });

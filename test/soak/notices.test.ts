@@ -133,6 +133,7 @@ describe("notices to parents in every state", () => {
         await settle(bed, parent.id);
         // What has not been told by now rides with the user's next message.
         await host.run(parent.id, `and now ${batch}?`);
+        await untilTold(bed, parent.id, ids);
         await settle(bed, parent.id);
         for (const id of ids) tally(told, await timesStored(bed, parent.id, id));
         await host.deleteSession(parent.id);
@@ -159,6 +160,20 @@ async function settle({ host }: TestBed, sessionID: string): Promise<void> {
       from,
       timeoutMs: 60_000,
     });
+  }
+}
+
+/** A child's end is known a moment after its idle was heard; what is not told within a minute never is. */
+async function untilTold(bed: TestBed, sessionID: string, ids: readonly string[]): Promise<void> {
+  const end = Date.now() + 60_000;
+  for (;;) {
+    const from = bed.host.events.cursor;
+    const times = await Promise.all(ids.map((id) => timesStored(bed, sessionID, id)));
+    const timeoutMs = end - Date.now();
+    if (times.every((count) => count > 0) || timeoutMs <= 0) return;
+    const isHeader = ({ part }: { part: { sessionID: string; type: string; text?: string } }) =>
+      part.sessionID === sessionID && part.type === "text" && part.text?.includes(HEADER) === true;
+    await bed.host.waitFor("message.part.updated", isHeader, { from, timeoutMs });
   }
 }
 

@@ -16,6 +16,11 @@ void describe("an instance that closes", () => {
     void house.tasks.cancel([one.id], "cancelled_by_agent");
     await settle();
     await house.tasks.dispose();
+    assert.deepEqual(
+      house.notices.outbox.pending(parentSessionID).map(({ jobID, kind }) => [jobID, kind]),
+      [one, two, waiting].map(({ id }) => [id, "ended"]),
+      "its next instance tells them",
+    );
     house.notices.dispose();
     for (const { id } of [one, two, waiting]) {
       assert.equal(house.outcome(id), "cancelled · host_exit");

@@ -39,7 +39,7 @@ void describe("a task whose host died", () => {
       "failed · interrupted",
       2,
     ],
-    ["after a tool call", { finish: "tool-calls" }, "completed · finished", 0],
+    ["between two steps", { finish: "tool-calls" }, "failed · interrupted", 0],
     ["aborted as its host ended", { text: "Do", error: aborted }, "failed · interrupted", 2],
     [
       "with an error of the provider",
@@ -62,9 +62,17 @@ void describe("a task whose host died", () => {
   }
 
   void it("while it waited for its turn is interrupted", async () => {
-    const { house, task } = left(undefined, { status: "pending", runs: [], prompt: "do it" });
+    const { house, task } = left(undefined, {
+      status: "pending",
+      runs: [],
+      prompt: "do it",
+      sessionID: undefined,
+    });
     await house.tasks.recover(task);
     assert.equal(house.outcome(task.id), "failed · interrupted");
+    await house.tasks.resume(task.id, "go on", {});
+    assert.equal(house.host.prompts[0]?.text, "do it\n\ngo on", "nobody has seen it yet");
+    assert.equal(house.job(task.id).prompt, undefined);
   });
 
   void it("and whose session cannot be read is interrupted and says so", async () => {

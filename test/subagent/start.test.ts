@@ -29,6 +29,9 @@ void describe("a run that cannot start", () => {
     assert.equal(house.outcome(failed.id), "failed · error");
     assert.equal(failed.runs[0]?.status, "failed");
     assert.deepEqual(house.host.aborted, [failed.sessionID]);
+    await house.tasks.resume(failed.id, "try again", {});
+    assert.equal(house.host.prompts.at(-1)?.text, "do it\n\ntry again");
+    await house.answer(failed.sessionID ?? "", "done");
     assert.equal((await house.launch({ parentSessionID })).status, "running");
   });
 

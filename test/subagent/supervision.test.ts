@@ -55,6 +55,21 @@ void describe("a child that gives no sign of life", () => {
     assert.equal(house.job(id).progress.toolCalls, 1);
   });
 
+  void it("is stalled while it writes a call without end: no tool runs yet", async () => {
+    const { house, id, sessionID } = await working();
+    const call = { sessionID, messageID: house.host.newMessageID(), callID: "c1", tool: "write" };
+    house.event({ type: "tool", ...call, status: "pending" });
+    assert.equal(house.job(id).progress.toolCalls, 1);
+    assert.equal(house.job(id).progress.runningTool, undefined);
+    await house.clock.advance(11 * MINUTE);
+    assert.ok(house.job(id).stalledSince);
+    house.event({ type: "tool", ...call, status: "running" });
+    house.event({ type: "tool", ...call, status: "pending" });
+    assert.equal(house.job(id).stalledSince, undefined);
+    assert.equal(house.job(id).progress.runningTool, "write");
+    assert.equal(house.job(id).progress.toolCalls, 1);
+  });
+
   void it("is not stalled while it waits for an answer, and has its full time after it", async () => {
     const { house, kinds, id, sessionID } = await working();
     const request = { sessionID, requestID: "per_1" };

@@ -105,6 +105,22 @@ void describe("a command that runs already", () => {
 });
 
 void describe("killProcesses", () => {
+  void it("that ends nothing tells nothing: what had ended before is still to be told", async (t) => {
+    const { call, workspace, root } = desk(t);
+    const at = { parentSessionID: root, rootSessionID: root };
+    const job = aProcess({ ...at, tags: ["x"], ...ENDED });
+    workspace.jobs.add(job);
+    workspace.onEvent({ type: "busy", sessionID: root });
+    workspace.notices.outbox.markEnded(job);
+    assert.equal(
+      await call("killProcesses", { tags: ["x"] }),
+      "no process matched; nothing was ended",
+    );
+    assert.equal(workspace.notices.outbox.pending(root).length, 1);
+    assert.match(await call("killProcesses", { tags: ["x"], status: "completed" }), /had ended/u);
+    assert.deepEqual(workspace.notices.outbox.pending(root), []);
+  });
+
   void it("says what could not be verified", async (t) => {
     const { call, workspace, root } = desk(t);
     const job = aProcess({ parentSessionID: root, rootSessionID: root, ...ENDED });
