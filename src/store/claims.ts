@@ -42,7 +42,7 @@ export interface ClaimOptions {
 
 /** Milliseconds without a write. A folder without an owner may be one that is being made right now. */
 const OWNERLESS_AGE = 60_000;
-/** An owner of whom we cannot tell whether it runs. */
+/** An owner of whom we cannot tell whether it runs; one that does gives a sign each hour. */
 const ELSEWHERE_AGE = 24 * 3600_000;
 const DAY = 24 * 3600_000;
 

@@ -64,6 +64,11 @@ export class InstanceFolder {
     writeOwner(this.path, this.#owner, this.#files);
   }
 
+  /** Writes the owner again: the folder is in use, whoever looks from where. Throws the system's error. */
+  touch(): void {
+    if (this.#owner && this.exists) writeOwner(this.path, this.#owner, this.#files);
+  }
+
   get exists(): boolean {
     return existsSync(this.path);
   }

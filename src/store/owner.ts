@@ -58,7 +58,10 @@ function readPidNamespace(): string {
   }
 }
 
-/** `elsewhere`: on another machine or in another container, or nobody can tell; never taken for dead. */
+/**
+ * `elsewhere`: on another machine or in another container, or nobody can tell. Never taken for dead by its pid; a
+ * folder that shows no sign of life for a day is (see `Heartbeat`).
+ */
 export type OwnerState = "alive" | "dead" | "elsewhere";
 
 export class Ownership {

@@ -15,6 +15,7 @@ import { coerceError, type Clock, type Log } from "../ports.js";
 import { Claims } from "./claims.js";
 import { diskFiles, type StoreFiles } from "./files.js";
 import { findOnDisk, type StoredJob } from "./find-on-disk.js";
+import { Heartbeat } from "./heartbeat.js";
 import { InstanceFolder, OUTPUT_FOLDER, outputPath, projectFolder } from "./instance-folder.js";
 import { sweepOutput } from "./output-folder.js";
 import { Ownership, type Processes } from "./owner.js";
@@ -47,6 +48,7 @@ export class JobStore {
   readonly #folder: InstanceFolder;
   readonly #writer: StateWriter;
   readonly #claims: Claims;
+  readonly #heartbeat: Heartbeat;
   readonly #stopListening: () => void;
   /** Folders in `claimed/` whose records are in the registry: named in each write until they are gone. */
   #adopted: string[] = [];
@@ -65,6 +67,7 @@ export class JobStore {
     const { keepDays } = retention;
     const folder = this.#folder;
     this.#claims = new Claims({ folder, directory, ownership, files, clock, log, keepDays });
+    this.#heartbeat = new Heartbeat(() => folder.touch(), clock, log);
     this.#writer = new StateWriter({
       path: folder.statePath,
       prepare: () => this.#prepare(),
@@ -180,6 +183,8 @@ export class JobStore {
     } catch (thrown) {
       const error = coerceError(thrown).message;
       log("error", "the last state could not be saved", { error, folder: this.folder });
+    } finally {
+      this.#heartbeat.stop();
     }
   }
 
@@ -201,6 +206,7 @@ export class JobStore {
     const isOwed = (job: Job): boolean => owed.has(job.id);
     for (const job of expired(jobs.all(), retention, clock.now(), isOwed)) jobs.remove(job.id);
     this.#folder.ensure();
+    this.#heartbeat.start();
   }
 
   #content(): string {

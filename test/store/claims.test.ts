@@ -152,6 +152,26 @@ void describe("an owner that cannot be judged", () => {
     }
   });
 
+  void it("is not claimed while it lives and has nothing to write, however long that is", async () => {
+    const root = folder();
+    const clock = new FakeClock(Date.now());
+    const identity = { pid: 1, startTime: "s", bootID: "other boot" };
+    const self = () => ({ identity, host: "other", pidNamespace: "pid:[1]" });
+    const processes = { self, hasEnded: () => false };
+    const ownClock = new FakeClock(clock.now());
+    const living = await deadOwner(root, { root, processes, clock: ownClock });
+    const next = makeStore({ root, pid: 2, clock });
+    for (let day = 0; day < 3; day += 1) {
+      age(living.store.folder, clock, 25 * HOUR);
+      await ownClock.advance(HOUR);
+      assert.deepEqual(await adopt(next), [], `day ${day}`);
+    }
+    await living.store.close();
+    assert.equal(ownClock.pending, 0);
+    assert.deepEqual(await adopt(next), ["bg_1", "proc_1"]);
+    await next.store.close();
+  });
+
   void it("is dead when this machine was started again since", async () => {
     const root = folder();
     const identity = { pid: 1, startTime: "s", bootID: "last boot" };
