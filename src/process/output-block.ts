@@ -23,6 +23,10 @@ export class OutputBlock {
   #frameLength = 0;
   #payload = 0;
   #payloadOnDisk = 0;
+  /** Of the last good write: where its newest frame (or the block) begins, that frame's mark, where it ends. */
+  #savedFrom = 0;
+  #savedMark: number | undefined;
+  #savedTo = BLOCK_HEADER;
 
   constructor(size: number) {
     this.bytes = Buffer.allocUnsafeSlow(size);
@@ -49,6 +53,9 @@ export class OutputBlock {
     this.#frameStream = undefined;
     this.#payload = 0;
     this.#payloadOnDisk = 0;
+    this.#savedFrom = 0;
+    this.#savedMark = undefined;
+    this.#savedTo = BLOCK_HEADER;
   }
 
   /** Takes what fits of `data` from `from` on, and says how many bytes that were; 0: the block is full. */
@@ -83,5 +90,18 @@ export class OutputBlock {
   written(): void {
     this.#dirtyFrom = this.#used;
     this.#payloadOnDisk = this.#payload;
+    this.#savedFrom = this.#frameAt;
+    this.#savedMark = this.bytes.readUInt32LE(this.#frameAt);
+    this.#savedTo = this.#used;
+  }
+
+  /** What the last good write left at its end, to be put back after one that failed half-way; a copy. */
+  saved(): { from: number; bytes: Buffer } {
+    const from = this.#savedFrom;
+    const end = Math.min(this.#savedTo + FRAME_HEADER, this.bytes.length);
+    const bytes = Buffer.alloc(end - from);
+    this.bytes.copy(bytes, 0, from, this.#savedTo);
+    if (this.#savedMark !== undefined) bytes.writeUInt32LE(this.#savedMark, 0);
+    return { from, bytes };
   }
 }

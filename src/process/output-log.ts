@@ -52,6 +52,8 @@ export class OutputLog {
   #bytes = 0;
   #held = 0;
   #lostToDisk = 0;
+  /** What has to be put back before anything else is written. */
+  #torn: { bytes: Buffer; position: number } | undefined;
   #missing: MissingOutput | undefined;
   #failing = false;
   #retryAt = 0;
@@ -159,7 +161,8 @@ export class OutputLog {
     try {
       const fd = this.#openFile();
       this.#writeHeader(fd);
-      this.#writeAll(fd, block.bytes, dirty, blockPosition(this.#layout, block.number));
+      this.#mend(fd);
+      this.#writeBlock(fd, block, dirty);
     } catch (thrown) {
       this.#failed(coerceError(thrown));
       return false;
@@ -168,6 +171,27 @@ export class OutputLog {
     this.#failing = false;
     if (this.#lostToDisk === 0) this.#missing = undefined;
     return true;
+  }
+
+  /** A frame's length is on disk before its bytes: what a failed write has begun is undone. */
+  #writeBlock(fd: number, block: OutputBlock, dirty: { from: number; to: number }): void {
+    const position = blockPosition(this.#layout, block.number);
+    try {
+      this.#writeAll(fd, block.bytes, dirty, position);
+    } catch (thrown) {
+      const { from, bytes } = block.saved();
+      this.#torn = { bytes, position: position + from };
+      // A full disk takes it: these bytes have their place.
+      this.#mend(fd);
+      throw thrown;
+    }
+  }
+
+  #mend(fd: number): void {
+    if (!this.#torn) return;
+    const { bytes, position } = this.#torn;
+    this.#writeAll(fd, bytes, { from: 0, to: bytes.length }, position);
+    this.#torn = undefined;
   }
 
   #openFile(): number {

@@ -113,6 +113,69 @@ test("a write that takes only a part is continued", () => {
   log.close();
 });
 
+for (const [where, before] of [
+  ["head", 100_000],
+  ["ring", 2_000_000],
+] as const) {
+  test(`in the ${where} a write that takes a part, and nothing until the block is over: a gap, not other bytes`, () => {
+    const file = newFile();
+    const time = clock();
+    const fs = failingFs();
+    const log = new OutputLog(file, LIMIT, time, fs);
+    const oracle = new Oracle();
+    const add = (bytes: number, value: string, step: number) => {
+      const data = Buffer.alloc(bytes, value);
+      for (let i = 0; i < bytes; i += step) log.append(STDOUT, data.subarray(i, i + step));
+      oracle.add(STDOUT, data);
+    };
+    add(before, "a", 1000);
+    fs.partial = true;
+    fs.error = "ENOSPC";
+    add(200_000, "b", 10_000);
+    fs.error = undefined;
+    time.at += 600;
+    add(20_000, "c", 10_000);
+    const reader = open(file);
+    const gaps = compare(reader, oracle);
+    assert.equal(
+      gaps.reduce((sum, gap) => sum + gap.bytes, 0),
+      log.dropped,
+    );
+    reader.close();
+    log.close();
+  });
+}
+
+for (const size of [1, 5000]) {
+  test(`a disk that is full in the middle of a write of ${size}: all before it can be read meanwhile`, () => {
+    const file = newFile();
+    const time = clock();
+    let room = 30_000;
+    const write: OutputFs["write"] = (fd, data, from, length, position) => {
+      const fits = Math.min(length, room - position);
+      if (fits <= 0) throw Object.assign(new Error("ENOSPC: the disk is full"), { code: "ENOSPC" });
+      return systemOutputFs.write(fd, data, from, fits, position);
+    };
+    const log = new OutputLog(file, LIMIT, time, { ...systemOutputFs, write });
+    const oracle = new Oracle();
+    const kept = new Oracle();
+    const data = Buffer.alloc(size, "x");
+    while (!log.missing) {
+      oracle.add(STDERR, data);
+      log.append(STDERR, data);
+      if (!log.missing) kept.add(STDERR, data);
+    }
+    const reader = open(file);
+    assert.deepEqual(compare(reader, kept), []);
+    room = Infinity;
+    time.at += 600;
+    log.retry();
+    assert.deepEqual(compare(reader, oracle), []);
+    reader.close();
+    log.close();
+  });
+}
+
 test("a folder that cannot be made is tried again later, and nothing throws meanwhile", () => {
   const file = newFile();
   const time = clock();
