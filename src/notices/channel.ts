@@ -75,11 +75,13 @@ export class ParentChannel {
     this.poke();
   }
 
-  onIdle(): void {
-    this.#state.ended();
+  /** True when the user has just stopped the parent's run. */
+  onIdle(): boolean {
+    const stopped = this.#state.ended();
     // An answer is looked for sooner than while it was busy.
     if (this.#deps.outbox.inFlight(this.#sessionID).length > 0) this.#cancelTimer();
     this.poke();
+    return stopped;
   }
 
   onAsked(requestID: string): void {

@@ -138,7 +138,7 @@ export class Notices implements NoticePort {
         break;
       case "idle":
         this.#handOver(sessionID);
-        this.#channels.get(sessionID)?.onIdle();
+        if (this.#channels.get(sessionID)?.onIdle()) this.#deps.onParentAbort(sessionID);
         break;
       case "asked":
         this.#channel(sessionID).onAsked(event.requestID);

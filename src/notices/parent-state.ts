@@ -19,6 +19,8 @@ export class ParentState {
   /** Until then that message is awaited: what we sent meanwhile could be answered in its place. */
   #userComesUntil = 0;
   #stoppedStepID = "";
+  /** The newest since the user typed last. */
+  #lastStep: AssistantInfo | undefined;
 
   /** Not before this time, in milliseconds. */
   get freeAt(): number {
@@ -43,10 +45,15 @@ export class ParentState {
     return this.#asked.delete(requestID);
   }
 
-  ended(): void {
+  /** Idle: true when the user has just stopped a run that waited to ask its provider again. */
+  ended(): boolean {
     this.busy = false;
     // A run that is over waits for no answer any more.
     this.#asked.clear();
+    const step = this.#lastStep;
+    // All that the host says of such a stop: the step is over, without a reason.
+    const isCut = step?.completed && step.finish === undefined && !step.error;
+    return isCut ? this.#stop(step.id) : false;
   }
 
   /** The user has typed; the message is about to be stored. */
@@ -55,6 +62,7 @@ export class ParentState {
     this.busy = true;
     this.stopped = false;
     this.lastUserMessageID = messageID;
+    this.#lastStep = undefined;
     this.#userComesUntil = now + STORE_PATIENCE_MS;
   }
 
@@ -63,14 +71,19 @@ export class ParentState {
   }
 
   /** True when the user has just stopped the run that this step belongs to. */
-  stoppedBy({ id, parentID, error }: AssistantInfo): boolean {
-    if (id === this.#stoppedStepID) return false;
-    if (error?.name !== "MessageAbortedError") {
-      // What the user typed after the stop is being answered.
-      if (parentID === this.lastUserMessageID) this.stopped = false;
-      return false;
-    }
-    this.#stoppedStepID = id;
+  stoppedBy(step: AssistantInfo): boolean {
+    if (!step.summary) this.#lastStep = step;
+    if (step.id === this.#stoppedStepID) return false;
+    if (step.error?.name === "MessageAbortedError") return this.#stop(step.id);
+    // What the user typed after the stop is being answered.
+    if (step.parentID === this.lastUserMessageID) this.stopped = false;
+    return false;
+  }
+
+  /** False for a stop that is known. */
+  #stop(stepID: string): boolean {
+    if (stepID === this.#stoppedStepID) return false;
+    this.#stoppedStepID = stepID;
     const isNews = !this.stopped;
     this.stopped = true;
     return isNews;

@@ -1,9 +1,15 @@
 /** createBackgroundTask: starts a subagent in a child session, or gives one more to do. */
+import type { SubagentJob } from "../jobs/job.js";
 import type { Launched } from "../subagent/manager.js";
+import { grouped } from "../text.js";
+import type { Workspace } from "../workspace.js";
 import { Access } from "./access.js";
 import { defineTool, type Ready } from "./define.js";
 import { describeJob, MOST_NAMED } from "./describe-job.js";
 import { optionalId, optionalText, tags, text } from "./fields.js";
+
+/** Characters of an earlier result; its session holds all of it. */
+const MOST_EARLIER = 4_000;
 
 export function createBackgroundTask(ready: Ready) {
   return defineTool({
@@ -21,15 +27,15 @@ export function createBackgroundTask(ready: Ready) {
       const workspace = await ready(sessionID);
       const { tasks, clock } = workspace;
       const from = { parentMessageID: messageID, parentAgent: agent, signal: abort };
-      let launched: Launched;
       if (taskId === undefined) {
-        launched = await tasks.launch({ ...args, ...from, parentSessionID: sessionID });
-      } else {
-        const access = await Access.of(workspace, sessionID);
-        const { id } = await access.task(taskId);
-        launched = await tasks.resume(id, args.prompt, from);
+        const launched = await tasks.launch({ ...args, ...from, parentSessionID: sessionID });
+        return answer(launched, clock.now(), workspace.oneShot);
       }
-      return answer(launched, clock.now(), workspace.oneShot);
+      const access = await Access.of(workspace, sessionID);
+      const task = await access.task(taskId);
+      const untold = await untoldEnd(workspace, task, sessionID);
+      const launched = await tasks.resume(task.id, args.prompt, from);
+      return [answer(launched, clock.now(), workspace.oneShot), ...untold].join("\n");
     },
   });
 }
@@ -47,4 +53,23 @@ function answer({ task, position, similar }: Launched, now: number, oneShot: boo
     lines.push(`A task with nearly the same prompt is already ${other.status}: ${other.id}`);
   }
   return lines.join("\n");
+}
+
+/** How the run before ended, if the caller was not told yet: the new run takes its place in the record. */
+async function untoldEnd(
+  { notices, tasks, clock }: Workspace,
+  task: SubagentJob,
+  sessionID: string,
+): Promise<string[]> {
+  const ends = notices.outbox.unsent(task.id, ["ended"]);
+  if (!ends.some(({ parentSessionID }) => parentSessionID === sessionID)) return [];
+  const { text } = await tasks.result(task);
+  const [start, size] = [Math.max(text.length - MOST_EARLIER, 0), grouped(text.length)];
+  const end = text.slice(start).replace(/^[\udc00-\udfff]/u, "");
+  return [
+    "",
+    `It had ended before, which you were not told yet: ${describeJob(task, clock.now())}`,
+    start > 0 ? `the end of its ${size} characters:` : "it said:",
+    end || "(no text output)",
+  ];
 }

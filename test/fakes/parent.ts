@@ -129,6 +129,15 @@ export class Parent {
     this.#house.idle(this.id);
   }
 
+  /** ESC while the host waits to ask its provider again: the step is closed, and nothing says why. */
+  escInRetry(): void {
+    const message = this.#house.host.addAssistant(this.id, { finish: undefined });
+    this.#running = false;
+    this.#house.event({ type: "assistant", sessionID: this.id, message });
+    this.#house.idle(this.id);
+    this.#house.idle(this.id);
+  }
+
   /** The host has ended, and with it the run. */
   halt(): void {
     this.#running = false;

@@ -24,6 +24,20 @@ void describe("a parent whose user pressed ESC", () => {
     assert.deepEqual(house.notices.outbox.all(), []);
   });
 
+  void it("while the host waits to ask its provider again is left alone, too", async () => {
+    const { house, parent, finish, job, prompts } = await family();
+    parent.escInRetry();
+    assert.deepEqual(house.stoppedByUser, [parent.id]);
+    await finish(0);
+    await house.clock.advance(60 * MINUTE);
+    assert.equal(prompts().length, 0);
+    await parent.types("go on");
+    house.idle(parent.id);
+    assert.deepEqual(house.stoppedByUser, [parent.id], "that run is an old story");
+    await parent.run();
+    assert.deepEqual(parent.told(job(0)), { times: 1, read: true });
+  });
+
   void it("between the decision to send and the sending is not started again", async () => {
     const { house, parent, finish, prompts } = await family();
     parent.step();

@@ -80,6 +80,21 @@ void describe("createBackgroundTask", () => {
     assert.match(await line(), /running · "Looks around" · 4 s · /u);
   });
 
+  void it("says what a continued task had said, if its end was not told yet", async (t) => {
+    const one = await launched(t);
+    one.workspace.onEvent({ type: "busy", sessionID: one.root });
+    answers(one, one.sessionID, `${"x".repeat(5_000)} the first result`);
+    await settle();
+    const more = { ...TASK, prompt: "More.", taskId: one.id };
+    const answer = await one.call("createBackgroundTask", more);
+    assert.match(answer, /had ended before, which you were not told yet: bg_\w+ completed/u);
+    assert.match(answer, /\nthe end of its 5,017 characters:\nx{3983} the first result$/u);
+    answers(one, one.sessionID, "the second");
+    await settle();
+    await one.call("getBackgroundTask", { taskId: one.id });
+    assert.doesNotMatch(await one.call("createBackgroundTask", more), /had ended before/u);
+  });
+
   void it("continues a task by its id or its session's", async (t) => {
     const one = await launched(t);
     for (const taskId of [one.id, one.sessionID]) {
