@@ -16,7 +16,7 @@ import {
   type Position,
   type Row,
 } from "./log-rows.js";
-import type { LogSource } from "./log-source.js";
+import type { LogReading } from "./log-source.js";
 
 export interface LogPosition {
   /** The rows on the screen. */
@@ -43,7 +43,7 @@ export interface LogPosition {
 }
 
 export function createLogPosition(
-  log: LogSource,
+  log: LogReading,
   size: Accessor<{ width: number; height: number }>,
 ): LogPosition {
   const [position, setPosition] = createSignal<Position>(FOLLOW);
@@ -142,7 +142,7 @@ export function createLogPosition(
 
 /** Goes on in the parts that are not loaded, until nothing new comes. */
 function findFarther(
-  log: LogSource,
+  log: LogReading,
   query: string,
   from: number,
   direction: Direction,

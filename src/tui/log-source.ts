@@ -1,7 +1,7 @@
 /** Where a log view gets its lines from; the two kinds of jobs give them in the same form. */
 import type { LogLine } from "./log-rows.js";
 
-export interface LogSource {
+export interface LogReading {
   /** The loaded part; a signal. */
   lines(): readonly LogLine[];
   /** More lies before (after) the loaded part; signals. */
@@ -16,5 +16,9 @@ export interface LogSource {
   toEnd(): void;
   /** Something is said to have happened to the job: look again. */
   refresh(): void;
+}
+
+/** Whoever opened it closes it. */
+export interface LogSource extends LogReading {
   close(): void;
 }

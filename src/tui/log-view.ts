@@ -3,18 +3,16 @@
  * Leaving it leads back to where the user was.
  */
 import type { Renderable } from "@opencode-ai/plugin/tui";
-import { createEffect, createMemo, createSignal, onCleanup, untrack } from "solid-js";
-import { outputPath } from "../store/instance-folder.js";
+import { createEffect, createMemo, createSignal } from "solid-js";
 import { colour, findJob, type ViewContext } from "./context.js";
 import { clean, fit } from "./cells.js";
 import { duration, facts, outcome, SIGNS, waitsFor, type Tone } from "./describe.js";
 import { box, each, guard, input, show, text, type Element } from "./element.js";
+import { openJobLog } from "./job-log.js";
 import { registerLogKeys } from "./log-keys.js";
 import { createLogPosition, type LogPosition } from "./log-position.js";
 import { finds, type Row } from "./log-rows.js";
-import type { LogSource } from "./log-source.js";
-import { openProcessLog } from "./process-log.js";
-import { openSessionLog } from "./session-log.js";
+import type { LogReading } from "./log-source.js";
 import { isLive, lookOf, type ShownJob } from "./shown-job.js";
 import { createTicker } from "./ticker.js";
 
@@ -36,8 +34,7 @@ function view(context: ViewContext, jobID: string, leave: () => void): Element {
   source.refresh();
   const [size, setSize] = createSignal({ width: api.renderer.width, height: api.renderer.height });
   const job = createMemo<ShownJob | undefined>((before) => findJob(context, jobID) ?? before);
-  const log = openLog(context, untrack(job));
-  onCleanup(() => log.close());
+  const log = openJobLog(context, job);
   createEffect(() => {
     if (job()) log.refresh();
   });
@@ -63,29 +60,6 @@ function view(context: ViewContext, jobID: string, leave: () => void): Element {
     ),
     footer(context, log, position),
   );
-}
-
-function openLog(context: ViewContext, job: ShownJob | undefined): LogSource {
-  const { api, clock } = context;
-  if (job?.job.kind === "process") return openProcessLog(outputPath(job.folder, job.job.id), clock);
-  if (job?.job.sessionID !== undefined) return openSessionLog(api, job.job.sessionID, clock);
-  return nothing(job ? "It has not been started yet." : "This job is not known any more.");
-}
-
-function nothing(note: string): LogSource {
-  const ignore = () => undefined;
-  return {
-    lines: () => [],
-    note: () => note,
-    hasEarlier: () => false,
-    hasLater: () => false,
-    earlier: ignore,
-    later: ignore,
-    toStart: ignore,
-    toEnd: ignore,
-    refresh: ignore,
-    close: ignore,
-  };
 }
 
 function heading(context: ViewContext, job: () => ShownJob | undefined): Element {
@@ -142,7 +116,7 @@ function lines(context: ViewContext, position: LogPosition, height: () => number
 
 const TRANSPARENT = "transparent";
 
-function footer(context: ViewContext, log: LogSource, position: LogPosition): Element {
+function footer(context: ViewContext, log: LogReading, position: LogPosition): Element {
   const hint = (key: string, what: () => string): Element =>
     box(
       { flexDirection: "row", gap: 1, flexShrink: 0 },

@@ -7,6 +7,7 @@ import { callTool } from "../../fixtures/host/index.js";
 import { text, toolCall } from "../../fixtures/model/index.js";
 import { aSubagent } from "../../fixtures/jobs.js";
 import { writeStateFolder } from "../../fixtures/tui/jobs.js";
+import { chooseAction } from "../../fixtures/tui/keys.js";
 import { skip, useAttached } from "./use-terminal.js";
 
 const options = { timeout: 240_000 };
@@ -72,6 +73,26 @@ void describe("a terminal attached to a server", { skip }, () => {
     await host.waitRunEnd(asking.id, prompt);
     const [turn] = model.turns(asking.id).slice(-1);
     assert.match(String(turn?.toolResults.at(-1)), /Blue/);
+  });
+
+  test("the log of a queued subagent goes on with its session", options, async () => {
+    const { host, model, session, terminal } = bed;
+    const child = await host.createSession({ title: "The work" });
+    model.scriptSession(child.id, [text("It is done.")]);
+    await host.run(child.id, "do it");
+    const project = await host.client.project.current({}, { throwOnError: true });
+    const { project: directory } = host;
+    const where = { root: bed.root, projectID: project.data.id, directory, instance: "queue" };
+    const ids = { id: "bg_queued0000", parentSessionID: session, rootSessionID: session };
+    const record = aSubagent({ name: "Wait my turn", ...ids });
+    writeStateFolder(where, [{ ...record, status: "pending", sessionID: undefined }]);
+    await terminal.waitFor(/○ Wait my turn/);
+    await chooseAction(terminal, "Wait my turn", "See the log");
+    await terminal.waitFor(/It has not been started yet\./);
+    writeStateFolder(where, [{ ...record, sessionID: child.id }]);
+    await terminal.waitFor(/> do it[^]*It is done\./);
+    await terminal.press("Escape");
+    await terminal.waitFor(/● Wait my turn/);
   });
 
   test("a broken part says so and nothing else happens", options, async () => {
