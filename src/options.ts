@@ -32,7 +32,12 @@ export const optionsSchema = z.object({
     .max(10_080)
     .default(0)
     .describe("Ends a subagent's run after so many minutes; 0: never"),
-  maxToolCalls: limit(0, 100_000, 0, "Ends a subagent's run at so many tool calls; 0: never"),
+  maxToolCalls: limit(
+    0,
+    100_000,
+    0,
+    "Ends a subagent's run at the first tool call beyond so many; 0: never",
+  ),
   permissionInBackground: z
     .enum(["leave", "reject"])
     .default("leave")

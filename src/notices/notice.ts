@@ -9,7 +9,7 @@ export const notice = z.object({
   jobID: z.string(),
   /** `output`: lines that the process asked to be told about; `ready`: a late readiness. */
   kind: z.enum(["ended", "blocked", "stalled", "ready", "output"]),
-  /** What came from outside, not escaped yet: the end of a result, output lines, what is asked. */
+  /** What came from outside, not escaped yet: output lines, what is asked. What an end quotes is read when it is told. */
   text: z.string().optional(),
   /** Characters that were left out of `text`. */
   omitted: z.number().int().nonnegative().optional(),

@@ -54,12 +54,11 @@ export class ChildEvents {
     if (event.type === "activity" && event.text) live.sawText(event.text);
     // A second one is a consequence of the first.
     if (event.type === "error") live.sessionError ??= event.error;
-    // What is older than this run's first prompt is a late word about an earlier run.
-    if (event.type === "assistant" && event.message.id > live.firstPromptID) {
+    if (event.type === "assistant" && isOfThisRun(live, event.message.id)) {
       live.sawUsage(event.message.id, event.message.usage);
       this.#deps.jobs.updateSubagent(jobID, live.totals());
     }
-    if (event.type !== "tool" || event.messageID < live.firstPromptID) return undefined;
+    if (event.type !== "tool" || !isOfThisRun(live, event.messageID)) return undefined;
     return live.sawCall(event) ? event.tool : undefined;
   }
 
@@ -86,4 +85,13 @@ export class ChildEvents {
     const error = `more than ${maxToolCalls} tool calls (plugin option "maxToolCalls")`;
     void runner.stop(jobID, { status: "failed", reason: "tool_limit", error });
   }
+}
+
+/**
+ * A late word about an earlier run is no news of this one. An event has no place in the host's order of messages;
+ * the id says enough here, for ours was made when the earlier run was over. Were the clock set back in between,
+ * the figures would be wrong, and nothing else.
+ */
+function isOfThisRun(live: LiveRun, messageID: string): boolean {
+  return messageID >= live.firstPromptID;
 }
