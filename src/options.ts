@@ -57,7 +57,7 @@ export const optionsSchema = z.object({
     .default("keep")
     .describe("Jobs of a session whose run the user stops (ESC)"),
   toasts: z.boolean().default(true).describe("A toast when jobs end, block or stall"),
-  maxProcesses: limit(1, 1_000, 32, "Live processes in one OpenCode"),
+  maxProcesses: limit(1, 1_000, 32, "Live processes per project directory of an OpenCode"),
   outputLimit: limit(
     512 * KIB,
     1_024 * MIB,

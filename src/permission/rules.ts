@@ -1,11 +1,6 @@
 // A look at the user's rules themselves, for what no question can find out. Promises: in doubt, they
 // deny something.
-
-export interface PermissionRule {
-  readonly permission: string;
-  readonly pattern: string;
-  readonly action: string;
-}
+import type { PermissionRule } from "../host/host.js";
 
 /** Whether any of the rules denies some commands rather than all of them. */
 export function deniesCommands(rules: readonly PermissionRule[]): boolean {

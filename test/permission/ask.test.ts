@@ -7,9 +7,10 @@ import { askForCommand, PermissionDeniedError } from "../../src/permission/ask.j
 import { HIDDEN_CODE } from "../../src/permission/hidden.js";
 import { createCommandParser } from "../../src/permission/parse-command.js";
 import { deniesCommands } from "../../src/permission/rules.js";
+import type { PermissionRule } from "../../src/host/host.js";
 import { bashRules, hostAsk, type Asking } from "./host-rules.js";
 
-const ALL = [{ permission: "*", pattern: "*", action: "allow" }];
+const ALL: PermissionRule[] = [{ permission: "*", pattern: "*", action: "allow" }];
 const parser = createCommandParser();
 let directory = "";
 
@@ -207,7 +208,10 @@ void describe("a refusal", () => {
 
   void it("ends before the second question when the first is denied", async () => {
     const log: Asking[] = [];
-    const rules = [...ALL, { permission: "external_directory", pattern: "/etc/*", action: "deny" }];
+    const rules: PermissionRule[] = [
+      ...ALL,
+      { permission: "external_directory", pattern: "/etc/*", action: "deny" },
+    ];
     const question = { command: "cat /etc/hosts", cwd: directory, directory, worktree: "/" };
     await assert.rejects(askForCommand(parser, { ...question, ask: hostAsk(rules, log) }));
     assert.deepEqual(

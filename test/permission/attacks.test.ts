@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import { before, describe, it } from "node:test";
+import type { PermissionRule } from "../../src/host/host.js";
 import { askForCommand } from "../../src/permission/ask.js";
 import { createCommandParser } from "../../src/permission/parse-command.js";
-import { deniesCommands, type PermissionRule } from "../../src/permission/rules.js";
+import { deniesCommands } from "../../src/permission/rules.js";
 import { READABLE, UNREADABLE } from "./attacks.js";
 import { bashRules, hostAsk } from "./host-rules.js";
 

@@ -1,7 +1,7 @@
 // The host's rule matching, small and faithful: a pattern is matched whole, `*` is anything, `?` one
 // character, a trailing ` *` may be missing altogether, backslash counts as slash; the last rule that
 // matches decides, and without one the host asks.
-import type { PermissionRule } from "../../src/permission/rules.js";
+import type { PermissionRule } from "../../src/host/host.js";
 
 export function matches(text: string, pattern: string): boolean {
   const slashed = pattern.replaceAll("\\", "/");
@@ -21,7 +21,7 @@ export function decide(permission: string, text: string, rules: readonly Permiss
   return rule?.action ?? "ask";
 }
 
-export function bashRules(rules: Record<string, string>): PermissionRule[] {
+export function bashRules(rules: Record<string, PermissionRule["action"]>): PermissionRule[] {
   return Object.entries(rules).map(([pattern, action]) => ({
     permission: "bash",
     pattern,
