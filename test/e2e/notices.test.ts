@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { after, describe } from "node:test";
 import { BUILT_PLUGIN, callTool } from "../../fixtures/host/index.js";
-import { forever, gate, text, toolCall } from "../../fixtures/model/index.js";
+import { forever, gate, httpError, text, toolCall } from "../../fixtures/model/index.js";
 import { firstJob, HEADER, jobIds, launch, noticesIn, noticeTo, timesTold } from "./support.js";
 import { useHost } from "./use-host.js";
 
@@ -41,25 +41,32 @@ describe("notices to a parent", () => {
     assert.equal(timesTold(bed, parent.id, taskId), 1);
   });
 
-  for (const queued of [false, true]) {
-    const name = `child after esc, ${queued ? "queued" : "plain"}`;
+  for (const when of ["while it works", "with another message queued", "between two tries"]) {
+    const name = `child after esc ${when}`;
     bed.test(
-      `after ESC${queued ? " with another message queued" : ""} nothing restarts the parent; the user's next message takes all along`,
+      `after ESC ${when} nothing restarts the parent; the user's next message takes all along`,
       async () => {
         const { host, model } = bed;
         const parent = await host.createSession({ title: name });
         model.scriptEvery(name, [[gate(name), text("late result")]]);
         model.scriptSession(parent.id, [
           [launch(`${name} 1`), launch(`${name} 2 with other words`)],
-          [text("working "), gate("never")],
+          when === "between two tries" ? httpError(500) : [text("working "), gate("never")],
           text("I saw both."),
         ]);
         await host.prompt(parent.id, "start two and work");
-        await host.waitFor(
-          "message.part.delta",
-          ({ sessionID, delta }) => sessionID === parent.id && delta === "working ",
-        );
-        if (queued) await host.prompt(parent.id, "one more thing");
+        if (when === "between two tries") {
+          await host.waitFor(
+            "session.status",
+            ({ sessionID, status }) => sessionID === parent.id && status.type === "retry",
+          );
+        } else {
+          await host.waitFor(
+            "message.part.delta",
+            ({ sessionID, delta }) => sessionID === parent.id && delta === "working ",
+          );
+        }
+        if (when === "with another message queued") await host.prompt(parent.id, "one more thing");
         await host.abort(parent.id);
         await host.waitIdle(parent.id);
         const ids = jobIds(bed, parent.id);
