@@ -4,8 +4,8 @@
  * thread is thrown away and the question has failed.
  *
  * Why a thread: `node:vm` with a timeout interrupts a match in Node, but Bun's engine looks at the clock only
- * between matches; one match of `^(.*a){20}$` on a line of 120 characters held it for 12 s (Bun 1.3.14). Where no
- * thread can be started, `node:vm` is still used: better than nothing.
+ * between matches; one match of `^(.*a){20}$` on a line of 120 characters held it for 12 s (Bun 1.3.14). For a
+ * question with which no thread begins, `node:vm` is still used: better than nothing. The next one tries a thread again.
  *
  * The thread is started at the first question (10-30 ms, 8 MB) and stays, because each thread that ends costs
  * Bun 1.3.14 three descriptors for ever; it keeps nobody awake.
@@ -34,23 +34,36 @@ const MATCH = `function match({ pattern, text }) {
   return hits;
 }`;
 
-/** First it says that it begins, then what it found: the milliseconds, then the indexes. */
+/**
+ * First it says that it begins, then what it found: the milliseconds, then the indexes. Or that it failed: a pattern
+ * that is too much for the engine (its stack, its memory for one expression) must not cost the thread.
+ */
 const THREAD = `${MATCH}
 const { parentPort } = require("node:worker_threads");
 parentPort.on("message", (question) => {
   parentPort.postMessage("begins");
   const start = performance.now();
-  const hits = match(question);
-  parentPort.postMessage(Float64Array.from([performance.now() - start, ...hits]));
+  let answer;
+  try {
+    const hits = match(question);
+    answer = Float64Array.from([performance.now() - start, ...hits]);
+  } catch {
+    answer = "failed";
+  }
+  parentPort.postMessage(answer);
 });`;
 
 const START_MILLISECONDS = 5000;
+/** A thread that does not begin says little: it may be the machine. A second one says more. */
+const MOST_THREADS = 2;
 
 interface Question {
   pattern: string;
   /** The lines, joined. */
   text: string;
   limit: number;
+  /** That were asked so far. */
+  threads: number;
   resolve: (answer: MatchAnswer) => void;
   reject: (error: Error) => void;
 }
@@ -62,8 +75,7 @@ export class PatternGuard {
   #asked: Question | undefined;
   #thread: Worker | undefined;
   #timer: Timer | undefined;
-  #hasThreads = true;
-  /** This thread has begun with a question before: that it does not now says nothing about threads. */
+  /** The thread has begun with what it was asked. */
   #hasBegun = false;
 
   constructor(clock: Clock, newThread: (code: string) => Worker = startThread) {
@@ -80,7 +92,7 @@ export class PatternGuard {
     if (lines.length === 0) return Promise.resolve({ hits: [], took: 0 });
     return new Promise((resolve, reject) => {
       const text = lines.join("\n");
-      this.#queue.push({ pattern, text, limit: Math.max(1, limit), resolve, reject });
+      this.#queue.push({ pattern, text, limit: Math.max(1, limit), threads: 0, resolve, reject });
       this.#next();
     });
   }
@@ -107,36 +119,42 @@ export class PatternGuard {
   }
 
   #ask(question: Question): void {
-    const thread = this.#ensureThread();
+    const thread = question.threads < MOST_THREADS ? this.#ensureThread() : undefined;
     if (!thread) {
+      this.#clearTimer();
       this.#askHere(question);
       return;
     }
+    question.threads += 1;
+    this.#hasBegun = false;
     thread.ref();
-    this.#setTimer(START_MILLISECONDS, () => this.#failed(this.#hasBegun));
+    this.#setTimer(START_MILLISECONDS, () => this.#failed());
     thread.postMessage({ pattern: question.pattern, text: question.text }, []);
   }
 
   #ensureThread(): Worker | undefined {
-    if (this.#thread || !this.#hasThreads) return this.#thread;
+    if (this.#thread) return this.#thread;
     try {
       const thread = this.#newThread(THREAD);
       thread.on("message", (message: unknown) => {
         if (thread === this.#thread) this.#heard(message);
       });
       thread.on("error", () => {
-        if (thread === this.#thread) this.#failed(false);
+        if (thread === this.#thread) this.#failed();
       });
       this.#thread = thread;
-      this.#hasBegun = false;
     } catch {
-      this.#hasThreads = false;
+      // No thread now (too many, no memory).
     }
     return this.#thread;
   }
 
   #heard(message: unknown): void {
     if (!this.#asked) return;
+    if (message === "failed") {
+      this.#settle(new PatternTooSlow());
+      return;
+    }
     if (!(message instanceof Float64Array)) {
       this.#hasBegun = true;
       this.#setTimer(this.#asked.limit, () => {
@@ -149,11 +167,11 @@ export class PatternGuard {
     this.#settle({ hits, took });
   }
 
-  /** A new thread is asked, or there are none here: then this question and all later ones are answered without. */
-  #failed(hasThreads: boolean): void {
-    this.#hasThreads = hasThreads;
+  /** The thread broke or does not begin. A question that broke it must not come to the host. */
+  #failed(): void {
     this.#dropThread();
-    if (this.#asked) this.#ask(this.#asked);
+    if (this.#hasBegun) this.#settle(new PatternTooSlow());
+    else if (this.#asked) this.#ask(this.#asked);
   }
 
   #askHere({ pattern, text, limit }: Question): void {
