@@ -15,6 +15,8 @@
  * crash) picks, the file is whole; the newest block is found by a binary search over the numbers; and no
  * index grows with the output, neither in memory nor on disk.
  */
+import { join } from "node:path";
+
 export const FILE_HEADER = 64;
 export const BLOCK_HEADER = 16;
 export const FRAME_HEADER = 4;
@@ -27,6 +29,11 @@ export const BLOCK_SIZE = 64 * 1024;
 
 /** Five blocks: the first 256 KiB of output fit with all headers and frames, unless the streams alternate in single words. */
 const HEAD_BLOCKS = 5;
+
+/** Where the output of a process is, in the folder of all outputs. */
+export function outputFile(folder: string, id: string): string {
+  return join(folder, `${id}.log`);
+}
 
 export interface Layout {
   blockSize: number;

@@ -29,7 +29,8 @@ import { buildDeps, type ProcessManagerDeps } from "./manager-deps.js";
 import { isSame, newProcessJob } from "./new-job.js";
 import { lastLines, readJob, streamJob, type OutputSource } from "./output-access.js";
 import { recoverJob } from "./recover-job.js";
-import { forget, outputFile, prune } from "./retention.js";
+import { outputFile } from "./output-format.js";
+import { forget, prune } from "./retention.js";
 import { chooseShell } from "./spawn.js";
 import { StartWait } from "./start-wait.js";
 import type {

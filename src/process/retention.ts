@@ -4,23 +4,18 @@
  * all jobs alike: a record goes with its output.
  */
 import { rmSync, statSync } from "node:fs";
-import { join } from "node:path";
 import type { ProcessJob } from "../jobs/job.js";
 import type { JobRegistry } from "../jobs/registry.js";
 import { isTerminal } from "../jobs/status.js";
 import type { Options } from "../options.js";
 import { coerceError, type Log } from "../ports.js";
+import { outputFile } from "./output-format.js";
 
 export interface RetentionDeps {
   jobs: JobRegistry;
   log: Log;
   options: Pick<Options, "totalOutputLimit">;
   outputFolder: () => string;
-}
-
-/** Where the output of a process is. */
-export function outputFile(folder: string, id: string): string {
-  return join(folder, `${id}.log`);
 }
 
 export function prune(deps: RetentionDeps): void {

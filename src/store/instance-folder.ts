@@ -8,6 +8,7 @@ import { createHash, randomBytes } from "node:crypto";
 import { existsSync } from "node:fs";
 import { homedir } from "node:os";
 import { isAbsolute, join } from "node:path";
+import { outputFile } from "../process/output-format.js";
 import { diskFiles, type StoreFiles } from "./files.js";
 import { entriesOf } from "./folders.js";
 import { OWNER_FILE, writeOwner, type Owner } from "./owner.js";
@@ -35,7 +36,7 @@ export function projectFolder(root: string, projectID: string): string {
 /** Where the output of a process is, in this instance folder. Throws for an id that cannot be a file's name. */
 export function outputPath(folder: string, jobID: string): string {
   if (!isSafeName(jobID)) throw new Error(`"${jobID}" is not the id of a job`);
-  return join(folder, OUTPUT_FOLDER, `${jobID}.log`);
+  return outputFile(join(folder, OUTPUT_FOLDER), jobID);
 }
 
 export class InstanceFolder {
@@ -79,13 +80,6 @@ export class InstanceFolder {
       if (entry.name === OWNER_FILE || entry.name === STATE_FILE) return true;
       return entry.isDirectory() && entriesOf(join(this.path, entry.name)).length === 0;
     });
-  }
-
-  /** The file for a process's output; its folder exists afterwards. Throws the system's error (mkdir). */
-  outputFile(jobID: string): string {
-    const path = outputPath(this.path, jobID);
-    this.outputFolder();
-    return path;
   }
 
   /** Throws the system's error (mkdir). */

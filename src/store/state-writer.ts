@@ -2,7 +2,7 @@
  * Writes one file again and again, so that it always holds a whole state: the old one or the new one. Owns the
  * decision when to write (after 500 ms of quiet, after 2 s at the latest), the temporary file beside the target
  * and the retries. At most one write is under way; changes meanwhile make one more. A failure ends nothing: it
- * is retried ever more slowly, logged and announced once, and stays readable in `lastError` until it is over.
+ * is retried ever more slowly, logged and announced once.
  */
 import { coerceError, type Clock, type Log, type Timer } from "../ports.js";
 import { diskFiles, type StoreFiles } from "./files.js";
@@ -45,7 +45,6 @@ export class StateWriter {
   #overtaken = 0;
   #failures = 0;
   #lastError: Error | undefined;
-  #failingSince: Date | undefined;
   #closed = false;
   #writes = 0;
   #bytes = 0;
@@ -53,15 +52,6 @@ export class StateWriter {
   constructor(options: StateWriterOptions) {
     this.#options = options;
     this.#files = options.files ?? diskFiles;
-  }
-
-  /** Why the newest state is not on disk; undefined when nothing is wrong. */
-  get lastError(): Error | undefined {
-    return this.#lastError;
-  }
-
-  get failingSince(): Date | undefined {
-    return this.#failingSince;
   }
 
   /** Writes that reached the disk, and their bytes. */
@@ -87,7 +77,7 @@ export class StateWriter {
     if (this.#saved < wanted) throw this.#lastError ?? new Error("the state was not written");
   }
 
-  /** The same at once, for the host's exit. False when it failed; the reason is in `lastError`. */
+  /** The same at once, for the host's exit. False when it failed. */
   flushSync(): boolean {
     if (this.#saved >= this.#changed) return true;
     const { path, prepare, content, platform } = this.#options;
@@ -180,7 +170,6 @@ export class StateWriter {
     }
     this.#failures = 0;
     this.#lastError = undefined;
-    this.#failingSince = undefined;
     if (this.#saved >= this.#changed) {
       this.#dirtySince = undefined;
       this.#disarm();
@@ -188,11 +177,10 @@ export class StateWriter {
   }
 
   #failed(error: Error): void {
-    const { path, clock, log, onFailure } = this.#options;
+    const { path, log, onFailure } = this.#options;
     this.#failures += 1;
     this.#lastError = error;
     if (this.#failures > 1) return;
-    this.#failingSince = new Date(clock.now());
     log("error", "the state could not be written; trying again", { path, error: error.message });
     try {
       onFailure?.(error);

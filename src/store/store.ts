@@ -85,26 +85,9 @@ export class JobStore {
     return this.#folder.path;
   }
 
-  /** Why the newest state is not on disk; undefined when nothing is wrong. */
-  get lastError(): Error | undefined {
-    return this.#writer.lastError;
-  }
-
-  get failingSince(): Date | undefined {
-    return this.#writer.failingSince;
-  }
-
   /** The notices changed. Changes of jobs are heard from the registry. */
   markDirty(): void {
     this.#writer.markDirty();
-  }
-
-  /**
-   * The file for a process's output, also of a process that was adopted. Its folder exists afterwards. Throws
-   * the system's error (mkdir, open, write), or an Error for an id that cannot be a file's name.
-   */
-  outputFile(jobID: string): string {
-    return this.#folder.outputFile(jobID);
   }
 
   /** The folder of all output files; it exists afterwards. Throws the system's error (mkdir, open, write). */

@@ -9,7 +9,7 @@ import { OutputLog } from "../../src/process/output-log.js";
 import { call, owner, realProcess } from "./support.js";
 import { useFolders } from "../fakes/folders.js";
 import { processJob, subagent } from "../store/records.js";
-import { makeStore } from "../store/support.js";
+import { makeStore, outputFileOf } from "../store/support.js";
 
 const folder = useFolders();
 
@@ -120,7 +120,7 @@ void describe("logs", () => {
   void it("writes the output as plain text, or as JSON lines", async () => {
     const root = folder();
     const made = await owner(2, root, processJob("proc_1"));
-    const output = log(made.store.outputFile("proc_1"));
+    const output = log(outputFileOf(made.store, "proc_1"));
     output.append(0, Buffer.from("one\n\u001b[31mtwo\u001b[0m\nhal"));
     output.append(1, Buffer.from("error\n"));
     output.append(0, Buffer.from("f\nno newline"));
@@ -137,7 +137,7 @@ void describe("logs", () => {
     const root = folder();
     const { child, job } = realProcess("proc_1");
     const made = await owner(2, root, job);
-    const output = log(made.store.outputFile("proc_1"));
+    const output = log(outputFileOf(made.store, "proc_1"));
     const seen: string[] = [];
     const write = (text: string): void => {
       seen.push(text);
@@ -164,7 +164,7 @@ void describe("logs", () => {
     const root = folder();
     const { child, job } = realProcess("proc_1");
     const made = await owner(1, root, job);
-    const output = log(made.store.outputFile("proc_1"));
+    const output = log(outputFileOf(made.store, "proc_1"));
     output.append(0, Buffer.from("first\n"));
     const exited = once(child, "exit");
     child.kill("SIGKILL");
@@ -196,7 +196,7 @@ void describe("logs", () => {
     const { job } = realProcess("proc_1");
     const made = await owner(1, root, job);
     const interrupted = new AbortController();
-    const output = log(made.store.outputFile("proc_1"));
+    const output = log(outputFileOf(made.store, "proc_1"));
     output.append(0, Buffer.from("first\n"));
     const write = () => interrupted.abort();
     const { code } = await call(["logs", "proc_1", "-f", "--root", root], {

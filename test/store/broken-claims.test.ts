@@ -18,7 +18,7 @@ import { useFolders } from "../fakes/folders.js";
 import { deadOwner, HOUR, instances } from "./dead-owner.js";
 import { SystemError, watched } from "./disk.js";
 import { subagent } from "./records.js";
-import { adopt, makeStore, NOW, recordingLog, type TestStore } from "./support.js";
+import { adopt, makeStore, outputFileOf, NOW, recordingLog, type TestStore } from "./support.js";
 
 const folder = useFolders();
 
@@ -62,7 +62,7 @@ void describe("a dead owner's broken files", () => {
       assert.equal(aside.length, 1);
       assert.match(aside[0] ?? "", /^jobs\.json\.corrupt-\d{8}T\d{9}Z$/);
       assert.equal(warnings.length, 1);
-      assert.equal(readFileSync(next.store.outputFile("proc_1"), "utf8"), "output of proc_1");
+      assert.equal(readFileSync(outputFileOf(next.store, "proc_1"), "utf8"), "output of proc_1");
       assert.deepEqual(readdirSync(join(next.store.folder, "claimed")), []);
       await next.store.close();
     });
@@ -200,7 +200,7 @@ void describe("without rights", () => {
     await assert.rejects(own.store.flush(), { code: "EACCES" });
     assert.equal(own.store.flushSync(), false);
     assert.deepEqual(await adopt(own), []);
-    assert.throws(() => own.store.outputFile("proc_1"), { code: "EACCES" });
+    assert.throws(() => outputFileOf(own.store, "proc_1"), { code: "EACCES" });
     await own.store.close();
     assert.equal(own.jobs.size, 1);
     assert.equal(lines.filter(({ level }) => level === "error").length, 2);

@@ -8,7 +8,7 @@ import { FakeClock } from "../fakes/clock.js";
 import { useFolders } from "../fakes/folders.js";
 import { deadOwner, HOUR, instances } from "./dead-owner.js";
 import { SystemError, watched } from "./disk.js";
-import { adopt, makeStore, NOW } from "./support.js";
+import { adopt, makeStore, outputFileOf, NOW } from "./support.js";
 
 const folder = useFolders();
 
@@ -46,7 +46,7 @@ void describe("a crash while claiming", () => {
       const next = makeStore({ root, pid: 4, clock: new FakeClock(Date.now() + HOUR) });
       assert.deepEqual(await adopt(next), ["bg_1", "proc_1"], `after a crash at step ${step}`);
       assert.equal(next.notices.length, 1, `after a crash at step ${step}`);
-      const output = readFileSync(next.store.outputFile("proc_1"), "utf8");
+      const output = readFileSync(outputFileOf(next.store, "proc_1"), "utf8");
       assert.equal(output, "output of proc_1", `after a crash at step ${step}`);
       assert.equal(instances(root).length, 1, `after a crash at step ${step}`);
       assert.deepEqual(readdirSync(join(next.store.folder, "claimed")), []);

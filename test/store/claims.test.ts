@@ -15,7 +15,7 @@ import { FakeClock } from "../fakes/clock.js";
 import { useFolders } from "../fakes/folders.js";
 import { age, deadOwner, HOUR, instances } from "./dead-owner.js";
 import { noticeOf, subagent } from "./records.js";
-import { adopt, makeStore, NOW } from "./support.js";
+import { adopt, makeStore, outputFileOf, NOW } from "./support.js";
 
 const folder = useFolders();
 
@@ -27,7 +27,7 @@ void describe("claiming", () => {
     assert.deepEqual(await adopt(next), ["bg_1", "proc_1"]);
     assert.deepEqual(next.jobs.get("bg_1"), subagent("bg_1"));
     assert.deepEqual(next.notices, [noticeOf(subagent("bg_1"))]);
-    assert.equal(readFileSync(next.store.outputFile("proc_1"), "utf8"), "output of proc_1");
+    assert.equal(readFileSync(outputFileOf(next.store, "proc_1"), "utf8"), "output of proc_1");
     assert.deepEqual(readdirSync(join(next.store.folder, "claimed")), []);
     assert.equal(instances(root).length, 1);
     await next.store.close();
@@ -118,7 +118,7 @@ void describe("claiming", () => {
       ["proc_old", 8],
       ["proc_new", 6],
     ] as const) {
-      const path = dead.store.outputFile(name);
+      const path = outputFileOf(dead.store, name);
       writeFileSync(path, name);
       const at = new Date(clock.now() - days * 24 * HOUR);
       utimesSync(path, at, at);

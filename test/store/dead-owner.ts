@@ -3,7 +3,7 @@ import { readdirSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { FakeClock } from "../fakes/clock.js";
 import { noticeOf, processJob, subagent } from "./records.js";
-import { makeStore } from "./support.js";
+import { makeStore, outputFileOf } from "./support.js";
 
 export const HOUR = 3600_000;
 
@@ -13,7 +13,7 @@ export async function deadOwner(root: string, changes: Parameters<typeof makeSto
   dead.jobs.add(subagent("bg_1"));
   dead.jobs.add(processJob("proc_1"));
   dead.notices.push(noticeOf(subagent("bg_1")));
-  writeFileSync(dead.store.outputFile("proc_1"), "output of proc_1");
+  writeFileSync(outputFileOf(dead.store, "proc_1"), "output of proc_1");
   await dead.store.flush();
   return dead;
 }

@@ -6,7 +6,7 @@ import { diskFiles } from "../../src/store/files.js";
 import { FakeClock } from "../fakes/clock.js";
 import { useFolders } from "../fakes/folders.js";
 import { ended, noticeOf, processJob, subagent } from "./records.js";
-import { makeStore, NOW, stateOf } from "./support.js";
+import { makeStore, outputFileOf, NOW, stateOf } from "./support.js";
 
 const folder = useFolders();
 
@@ -89,7 +89,7 @@ void describe("retention", () => {
   void it("removes a process's output with its record", async () => {
     const { store, jobs } = makeStore({ root: folder() });
     jobs.add(processJob("proc_1"));
-    const path = store.outputFile("proc_1");
+    const path = outputFileOf(store, "proc_1");
     writeFileSync(path, "output");
     jobs.remove("proc_1");
     assert.equal(existsSync(path), false);

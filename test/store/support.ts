@@ -6,6 +6,7 @@ import { parseState } from "../../src/store/state-file.js";
 import { JobRegistry } from "../../src/jobs/registry.js";
 import type { Notice } from "../../src/notices/notice.js";
 import { silentLog, type Log, type LogLevel } from "../../src/ports.js";
+import { outputPath } from "../../src/store/instance-folder.js";
 import type { Processes } from "../../src/store/owner.js";
 import { JobStore, type JobStoreOptions } from "../../src/store/store.js";
 import { FakeClock } from "../fakes/clock.js";
@@ -62,6 +63,12 @@ export function makeStore(
     ...rest,
   });
   return { store, jobs, notices };
+}
+
+/** Where the output of a process of this store goes; its folder exists afterwards. */
+export function outputFileOf(store: JobStore, id: string): string {
+  store.outputFolder();
+  return outputPath(store.folder, id);
 }
 
 /** What a manager does with what it gets: all of it into the registry and the outbox, then the commit. */
