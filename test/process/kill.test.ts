@@ -205,8 +205,9 @@ test(
   () => {
     let isStubborn = true;
     let time = 0;
-    // Its kills give up soon: each look at this clock is half a second later.
-    const real = systemForKill({ ...systemClock, now: () => (time += 500) });
+    // Kills that cannot succeed give up soon: each look at this clock is half a second later.
+    const now = () => (isStubborn ? (time += 500) : systemClock.now());
+    const real = systemForKill({ ...systemClock, now });
     const signal: typeof real.kill = (pid, name) => {
       if (!isStubborn) real.kill(pid, name);
     };
