@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { describe, it } from "node:test";
-import { settle } from "./fakes/clock.js";
+import { goAlong, settle } from "./fakes/clock.js";
 import { desk, type Desk } from "./fakes/workspace.js";
 
 /** Starts a process in a session; resolves with its id when it has ended. */
@@ -25,6 +25,7 @@ describe("a process that ended in a session which nobody opened since", () => {
   ] as const) {
     it(`is kept beyond ${beyond} of retention until its session is told`, async (t) => {
       const place = desk(t, { wake: "none", keepEnded, keepDays: 7 });
+      goAlong(t, place.clock);
       const { workspace, host, clock, root } = place;
       const id = await endedProcess(place, root);
       await clock.advance(later);

@@ -1,5 +1,6 @@
 // Owns: a clock that stands still until a test moves it. Promises: timers fire in the order of their times,
 // and whatever one of them sets off in promises is done before the next one fires.
+import type { TestContext } from "node:test";
 import type { Clock, Timer } from "../../src/ports.js";
 
 /** Resolves when everything that promises alone can do has been done. */
@@ -8,6 +9,14 @@ export async function settle(): Promise<void> {
     setImmediate(resolve);
   });
 }
+
+/** Real processes take real time: while the test waits for them the clock goes along with it. */
+export function goAlong(t: TestContext, clock: FakeClock): void {
+  const timer = setInterval(() => void clock.advance(STEP_MS), STEP_MS);
+  t.after(() => clearInterval(timer));
+}
+
+const STEP_MS = 20;
 
 interface Waiting {
   due: number;
@@ -53,7 +62,7 @@ export class FakeClock implements Clock {
       next.callback();
       await settle();
     }
-    this.#passed = end;
+    this.#passed = Math.max(this.#passed, end);
   }
 
   /** Fires what is due, timer by timer, until `done` holds or so much time has passed. */

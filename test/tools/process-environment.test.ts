@@ -5,6 +5,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, it } from "node:test";
 import { isTerminal } from "../../src/jobs/status.js";
+import { goAlong } from "../fakes/clock.js";
 import { desk, type Desk } from "../fakes/workspace.js";
 
 void describe("the values of env", () => {
@@ -12,6 +13,7 @@ void describe("the values of env", () => {
     const secret = randomBytes(16).toString("hex");
     const said: string[] = [];
     const first = desk(t);
+    goAlong(t, first.clock);
     const call = async ({ call }: Desk, tool: string, args: object): Promise<string> => {
       const answer = await call(tool, args);
       said.push(answer);

@@ -4,7 +4,15 @@ import { join, resolve } from "node:path";
 import { describe, it, mock, type TestContext } from "node:test";
 import { isTerminal } from "../../src/jobs/status.js";
 import { UserError } from "../../src/ports.js";
-import { desk } from "../fakes/workspace.js";
+import { goAlong } from "../fakes/clock.js";
+import { desk, type Desk } from "../fakes/workspace.js";
+
+/** A desk whose clock goes along with the processes that it starts. */
+function running(t: TestContext): Desk {
+  const made = desk(t);
+  goAlong(t, made.clock);
+  return made;
+}
 
 function setShell(t: TestContext, file: string): void {
   const before = process.env["SHELL"];
@@ -17,7 +25,7 @@ function setShell(t: TestContext, file: string): void {
 
 void describe("createBackgroundProcess", () => {
   void it("says that it could not be started, and no notice says it again", async (t) => {
-    const { call, workspace, root } = desk(t);
+    const { call, workspace, root } = running(t);
     // The parent works, so that a notice would wait.
     workspace.onEvent({ type: "busy", sessionID: root });
     const shell = join(workspace.directory, "bash");
@@ -29,7 +37,7 @@ void describe("createBackgroundProcess", () => {
   });
 
   void it("says that it ended before it was ready and what it printed, and no notice says it again", async (t) => {
-    const { call, workspace, root } = desk(t);
+    const { call, workspace, root } = running(t);
     workspace.onEvent({ type: "busy", sessionID: root });
     const answer = await call("createBackgroundProcess", {
       command: "echo why; exit 3",
@@ -40,7 +48,7 @@ void describe("createBackgroundProcess", () => {
   });
 
   void it("says it to a caller that is gone: the notice tells it", async (t) => {
-    const { call, workspace, root } = desk(t);
+    const { call, workspace, root } = running(t);
     workspace.onEvent({ type: "busy", sessionID: root });
     const abort = new AbortController();
     workspace.jobs.onChange(({ job }) => {
@@ -57,7 +65,7 @@ void describe("createBackgroundProcess", () => {
 
 void describe("the cwd of createBackgroundProcess", () => {
   void it("is the session's directory, and a relative one is below that", async (t) => {
-    const { call, workspace } = desk(t);
+    const { call, workspace } = running(t);
     const directory = join(workspace.directory, "session");
     mkdirSync(join(directory, "below"), { recursive: true });
     for (const [cwd, folder] of [
@@ -74,7 +82,7 @@ void describe("the cwd of createBackgroundProcess", () => {
   });
 
   void it("is refused by name when it is not there, before anything is asked or started", async (t) => {
-    const { call, workspace, acts } = desk(t);
+    const { call, workspace, acts } = running(t);
     const directory = join(workspace.directory, "session");
     mkdirSync(directory);
     // Where the host itself stands it would be a folder.
