@@ -1,7 +1,7 @@
 /** How a run ended, each row of the table on a real host: the parent is told what really happened. */
 import assert from "node:assert/strict";
 import { describe } from "node:test";
-import { callTool } from "../../fixtures/host/index.js";
+import { callTool, callTools } from "../../fixtures/host/index.js";
 import {
   cutStream,
   empty,
@@ -11,7 +11,7 @@ import {
   toolCall,
   type Step,
 } from "../../fixtures/model/index.js";
-import { childOf, firstJob, launch, noticeTo } from "./support.js";
+import { childOf, firstJob, jobIds, launch, noticeTo } from "./support.js";
 import { useHost } from "./use-host.js";
 
 const AT_ONCE = { "retry-after-ms": "1" };
@@ -162,11 +162,12 @@ describe("how a run ended", () => {
     const launches = Array.from({ length: 10 }, (_, index) => launch(`fast child ${index}`));
     model.scriptSession(parent.id, [launches, text("started")]);
     await host.run(parent.id, "start ten");
-    const answer = await callTool(host, model, parent.id, "getBackgroundTask", {
-      taskId: firstJob(bed, parent.id),
-      wait: 20,
-    });
-    assert.match(answer, /completed/u);
+    const reads = jobIds(bed, parent.id).map(
+      (taskId) => ["getBackgroundTask", { taskId, wait: 60 }] as const,
+    );
+    assert.equal(reads.length, 10);
+    const answers = await callTools(host, model, parent.id, reads);
+    for (const answer of answers) assert.match(answer, /^bg_\w+ completed/u);
     const list = await callTool(host, model, parent.id, "listBackgroundTasks", {});
     assert.equal(list.match(/ completed · /gu)?.length, 10, list);
   });
