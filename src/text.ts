@@ -39,3 +39,8 @@ export function oneLine(text: string, most: number): string {
   const shown = characters.slice(0, most - 1).join("");
   return `${shown.replace(/\p{Surrogate}$/u, "")}…`;
 }
+
+/** The end of a text, never half of a character. */
+export function lastOf(text: string, most: number): string {
+  return text.slice(Math.max(0, text.length - most)).replace(/^[\udc00-\udfff]/u, "");
+}

@@ -17,7 +17,7 @@ import { FloodGate } from "./flood.js";
 import { findHearers } from "./hearers.js";
 import type { Notice } from "./notice.js";
 import { Outbox } from "./outbox.js";
-import type { NoticePort } from "./port.js";
+import type { NoticePort, Release } from "./port.js";
 import { Toasts } from "./toasts.js";
 import { mayWake } from "./wake.js";
 import type { Excerpt } from "./wording.js";
@@ -104,7 +104,7 @@ export class Notices implements NoticePort {
     });
   }
 
-  hold(jobIDs: readonly string[], hearer?: string): (told: boolean) => void {
+  hold(jobIDs: readonly string[], hearer?: string): Release {
     return this.outbox.hold(jobIDs, hearer);
   }
 

@@ -9,6 +9,7 @@ import type { Job } from "../jobs/job.js";
 import type { JobRegistry } from "../jobs/registry.js";
 import { isTerminal } from "../jobs/status.js";
 import type { Notice } from "./notice.js";
+import type { Release } from "./port.js";
 
 export type Carrier = NonNullable<Notice["carrier"]>;
 
@@ -121,7 +122,7 @@ export class Outbox {
   }
 
   /** See NoticePort. */
-  hold(jobIDs: readonly string[], hearer?: string): (told: boolean) => void {
+  hold(jobIDs: readonly string[], hearer?: string): Release {
     const held = jobIDs.filter((id) => this.#isFor(id, hearer));
     for (const id of held) this.#held.set(id, (this.#held.get(id) ?? 0) + 1);
     let open = true;
@@ -134,7 +135,8 @@ export class Outbox {
         else this.#held.delete(id);
       }
       // Who is told of a job may have changed meanwhile.
-      const known = told ? jobIDs.filter((id) => this.#isFor(id, hearer)) : [];
+      const ids = typeof told === "boolean" ? jobIDs.filter(() => told) : told;
+      const known = ids.filter((id) => this.#isFor(id, hearer));
       for (const id of known) this.withdraw(id, ["ended", "blocked", "stalled", "ready"]);
       for (const parent of this.#byParent.keys()) this.#changed(parent);
     };

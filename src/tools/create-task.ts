@@ -1,7 +1,7 @@
 /** createBackgroundTask: starts a subagent in a child session, or gives one more to do. */
 import type { SubagentJob } from "../jobs/job.js";
 import type { Launched } from "../subagent/manager.js";
-import { grouped } from "../text.js";
+import { grouped, lastOf } from "../text.js";
 import type { Workspace } from "../workspace.js";
 import { Access } from "./access.js";
 import { defineTool, type Ready } from "./define.js";
@@ -64,12 +64,11 @@ async function untoldEnd(
   const ends = notices.outbox.unsent(task.id, ["ended"]);
   if (!ends.some(({ parentSessionID }) => parentSessionID === sessionID)) return [];
   const { text } = await tasks.result(task);
-  const [start, size] = [Math.max(text.length - MOST_EARLIER, 0), grouped(text.length)];
-  const end = text.slice(start).replace(/^[\udc00-\udfff]/u, "");
+  const end = lastOf(text, MOST_EARLIER);
   return [
     "",
     `It had ended before, which you were not told yet: ${describeJob(task, clock.now())}`,
-    start > 0 ? `the end of its ${size} characters:` : "it said:",
+    end.length < text.length ? `the end of its ${grouped(text.length)} characters:` : "it said:",
     end || "(no text output)",
   ];
 }

@@ -24,22 +24,20 @@ export function killProcesses(ready: Ready) {
       if (processId !== undefined) access.process(processId);
       const chosen = access.select("process", filter).map(({ id }) => id);
       const release = workspace.notices.hold(chosen, sessionID);
-      let named: string[] = [];
+      let told: string[] = [];
       try {
         const { jobs } = await workspace.processes.kill(
           { id: processId, sessionID: rest.sessionId, status: rest.status, tags: rest.tags },
           { reason: "cancelled_by_agent", remove, only: (job) => access.may(job) },
         );
-        named = jobs.map(({ job }) => job.id);
+        // The answer names only whom it ended: of the others an earlier end is still to be told.
+        if (!abort.aborted) told = jobs.map(({ job }) => job.id);
         if (jobs.length === 0) return "no process matched; nothing was ended";
         const lines = jobs.map((job) => outcome(job, workspace.clock.now()));
         const others = (more: number) => `and ${more} more: listBackgroundProcesses tells`;
         return fitting(lines, lines.length, others);
       } finally {
-        // Of those that were chosen the answer names only whom it ended: what ended before is still to be told.
-        const tell = workspace.notices.hold(named, sessionID);
-        release(false);
-        tell(!abort.aborted);
+        release(told);
       }
     },
   });
