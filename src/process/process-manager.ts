@@ -107,6 +107,8 @@ export class BackgroundProcessManager {
       if (isAborted) void live.kill("cancelled_by_user");
       await live.start();
       void live.ended.then(() => this.#ended(live));
+      // Nobody has heard of what was never started.
+      isTold = isAborted;
       if (isAborted) throw new UserError("the call was aborted; nothing was started");
       const readiness = await wait.until(live.ended, signal);
       const now = this.get(job.id) ?? job;

@@ -113,13 +113,20 @@ describe("notices to a parent", () => {
     model.script("child that is waited for", [[gate("waited"), text("the result")]]);
     model.scriptSession(parent.id, [
       launch("child that is waited for"),
-      () => {
-        setTimeout(() => model.open("waited"), 100);
-        return toolCall("getBackgroundTask", { taskId: firstJob(bed, parent.id), wait: 30 });
-      },
+      () => toolCall("getBackgroundTask", { taskId: firstJob(bed, parent.id), wait: 30 }),
       text("read it"),
     ]);
-    await host.run(parent.id, "start and wait");
+    const ended = host.run(parent.id, "start and wait");
+    await host.waitFor(
+      "message.part.updated",
+      ({ part }) =>
+        part.sessionID === parent.id &&
+        part.type === "tool" &&
+        part.tool === "getBackgroundTask" &&
+        part.state.status === "running",
+    );
+    model.open("waited");
+    await ended;
     assert.match(model.turns(parent.id).at(-1)?.toolResults.at(-1) ?? "", /the result/u);
     await callTool(host, model, parent.id, "listBackgroundTasks", {});
     assert.equal(timesTold(bed, parent.id, firstJob(bed, parent.id)), 0);
@@ -215,7 +222,7 @@ describe("a plugin that is listed twice", () => {
     const parent = await host.createSession({ title: "twice" });
     model.script("child of two plugins", [
       toolCall("bash", { command: "true", description: "x" }),
-      text("once"),
+      [gate("twice"), text("once")],
     ]);
     model.scriptSession(parent.id, [
       launch("child of two plugins"),
@@ -223,6 +230,7 @@ describe("a plugin that is listed twice", () => {
       text("noted"),
     ]);
     await host.run(parent.id, "start it");
+    model.open("twice");
     const notice = await noticeTo(twice, parent.id);
     assert.match(notice, /tool calls: 1 /u);
     await host.waitIdle(parent.id);

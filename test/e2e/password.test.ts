@@ -4,7 +4,7 @@ import { randomUUID } from "node:crypto";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe } from "node:test";
-import { text, toolCall } from "../../fixtures/model/index.js";
+import { gate, text, toolCall } from "../../fixtures/model/index.js";
 import { firstJob, launch, noticeTo, timesTold } from "./support.js";
 import { useHost } from "./use-host.js";
 
@@ -17,7 +17,7 @@ describe("on a server with a password", () => {
     const stranger = await fetch(`${host.url}/session`);
     assert.equal(stranger.status, 401);
     const parent = await host.createSession({ title: "guarded" });
-    model.script("child of guarded", [text("the guarded answer")]);
+    model.script("child of guarded", [[gate("guarded"), text("the guarded answer")]]);
     model.scriptSession(parent.id, [
       launch("child of guarded"),
       text("started"),
@@ -27,6 +27,7 @@ describe("on a server with a password", () => {
       text("noted"),
     ]);
     await host.run(parent.id, "start the child");
+    model.open("guarded");
     assert.match(await noticeTo(bed, parent.id), /^\| the guarded answer$/mu);
     await host.waitIdle(parent.id);
     await host.run(parent.id, "start the process");

@@ -69,7 +69,12 @@ describe("a process on a real host", () => {
     await callTools(host, model, parent.id, [
       [
         "createBackgroundProcess",
-        { command: "echo building; sleep 300", name: "build", tags: ["build", "critical"] },
+        {
+          command: "echo building; sleep 300",
+          name: "build",
+          tags: ["build", "critical"],
+          readyPattern: "building",
+        },
       ],
       [
         "createBackgroundProcess",
@@ -167,7 +172,10 @@ describe("processes of a host that ends", () => {
         const { host, model } = bed;
         const parent = await host.createSession({ title: signal });
         const command = `trap '' TERM; echo ${signal}; sleep 300 & sleep 301`;
-        await callTool(host, model, parent.id, "createBackgroundProcess", { command });
+        await callTool(host, model, parent.id, "createBackgroundProcess", {
+          command,
+          readyPattern: signal,
+        });
         const processId = firstJob(bed, parent.id);
         await host.stop(signal);
         assert.deepEqual(await host.survivors(15_000), []);

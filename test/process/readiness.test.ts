@@ -1,10 +1,12 @@
 /** When a start returns: ready by a line, by a port, by both; ended first; not yet, and told later. */
 import assert from "node:assert/strict";
+import { writeFileSync } from "node:fs";
 import { createServer, type Server } from "node:net";
+import { join } from "node:path";
 import { test } from "node:test";
 import { Readiness } from "../../src/process/readiness.js";
 import { FakeClock } from "../fakes/clock.js";
-import { withRoom } from "./room.js";
+import { fifoFolder, withRoom } from "./room.js";
 import { alive, eventually, program } from "./support.js";
 
 async function listen(host: string): Promise<{ server: Server; port: number }> {
@@ -71,12 +73,14 @@ test("the process that ends first: failed, with its last 20 lines", () =>
 
 test("not ready in time: the start returns, the process goes on, and readiness is told later", () =>
   withRoom(async (room) => {
-    const { job, readiness } = await room.create("sleep 0.5; echo ready; exec sleep 60", {
+    const { job, readiness } = await room.create("read -r x < fifo; echo ready; exec sleep 60", {
+      cwd: fifoFolder(room),
       readyPattern: "ready",
       readyTimeoutSeconds: 0.1,
     });
     assert.equal(readiness, "not_ready_yet");
     assert.equal(job.readyAt, undefined);
+    writeFileSync(join(room.folder, "fifo"), "go\n");
     await eventually(() => {
       assert.deepEqual(room.announced, [
         { id: job.id, kind: "ready", text: "ready: a line of its output matched ready" },
@@ -99,6 +103,7 @@ test("whoever gives up the wait gets the start at once", () =>
 
 test("a call that is aborted while its port is looked at starts nothing", () => {
   const stop = new AbortController();
+  const told: unknown[] = [];
   let isLookGivenUp = false;
   const probe = async (_port: number, signal: AbortSignal) => {
     stop.abort();
@@ -116,8 +121,10 @@ test("a call that is aborted while its port is looked at starts nothing", () => 
       assert.deepEqual([job?.status, job?.identity], ["cancelled", undefined]);
       assert.deepEqual(alive(room.marker), []);
       assert.ok(isLookGivenUp);
+      // No notice follows: nobody has heard of it.
+      assert.deepEqual(told, [true]);
     },
-    { deps: { probe } },
+    { deps: { probe, hold: () => (isTold) => void told.push(isTold) } },
   );
 });
 
