@@ -116,13 +116,15 @@ test(
   { skip },
   () =>
     withRoom(async (room) => {
+      // Longer in all than a drain without output, and never silent for as long as that.
       const { job } = await room.create(
-        "(for i in 1 2 3 4; do sleep 0.1; echo late $i; done) & exit 0",
+        "(for i in $(seq 20); do sleep 0.02; echo late $i; done) & exit 0",
       );
       const ended = await room.ended(job.id);
       assert.equal(ended.status, "completed");
       assert.equal(ended.leftovers, undefined);
-      assert.equal(await room.output(job.id), "late 1\nlate 2\nlate 3\nlate 4\n");
+      const lines = Array.from({ length: 20 }, (_, index) => `late ${index + 1}\n`);
+      assert.equal(await room.output(job.id), lines.join(""));
     }),
 );
 
