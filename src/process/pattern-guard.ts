@@ -139,8 +139,11 @@ export class PatternGuard {
       thread.on("message", (message: unknown) => {
         if (thread === this.#thread) this.#heard(message);
       });
+      // A turn late: Node tells a busy host of the error before what the thread had said.
       thread.on("error", () => {
-        if (thread === this.#thread) this.#failed();
+        setImmediate(() => {
+          if (thread === this.#thread) this.#failed();
+        });
       });
       this.#thread = thread;
     } catch {

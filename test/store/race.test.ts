@@ -14,12 +14,15 @@ const ROUNDS = rounds(100);
 const CLAIMERS = 4;
 const DEAD = 5;
 
-void it(`each dead owner is claimed by exactly one of ${CLAIMERS} processes (${ROUNDS} rounds)`, async () => {
+void it(`each dead owner is claimed by exactly one of ${CLAIMERS} processes (${ROUNDS} rounds at least)`, async () => {
   const claimers = Array.from({ length: CLAIMERS }, () => start("claimer"));
   try {
     for (const claimer of claimers) assert.equal(await claimer.line(), "ready");
     const winners = new Set<number>();
-    for (let round = 0; round < ROUNDS; round += 1) {
+    // On a busy machine one of them may be through before the others are woken: then more of it.
+    const isEnough = (round: number) =>
+      round >= ROUNDS && (winners.size > 1 || round >= 10 * ROUNDS);
+    for (let round = 0; !isEnough(round); round += 1) {
       const root = join(folder(), "root");
       mkdirSync(root);
       const expected: string[] = [];
