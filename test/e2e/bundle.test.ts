@@ -7,7 +7,7 @@ import { BUILT_PLUGIN } from "../../fixtures/host/index.js";
 
 const DIST = dirname(BUILT_PLUGIN);
 /** The command line has a console of its own; it must run in Node all the same. */
-const COMMAND_LINE = "cli.js";
+const COMMAND_LINE = "cli/main.js";
 const files = readdirSync(DIST, { recursive: true, encoding: "utf8" }).filter((name) =>
   name.endsWith(".js"),
 );
@@ -32,7 +32,9 @@ describe("the built files", () => {
       assert.ok(files.includes(entry), entry);
     }
     const imported = files.flatMap((name) => [
-      ...readFileSync(join(DIST, name), "utf8").matchAll(/(?:from|import\()\s*"\.\/([^"]+)"/gu),
+      ...readFileSync(join(DIST, name), "utf8").matchAll(
+        /(?:from|import\(|import)\s*"\.{1,2}\/([^"]+)"/gu,
+      ),
     ]);
     for (const [, name = ""] of imported) assert.ok(files.includes(name), name);
   });
