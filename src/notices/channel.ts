@@ -70,9 +70,12 @@ export class ParentChannel {
   }
 
   onBusy(): void {
-    this.#state.awake = true;
-    this.#state.busy = true;
+    this.#state.works();
     this.poke();
+  }
+
+  onRetry(): void {
+    this.#state.waitsToRetry();
   }
 
   /** True when the user has just stopped the parent's run. */

@@ -136,6 +136,9 @@ export class Notices implements NoticePort {
         this.#over.delete(sessionID);
         this.#channel(sessionID).onBusy();
         break;
+      case "retry":
+        this.#channel(sessionID).onRetry();
+        break;
       case "idle":
         this.#handOver(sessionID);
         if (this.#channels.get(sessionID)?.onIdle()) this.#deps.onParentAbort(sessionID);

@@ -16,6 +16,8 @@ export class ParentState {
   /** What the user typed last; empty before the first time. */
   lastUserMessageID = "";
   readonly #asked = new Set<string>();
+  /** The host has last said that its run waits to ask the provider again. */
+  #retrying = false;
   /** Until then that message is awaited: what we sent meanwhile could be answered in its place. */
   #userComesUntil = 0;
   #stoppedStepID = "";
@@ -36,6 +38,16 @@ export class ParentState {
     return !this.stopped && !this.isAsked && now >= this.#userComesUntil;
   }
 
+  works(): void {
+    this.awake = true;
+    this.busy = true;
+    this.#retrying = false;
+  }
+
+  waitsToRetry(): void {
+    this.#retrying = true;
+  }
+
   asked(requestID: string): void {
     this.#asked.add(requestID);
   }
@@ -51,8 +63,8 @@ export class ParentState {
     // A run that is over waits for no answer any more.
     this.#asked.clear();
     const step = this.#lastStep;
-    // All that the host says of such a stop: the step is over, without a reason.
-    const isCut = step?.completed && step.finish === undefined && !step.error;
+    // All that the host says of such a stop: the step is over, without a reason. So is a shell command of the user's.
+    const isCut = this.#retrying && step?.completed && step.finish === undefined && !step.error;
     return isCut ? this.#stop(step.id) : false;
   }
 

@@ -93,6 +93,20 @@ describe("notices to a parent", () => {
     );
   }
 
+  bed.test("a shell command of the user's is no ESC: the parent is woken after it", async () => {
+    const { host, model } = bed;
+    const parent = await host.createSession({ title: "shell" });
+    model.script("child beside a shell", [[gate("shell"), text("child is done")]]);
+    model.scriptSession(parent.id, [launch("child beside a shell"), text("on it"), text("noted")]);
+    await host.run(parent.id, "start one");
+    const from = host.events.cursor;
+    const command = { sessionID: parent.id, agent: "build", command: "echo typed" };
+    await host.client.session.shell(command, { throwOnError: true });
+    await host.waitIdle(parent.id, { from });
+    model.open("shell");
+    assert.match(await noticeTo(bed, parent.id), /child is done/u);
+  });
+
   bed.test("what a child says cannot leave its block", async () => {
     const { host, model } = bed;
     const parent = await host.createSession({ title: "hostile" });

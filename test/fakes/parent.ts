@@ -131,6 +131,19 @@ export class Parent {
 
   /** ESC while the host waits to ask its provider again: the step is closed, and nothing says why. */
   escInRetry(): void {
+    const retry = { attempt: 1, message: "scripted 500", nextAt: new Date(2_000) };
+    this.#house.event({ type: "retry", sessionID: this.id, ...retry });
+    this.#stepWithoutFinish();
+  }
+
+  /** A shell command that the user typed: a step that no model took, told of as the host tells of it. */
+  shell(): void {
+    this.#house.host.addUser(this.id, { real: false, text: "" });
+    this.#start();
+    this.#stepWithoutFinish();
+  }
+
+  #stepWithoutFinish(): void {
     const message = this.#house.host.addAssistant(this.id, { finish: undefined });
     this.#running = false;
     this.#house.event({ type: "assistant", sessionID: this.id, message });

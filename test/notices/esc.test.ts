@@ -38,6 +38,26 @@ void describe("a parent whose user pressed ESC", () => {
     assert.deepEqual(parent.told(job(0)), { times: 1, read: true });
   });
 
+  void it("is told from a shell command that the user types: that stops nothing", async () => {
+    const { house, parent, finish, prompts } = await family(2, { onParentAbort: "cancel" });
+    await parent.run();
+    parent.shell();
+    assert.deepEqual(house.stoppedByUser, []);
+    await finish(0);
+    await house.clock.advance(200);
+    assert.equal(prompts().length, 1);
+    await parent.run();
+    // A stop between two tries that is over does not make one of it either.
+    parent.escInRetry();
+    await parent.types();
+    await parent.run();
+    parent.shell();
+    assert.deepEqual(house.stoppedByUser, [parent.id]);
+    await finish(1);
+    await house.clock.advance(200);
+    assert.equal(prompts().length, 2);
+  });
+
   void it("between the decision to send and the sending is not started again", async () => {
     const { house, parent, finish, prompts } = await family();
     parent.step();
