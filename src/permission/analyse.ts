@@ -94,6 +94,7 @@ function readWords(
   const deeper = { ...level, depth: level.depth + 1 };
   for (const inner of unwrap(base, args, stdin)) {
     if (inner.kind === "hidden") findings.hidden.add(inner.reason);
+    else if (inner.kind === "split") findings.split.add(inner.variable);
     else if (inner.kind === "script") findings.run.add(normalize(inner.path));
     else if (inner.kind === "words") readInner(inner.words, stdin, deeper, findings);
     else readCode(inner.code, { ...deeper, dialect: inner.dialect ?? level.dialect }, findings);

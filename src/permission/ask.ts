@@ -49,7 +49,7 @@ export async function askForCommand(
   const { command, env = {} } = question;
   if (command.includes("\0")) throw denied(command, [], "it contains a NUL character");
   const parsed = await parser.parseCommand(command, question.shell);
-  const hidden = [...parsed.hidden, ...environmentReasons(env)];
+  const hidden = [...parsed.hidden, ...environmentReasons(env, parsed.split)];
   const directories = await outsideDirectories(parsed.paths, question.cwd, question, isDirectory);
   const asked = {
     ...parsed,
@@ -91,8 +91,13 @@ function hiddenPatterns(parsed: ParsedCommand, command: string): string[] {
   return [...new Set([HIDDEN_CODE, ...parsed.patterns, command.trim(), ...fragments])];
 }
 
-function environmentReasons(env: Readonly<Record<string, string>>): string[] {
+function environmentReasons(
+  env: Readonly<Record<string, string>>,
+  split: readonly string[],
+): string[] {
   return Object.entries(env).flatMap(([name, value]) => {
+    if (split.includes(name) && /[\s*?[]/.test(value))
+      return [`more than one word in the variable ${name}`];
     if (isDangerousVariable(name)) return [`a new value for ${name}`];
     return carriesCode(value) ? [`code in the variable ${name}`] : [];
   });

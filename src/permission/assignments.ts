@@ -45,6 +45,9 @@ export function namesSetByCommand(name: string, args: readonly Word[]): (string 
   // Ksh and zsh fill an array with it.
   if (name === "set" && /^[-+]\w*A/.test(values[0] ?? "")) return values.slice(1, 2);
   if (name !== "printf") return [];
+  // The first word may be `-v`.
+  if (values[0] === undefined)
+    return values.slice(1, 2).filter((it) => /^[A-Za-z_]\w*$/.test(it ?? ""));
   const option = values.findIndex((value) => value?.startsWith("-v"));
   if (option < 0) return [];
   return [values[option] === "-v" ? values[option + 1] : values[option]?.slice(2)];

@@ -1,6 +1,6 @@
 // Commands that are given shell code as an argument. Promises: the code is handed on only when its
 // whole text is fixed; otherwise it is reported as hidden.
-import { withOptions, type Unwrap } from "./runners.js";
+import { behindOperands, withOptions, type Unwrap } from "./runners.js";
 import { codeInner, hide, scriptInner } from "./shells.js";
 import { literal, UNKNOWN_WORD, type Word } from "./word.js";
 
@@ -45,7 +45,7 @@ export const flock = withOptions(
     const [, second, third] = rest;
     if (/^(?:-c|--command)$/.test(second?.value ?? ""))
       return codeInner([third ?? UNKNOWN_WORD], "posix");
-    return rest.length < 2 ? [] : [{ kind: "words", words: rest.slice(1) }];
+    return behindOperands(rest, 1);
   },
 );
 

@@ -13,6 +13,9 @@ export interface Findings {
   /** Files that the command writes, and files that it runs. */
   readonly written: Set<string>;
   readonly run: Set<string>;
+  /** Variables that the command sets, and variables that are a command if they hold several words. */
+  readonly assigned: Set<string>;
+  readonly split: Set<string>;
 }
 
 export function createFindings(): Findings {
@@ -23,6 +26,8 @@ export function createFindings(): Findings {
     hidden: new Set(),
     written: new Set(),
     run: new Set(),
+    assigned: new Set(),
+    split: new Set(),
   };
 }
 
@@ -32,6 +37,7 @@ export function noteVariables(
   dialect: Dialect,
 ): void {
   for (const name of names) {
+    if (name !== undefined) findings.assigned.add(name);
     if (name === undefined) findings.hidden.add("a variable whose name is not fixed");
     else if (isDangerousVariable(name, dialect)) findings.hidden.add(`a new value for ${name}`);
   }

@@ -1,6 +1,6 @@
 // Skips the options of a command that runs another one. Promises: an option that is not in the
 // table, or one whose text is not fixed, gives `undefined` rather than a guess.
-import { literal, type Word } from "./word.js";
+import { bareVariable, isOneWord, literal, type Word } from "./word.js";
 
 export interface OptionTable {
   /** Letters of options without a value. */
@@ -17,6 +17,8 @@ export interface SkippedOptions {
   readonly rest: readonly Word[];
   /** Option by name (`-c`, `--chdir`), with its value where it takes one. */
   readonly seen: ReadonlyMap<string, Word | undefined>;
+  /** Unquoted ones that are values of options: with several words in them the command starts earlier. */
+  readonly variables: readonly string[];
 }
 
 export function skipOptions(
@@ -24,6 +26,7 @@ export function skipOptions(
   table: OptionTable,
 ): SkippedOptions | undefined {
   const seen = new Map<string, Word | undefined>();
+  const variables: string[] = [];
   let index = 0;
   for (; index < words.length; index++) {
     const word = words[index];
@@ -34,16 +37,23 @@ export function skipOptions(
       if (/^[\w./~]/.test(word.raw)) break;
       return undefined;
     }
-    if (text === "--") return { rest: words.slice(index + 1), seen };
+    if (text === "--") return { rest: words.slice(index + 1), seen, variables };
     if (!/^-./.test(text)) break;
     if (table.numbers && /^-\d+$/.test(text)) continue;
     const took = text.startsWith("--")
       ? readLong(text, words[index + 1], table, seen)
       : readShort(text, words[index + 1], table, seen);
     if (took === undefined) return undefined;
+    // `nice -n $X`: of several words the second would be the command.
+    const value = took === 1 ? words[index + 1] : undefined;
+    if (value && !isOneWord(value)) {
+      const name = bareVariable(value);
+      if (name === undefined) return undefined;
+      variables.push(name);
+    }
     index += took;
   }
-  return { rest: words.slice(index), seen };
+  return { rest: words.slice(index), seen, variables };
 }
 
 type Seen = Map<string, Word | undefined>;

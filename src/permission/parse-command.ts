@@ -16,6 +16,8 @@ export interface ParsedCommand {
   readonly paths: readonly PathUse[];
   /** Why not every command is known; empty for most. */
   readonly hidden: readonly string[];
+  /** Variables that are a command of their own if they hold more than one word. */
+  readonly split: readonly string[];
 }
 
 export interface CommandParser {
@@ -56,6 +58,8 @@ export function createCommandParser(locate?: LocateWasm): CommandParser {
       readCode(command, { parse, dialect, depth: 0 }, findings);
       if ([...findings.run].some((file) => findings.written.has(file)))
         findings.hidden.add("a file that it writes and runs");
+      if ([...findings.split].some((name) => findings.assigned.has(name)))
+        findings.hidden.add("a variable that may be more than one word");
       // Something is always asked: a command without commands (`cd x`, `A=1`) as it is written.
       if (findings.patterns.size === 0) findings.patterns.add(command.trim());
       return {
@@ -63,11 +67,12 @@ export function createCommandParser(locate?: LocateWasm): CommandParser {
         always: findings.hidden.size === 0 ? [...findings.always] : [],
         paths: findings.paths,
         hidden: [...findings.hidden],
+        split: [...findings.split],
       };
     },
   };
 }
 
 function unread(command: string, reason: string): ParsedCommand {
-  return { patterns: [command], always: [], paths: [], hidden: [reason] };
+  return { patterns: [command], always: [], paths: [], hidden: [reason], split: [] };
 }

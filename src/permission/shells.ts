@@ -1,7 +1,8 @@
 // Commands that are given shell code as text. Promises: the code is handed on only when its text is
 // fixed; a shell that reads code from elsewhere (a pipe, a device) is reported as hiding it.
+import { normalize } from "node:path";
 import type { Dialect } from "./doubts.js";
-import { skipOptions } from "./options.js";
+import { skipOptions, type SkippedOptions } from "./options.js";
 import type { Stdin } from "./simple-command.js";
 import { literal, type Word } from "./word.js";
 
@@ -10,6 +11,8 @@ export type Inner =
   | { readonly kind: "words"; readonly words: readonly Word[] }
   | { readonly kind: "code"; readonly code: string; readonly dialect: Dialect | undefined }
   | { readonly kind: "script"; readonly path: string }
+  /** A command of its own, if this variable holds more than one word. */
+  | { readonly kind: "split"; readonly variable: string }
   | { readonly kind: "hidden"; readonly reason: string };
 
 const DIALECTS: ReadonlyMap<string, Dialect> = new Map([
@@ -50,6 +53,10 @@ export function shellInner(name: string, args: readonly Word[], stdin: Stdin | u
   // `+x` turns an option off; the letters are the same.
   const options = skipOptions(args.map(asOption), SHELL_OPTIONS);
   if (!options) return hide("a shell with options that are not known");
+  return [...splits(options.variables), ...codeOf(options, dialect, stdin)];
+}
+
+function codeOf(options: SkippedOptions, dialect: Dialect, stdin: Stdin | undefined): Inner[] {
   const [first] = options.rest;
   if (options.seen.has("-c")) {
     const code = literal(first);
@@ -71,7 +78,7 @@ function asOption(word: Word): Word {
 /** A file of code is named in the command, so the rule for the command decides about it. */
 export function scriptInner(file: Word | undefined): Inner[] {
   const path = literal(file);
-  if (path === undefined || /^\/(?:dev|proc)\//.test(path))
+  if (path === undefined || /^(?:\/|(?:\.\.\/)+)(?:dev|proc)\//.test(normalize(path)))
     return hide("code from an unnamed file");
   return [{ kind: "script", path }];
 }
@@ -81,6 +88,11 @@ export function codeInner(words: readonly Word[], dialect: Dialect | undefined):
   const values = words.map(literal);
   if (values.includes(undefined)) return hide("code in a variable");
   return values.length === 0 ? [] : [{ kind: "code", code: values.join(" "), dialect }];
+}
+
+/** Of variables that are a command of their own if they hold more than one word. */
+export function splits(variables: readonly string[]): Inner[] {
+  return variables.map((variable) => ({ kind: "split", variable }));
 }
 
 export function hide(reason: string): Inner[] {

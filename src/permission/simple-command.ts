@@ -44,6 +44,7 @@ export function readCommand(node: SyntaxNode, source: string): SimpleCommand {
       ...joinTouching(
         node.children.filter((child) => !NOT_WORDS.has(child.type)),
         source,
+        redirects,
       ),
       ...redirects.flatMap((redirect) => wordsBehind(redirect, source)),
     ],
@@ -56,14 +57,24 @@ export function slice(node: SyntaxNode, source: string): string {
 }
 
 /** Pieces with nothing between them are one word to the shell, whatever the grammar makes of them. */
-function joinTouching(nodes: readonly SyntaxNode[], source: string): Word[] {
+function joinTouching(
+  nodes: readonly SyntaxNode[],
+  source: string,
+  redirects: readonly SyntaxNode[] = [],
+): Word[] {
   const spans: { start: number; end: number }[] = [];
   for (const node of nodes) {
     const last = spans.at(-1);
     if (last && last.end === node.start) last.end = node.end;
     else spans.push({ start: node.start, end: node.end });
   }
-  return spans.map(({ start, end }) => readWord(source.slice(start, end)));
+  return spans.map(({ start, end }) => {
+    const word = readWord(source.slice(start, end));
+    // `0<<< x` and `{fd}> x`: a descriptor, which the grammar takes for an argument.
+    const isDescriptor =
+      /^(?:\d+|\{\w+\})$/.test(word.raw) && redirects.some((redirect) => redirect.start === end);
+    return isDescriptor ? { ...word, torn: true } : word;
+  });
 }
 
 /** The grammar hangs `a b` of `echo > file a b` on the redirection; the shell passes it to `echo`. */

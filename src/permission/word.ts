@@ -69,6 +69,18 @@ export function literal(word: Word | undefined): string | undefined {
   return word?.pattern ? undefined : word?.value;
 }
 
+/** Whether the shell makes one word of it, whatever its variables hold: no unquoted expansion, no `"$@"`. */
+export function isOneWord({ raw, value, pattern }: Word): boolean {
+  if (value !== undefined) return !pattern;
+  return /^(?:"[^"@*!]*"|'[^']*'|[\w./:=,+%-])+$/.test(raw);
+}
+
+/** The variable of a word that is several ones only if this variable holds several: `$P`, `+${N}`. */
+export function bareVariable({ raw }: Word): string | undefined {
+  const found = /^[\w./:=,+%-]*\$(?:([A-Za-z_]\w*)|\{([A-Za-z_]\w*)\})$/.exec(raw);
+  return found?.[1] ?? found?.[2];
+}
+
 const NEEDS_NO_QUOTES = /^[\w./:=@%+,~^-]+$/;
 
 /** The word as a rule would spell it: needless quotes removed, needed ones kept as they are. */

@@ -143,6 +143,15 @@ void describe("hidden code", () => {
     assert.deepEqual((await bash("echo ok", { env: { PORT: "1" } }))?.patterns, ["echo ok"]);
   });
 
+  void it("sees a command in a variable that is not quoted", async () => {
+    const hiddenBy = async (P: string) => {
+      const log = await questions("env PORT=$P ls", { env: { P } });
+      return log.at(-1)?.metadata["hidden"];
+    };
+    assert.deepEqual(await hiddenBy("1 rm"), ["more than one word in the variable P"]);
+    assert.equal(await hiddenBy("1"), undefined);
+  });
+
   void it("is all there is when the parser cannot be loaded, and says so", async () => {
     const broken = createCommandParser(() => ({ runtime: "/nowhere.wasm", grammar: "/nowhere" }));
     const missing = createCommandParser(() => {
