@@ -60,11 +60,9 @@ export class ParentChannel {
     this.#receipts = new Receipts(sessionID, deps.outbox);
     const receipts = this.#receipts;
     const permit = (): (() => boolean) => {
-      const typed = this.#state.lastUserMessageID;
+      const before = this.#state.changes;
       return () =>
-        !this.#disposed &&
-        this.#state.maySend(deps.clock.now()) &&
-        this.#state.lastUserMessageID === typed;
+        !this.#disposed && this.#state.maySend(deps.clock.now()) && this.#state.changes === before;
     };
     this.#delivery = new Delivery(sessionID, { ...deps, receipts, permit });
   }
@@ -85,6 +83,10 @@ export class ParentChannel {
     if (this.#deps.outbox.inFlight(this.#sessionID).length > 0) this.#cancelTimer();
     this.poke();
     return stopped;
+  }
+
+  onReverted(): void {
+    this.#state.undone();
   }
 
   onAsked(requestID: string): void {

@@ -26,7 +26,8 @@ export interface DeliveryDeps {
   save: () => Promise<void>;
   /**
    * Asked before anything is prepared. What it gives is false while the user has stopped the session or is asked
-   * something, and once they have typed: what was prepared before may be in another agent than they chose now.
+   * something, and once they have typed or undone something: what was prepared before may be in another agent than
+   * they chose now, and a prompt would take away for good what is undone.
    */
   permit: () => () => boolean;
 }

@@ -157,6 +157,9 @@ export class Notices implements NoticePort {
           this.#deps.onParentAbort(sessionID);
         }
         break;
+      case "reverted":
+        this.#channels.get(sessionID)?.onReverted();
+        break;
       case "deleted":
         this.#forget(sessionID);
         break;

@@ -15,6 +15,8 @@ export class ParentState {
   stopped = false;
   /** What the user typed last; empty before the first time. */
   lastUserMessageID = "";
+  /** How often its user has typed or undone something: what was prepared before may be out of place. */
+  changes = 0;
   readonly #asked = new Set<string>();
   /** The host has last said that its run waits to ask the provider again. */
   #retrying = false;
@@ -74,8 +76,13 @@ export class ParentState {
     this.busy = true;
     this.stopped = false;
     this.lastUserMessageID = messageID;
+    this.changes += 1;
     this.#lastStep = undefined;
     this.#userComesUntil = now + STORE_PATIENCE_MS;
+  }
+
+  undone(): void {
+    this.changes += 1;
   }
 
   stored(messageID: string): void {

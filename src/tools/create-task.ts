@@ -33,9 +33,15 @@ export function createBackgroundTask(ready: Ready) {
       }
       const access = await Access.of(workspace, sessionID);
       const task = await access.task(taskId);
-      const untold = await untoldEnd(workspace, task, sessionID);
-      const launched = await tasks.resume(task.id, args.prompt, from);
-      return [answer(launched, clock.now(), workspace.oneShot), ...untold].join("\n");
+      // What the answer says of its earlier end must not go out beside it.
+      const release = workspace.notices.hold([task.id], sessionID);
+      try {
+        const untold = await untoldEnd(workspace, task, sessionID);
+        const launched = await tasks.resume(task.id, args.prompt, from);
+        return [answer(launched, clock.now(), workspace.oneShot), ...untold].join("\n");
+      } finally {
+        release(false);
+      }
     },
   });
 }

@@ -129,6 +129,25 @@ void describe("what goes wrong on the way", () => {
     assert.equal(prompts().length, 1);
   });
 
+  void it("a session in which something is undone while a notice for it is prepared", async () => {
+    const { house, parent, job, prompts } = await familyAtRest();
+    const session = house.host.sessions.get(parent.id);
+    assert.ok(session);
+    const { info } = session;
+    const preparing = house.host.block("messages");
+    await house.clock.advance(200);
+    const messageID = parent.stored.at(-2)?.id ?? "";
+    session.info = { ...info, revertedFrom: messageID };
+    house.event({ type: "reverted", sessionID: parent.id, messageID });
+    preparing.resolve();
+    await house.clock.advance(MINUTE);
+    assert.equal(prompts().length, 0);
+    session.info = info;
+    await parent.types("something else");
+    await parent.run();
+    assert.deepEqual(parent.told(job(0)), { times: 1, read: true });
+  });
+
   void it("a notice of an earlier host without the record of its job says nothing", async () => {
     const { house, parent, prompts } = await family();
     await parent.run();

@@ -80,6 +80,22 @@ void describe("createBackgroundTask", () => {
     assert.doesNotMatch(await one.call("createBackgroundTask", more), /had ended before/u);
   });
 
+  void it("says it once: no notice of it goes out while the launch is looked at", async (t) => {
+    const one = await launched(t);
+    const { call, clock, host, root, id, sessionID } = one;
+    one.workspace.onEvent({ type: "busy", sessionID: root });
+    answers(one, sessionID, "the first result");
+    await settle();
+    const looking = host.block("agents");
+    const more = call("createBackgroundTask", { ...TASK, prompt: "More.", taskId: id });
+    await clock.advance(1_000);
+    looking.resolve();
+    assert.match(await more, /not told yet: .*\nit said:\nthe first result$/su);
+    await clock.advance(1_000);
+    const told = host.prompts.filter((prompt) => prompt.sessionID === root);
+    assert.deepEqual(told, []);
+  });
+
   void it("continues a task by its id or its session's", async (t) => {
     const one = await launched(t);
     for (const taskId of [one.id, one.sessionID]) {
