@@ -4,8 +4,13 @@
  * @example
  * ```ts
  * const background = openBackground({ client, directory, stateFolder: "/tmp/jobs" });
- * for await (const event of events) background.handleEvent(event);
+ * // Beside the rest, for as long as it is open: every event of the directory.
+ * const { stream } = await client.event.subscribe();
+ * void (async () => {
+ *   for await (const event of stream) background.handleEvent(event);
+ * })();
  * const { task } = await background.tasks.launch({ description, prompt, agent, parentSessionID });
+ * await background.tasks.wait(task.id, 600_000);
  * await background.dispose();
  * ```
  */
@@ -47,6 +52,7 @@ export type { JobFilter } from "./jobs/filter.js";
 export type { EndReason, JobStatus } from "./jobs/status.js";
 export type { Notice } from "./notices/notice.js";
 export type { Options } from "./options.js";
+export { HostError } from "./host/host.js";
 export { UserError } from "./ports.js";
 export type { Clock, Log, LogLevel, Timer } from "./ports.js";
 export { Workspace } from "./workspace.js";

@@ -60,6 +60,7 @@ export class Workspace {
   readonly oneShot: boolean;
   readonly clock: Clock;
   readonly log: Log;
+  /** Every record as it is now; `onChange` tells of each change. */
   readonly jobs: JobRegistry;
   readonly ids: IdSource;
   readonly tree: SessionTree;
@@ -113,6 +114,7 @@ export class Workspace {
       outputFolder: () => this.#outputFolder(),
       announce: (job, kind, text) => this.notices.announce(job, kind, text),
       hold: (jobIDs) => this.notices.hold(jobIDs),
+      used: (sessionID) => this.notices.used(sessionID),
       ...settings.system,
     });
     this.tasks = new BackgroundManager({
@@ -120,6 +122,7 @@ export class Workspace {
       ids: this.ids,
       tree: this.tree,
       notices: this.notices,
+      used: (sessionID) => this.notices.used(sessionID),
       outbox: this.notices.outbox,
       endProcessesOf: (sessionID, reason) => this.#sessionEnds.endProcesses(sessionID, reason),
       handle: (event) => this.onEvent(event),

@@ -117,7 +117,7 @@ export class ParentChannel {
     return stopped;
   }
 
-  /** A tool call or a launch comes from it: somebody works in this session. */
+  /** Somebody works in this session. */
   onUsed(): void {
     this.#state.awake = true;
   }

@@ -114,7 +114,7 @@ export class Notices implements NoticePort {
       .some(({ carrier, jobID }) => carrier ?? this.#deps.jobs.getSubagent(jobID));
   }
 
-  /** Somebody works in this session: a tool of ours was called from it. */
+  /** Somebody works in this session: a tool of ours was called from it, or a job is started for it. */
   used(sessionID: string): void {
     this.#channel(sessionID).onUsed();
   }

@@ -25,6 +25,8 @@ export interface ProcessManagerDeps {
   announce: (job: ProcessJob, kind: AnnouncementKind, text: string) => void;
   /** See NoticePort; left out where nobody is told of ends. */
   hold?: NoticePort["hold"];
+  /** A process is started for this session: it is in use, and may be woken. */
+  used?: (sessionID: string) => void;
   /** The environment that processes inherit, and in which the shell is looked up; `process.env` by default. */
   env?: NodeJS.ProcessEnv;
   /** For tests: parts of the system. */

@@ -3,19 +3,15 @@
  * bounded files, reads it, and ends them with everything that they started. Each is a `ProcessJob` in the
  * registry, which is the one place that says how it is; this class holds only those that run.
  *
- * Usable without the plugin. Whoever constructs one calls `dispose`, and `killAllNow` from `onHostExit`.
+ * `openBackground` gives one to a program without the plugin. Whoever constructs one calls `dispose`, and
+ * `killAllNow` from `onHostExit`.
  *
  * @example
- * const jobs = new JobRegistry(silentLog);
- * const processes = new BackgroundProcessManager({
- *   jobs, clock: systemClock, log: silentLog, options: parseOptions().options,
- *   outputFolder: () => "/tmp/outputs", announce: (job, kind, text) => tell(job.id, kind, text),
- * });
+ * const { processes } = openBackground({ client, directory: "/project" });
  * const sessions = { parentSessionID: "ses_1", rootSessionID: "ses_1" };
  * const { job } = await processes.create({ command: "npm run dev", cwd: "/project", ...sessions });
  * const { text } = await processes.read(job.id, { mode: "tail" });
  * await processes.kill({ id: job.id }, { reason: "cancelled_by_user" });
- * await processes.dispose();
  */
 import { isEmptyFilter, matches, type JobFilter } from "../jobs/filter.js";
 import type { ProcessJob } from "../jobs/job.js";
@@ -98,6 +94,7 @@ export class BackgroundProcessManager {
     );
     this.#live.set(job.id, live);
     jobs.add(job);
+    this.#own.used?.(input.parentSessionID);
     const release = this.#own.hold?.([job.id]);
     let isTold = false;
     try {

@@ -20,6 +20,8 @@ export interface SubagentDeps {
   log: Log;
   options: Options;
   notices: NoticePort;
+  /** A task is launched for this session: it is in use, and may be woken. */
+  used?: (sessionID: string) => void;
   outbox: Pick<Outbox, "markEnded" | "pending" | "clear">;
   /** Ends the session processes that a session started. */
   endProcessesOf: (sessionID: string, reason: EndReason) => Promise<void>;

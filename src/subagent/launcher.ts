@@ -92,6 +92,7 @@ export class Launcher {
       cost: 0,
     };
     jobs.add(task);
+    this.#deps.used?.(input.parentSessionID);
     return this.#launched(task, similar, plan, input.signal);
   }
 

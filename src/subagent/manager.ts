@@ -61,7 +61,8 @@ export class BackgroundManager {
 
   /**
    * Starts a subagent, or queues it. Resolves when it was prompted, has failed to start or waits for a slot.
-   * Throws a UserError when it is refused: unknown agent or model, depth, number of tasks.
+   * Rejects with a UserError when it is refused (unknown agent or model, depth, number of tasks), with a HostError
+   * when OpenCode does not answer; nothing was started then.
    */
   async launch(input: LaunchInput): Promise<Launched> {
     return this.#launcher.launch(input);
@@ -69,7 +70,7 @@ export class BackgroundManager {
 
   /**
    * Gives a task more to do: a pending one gets the text added to its prompt, a running one a further
-   * instruction, an ended one a new run in its old session.
+   * instruction, an ended one a new run in its old session. Rejects as `launch` does, also for an unknown id.
    */
   async resume(taskID: string, prompt: string, from: ResumeFrom): Promise<Launched> {
     const task = this.getTask(taskID);
@@ -82,7 +83,10 @@ export class BackgroundManager {
     return this.#deps.jobs.getSubagent(id) ?? this.findBySession(id);
   }
 
-  /** The same, also from other owners' records and from the child session itself, within one session tree. */
+  /**
+   * The same, also from other owners' records and from the child session itself, within one session tree. Rejects with
+   * a HostError when OpenCode does not answer.
+   */
   async find(id: string, rootSessionID: string): Promise<SubagentJob | undefined> {
     return this.getTask(id) ?? findTask(this.#deps, id, rootSessionID);
   }
@@ -159,10 +163,12 @@ export class BackgroundManager {
     this.#deps.outbox.markEnded(task);
   }
 
+  /** What this session has still to be told, oldest first, also what is on its way. */
   getPendingNotifications(sessionID: string): Notice[] {
     return this.#deps.outbox.pending(sessionID);
   }
 
+  /** Forgets all of that: nothing of it is told any more. */
   clearNotifications(sessionID: string): void {
     this.#deps.outbox.clear(sessionID);
   }
