@@ -33,7 +33,8 @@ export async function readOutput(
 
 function check(request: ReadRequest, bytes: number): Wanted {
   const { lines = 100, cursor, maxBytes = DEFAULT_BYTES, pattern, stream } = request;
-  const mode = request.mode ?? (cursor === undefined ? "tail" : "full");
+  const usual = pattern === undefined ? (cursor === undefined ? "tail" : "full") : "grep";
+  const { mode = usual } = request;
   if (!Number.isInteger(lines) || lines < 1 || lines > 10_000) {
     throw new UserError(`lines: expected a whole number from 1 to 10000, got ${lines}`);
   }

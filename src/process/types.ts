@@ -115,9 +115,9 @@ export interface ReadRequest {
   mode?: "tail" | "head" | "grep" | "full";
   /** Lines at most (tail, head, grep); 100 by default. */
   lines?: number;
-  /** For grep: JavaScript regular expression, at most 512 characters. */
+  /** For grep, which it means without `mode`: JavaScript regular expression, at most 512 characters. */
   pattern?: string;
-  /** From an earlier answer (or an offset of a grep): only what came after it. Without `mode` the same as `full`. */
+  /** From an earlier answer (or an offset of a grep): only what came after it. Without `mode` and `pattern` the same as `full`. */
   cursor?: string;
   /** Only this stream. */
   stream?: OutputStream;

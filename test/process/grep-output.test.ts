@@ -19,6 +19,12 @@ test("grep gives the matching lines with the places where they start, and counts
   ]);
 });
 
+test("a pattern without a mode means grep: the last lines would pass for its matches", async () => {
+  const output = new Output().out("alpha\nbeta 1\ngamma\nbeta 2");
+  assert.deepEqual(await output.lines({ pattern: "^beta" }), ["6: beta 1", "19: beta 2"]);
+  assert.deepEqual(await output.lines({ pattern: "^beta", cursor: "13" }), ["19: beta 2"]);
+});
+
 test("grep over many lines goes on where it stopped, and misses none", async () => {
   const output = new Output(8 * 1024 ** 2).out(numbered(0, 100_000));
   let cursor: string | undefined;
