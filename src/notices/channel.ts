@@ -133,7 +133,7 @@ export class ParentChannel {
     this.#mergingSince = undefined;
     this.#cancelTimer();
     await known;
-    if (!this.#working) await this.#delivery.freeLost();
+    if (!this.#working) await this.#delivery.freeLost(this.#state.takeUndone());
     const notices = outbox.deliverable(this.#sessionID);
     if (notices.length === 0) return undefined;
     const sentAt = new Date(clock.now());

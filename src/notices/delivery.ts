@@ -103,14 +103,20 @@ export class Delivery {
     await host.prompt({ sessionID, messageID, agent, model, variant });
   }
 
-  /** What was about to be sent when an earlier host died, and never was, may go out again. Never rejects. */
-  async freeLost(): Promise<void> {
+  /**
+   * What was about to be sent when an earlier host died, and never was, may go out again; so may what was told by
+   * messages that are undone for good. Never rejects.
+   */
+  async freeLost(isUndone: boolean): Promise<void> {
     const { host, outbox, receipts, log } = this.#deps;
-    if (outbox.inFlight(this.#sessionID).length === 0) return;
+    if (!isUndone && outbox.inFlight(this.#sessionID).length === 0) return;
     try {
       const messages = await host.messages(this.#sessionID);
       receipts.settle(messages);
       this.#freeMissing(messages);
+      if (!isUndone) return;
+      const known = new Set(messages.map(({ id }) => id));
+      outbox.tellAgain(receipts.takenBack(known), known);
     } catch (thrown) {
       log("warn", "notices under way could not be checked", { error: coerceError(thrown).message });
     }

@@ -53,6 +53,19 @@ export class Outbox {
     this.add(job, "ended");
   }
 
+  /** What was told by messages that are undone, unless the job's start is undone with them, or it is no longer so. */
+  tellAgain(notices: readonly Notice[], messageIDs: ReadonlySet<string>): void {
+    for (const { jobID, parentSessionID, kind, text, omitted } of notices) {
+      const job = this.#deps.jobs.get(jobID);
+      if (!job) continue;
+      const { parentMessageID = "" } = job;
+      const isHere = job.parentSessionID === parentSessionID && parentMessageID !== "";
+      if (isHere && !messageIDs.has(parentMessageID)) continue;
+      if (kind === "ended" && isTerminal(job.status)) this.markEnded(job);
+      else if (kind === "output") this.add(job, kind, text, omitted);
+    }
+  }
+
   /** What was not sent yet and is no longer so; without kinds whatever it is. */
   withdraw(jobID: string, kinds?: readonly Notice["kind"][]): void {
     this.remove(this.unsent(jobID, kinds));

@@ -20,6 +20,7 @@ export class ParentState {
   readonly #asked = new Set<string>();
   /** The host has last said that its run waits to ask the provider again. */
   #retrying = false;
+  #undone = false;
   /** Until then that message is awaited: what we sent meanwhile could be answered in its place. */
   #userComesUntil = 0;
   #stoppedStepID = "";
@@ -83,6 +84,14 @@ export class ParentState {
 
   undone(): void {
     this.changes += 1;
+    this.#undone = true;
+  }
+
+  /** Whether something was undone since this was asked last. */
+  takeUndone(): boolean {
+    const undone = this.#undone;
+    this.#undone = false;
+    return undone;
   }
 
   stored(messageID: string): void {

@@ -8,9 +8,13 @@ import type { AssistantInfo, Message } from "../host/host.js";
 import type { Notice } from "./notice.js";
 import type { Outbox } from "./outbox.js";
 
+/** So many are remembered of what was told, for an undo. */
+const MOST_TOLD = 500;
+
 export class Receipts {
   readonly #outbox: Outbox;
   readonly #sessionID: string;
+  #told: Notice[] = [];
   /** All user messages in the order in which they were first heard of: the host tells of old ones again. */
   readonly #stored = new Set<string>();
 
@@ -48,6 +52,14 @@ export class Receipts {
     return this.#removeRead(new Set([...users.slice(0, last + 1), ...answered]));
   }
 
+  /** What was told by messages that are not among these: the user has undone them. Each is given once. */
+  takenBack(messageIDs: ReadonlySet<string>): Notice[] {
+    const isLeft = ({ carrier }: Notice) => carrier && messageIDs.has(carrier.messageID);
+    const gone = this.#told.filter((notice) => !isLeft(notice));
+    this.#told = this.#told.filter(isLeft);
+    return gone;
+  }
+
   get #inFlight(): Notice[] {
     return this.#outbox.inFlight(this.#sessionID);
   }
@@ -65,6 +77,7 @@ export class Receipts {
       ({ carrier }) => carrier !== undefined && messageIDs.has(carrier.messageID),
     );
     this.#outbox.remove(answered);
+    this.#told = [...this.#told, ...answered].slice(-MOST_TOLD);
     return answered.length;
   }
 }

@@ -107,6 +107,43 @@ describe("notices to a parent", () => {
     assert.match(await noticeTo(bed, parent.id), /child is done/u);
   });
 
+  bed.test("what rode with a message that the user undoes rides with the next one", async () => {
+    const { host, model } = bed;
+    const parent = await host.createSession({ title: "undone" });
+    const name = "child told by an undone message";
+    model.script(name, [[gate(name), text("child is done")]]);
+    const said = (delta: string) =>
+      host.waitFor(
+        "message.part.delta",
+        (each) => each.sessionID === parent.id && each.delta === delta,
+      );
+    model.scriptSession(parent.id, [
+      launch(name),
+      [text("working"), gate("never")],
+      [text("misled"), gate("never")],
+      text("fine"),
+    ]);
+    await host.prompt(parent.id, "start one and work");
+    await said("working");
+    await host.abort(parent.id);
+    await host.waitIdle(parent.id);
+    model.open(name);
+    await host.waitFor("tui.toast.show", ({ message }) => message.includes(name));
+    const undone = await host.prompt(parent.id, "typed wrogn");
+    await said("misled");
+    assert.equal(timesTold(bed, parent.id, firstJob(bed, parent.id)), 1);
+    await host.abort(parent.id);
+    await host.waitIdle(parent.id);
+    await host.client.session.revert(
+      { sessionID: parent.id, messageID: undone },
+      { throwOnError: true },
+    );
+    await host.run(parent.id, "typed right");
+    const request = model.turns(parent.id).at(-1);
+    assert.ok(request?.allText.includes("typed right") && !request.allText.includes("wrogn"));
+    assert.equal(timesTold(bed, parent.id, firstJob(bed, parent.id)), 1);
+  });
+
   bed.test("what a child says cannot leave its block", async () => {
     const { host, model } = bed;
     const parent = await host.createSession({ title: "hostile" });

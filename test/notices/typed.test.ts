@@ -125,6 +125,33 @@ void describe("a message that the user types", () => {
     assert.ok(parent.stored.at(-1)?.text.includes(job(0)));
   });
 
+  void it("tells again what was told by messages that are undone for good, but not of their own jobs", async () => {
+    const { house, parent, child, finish, job } = await family(3);
+    house.jobs.updateSubagent(child.id, { parentMessageID: parent.stored[0]?.id });
+    parent.esc();
+    for (const index of [0, 1]) await finish(index);
+    const before = parent.stored.length;
+    await parent.types("typed wrogn");
+    parent.step();
+    const undone = parent.stored[before]?.id ?? "";
+    house.jobs.updateSubagent(job(1), { parentMessageID: undone });
+    parent.esc();
+    await finish(2);
+    assert.deepEqual(parent.told(job(0)), { times: 1, read: true });
+    house.event({ type: "reverted", sessionID: parent.id, messageID: undone });
+    // The host takes them away with the next message, before it asks the hook.
+    house.host.sessions.get(parent.id)?.messages.splice(before);
+    await parent.types("typed right");
+    await parent.run();
+    const told = [0, 1, 2].map((index) => parent.told(`id="${job(index)}"`).times);
+    assert.deepEqual(told, [1, 0, 1]);
+    house.event({ type: "reverted", sessionID: parent.id, messageID: undone });
+    await parent.types("taken back, after another undo");
+    await parent.run();
+    assert.equal(parent.told(`id="${job(0)}"`).times, 1);
+    assert.deepEqual(house.notices.outbox.all(), []);
+  });
+
   void it("that nobody typed carries nothing", async () => {
     const { house, parent } = await familyAtRest();
     const message = { sessionID: parent.id, messageID: "msg_x", typed: false };
