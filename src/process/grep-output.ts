@@ -9,7 +9,7 @@ import { streamName, type PlainLine } from "./output-page.js";
 import type { OutputReader } from "./output-reader.js";
 import { checkPattern, PATTERN_LIMIT } from "./pattern.js";
 import type { PatternGuard } from "./pattern-guard.js";
-import { cutBytes, plainLine } from "./plain-text.js";
+import { cutBytes, openCharacter, plainLine } from "./plain-text.js";
 import { answer, bytesText, type OutputCounts, type Wanted } from "./output-answer.js";
 import type { ReadResult } from "./types.js";
 
@@ -46,22 +46,26 @@ export async function grepOutput(
       lost += gap.bytes;
       continue;
     }
-    end = frame.offset + frame.data.length;
+    end = frame.offset + frame.data.length - openCharacter(frame.data);
     const batch = readers[frame.stream].push(frame.data, frame.offset);
     if (found.add(frame.stream, batch, frame.data.length)) await found.match();
   }
   endAll();
   await found.match();
   const facts = { ...counts, start: wanted.from, lost, matches: found.count };
+  const cut = readers[0].cutLines + readers[1].cutLines;
+  const onlyBegun =
+    cut === 0 ? "" : `; only the first ${bytesText(MAX_LINE)} of ${cut} long lines were looked at`;
   if (found.count === 0) {
-    const text = `(no line matches in ${bytesText(end - wanted.from - lost)})`;
-    return { ...answer([], undefined, { ...facts, cursor: end, more: false }), text };
+    const hint = `(no line matches in ${bytesText(end - wanted.from - lost)}${onlyBegun})`;
+    return answer([], hint, { ...facts, cursor: end, more: false });
   }
   const next = found.next;
+  const rest = next === undefined ? "" : `; the next ones: the same with cursor "${next}"`;
   const hint =
-    next === undefined
-      ? undefined
-      : `[${found.shown.length} of ${found.count} matching lines; the next ones: the same with cursor "${next}"]`;
+    rest || onlyBegun
+      ? `[${found.shown.length} of ${found.count} matching lines${rest}${onlyBegun}]`
+      : undefined;
   return answer(found.shown, hint, { ...facts, cursor: next ?? end, more: next !== undefined });
 }
 

@@ -1,7 +1,8 @@
 /**
  * Complete lines out of the pieces of one stream. Lines are cut at the newline byte, which is never part of
  * another UTF-8 character, and decoded whole: a character that was split over pieces arrives intact. Of a line
- * longer than the limit only its beginning is kept, so a line of 100 MB costs what the limit says.
+ * longer than the limit only its beginning is kept, so a line of 100 MB costs what the limit says; of a progress
+ * bar, which a carriage return begins again, what was written last.
  */
 
 export interface LineBatch {
@@ -22,6 +23,7 @@ export interface LineReaderOptions {
 }
 
 const NEWLINE = 10;
+const RETURN = 13;
 
 export class LineReader {
   readonly #maxLine: number;
@@ -31,10 +33,20 @@ export class LineReader {
   #openBytes = 0;
   #openStart = 0;
   #isOpen = false;
+  /** Bytes of the open line are not kept. */
+  #isCut = false;
+  /** What was kept last is complete: a carriage return follows it that is not kept. */
+  #isReturned = false;
+  #cutLines = 0;
 
   constructor({ maxLine, prefix }: LineReaderOptions) {
     this.#maxLine = maxLine;
     this.#prefix = prefix;
+  }
+
+  /** Of so many lines an end is left out. */
+  get cutLines(): number {
+    return this.#cutLines;
   }
 
   /** The lines that this piece completes; `offset` is its place in the output. */
@@ -65,13 +77,31 @@ export class LineReader {
       this.#isOpen = true;
       this.#openStart = offset;
     }
-    const room = this.#maxLine - this.#openBytes;
-    if (room <= 0 || this.#isUnwanted(data)) return;
+    if (this.#isUnwanted(data)) return;
+    const part = this.#fitting(data);
+    if (part.length === 0) return;
     // A copy: the piece may be a view into a large buffer that must not be kept alive.
-    const part = Buffer.from(data.subarray(0, room));
-    this.#open.push(part);
+    this.#open.push(Buffer.from(part));
     this.#openBytes += part.length;
     if (this.#open.length > 64) this.#open = [Buffer.concat(this.#open)];
+  }
+
+  /** What of this piece is to be added to the open line; begins that again where a carriage return does. */
+  #fitting(data: Buffer): Buffer {
+    const room = this.#maxLine - this.#openBytes;
+    if (data.length <= room && !this.#isReturned) return data;
+    const isBar = this.#isReturned || [...this.#open, data].some((it) => it.includes(RETURN));
+    if (this.#prefix || !isBar) {
+      this.#isCut ||= data.length > Math.max(0, room);
+      return data.subarray(0, Math.max(0, room));
+    }
+    const before = this.#isReturned && isWritten(data) ? [] : this.#open;
+    const last = lastStates(Buffer.concat([...before, data]), this.#maxLine);
+    this.#open = [];
+    this.#openBytes = 0;
+    this.#isCut = last.length > this.#maxLine;
+    this.#isReturned = this.#isCut && last.at(-1) === RETURN;
+    return last.subarray(0, this.#maxLine);
   }
 
   #isUnwanted(data: Buffer): boolean {
@@ -84,9 +114,11 @@ export class LineReader {
   }
 
   #finish(end: Buffer): string {
-    const room = Math.max(0, this.#maxLine - this.#openBytes);
-    const rest = end.subarray(0, room);
+    const rest = this.#fitting(end);
     const line = this.#open.length > 0 ? Buffer.concat([...this.#open, rest]) : rest;
+    if (this.#isCut) this.#cutLines += 1;
+    this.#isCut = false;
+    this.#isReturned = false;
     this.#open = [];
     this.#openBytes = 0;
     this.#isOpen = false;
@@ -97,9 +129,28 @@ export class LineReader {
   #split(data: Buffer, lines: string[]): void {
     if (this.#prefix && data.indexOf(this.#prefix) < 0) return;
     for (const line of data.toString("utf8").split("\n")) {
-      lines.push(line.length > this.#maxLine ? line.slice(0, this.#maxLine) : line);
+      // Long ones are rare: as if they had come alone.
+      lines.push(line.length > this.#maxLine ? this.#finish(Buffer.from(line)) : line);
     }
   }
+}
+
+function isWritten(data: Buffer): boolean {
+  return data.some((byte) => byte !== RETURN);
+}
+
+/**
+ * From the last two beginnings of a line on that something follows (of the last one only a sequence may be left
+ * that clears the line), or from the last one if these are too long.
+ */
+function lastStates(line: Buffer, most: number): Buffer {
+  let end = line.length;
+  while (end > 0 && line[end - 1] === RETURN) end -= 1;
+  const last = line.lastIndexOf(RETURN, end - 1) + 1;
+  let before = last;
+  while (before > 0 && line[before - 1] === RETURN) before -= 1;
+  const start = before > 0 ? line.lastIndexOf(RETURN, before - 1) + 1 : last;
+  return line.subarray(line.length - start <= most ? start : last);
 }
 
 /** One for stdout and one for stderr, by their numbers. */

@@ -35,7 +35,14 @@ export function answer(
   { cursor, ...facts }: AnswerFacts,
 ): ReadResult {
   const shown: ReadLine[] = lines.map(({ stream, text }) => ({ stream, text }));
-  const text = [...shown.map((line) => line.text), ...(hint ? [hint] : [])].join("\n");
+  const { bytes, dropped } = facts;
+  const hints = [
+    ...(dropped > 0
+      ? [`[${bytesText(dropped)} of ${bytesText(bytes)} are not kept any more]`]
+      : []),
+    ...(hint ? [hint] : []),
+  ];
+  const text = [...shown.map((line) => line.text), ...hints].join("\n");
   return { text, lines: shown, cursor: String(cursor), ...facts };
 }
 

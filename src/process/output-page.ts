@@ -49,8 +49,8 @@ export function readPage(reader: OutputReader, range: PageRange): Page {
 }
 
 /** Everything from `from` to the end; for the last lines. */
-export function readRest(reader: OutputReader, from: number, stream?: OutputStream): PlainLine[] {
-  return readPage(reader, { from, window: Number.POSITIVE_INFINITY, stream }).lines;
+export function readRest(reader: OutputReader, from: number, stream?: OutputStream): Page {
+  return readPage(reader, { from, window: Number.POSITIVE_INFINITY, stream });
 }
 
 export function streamName(stream: StreamNumber): OutputStream {

@@ -82,11 +82,12 @@ function forward(reader: OutputReader, wanted: Wanted, counts: OutputCounts): Re
 }
 
 function tail(reader: OutputReader, wanted: Wanted, counts: OutputCounts): ReadResult {
-  const end = reader.end();
+  let end = reader.end();
   let lines: PlainLine[] = [];
   for (const window of TAIL_WINDOWS) {
     const from = Math.max(wanted.from, end - window);
-    lines = readRest(reader, from, wanted.stream);
+    // Its end is before half a character whose rest is still to come.
+    ({ lines, end } = readRest(reader, from, wanted.stream));
     if (from === wanted.from) break;
     // The first line may have begun before the window.
     const whole = lines.slice(1);

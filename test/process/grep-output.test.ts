@@ -57,6 +57,25 @@ test("grep that finds nothing says in how much", async () => {
   assert.equal(matches, 0);
 });
 
+test("grep sees a progress bar as it stands last, however long it was", async () => {
+  const output = new Output();
+  for (let i = 0; i < 1000; i++) output.err(`\rstep ${i} of 1000`);
+  output.err("\rall done\n");
+  assert.deepEqual(await output.lines({ mode: "grep", pattern: "done" }), ["0: all done"]);
+  assert.equal((await output.read({ mode: "grep", pattern: "step" })).matches, 0);
+});
+
+test("grep says of how many lines only the beginning was looked at", async () => {
+  const output = new Output().out(`${"x".repeat(5000)}END\nx\n`);
+  const cut = "only the first 4,096 bytes of 1 long lines were looked at";
+  assert.equal(
+    (await output.read({ mode: "grep", pattern: "END" })).text,
+    `(no line matches in 5,006 bytes; ${cut})`,
+  );
+  const { text } = await output.read({ mode: "grep", pattern: "^x" });
+  assert.ok(text.endsWith(`[2 of 2 matching lines; ${cut}]`), text.slice(-200));
+});
+
 test("a pattern that is none, or too long, is refused before anything is read", async () => {
   const output = new Output().out("a\n");
   const refused: [string | undefined, RegExp][] = [

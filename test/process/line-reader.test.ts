@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as fc from "fast-check";
 import { LineReader } from "../../src/process/line-reader.js";
+import { plainLine } from "../../src/process/plain-text.js";
 
 /** Cuts a text into pieces and gives the lines with their places. */
 function readLines(reader: LineReader, data: Buffer, cuts: readonly number[]): [string, number][] {
@@ -48,6 +49,34 @@ test("of a line of any length only its beginning is kept, and the next one is wh
   for (let i = 0; i < 1000; i++) assert.equal(reader.push(piece), undefined);
   const batch = reader.push(Buffer.from("x\nnext\n"));
   assert.deepEqual(batch?.lines, ["x".repeat(1000), "next"]);
+});
+
+test("of a longer line with carriage returns what stands last is kept, however it is cut", () => {
+  const piece = fc.constantFrom("a", "b", "\r", "€", "abcdefgh", "abcdefgh\r", "\r\n");
+  const text = fc.array(piece, { maxLength: 40, size: "max" }).map((pieces) => pieces.join(""));
+  fc.assert(
+    fc.property(text, fc.array(fc.nat()), (whole, cuts) => {
+      const most = 20;
+      const reader = new LineReader({ maxLine: most });
+      const found = readLines(reader, Buffer.from(whole), cuts).map(([line]) => plainLine(line));
+      const lines = whole.split("\n");
+      if (lines.at(-1) === "") lines.pop();
+      assert.equal(found.length, lines.length);
+      for (const [i, line] of lines.entries()) {
+        const last = plainLine(line);
+        if (Buffer.byteLength(last) <= most) assert.equal(found[i], last);
+      }
+    }),
+    { numRuns: 2000 },
+  );
+});
+
+test("a bar that clears its line at the end is kept as it stood", () => {
+  const reader = new LineReader({ maxLine: 40 });
+  for (let i = 0; i < 100; i++) reader.push(Buffer.from(`\r\u001b[Kstep ${i}`));
+  const [line = ""] = reader.push(Buffer.from("\r\u001b[K\n"))?.lines ?? [];
+  assert.equal(plainLine(line), "step 99");
+  assert.equal(reader.cutLines, 0);
 });
 
 test("with a prefix every line that begins with it comes, whole, however it is cut", () => {

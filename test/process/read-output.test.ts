@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { UserError } from "../../src/ports.js";
 import { readOutput } from "../../src/process/read-output.js";
+import type { ReadRequest } from "../../src/process/types.js";
 import { guard, numbered, Output } from "./outputs.js";
 
 test("nothing yet, and nothing any more", async () => {
@@ -95,6 +96,25 @@ test("a cursor that the ring has passed by says how many bytes are lost", async 
   assert.ok(last.dropped >= next.lost);
 });
 
+test("every read says how much is not kept any more", async () => {
+  const output = new Output().out(numbered(0, 200_000));
+  const { bytes, dropped } = output.log;
+  assert.ok(dropped > 0);
+  const said = `[${dropped.toLocaleString("en")} bytes of ${bytes.toLocaleString("en")} bytes are not kept any more]`;
+  const requests: ReadRequest[] = [
+    {},
+    { mode: "head" },
+    { mode: "full" },
+    { mode: "grep", pattern: "5" },
+    { mode: "grep", pattern: "nowhere" },
+    { cursor: String(bytes) },
+  ];
+  for (const request of requests) {
+    const { text } = await output.read(request);
+    assert.ok(text.includes(said), JSON.stringify(request));
+  }
+});
+
 test("the gap stands between what was kept", async () => {
   const output = new Output();
   for (let i = 0; i < 20; i++) output.out(numbered(i * 10_000, (i + 1) * 10_000));
@@ -158,6 +178,16 @@ test("half a character at the end waits for its rest, for tail and for cursors",
   assert.equal((await output.read({ cursor: first.cursor })).text, "€");
   assert.equal((await output.read()).text, "a€");
 });
+
+for (const request of [{ mode: "tail" }, { mode: "grep", pattern: "a" }] as const) {
+  test(`the cursor of ${request.mode} stands before half a character`, async () => {
+    const euro = Buffer.from("a€b");
+    const output = new Output().out(euro.subarray(0, 2));
+    const { cursor } = await output.read(request);
+    output.out(euro.subarray(2));
+    assert.equal((await output.read({ cursor })).text, "€b");
+  });
+}
 
 test("pages of text without newlines cut no character", async () => {
   const whole = "äöü€𝄞".repeat(3000);

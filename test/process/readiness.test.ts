@@ -33,6 +33,14 @@ test("readyPattern: the start returns when a line matches, on either stream, wit
     assert.deepEqual(room.announced, []);
   }));
 
+test("readyPattern: a line that a spinner wrote over again and again", () =>
+  withRoom(async (room) => {
+    const spin = "for i in $(seq 2000); do printf '\\rstep %s of 2000' $i; done";
+    const command = `${spin}; printf '\\rlistening\\n'; exec sleep 60`;
+    const { readiness } = await room.create(command, { readyPattern: "^listening$" });
+    assert.equal(readiness, "ready");
+  }));
+
 for (const host of ["127.0.0.1", "::1"]) {
   test(`readyPort: the start returns when ${host} accepts connections`, () =>
     withRoom(async (room) => {
