@@ -1,9 +1,13 @@
 /** One job in one line, for lists and answers: id and status first, then what a reader decides by. Pure. */
 import type { Job, ProcessJob, SubagentJob } from "../jobs/job.js";
+import type { ProcessNote } from "../process/types.js";
 import { runSince } from "../jobs/since.js";
 import { isTerminal } from "../jobs/status.js";
 import { MOST_BYTES } from "./define.js";
 import { byteSize, elapsed, oneLine } from "../text.js";
+
+/** Numbers of processes that one line names: the rest of the answer needs room, too. */
+const MOST_PIDS = 50;
 
 export function describeJob(job: Job, now: number, position = 0): string {
   const parts = [
@@ -56,12 +60,17 @@ function processFacts(job: ProcessJob): string[] {
     );
   }
   if (job.leftovers?.length) {
-    facts.push(`ended with it: ${job.leftovers.map(({ pid }) => pid).join(", ")}`);
+    facts.push(`ended with it: ${pids(job.leftovers)}`);
   }
   if (job.survivors?.length) {
-    facts.push(`STILL ALIVE: ${job.survivors.map(({ pid }) => pid).join(", ")}`);
+    facts.push(`STILL ALIVE: ${pids(job.survivors)}`);
   }
   return facts;
+}
+
+function pids(notes: readonly ProcessNote[]): string {
+  const more = notes.length > MOST_PIDS ? [`and ${notes.length - MOST_PIDS} more`] : [];
+  return [...notes.slice(0, MOST_PIDS).map(({ pid }) => pid), ...more].join(", ");
 }
 
 function waiting(job: Job, now: number): string[] {

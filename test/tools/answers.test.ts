@@ -103,6 +103,15 @@ void describe("the line of a subagent", () => {
   });
 });
 
+void describe("a process that left very many others", () => {
+  void it("names some of them and says how many more: its output needs the room", () => {
+    const left = Array.from({ length: 1_500 }, (_, i) => ({ pid: 100_000 + i, command: "sleep" }));
+    const line = describeJob({ ...aProcess(), leftovers: left, survivors: left }, Date.now());
+    assert.match(line, / · ended with it: 100000, 100001, .*, 100049, and 1450 more · /u);
+    assert.ok(Buffer.byteLength(line) < 1_500);
+  });
+});
+
 void describe("an answer of many bytes", () => {
   void it("says how to get the rest of a result, however long the tags are", async (t) => {
     const one = desk(t);
