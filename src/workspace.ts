@@ -135,7 +135,7 @@ export class Workspace {
     this.#stopListening = onHostExit(() => {
       this.processes.killAllNow();
       this.store.flushSync();
-    });
+    }, this.log);
   }
 
   /** An event as the host's `event` hook brings it. Never throws. */

@@ -4,7 +4,8 @@ import type { PermissionRule } from "../../src/host/host.js";
 import { askForCommand } from "../../src/permission/ask.js";
 import { createCommandParser } from "../../src/permission/parse-command.js";
 import { deniesCommands } from "../../src/permission/rules.js";
-import { READABLE, UNREADABLE } from "./attacks.js";
+import { READABLE } from "./attacks.js";
+import { UNREADABLE } from "./hidden-attacks.js";
 import { bashRules, hostAsk } from "./host-rules.js";
 
 const OUTSIDE_ALLOWED: PermissionRule = {

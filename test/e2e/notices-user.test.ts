@@ -1,0 +1,113 @@
+/** What a parent's user does beside its notices, on a real host: stops it, works in its shell, undoes. */
+import assert from "node:assert/strict";
+import { describe } from "node:test";
+import { forever, gate, httpError, text } from "../../fixtures/model/index.js";
+import { firstJob, jobIds, launch, noticeTo, timesTold } from "./support.js";
+import { useHost } from "./use-host.js";
+
+describe("notices to a parent whose user", () => {
+  const bed = useHost();
+
+  for (const when of ["while it works", "with another message queued", "between two tries"]) {
+    const name = `child after esc ${when}`;
+    bed.test(
+      `after ESC ${when} nothing restarts the parent; the user's next message takes all along`,
+      async () => {
+        const { host, model } = bed;
+        const parent = await host.createSession({ title: name });
+        model.scriptEvery(name, [[gate(name), text("late result")]]);
+        model.scriptSession(parent.id, [
+          [launch(`${name} 1`), launch(`${name} 2 with other words`)],
+          when === "between two tries" ? httpError(500) : [text("working "), gate("never")],
+          text("I saw both."),
+        ]);
+        await host.prompt(parent.id, "start two and work");
+        if (when === "between two tries") {
+          await host.waitFor(
+            "session.status",
+            ({ sessionID, status }) => sessionID === parent.id && status.type === "retry",
+          );
+        } else {
+          await host.waitFor(
+            "message.part.delta",
+            ({ sessionID, delta }) => sessionID === parent.id && delta === "working ",
+          );
+        }
+        if (when === "with another message queued") await host.prompt(parent.id, "one more thing");
+        await host.abort(parent.id);
+        await host.waitIdle(parent.id);
+        const ids = jobIds(bed, parent.id);
+        const before = model.turns(parent.id).length;
+        model.open(name);
+        for (const child of await host.children(parent.id)) await host.waitIdle(child.id);
+        // Whoever ends later and is told elsewhere shows that these would have been told by now.
+        const other = await host.createSession({ title: `beside ${name}` });
+        model.script(`${name} elsewhere`, [text("done")]);
+        model.scriptSession(other.id, [launch(`${name} elsewhere`), forever(text("noted"))]);
+        await host.prompt(other.id, "start it");
+        await noticeTo(bed, other.id);
+        assert.equal(model.turns(parent.id).length, before);
+        const user = await host.prompt(parent.id, "and now?");
+        const request = await model.waitForRequest(
+          (each) =>
+            each.conversation === parent.id && each.index >= 0 && each.allText.includes("and now?"),
+        );
+        for (const id of ids) assert.ok(request.allText.includes(`<background_job id="${id}"`));
+        const answer = await host.waitAnswered(parent.id, user);
+        assert.equal(answer.parentID, user);
+        assert.equal(model.turns(parent.id).length, before + 1);
+      },
+    );
+  }
+
+  bed.test("a shell command of the user's is no ESC: the parent is woken after it", async () => {
+    const { host, model } = bed;
+    const parent = await host.createSession({ title: "shell" });
+    model.script("child beside a shell", [[gate("shell"), text("child is done")]]);
+    model.scriptSession(parent.id, [launch("child beside a shell"), text("on it"), text("noted")]);
+    await host.run(parent.id, "start one");
+    const from = host.events.cursor;
+    const command = { sessionID: parent.id, agent: "build", command: "echo typed" };
+    await host.client.session.shell(command, { throwOnError: true });
+    await host.waitIdle(parent.id, { from });
+    model.open("shell");
+    assert.match(await noticeTo(bed, parent.id), /child is done/u);
+  });
+
+  bed.test("what rode with a message that the user undoes rides with the next one", async () => {
+    const { host, model } = bed;
+    const parent = await host.createSession({ title: "undone" });
+    const name = "child told by an undone message";
+    model.script(name, [[gate(name), text("child is done")]]);
+    const said = (delta: string) =>
+      host.waitFor(
+        "message.part.delta",
+        (each) => each.sessionID === parent.id && each.delta === delta,
+      );
+    model.scriptSession(parent.id, [
+      launch(name),
+      [text("working"), gate("never")],
+      [text("misled"), gate("never")],
+      text("fine"),
+    ]);
+    await host.prompt(parent.id, "start one and work");
+    await said("working");
+    await host.abort(parent.id);
+    await host.waitIdle(parent.id);
+    model.open(name);
+    await host.waitFor("tui.toast.show", ({ message }) => message.includes(name));
+    const undone = await host.prompt(parent.id, "typed wrogn");
+    await said("misled");
+    assert.equal(timesTold(bed, parent.id, firstJob(bed, parent.id)), 1);
+    await host.abort(parent.id);
+    await host.waitIdle(parent.id);
+    await host.client.session.revert(
+      { sessionID: parent.id, messageID: undone },
+      { throwOnError: true },
+    );
+    await host.run(parent.id, "typed right");
+    const request = model.turns(parent.id).at(-1);
+    assert.ok(request?.allText.includes("typed right") && !request.allText.includes("wrogn"));
+    assert.equal(timesTold(bed, parent.id, firstJob(bed, parent.id)), 1);
+  });
+});
