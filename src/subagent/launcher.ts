@@ -40,10 +40,14 @@ export interface Launched {
   similar: SubagentJob[];
 }
 
-/** Who continues a task. */
+/** Who continues a task, and what is to be different. */
 export interface ResumeFrom {
   parentAgent?: string;
   parentMessageID?: string;
+  /** "provider/model", of an ended task; the one that it had if left out. */
+  model?: string;
+  /** In addition to those that it has. */
+  tags?: string[];
   /** As in LaunchInput; what was sent to a running task stays sent. */
   signal?: AbortSignal;
 }
@@ -99,10 +103,24 @@ export class Launcher {
   /** A pending task gets the text added to its prompt, a running one a further instruction, an ended one a new run. */
   async resume(task: SubagentJob, prompt: string, from: ResumeFrom): Promise<Launched> {
     const { jobs } = this.#deps;
+    if (isTerminal(task.status)) {
+      const { reopened, plan } = await this.#reopen(task, prompt, from);
+      return this.#launched(reopened, [], plan, from.signal);
+    }
+    const model = modelName(task);
+    if (from.model !== undefined && from.model !== model) {
+      const got = JSON.stringify(from.model);
+      throw new UserError(
+        `model: expected ${model || "none"} while ${task.id} is ${task.status}, got ${got}: another one is for an ended task`,
+      );
+    }
+    const tags = tagsOf(task, from);
     if (task.status === "pending") {
-      jobs.updateSubagent(task.id, { prompt: `${task.prompt ?? ""}\n\n${prompt}` });
-    } else if (task.status === "running") await this.#runner.instruct(task.id, prompt);
-    else return this.#launched(task, [], await this.#reopen(task, prompt, from), from.signal);
+      jobs.updateSubagent(task.id, { prompt: `${task.prompt ?? ""}\n\n${prompt}`, tags });
+    } else {
+      await this.#runner.instruct(task.id, prompt);
+      jobs.updateSubagent(task.id, { tags });
+    }
     return this.#answer(task, []);
   }
 
@@ -151,30 +169,33 @@ export class Launcher {
     return { task: current, position: this.position(task.id), similar };
   }
 
-  async #reopen(task: SubagentJob, prompt: string, from: ResumeFrom): Promise<LaunchPlan> {
+  async #reopen(task: SubagentJob, prompt: string, from: ResumeFrom) {
     const { jobs, host, clock, options } = this.#deps;
     if (task.sessionID && !(await host.session(task.sessionID))) {
       throw new UserError(`taskId: the session of ${task.id} was deleted, start a new task`);
     }
     const { agent, parentSessionID } = task;
-    const { parentAgent, parentMessageID, signal } = from;
-    const plan = await planLaunch(this.#deps, { agent, parentSessionID, parentAgent });
+    const { parentAgent, parentMessageID, model, signal } = from;
+    const plan = await planLaunch(this.#deps, { agent, model, parentSessionID, parentAgent });
     this.#checkWanted(signal);
     checkCount(jobs, plan.rootSessionID, options.maxTasksPerSession);
     const progress = { ...task.progress, lastUpdate: new Date(clock.now()) };
     // What its session was never given is still to be done.
     const text = [task.prompt ?? [], prompt].flat().join("\n\n");
-    if (!jobs.reopen(task.id, { prompt: text, progress, parentMessageID })) {
-      throw new UserError(`taskId: ${task.id} is being continued already`);
-    }
-    return plan;
+    const other = model === undefined ? {} : { model: plan.model, variant: plan.variant };
+    const tags = tagsOf(task, from);
+    const patch = { prompt: text, progress, parentMessageID, tags, ...other };
+    const reopened = jobs.reopen(task.id, patch);
+    if (!reopened) throw new UserError(`taskId: ${task.id} is being continued already`);
+    return { reopened, plan };
   }
 
   /** Resolves when the run was prompted or waits for its turn. */
-  async #enqueue({ id, model }: SubagentJob, plan: LaunchPlan): Promise<void> {
+  async #enqueue(task: SubagentJob, plan: LaunchPlan): Promise<void> {
     const { log } = this.#deps;
     const { rules, strict } = plan;
-    const key = model ? `${model.providerID}/${model.modelID}` : "";
+    const { id } = task;
+    const key = modelName(task);
     const waits = this.#slots.isFull(key);
     this.#starts.set(id, plan);
     // One that was cancelled while it waited and then continued has two turns in the queue; the later one counts.
@@ -204,4 +225,12 @@ export class Launcher {
         prompt: job.prompt ?? this.#runner.live(job.id)?.promptText ?? "",
       }));
   }
+}
+
+function modelName({ model }: SubagentJob): string {
+  return model ? `${model.providerID}/${model.modelID}` : "";
+}
+
+function tagsOf(task: SubagentJob, { tags = [] }: ResumeFrom): string[] {
+  return [...new Set([...task.tags, ...tags])];
 }

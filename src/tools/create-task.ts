@@ -1,6 +1,7 @@
 /** createBackgroundTask: starts a subagent in a child session, or gives one more to do. */
 import type { SubagentJob } from "../jobs/job.js";
 import type { Launched } from "../subagent/manager.js";
+import { UserError } from "../ports.js";
 import { grouped, lastOf } from "../text.js";
 import type { Workspace } from "../workspace.js";
 import { Access } from "./access.js";
@@ -33,11 +34,16 @@ export function createBackgroundTask(ready: Ready) {
       }
       const access = await Access.of(workspace, sessionID);
       const task = await access.task(taskId);
+      if (tasks.getTask(task.id) && args.agent !== task.agent) {
+        const got = JSON.stringify(args.agent);
+        throw new UserError(`agent: expected ${task.agent}, as ${task.id} is one, got ${got}`);
+      }
       // What the answer says of its earlier end must not go out beside it.
       const release = workspace.notices.hold([task.id], sessionID);
       try {
         const untold = await untoldEnd(workspace, task, sessionID);
-        const launched = await tasks.resume(task.id, args.prompt, from);
+        const { prompt, model, tags } = args;
+        const launched = await tasks.resume(task.id, prompt, { ...from, model, tags });
         return [answer(launched, clock.now(), workspace.oneShot), ...untold].join("\n");
       } finally {
         release(false);

@@ -14,7 +14,7 @@ describe("a subagent under control", () => {
     },
   });
 
-  bed.test("is continued in its own session, and told of each run", async () => {
+  bed.test("is continued in its own session, on another model, and told of each run", async () => {
     const { host, model } = bed;
     const parent = await host.createSession({ title: "continued" });
     model.script("first task", [text("first result"), text("second result")]);
@@ -28,13 +28,16 @@ describe("a subagent under control", () => {
       description: "more",
       prompt: "and now more",
       agent: "general",
+      model: "scripted/m2",
     });
     assert.match(answer, new RegExp(`^${taskId} running`, "u"));
     const notice = await noticeTo(bed, parent.id, /second result/u);
     assert.match(notice, new RegExp(`id="${taskId}"`, "u"));
     const child = await childOf(bed, parent.id);
     assert.equal((await host.children(parent.id)).length, 1);
-    assert.match(model.turns(child).at(-1)?.lastUserText ?? "", /and now more/u);
+    const last = model.turns(child).at(-1);
+    assert.match(last?.lastUserText ?? "", /and now more/u);
+    assert.equal(last?.model, "m2");
   });
 
   bed.test(

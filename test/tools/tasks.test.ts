@@ -96,6 +96,38 @@ void describe("createBackgroundTask", () => {
     assert.deepEqual(told, []);
   });
 
+  void it("continues an ended task with another model and further tags, and a live one with neither another model nor agent", async (t) => {
+    const one = await launched(t);
+    const { call, host, workspace, id } = one;
+    const more = { ...TASK, prompt: "More.", taskId: id };
+    for (const [other, refusal] of [
+      [
+        { model: "scripted/m2" },
+        /^model: expected scripted\/m1 while bg_\w+ is running, got "scripted\/m2": another one is for an ended task$/u,
+      ],
+      [{ agent: "explore" }, /^agent: expected general, as bg_\w+ is one, got "explore"$/u],
+    ] as const) {
+      await assert.rejects(call("createBackgroundTask", { ...more, ...other }), {
+        message: refusal,
+      });
+    }
+    assert.equal(host.prompts.length, 1);
+    await call("createBackgroundTask", { ...more, model: "scripted/m1", tags: ["first"] });
+    answers(one, one.sessionID, "done");
+    await settle();
+    await call("createBackgroundTask", { ...more, model: "scripted/m2", tags: ["second"] });
+    assert.deepEqual(host.prompts.at(-1)?.model, { providerID: "scripted", modelID: "m2" });
+    const job = workspace.tasks.getTask(id);
+    assert.deepEqual(job?.model, { providerID: "scripted", modelID: "m2" });
+    assert.deepEqual(job.tags, ["first", "second"]);
+    answers(one, one.sessionID, "done again");
+    await settle();
+    await assert.rejects(call("createBackgroundTask", { ...more, model: "scripted/m9" }), {
+      message: /^model: expected one of .*got "scripted\/m9"$/u,
+    });
+    assert.equal(workspace.tasks.getTask(id)?.status, "completed");
+  });
+
   void it("continues a task by its id or its session's", async (t) => {
     const one = await launched(t);
     for (const taskId of [one.id, one.sessionID]) {
