@@ -1,12 +1,12 @@
 /** What a parent's user does beside its notices, on a real host: stops it, works in its shell, undoes. */
 import assert from "node:assert/strict";
 import { describe } from "node:test";
-import { forever, gate, httpError, text } from "../../fixtures/model/index.js";
+import { forever, gate, httpError, text, toolCall } from "../../fixtures/model/index.js";
 import { firstJob, jobIds, launch, noticeTo, timesTold } from "./support.js";
 import { useHost } from "./use-host.js";
 
 describe("notices to a parent whose user", () => {
-  const bed = useHost();
+  const bed = useHost({ env: { OPENCODE_EXPERIMENTAL_PLAN_MODE: "1" } });
 
   for (const when of ["while it works", "with another message queued", "between two tries"]) {
     const name = `child after esc ${when}`;
@@ -109,5 +109,26 @@ describe("notices to a parent whose user", () => {
     const request = model.turns(parent.id).at(-1);
     assert.ok(request?.allText.includes("typed right") && !request.allText.includes("wrogn"));
     assert.equal(timesTold(bed, parent.id, firstJob(bed, parent.id)), 1);
+  });
+
+  bed.test("lets it leave its plan: the notice comes to the agent that builds", async () => {
+    const { host, model } = bed;
+    const parent = await host.createSession({ title: "planned" });
+    model.script("child of a plan", [[gate("plan"), text("child is done")]]);
+    model.scriptSession(parent.id, [
+      launch("child of a plan", { agent: "explore" }),
+      toolCall("plan_exit", {}),
+      text("building"),
+      text("noted"),
+    ]);
+    const user = await host.prompt(parent.id, "make a plan", { agent: "plan" });
+    const asked = await host.waitFor("question.asked", ({ sessionID }) => sessionID === parent.id);
+    const requestID = asked.properties.id;
+    await host.client.question.reply({ requestID, answers: [["Yes"]] }, { throwOnError: true });
+    await host.waitRunEnd(parent.id, user);
+    model.open("plan");
+    await noticeTo(bed, parent.id);
+    const agents = (await host.userMessages(parent.id)).map(({ agent }) => agent);
+    assert.deepEqual(agents, ["plan", "build", "build"]);
   });
 });

@@ -70,6 +70,21 @@ void describe("the latest message of a person", () => {
     assert.equal((await latestRealUserMessage(host, root))?.id, newer.id);
   });
 
+  void it("is the host's own when they let the agent leave its plan", async () => {
+    const { host, root } = family();
+    const typed = host.addUser(root, { agent: "plan" });
+    const leave = (status: "completed" | "error") => {
+      host.addAssistant(root, { tools: [{ callID: "c1", tool: "plan_exit", status }] });
+      return host.addUser(root, { real: false, agent: "build" });
+    };
+    leave("error");
+    assert.equal((await latestRealUserMessage(host, root))?.id, typed.id);
+    const left = leave("completed");
+    host.addAssistant(root);
+    host.addUser(root, { real: false, agent: "plan" });
+    assert.equal((await latestRealUserMessage(host, root))?.id, left.id);
+  });
+
   void it("is found behind messages of a shape that we do not know", async () => {
     const { host, root } = family();
     const typed = host.addUser(root);
