@@ -1,6 +1,6 @@
 /**
  * How long the host waits for the built server entry, import and call of its plugin, above an empty plugin and beside
- * the published @zenobius/opencode-background. Turn about, in a fresh process each time: Node, and the Bun inside
+ * the published plugins for background processes. Turn about, in a fresh process each time: Node, and the Bun inside
  * OpenCode. Node's own modules are there beforehand, as they are in a host.
  *
  * Run: npm run build && node --import tsx test/bench/load.ts [runs]
@@ -8,17 +8,17 @@
 import { execFileSync } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { BUILT_PLUGIN, OPENCODE_BINARY } from "../../fixtures/host/index.js";
 import { z } from "zod";
 import { median } from "./median.js";
-import { fetchPublished } from "./published.js";
-import { result } from "./result.js";
+import { fetchPublished, type Published } from "./published.js";
+import { result, unmeasured } from "./result.js";
 
 const RUNS = Number(process.argv[2] ?? 25);
 const MOST_MS = 40;
-const PEER = "@zenobius/opencode-background";
+const PEERS = ["@zenobius", "@mbanucu", "@rsaulo"].map((owner) => `${owner}/opencode-background`);
 
 const BUILTIN = ["child_process", "crypto", "events", "fs", "os", "path", "url", "util"];
 
@@ -44,8 +44,12 @@ writeFileSync(
    process.exit(0);`,
 );
 
-const peer = peerOf(PEER);
+const peers = new Map<string, Published>();
 try {
+  for (const name of PEERS) {
+    const problem = failureOf(() => peers.set(name, fetchPublished(name)));
+    if (problem !== undefined) unmeasured("load", name, problem);
+  }
   const runtimes: [string, string, string[]][] = [
     ["Node", process.execPath, []],
     ["OpenCode's Bun", OPENCODE_BINARY, ["run"]],
@@ -53,39 +57,41 @@ try {
   for (const [name, binary, args] of runtimes) measure(name, (file) => load(binary, args, file));
 } finally {
   rmSync(folder, { recursive: true });
-  if (peer.folder) rmSync(dirname(peer.folder), { recursive: true });
+  for (const { remove } of peers.values()) remove();
 }
 
-function measure(name: string, time: (file: string) => Times): void {
-  const problem = peer.entry ? failureOf(() => time(peer.entry)) : peer.problem;
-  const times = { bare: [] as Times[], ours: [] as Times[], theirs: [] as Times[] };
+function measure(runtime: string, time: (file: string) => Times): void {
+  const entries = new Map([
+    ["bare", empty],
+    ["ours", BUILT_PLUGIN],
+  ]);
+  for (const [name, { entry, bare }] of peers) {
+    const problem = failureOf(() => time(entry));
+    if (problem === undefined) entries.set(name, entry);
+    else unmeasured("load", `${runtime}, beside ${name}`, [problem, bare ?? []].flat().join("; "));
+  }
+  const times = new Map<string, Times[]>();
   for (let run = 0; run < RUNS; run++) {
-    times.bare.push(time(empty));
-    times.ours.push(time(BUILT_PLUGIN));
-    if (problem === undefined) times.theirs.push(time(peer.entry));
+    for (const [name, file] of entries) times.set(name, [...(times.get(name) ?? []), time(file)]);
   }
-  const wall = (some: Times[]) => median(some.map((each) => each.wall));
-  const bareCpu = median(times.bare.map((each) => each.cpu));
-  const cpu = (some: Times[]) => median(some.map((each) => each.cpu)) - bareCpu;
-  const bare = wall(times.bare);
-  const ours = wall(times.ours) - bare;
-  const theirs = wall(times.theirs) - bare;
-  const about = { bench: "load", ours, unit: "ms" };
-  const of = `median of ${RUNS}, of the processor ${cpu(times.ours).toFixed(1)} ms`;
-  const note = `above an empty plugin (${bare.toFixed(1)} ms), ${of}`;
-  console.log(`${name}: ${ours.toFixed(1)} ms ${note}`);
-  const goal = `at most ${MOST_MS} ms`;
-  const limit = { other: MOST_MS, ratio: ours / MOST_MS, goal };
-  result({ ...about, ...limit, case: `${name}, beside the limit`, note });
-  if (problem !== undefined) {
-    console.log(`  ${PEER} could not be measured: ${problem}`);
-    return;
+  const of = (name: string, what: keyof Times) =>
+    median((times.get(name) ?? []).map((each) => each[what]));
+  const above = (name: string, what: keyof Times) => of(name, what) - of("bare", what);
+  const ours = above("ours", "wall");
+  const processor = `of the processor ${above("ours", "cpu").toFixed(1)} ms`;
+  const note = `above an empty plugin (${of("bare", "wall").toFixed(1)} ms), median of ${RUNS}, ${processor}`;
+  console.log(`${runtime}: ${ours.toFixed(1)} ms ${note}`);
+  const about = { bench: "load", ours, unit: "ms", note };
+  const limit = { other: MOST_MS, ratio: ours / MOST_MS, goal: `at most ${MOST_MS} ms` };
+  result({ ...about, ...limit, case: `${runtime}, beside the limit` });
+  for (const name of peers.keys()) {
+    if (!entries.has(name)) continue;
+    const other = above(name, "wall");
+    console.log(
+      `  ${name} ${other.toFixed(1)} ms, of the processor ${above(name, "cpu").toFixed(1)} ms`,
+    );
+    result({ ...about, other, ratio: ours / other, case: `${runtime}, beside ${name}` });
   }
-  console.log(
-    `  ${PEER} ${theirs.toFixed(1)} ms, of the processor ${cpu(times.theirs).toFixed(1)} ms`,
-  );
-  const beside = { other: theirs, ratio: ours / theirs };
-  result({ ...about, ...beside, case: `${name}, beside ${PEER}`, note });
 }
 
 /** Milliseconds. */
@@ -100,16 +106,6 @@ function load(binary: string, args: string[], file: string): Times {
   return timesOf.parse(JSON.parse(printed.trim().split("\n").at(-1) ?? ""));
 }
 
-/** Its one file needs none of its dependencies. */
-function peerOf(name: string): { folder: string; entry: string; problem?: string } {
-  try {
-    const unpacked = fetchPublished(name);
-    return { folder: unpacked, entry: join(unpacked, "dist/index.js") };
-  } catch (thrown) {
-    return { folder: "", entry: "", problem: firstLine(thrown) };
-  }
-}
-
 function failureOf(work: () => unknown): string | undefined {
   try {
     work();
@@ -119,10 +115,10 @@ function failureOf(work: () => unknown): string | undefined {
   }
 }
 
+/** Without the command that failed and where its files are. */
 function firstLine(thrown: unknown): string {
-  const text = String(thrown);
-  return (
-    /^\w*Error: .*$/mu.exec(text.replace(/^Error: Command failed.*$/mu, ""))?.[0] ??
-    text.slice(0, 200)
-  );
+  const text = String(thrown).replace(/^Error: Command failed.*$/mu, "");
+  const [line = text.trim().slice(0, 200)] =
+    /^(?:\w*Error(?: \[\w+\])?|error): .*$/mu.exec(text) ?? [];
+  return line.replaceAll(/\S*published-\S*/gu, "…");
 }

@@ -14,3 +14,8 @@ export interface Result {
 export function result(row: Result): void {
   console.log(JSON.stringify(row));
 }
+
+/** What could not be compared, and why: said beside the results. */
+export function unmeasured(bench: string, what: string, why: string): void {
+  console.log(JSON.stringify({ bench, unmeasured: `${what}: ${why}` }));
+}
