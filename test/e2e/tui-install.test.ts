@@ -1,6 +1,7 @@
 // The package as it is published, installed by its one line into a clean project: the terminal draws the
 // sidebar (the terminal part) for a process that the model has started (the server part).
 import { execFile } from "node:child_process";
+import { randomUUID } from "node:crypto";
 import { mkdtempSync, rmSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -12,6 +13,7 @@ import { z } from "zod";
 import { OPENCODE_BINARY, PACKAGE_ROOT } from "../../fixtures/host/index.js";
 import { hostConfig, writeConfig } from "../../fixtures/host/config.js";
 import { environment, makeFolders, remove } from "../../fixtures/host/folders.js";
+import { kill, MARKER, survivorsAfter } from "../../fixtures/host/survivors.js";
 import { fillConfig } from "../../fixtures/host/warm-config.js";
 import { ScriptedModel, text, toolCall } from "../../fixtures/model/index.js";
 import { Registry } from "../../fixtures/tui/registry.js";
@@ -49,6 +51,7 @@ void describe("the packed package", { skip }, () => {
     const folders = await makeFolders({});
     const tarball = await readFile(join(folder, filename));
     const registry = await Registry.start({ name, version, tarball });
+    const marker = randomUUID();
     let terminal: Terminal | undefined;
     try {
       await fillConfig(await writeConfig(folders.config, hostConfig(model.url, [])));
@@ -63,7 +66,8 @@ void describe("the packed package", { skip }, () => {
       }
 
       const size = { columns: 160, rows: 45 };
-      const program = { cwd: folders.project, env, command: [OPENCODE_BINARY] };
+      const marked = { ...env, [MARKER]: marker };
+      const program = { cwd: folders.project, env: marked, command: [OPENCODE_BINARY] };
       terminal = await Terminal.open({ ...size, ...program });
       await terminal.waitFor(/ctrl\+p/);
       await terminal.type("start it");
@@ -72,9 +76,13 @@ void describe("the packed package", { skip }, () => {
       await terminal.waitFor(/Background ●1 *\n.*● from a tarball/);
     } finally {
       await terminal?.end();
+      // As long as OpenCode is there it writes into its folders.
+      const left = await survivorsAfter(marker, 15_000);
+      kill(left);
       await registry.close();
       await model.close();
       await remove(folders);
+      assert.deepEqual(left, []);
     }
   });
 });
