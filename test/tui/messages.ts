@@ -31,6 +31,17 @@ export function textPart(text: string): Part {
   return { id: "prt_b", type: "text", text, ...ids };
 }
 
-export function toolPart(state: ToolPart["state"], tool = "bash"): ToolPart {
-  return { id: "prt_a", type: "tool", callID: "call_a", tool, state, ...ids };
+function toolPart(state: ToolPart["state"]): ToolPart {
+  return { id: "prt_a", type: "tool", callID: "call_a", tool: "bash", state, ...ids };
+}
+
+/** A call of bash while it runs, and after a good and a bad end. */
+export function bashCall(input: Record<string, unknown>) {
+  const time = { start: 1, end: 2 };
+  const ended = { output: "", title: "List files", metadata: {} };
+  return {
+    running: toolPart({ status: "running", input, time }),
+    completed: toolPart({ status: "completed", input, ...ended, time }),
+    failed: toolPart({ status: "error", input, error: "no such file", time }),
+  };
 }

@@ -2,27 +2,18 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { sessionLines } from "../../src/tui/session-lines.js";
-import { ASSISTANT, textPart, toolPart, USER } from "./messages.js";
+import { ASSISTANT, bashCall, textPart, USER } from "./messages.js";
 
 test("shows what was asked, each tool call with its outcome, and what was said", () => {
-  const time = { start: 1, end: 2 };
-  const input = { timeout: 5, command: "ls -la" };
-  const completed = {
-    status: "completed",
-    input,
-    output: "",
-    title: "List files",
-    metadata: {},
-    time,
-  };
+  const call = bashCall({ timeout: 5, command: "ls -la" });
   const lines = sessionLines([
     { info: USER, parts: [textPart("find them")] },
     {
       info: ASSISTANT,
       parts: [
-        toolPart({ ...completed, status: "completed" }),
-        toolPart({ status: "running", input, time }),
-        toolPart({ status: "error", input, error: "no such file", time }),
+        call.completed,
+        call.running,
+        call.failed,
         textPart("Two lines:\nsecond \u001b[31mred\u001b[0m\n"),
       ],
     },

@@ -6,19 +6,9 @@ import { deferred } from "../../fixtures/deferred.js";
 import { openSessionLog } from "../../src/tui/session-log.js";
 import { FakeClock, settle } from "../fakes/clock.js";
 import { answering } from "./answering.js";
-import { ASSISTANT, textPart, toolPart } from "./messages.js";
+import { ASSISTANT, bashCall, textPart } from "./messages.js";
 
-const time = { start: 1, end: 2 };
-const input = { command: "ls" };
-const RUNNING = toolPart({ status: "running", input, time });
-const DONE = toolPart({
-  status: "completed",
-  input,
-  output: "",
-  title: "List files",
-  metadata: {},
-  time,
-});
+const { running: RUNNING, completed: DONE } = bashCall({ command: "ls" });
 
 /** An open log whose session is read when the test says so; with what the terminal itself has heard. */
 function opened(t: TestContext, stored: readonly Part[], known: readonly Part[] = []) {
