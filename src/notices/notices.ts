@@ -109,9 +109,8 @@ export class Notices implements NoticePort {
   }
 
   owes(sessionID: string): boolean {
-    return this.outbox
-      .pending(sessionID)
-      .some(({ carrier, jobID }) => carrier ?? this.#deps.jobs.getSubagent(jobID));
+    const pending = this.outbox.pending(sessionID);
+    return pending.some(({ carrier, jobID }) => carrier ?? this.#deps.jobs.getSubagent(jobID));
   }
 
   /** Somebody works in this session: a tool of ours was called from it, or a job is started for it. */
@@ -119,10 +118,7 @@ export class Notices implements NoticePort {
     this.#channel(sessionID).onUsed();
   }
 
-  /**
-   * The `chat.message` hook: a message is about to be stored. Resolves with the text that it should carry
-   * along, or undefined. Messages that nobody typed carry nothing. `known`: when earlier jobs are restored.
-   */
+  /** The `chat.message` hook, before it is stored: the text to carry along, if it was typed. `known`: earlier jobs are. */
   async userMessage(message: ComingMessage, known: Promise<void> = Promise.resolve()) {
     const { sessionID, messageID, typed } = message;
     if (!typed) return undefined;

@@ -90,8 +90,8 @@ export class LineReader {
   #fitting(data: Buffer): Buffer {
     const room = this.#maxLine - this.#openBytes;
     if (data.length <= room && !this.#isReturned) return data;
-    const isBar = this.#isReturned || [...this.#open, data].some((it) => it.includes(RETURN));
-    if (this.#prefix || !isBar) {
+    const hasReturn = () => [...this.#open, data].some((it) => it.includes(RETURN));
+    if (this.#prefix || !(this.#isReturned || hasReturn())) {
       this.#isCut ||= data.length > Math.max(0, room);
       return data.subarray(0, Math.max(0, room));
     }

@@ -114,13 +114,10 @@ export class Launcher {
         `model: expected ${model || "none"} while ${task.id} is ${task.status}, got ${got}: another one is for an ended task`,
       );
     }
-    const tags = tagsOf(task, from);
     if (task.status === "pending") {
-      jobs.updateSubagent(task.id, { prompt: `${task.prompt ?? ""}\n\n${prompt}`, tags });
-    } else {
-      await this.#runner.instruct(task.id, prompt);
-      jobs.updateSubagent(task.id, { tags });
-    }
+      jobs.updateSubagent(task.id, { prompt: `${task.prompt ?? ""}\n\n${prompt}` });
+    } else await this.#runner.instruct(task.id, prompt);
+    if (from.tags) jobs.updateSubagent(task.id, { tags: tagsOf(task, from) });
     return this.#answer(task, []);
   }
 

@@ -83,10 +83,7 @@ export class BackgroundManager {
     return this.#deps.jobs.getSubagent(id) ?? this.findBySession(id);
   }
 
-  /**
-   * The same, also from other owners' records and from the child session itself, within one session tree. Rejects with
-   * a HostError when OpenCode does not answer.
-   */
+  /** The same, also of other owners and off the child session, in one tree. Rejects with a HostError without OpenCode. */
   async find(id: string, rootSessionID: string): Promise<SubagentJob | undefined> {
     return this.getTask(id) ?? findTask(this.#deps, id, rootSessionID);
   }

@@ -106,8 +106,7 @@ describe("jobs of jobs", () => {
       const more = [...notices.matchAll(/\((\d+) earlier ones are only in the output\)/gu)];
       const counted = more.reduce((sum, [, count]) => sum + Number(count), 0);
       assert.equal(quoted + counted, 10_000);
-      // The two of the start, five single ones at the most, the rest in one, and the end.
-      assert.ok(model.turns(parent.id).length <= 9, `${model.turns(parent.id).length} turns`);
+      assert.ok(model.turns(parent.id).length <= 6, `${model.turns(parent.id).length} turns`);
     },
   );
 });

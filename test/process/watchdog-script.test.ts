@@ -41,7 +41,7 @@ test(
         "release never_guarded",
       ];
       const took = await runScript(`${lines.join("\n")}\n`, "no-such-instance");
-      assert.ok(took < LIMIT, `${took} ms`);
+      assert.ok(took < 2500, `${took} ms`);
       assert.deepEqual(identifyProcess(reused.pid), reused);
       assert.deepEqual(identifyProcess(released.pid), released);
       assert.equal(identifyProcess(guarded.pid), undefined);
@@ -52,7 +52,7 @@ test(
   "with nothing to guard it ends at once, and finds what was never announced by the instance's mark",
   { skip },
   async () => {
-    assert.ok((await runScript("", "no-such-instance")) < LIMIT);
+    assert.ok((await runScript("", "no-such-instance")) < 1500);
     const instance = `inst${randomBytes(8).toString("hex")}`;
     const child = spawn("sh", ["-c", program("ignore-term.mjs")], {
       detached: true,
