@@ -1,7 +1,7 @@
 /** What a notice quotes of a job's end: a task's result, or the last lines that a process printed. */
 import type { Job } from "./jobs/job.js";
 import type { Excerpt } from "./notices/wording.js";
-import type { BackgroundProcessManager } from "./process/process-manager.js";
+import type { BackgroundProcessManager } from "./process/manager.js";
 import type { BackgroundManager } from "./subagent/manager.js";
 
 const TAIL = { mode: "tail", lines: 40, maxBytes: 4_000 } as const;

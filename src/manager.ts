@@ -45,7 +45,7 @@ export function openBackground(settings: BackgroundSettings): Workspace {
 
 export { BackgroundManager } from "./subagent/manager.js";
 export type { Launched, LaunchInput, TaskResult } from "./subagent/manager.js";
-export { BackgroundProcessManager } from "./process/process-manager.js";
+export { BackgroundProcessManager } from "./process/manager.js";
 export type * from "./process/types.js";
 export type { Job, ProcessJob, SubagentJob, BlockedOn, Run } from "./jobs/job.js";
 export type { JobFilter } from "./jobs/filter.js";

@@ -11,7 +11,7 @@ import { isTerminal, type EndReason } from "./jobs/status.js";
 import type { Notices } from "./notices/notices.js";
 import type { Options } from "./options.js";
 import { coerceError, type Log } from "./ports.js";
-import type { BackgroundProcessManager } from "./process/process-manager.js";
+import type { BackgroundProcessManager } from "./process/manager.js";
 import type { BackgroundManager } from "./subagent/manager.js";
 
 export interface SessionEndsDeps {

@@ -1,8 +1,8 @@
 /** `logs`: the output of a process as plain text, from the first byte that is kept, and on as it comes. */
-import { followOutput } from "../process/follow-output.js";
-import { openOutput } from "../process/output-reader.js";
-import { plainLine } from "../process/plain-text.js";
-import type { StreamPiece } from "../process/types.js";
+import { followOutput } from "../output/follow.js";
+import { openOutput } from "../output/reader.js";
+import { plainLine } from "../output/plain-text.js";
+import type { StreamPiece } from "../output/types.js";
 import type { Clock, Timer } from "../ports.js";
 import { byteSize } from "../text.js";
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 /** `npx opencode-background-manager`: gives the command line the real terminal, clock and processes. */
 import { systemClock } from "../ports.js";
-import { chooseKillTree, systemForKill } from "../process/kill-tree.js";
+import { chooseKillTree, systemForKill } from "../system/kill-tree.js";
 import { systemProcesses } from "../store/owner.js";
 import { run } from "./run.js";
 import { systemTerminal } from "./terminal.js";

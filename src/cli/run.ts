@@ -1,7 +1,7 @@
 /** One call of the command line: arguments in, text and an exit code out. Wires the commands. */
 import type { ProcessJob } from "../jobs/job.js";
 import { coerceError, UserError, type Clock } from "../ports.js";
-import { withUnverified, type KillOutcome } from "../process/kill-tree.js";
+import { withUnverified, type KillOutcome } from "../system/kill-tree.js";
 import { isTerminal } from "../jobs/status.js";
 import { defaultRoot } from "../store/instance-folder.js";
 import type { Processes } from "../store/owner.js";

@@ -2,7 +2,7 @@
  * Where the command line writes: two streams, and whether they show colour. The only part of the package that
  * prints. What comes from jobs goes through `safe` first, because a terminal obeys what it is given.
  */
-import { plainLine } from "../process/plain-text.js";
+import { plainLine } from "../output/plain-text.js";
 import { oneLine } from "../text.js";
 
 export interface Terminal {

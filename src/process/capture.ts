@@ -5,9 +5,9 @@
 import type { ProcessJob } from "../jobs/job.js";
 import type { Timer } from "../ports.js";
 import type { LiveDeps } from "./live-deps.js";
-import type { StreamNumber } from "./output-format.js";
-import { OutputLog } from "./output-log.js";
-import { OutputWatch } from "./output-watch.js";
+import type { StreamNumber } from "../output/format.js";
+import { OutputLog } from "../output/log.js";
+import { OutputWatch } from "../output/watch.js";
 
 export interface CaptureRequest {
   job: ProcessJob;

@@ -2,7 +2,7 @@
 import { statSync, type Stats } from "node:fs";
 import { isAbsolute } from "node:path";
 import { coerceError, UserError } from "../ports.js";
-import { checkPattern } from "./pattern.js";
+import { checkPattern } from "../output/pattern.js";
 import type { CreateInput } from "./types.js";
 
 export type StartInput = Omit<CreateInput, "parentSessionID" | "rootSessionID">;

@@ -3,12 +3,12 @@ import type { ProcessIdentity, ProcessJob } from "../jobs/job.js";
 import type { JobRegistry } from "../jobs/registry.js";
 import type { Options } from "../options.js";
 import type { Clock, Log } from "../ports.js";
-import type { KillSystem, KillTree } from "./kill-tree.js";
-import type { OutputFs } from "./output-log.js";
-import type { PatternGuard } from "./pattern-guard.js";
+import type { KillSystem, KillTree } from "../system/kill-tree.js";
+import type { OutputFs } from "../output/log.js";
+import type { PatternGuard } from "../output/pattern-guard.js";
 import type { Probe } from "./readiness.js";
-import type { Shell, SpawnFunction } from "./spawn.js";
-import type { Watchdog } from "./watchdog.js";
+import type { Shell, SpawnFunction } from "../system/spawn.js";
+import type { Watchdog } from "../system/watchdog.js";
 
 /** A line that the session should hear of, or readiness that came after the start had returned. */
 export type AnnouncementKind = "output" | "ready";

@@ -16,15 +16,21 @@ import { coerceError, type Timer } from "../ports.js";
 import { Capture } from "./capture.js";
 import { Drain } from "./drain.js";
 import { describeEnd } from "./end-of-job.js";
-import { JobMembers } from "./job-members.js";
-import { terminateNow, withUnverified, type KillOutcome, type KillTarget } from "./kill-tree.js";
+import { JobMembers } from "../system/members.js";
+import {
+  terminateNow,
+  withUnverified,
+  type KillOutcome,
+  type KillTarget,
+} from "../system/kill-tree.js";
 import type { LiveDeps, LiveRequest } from "./live-deps.js";
-import { afterLong } from "./long-timer.js";
+import { afterLong } from "../time.js";
 import { watchReadiness, type Readiness } from "./readiness.js";
 import { ShellProcess } from "./shell-process.js";
-import { jobEnvironment } from "./spawn.js";
-import type { KillReason, ProcessNote } from "./types.js";
-import { within } from "./within.js";
+import { jobEnvironment } from "../system/spawn.js";
+import type { KillReason } from "./types.js";
+import type { ProcessNote } from "../system/process-table.js";
+import { within } from "../time.js";
 
 /** So long the pipes may take to close, and the exit to be reported, when everybody is verified dead. */
 const REPORT_MILLISECONDS = 500;

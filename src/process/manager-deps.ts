@@ -5,14 +5,14 @@ import type { JobRegistry } from "../jobs/registry.js";
 import type { NoticePort } from "../notices/port.js";
 import type { Options } from "../options.js";
 import { coerceError, type Clock, type Log } from "../ports.js";
-import { isAlive } from "./identity.js";
-import { chooseKillTree, systemForKill } from "./kill-tree.js";
+import { isAlive } from "../system/identity.js";
+import { chooseKillTree, systemForKill } from "../system/kill-tree.js";
 import type { AnnouncementKind, LiveDeps, LiveSystem } from "./live-deps.js";
-import type { OutputFs } from "./output-log.js";
-import { PatternGuard } from "./pattern-guard.js";
+import type { OutputFs } from "../output/log.js";
+import { PatternGuard } from "../output/pattern-guard.js";
 import type { Probe } from "./readiness.js";
-import { systemSpawn, type SpawnFunction } from "./spawn.js";
-import { Watchdog } from "./watchdog.js";
+import { systemSpawn, type SpawnFunction } from "../system/spawn.js";
+import { Watchdog } from "../system/watchdog.js";
 
 export interface ProcessManagerDeps {
   jobs: JobRegistry;

@@ -1,11 +1,11 @@
 /** Reading the output of a job, live or ended. */
 import type { ProcessJob } from "../jobs/job.js";
 import type { Capture } from "./capture.js";
-import { followOutput } from "./follow-output.js";
-import { openOutput } from "./output-reader.js";
-import type { PatternGuard } from "./pattern-guard.js";
-import { readCursor, readOutput } from "./read-output.js";
-import type { ReadRequest, ReadResult, StreamOptions, StreamPiece } from "./types.js";
+import { followOutput } from "../output/follow.js";
+import { openOutput } from "../output/reader.js";
+import type { PatternGuard } from "../output/pattern-guard.js";
+import { readCursor, readOutput } from "../output/read.js";
+import type { ReadRequest, ReadResult, StreamOptions, StreamPiece } from "../output/types.js";
 
 export interface OutputSource {
   job: ProcessJob;

@@ -6,10 +6,10 @@
 import type { ProcessJob } from "../jobs/job.js";
 import { isTerminal } from "../jobs/status.js";
 import { coerceError } from "../ports.js";
-import { JobMembers } from "./job-members.js";
-import { withUnverified } from "./kill-tree.js";
+import { JobMembers } from "../system/members.js";
+import { withUnverified } from "../system/kill-tree.js";
 import type { LiveDeps } from "./live-deps.js";
-import { openOutput } from "./output-reader.js";
+import { openOutput } from "../output/reader.js";
 
 const INTERRUPTED = "OpenCode ended while it ran";
 

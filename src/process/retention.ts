@@ -9,7 +9,7 @@ import type { JobRegistry } from "../jobs/registry.js";
 import { isTerminal } from "../jobs/status.js";
 import type { Options } from "../options.js";
 import { coerceError, type Log } from "../ports.js";
-import { outputFile } from "./output-format.js";
+import { outputFile } from "../output/format.js";
 
 export interface RetentionDeps {
   jobs: JobRegistry;

@@ -5,8 +5,8 @@
 import type { ChildProcess } from "node:child_process";
 import type { ProcessIdentity } from "../jobs/job.js";
 import type { ShellExit } from "./end-of-job.js";
-import { STDERR, STDOUT, type StreamNumber } from "./output-format.js";
-import { startCommand, type SpawnFunction, type StartRequest } from "./spawn.js";
+import { STDERR, STDOUT, type StreamNumber } from "../output/format.js";
+import { startCommand, type SpawnFunction, type StartRequest } from "../system/spawn.js";
 
 export interface ShellSystem {
   identify(pid: number): ProcessIdentity | undefined;

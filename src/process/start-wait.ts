@@ -3,7 +3,7 @@
  * Readiness that comes after the wait is told instead.
  */
 import type { Clock, Timer } from "../ports.js";
-import { afterLong } from "./long-timer.js";
+import { afterLong } from "../time.js";
 import { probePort, type Probe } from "./readiness.js";
 import type { CreateInput, ReadinessResult } from "./types.js";
 

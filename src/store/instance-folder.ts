@@ -8,7 +8,7 @@ import { createHash, randomBytes } from "node:crypto";
 import { existsSync } from "node:fs";
 import { homedir } from "node:os";
 import { isAbsolute, join } from "node:path";
-import { outputFile } from "../process/output-format.js";
+import { outputFile } from "../output/format.js";
 import { diskFiles, type StoreFiles } from "./files.js";
 import { entriesOf } from "./folders.js";
 import { OWNER_FILE, writeOwner, type Owner } from "./owner.js";

@@ -7,7 +7,7 @@ import { hostname } from "node:os";
 import { join } from "node:path";
 import { z } from "zod";
 import { identity, type ProcessIdentity } from "../jobs/job.js";
-import { hasEnded, identifyProcess } from "../process/identity.js";
+import { hasEnded, identifyProcess } from "../system/identity.js";
 import { diskFiles, errorCode, type StoreFiles } from "./files.js";
 import { NotAFile, readTextSync } from "./read-text.js";
 import { saveSync } from "./whole-file.js";

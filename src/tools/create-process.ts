@@ -2,7 +2,7 @@
 import { isAbsolute, resolve } from "node:path";
 import { z } from "zod";
 import { UserError } from "../ports.js";
-import type { CreateResult } from "../process/process-manager.js";
+import type { CreateResult } from "../process/manager.js";
 import { Access } from "./access.js";
 import { defineTool, field, type Ready } from "./define.js";
 import { describeJob, MOST_NAMED } from "./describe-job.js";

@@ -1,6 +1,6 @@
 /** One job in one line, for lists and answers: id and status first, then what a reader decides by. Pure. */
 import type { Job, ProcessJob, SubagentJob } from "../jobs/job.js";
-import type { ProcessNote } from "../process/types.js";
+import type { ProcessNote } from "../system/process-table.js";
 import { runSince } from "../jobs/since.js";
 import { isTerminal } from "../jobs/status.js";
 import { MOST_BYTES } from "./define.js";

@@ -1,6 +1,6 @@
 /** killProcesses: ends processes with all their descendants, and says what became of each. */
-import { withUnverified } from "../process/kill-tree.js";
-import type { KilledJob } from "../process/process-manager.js";
+import { withUnverified } from "../system/kill-tree.js";
+import type { KilledJob } from "../process/manager.js";
 import { Access, requireFilter } from "./access.js";
 import { defineTool, type Ready } from "./define.js";
 import { describeJob, fitting } from "./describe-job.js";

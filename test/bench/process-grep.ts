@@ -3,7 +3,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { openOutput } from "../../src/process/output-reader.js";
+import { openOutput } from "../../src/output/reader.js";
 import type { Result } from "./result.js";
 import { inOpenCodesBun, openBench, pairs, runtime, show, timed } from "./process-support.js";
 

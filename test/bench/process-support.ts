@@ -8,7 +8,7 @@ import { OPENCODE_BINARY } from "../../fixtures/host/index.js";
 import { JobRegistry } from "../../src/jobs/registry.js";
 import { parseOptions } from "../../src/options.js";
 import { silentLog, systemClock } from "../../src/ports.js";
-import { BackgroundProcessManager } from "../../src/process/process-manager.js";
+import { BackgroundProcessManager } from "../../src/process/manager.js";
 import { median } from "./median.js";
 import { result, type Result } from "./result.js";
 

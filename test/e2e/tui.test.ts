@@ -12,7 +12,7 @@ import { chooseAction, searchDialog } from "../../fixtures/tui/keys.js";
 import { scriptStory, STORY, STORY_BEGINS } from "../../fixtures/tui/story.js";
 import { startTui, type Tui } from "../../fixtures/tui/tui.js";
 import type { Job } from "../../src/jobs/job.js";
-import { isAlive } from "../../src/process/identity.js";
+import { isAlive } from "../../src/system/identity.js";
 
 const skip = (await noTerminalReason()) ?? false;
 const options = { timeout: 240_000 };

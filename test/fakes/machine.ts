@@ -4,8 +4,8 @@
 import { ChildProcess } from "node:child_process";
 import { Readable } from "node:stream";
 import type { LiveSystem } from "../../src/process/live-deps.js";
-import { JOB_MARKER } from "../../src/process/process-table.js";
-import type { SpawnFunction } from "../../src/process/spawn.js";
+import { JOB_MARKER } from "../../src/system/process-table.js";
+import type { SpawnFunction } from "../../src/system/spawn.js";
 import type { Clock } from "../../src/ports.js";
 
 interface Running {

@@ -8,7 +8,7 @@ import type { HostEvent } from "../../src/host/events.js";
 import { isTerminal } from "../../src/jobs/status.js";
 import { parseOptions } from "../../src/options.js";
 import { silentLog, type Clock } from "../../src/ports.js";
-import { Watchdog } from "../../src/process/watchdog.js";
+import { Watchdog } from "../../src/system/watchdog.js";
 import { diskFiles, type StoreFiles } from "../../src/store/files.js";
 import { createTools } from "../../src/tools/index.js";
 import { Workspace } from "../../src/workspace.js";

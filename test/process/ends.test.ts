@@ -1,7 +1,7 @@
 /** Ends that no kill asked for: time out, a deleted session, a host that closes, one that died before. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { identifyProcess } from "../../src/process/identity.js";
+import { identifyProcess } from "../../src/system/identity.js";
 import type { ProcessJob } from "../../src/jobs/job.js";
 import { withRoom } from "./room.js";
 import { alive, eventually, program, skip, withSleepers } from "./support.js";

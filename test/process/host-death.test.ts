@@ -10,7 +10,7 @@ import { dirname, join } from "node:path";
 import { createInterface } from "node:readline";
 import { test } from "node:test";
 import { alive, eventually, isRunning, NODE, programFile, skip } from "./support.js";
-import { helperOf, LIMIT } from "./watchdogs.js";
+import { helperOf, LIMIT } from "../system/watchdogs.js";
 
 const HOSTS: Record<string, string[]> = {
   node: [NODE, "--import", "tsx"],

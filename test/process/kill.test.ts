@@ -4,10 +4,10 @@ import { readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { systemClock, UserError } from "../../src/ports.js";
-import { identifyProcess, isAlive } from "../../src/process/identity.js";
-import { systemForKill } from "../../src/process/kill-tree.js";
+import { identifyProcess, isAlive } from "../../src/system/identity.js";
+import { systemForKill } from "../../src/system/kill-tree.js";
 import type { ProcessJob } from "../../src/jobs/job.js";
-import { systemSpawn, type SpawnFunction } from "../../src/process/spawn.js";
+import { systemSpawn, type SpawnFunction } from "../../src/system/spawn.js";
 import { fifoFolder, type Room, withRoom } from "./room.js";
 import { AGENT, alive, eventually, isRunning, program, skip } from "./support.js";
 

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { UserError } from "../../src/ports.js";
 import type { ProcessJob } from "../../src/jobs/job.js";
-import type { CreateInput } from "../../src/process/process-manager.js";
+import type { CreateInput } from "../../src/process/manager.js";
 import { fifoFolder, withRoom } from "./room.js";
 import { AGENT } from "./support.js";
 

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { existsSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { systemOutputFs } from "../../src/process/output-log.js";
+import { systemOutputFs } from "../../src/output/log.js";
 import { withRoom } from "./room.js";
 import { eventually, program } from "./support.js";
 

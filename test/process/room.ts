@@ -17,7 +17,7 @@ import {
   type CreateInput,
   type CreateResult,
   type ProcessManagerDeps,
-} from "../../src/process/process-manager.js";
+} from "../../src/process/manager.js";
 import { alive, eventually, holdings, newHoldings } from "./support.js";
 
 /** The system's clock, and how many of its timers are set. */

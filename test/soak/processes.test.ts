@@ -10,7 +10,7 @@ import type { Survivor } from "../../fixtures/host/index.js";
 import { forever, ScriptedModel, text, toolCall, type Step } from "../../fixtures/model/index.js";
 import { noTerminalReason } from "../../fixtures/tui/terminal.js";
 import { startTui, type Tui } from "../../fixtures/tui/tui.js";
-import { identifyProcess, isAlive, type ProcessIdentity } from "../../src/process/identity.js";
+import { identifyProcess, isAlive, type ProcessIdentity } from "../../src/system/identity.js";
 import { useHost } from "../e2e/use-host.js";
 import { eventually, proc, program, programFile, skip } from "../process/support.js";
 import { randomFrom, seed } from "../random.js";

@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { describe, test, type TestContext } from "node:test";
 import { aProcess, aSubagent } from "../../fixtures/jobs.js";
 import { openOutputOf, writeStateFolder } from "../../fixtures/tui/jobs.js";
-import { STDERR, STDOUT } from "../../src/process/output-format.js";
+import { STDERR, STDOUT } from "../../src/output/format.js";
 import { outputPath } from "../../src/store/instance-folder.js";
 import { isHere, type Origin } from "../../src/tui/origin.js";
 import { openProcessLog } from "../../src/tui/process-log.js";

@@ -1,0 +1,116 @@
+/**
+ * The output of a process as it comes, from the start or a place on, until it has ended and all of it was
+ * handed over. It reads from the file at the pace of whoever asks, so nothing piles up in memory; who is slower
+ * than the ring is told how many bytes were lost.
+ */
+import { StringDecoder } from "node:string_decoder";
+import { STREAMS } from "./format.js";
+import { streamName } from "./page.js";
+import type { OutputReader } from "./reader.js";
+import { safeStart } from "./plain-text.js";
+import type { StreamPiece } from "./types.js";
+
+export interface FollowSource {
+  /** Undefined while there is no output. */
+  open(): OutputReader | undefined;
+  /** Nothing will be appended any more. */
+  hasEnded(): boolean;
+  /** Calls back at every output and at the end; returns the function that stops it. */
+  onChange(listener: () => void): () => void;
+}
+
+export async function* followOutput(
+  source: FollowSource,
+  from: number,
+  signal?: AbortSignal,
+): AsyncGenerator<StreamPiece, void, undefined> {
+  const characters = [new Characters(), new Characters()] as const;
+  const news = new News(source, signal);
+  let reader: OutputReader | undefined;
+  let at = from;
+  let lost = 0;
+  try {
+    for (;;) {
+      // Asked before reading: what is appended afterwards is seen in the next round.
+      const isLast = source.hasEnded();
+      reader ??= source.open();
+      for (const { frame, gap } of reader?.pieces(at) ?? []) {
+        if (signal?.aborted) return;
+        if (gap) {
+          at = gap.offset + gap.bytes;
+          lost += gap.bytes;
+          for (const each of characters) each.cut();
+          continue;
+        }
+        at = frame.offset + frame.data.length;
+        const text = characters[frame.stream].write(frame.data);
+        if (text === "") continue;
+        yield { stream: streamName(frame.stream), text, lost };
+        lost = 0;
+      }
+      if (isLast || signal?.aborted) break;
+      await news.wait();
+    }
+    for (const stream of STREAMS) {
+      const text = characters[stream].end();
+      if (text !== "" && !signal?.aborted) yield { stream: streamName(stream), text, lost: 0 };
+    }
+  } finally {
+    news.stop();
+    reader?.close();
+  }
+}
+
+/** The pieces of one stream as whole characters. */
+class Characters {
+  readonly #decoder = new StringDecoder("utf8");
+  #isCut = false;
+
+  write(data: Buffer): string {
+    const start = this.#isCut ? safeStart(data, 0) : 0;
+    this.#isCut = false;
+    return this.#decoder.write(data.subarray(start));
+  }
+
+  /** Something is missing here: half a character on either side of it is nothing. */
+  cut(): void {
+    this.#decoder.end();
+    this.#isCut = true;
+  }
+
+  end(): string {
+    return this.#decoder.end();
+  }
+}
+
+/** Remembers that something happened while nobody waited. */
+class News {
+  #happened = false;
+  #wake: () => void = () => undefined;
+  readonly #stopListening: () => void;
+  readonly #signal: AbortSignal | undefined;
+  readonly #tell = () => {
+    this.#happened = true;
+    this.#wake();
+  };
+
+  constructor(source: FollowSource, signal: AbortSignal | undefined) {
+    this.#signal = signal;
+    this.#stopListening = source.onChange(this.#tell);
+    signal?.addEventListener("abort", this.#tell);
+  }
+
+  async wait(): Promise<void> {
+    if (!this.#happened) {
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve;
+      });
+    }
+    this.#happened = false;
+  }
+
+  stop(): void {
+    this.#stopListening();
+    this.#signal?.removeEventListener("abort", this.#tell);
+  }
+}

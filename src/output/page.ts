@@ -1,0 +1,172 @@
+/**
+ * A stretch of the output as plain lines: the pieces of both streams in the order in which their lines were
+ * completed, gaps said between them. Works on a window of the file, never on more than is shown.
+ */
+import { grouped } from "../text.js";
+import { plainLine, openCharacter, safeStart } from "./plain-text.js";
+import { newLineReaders, type LineBatch } from "./line-reader.js";
+import { STDERR, STREAMS, type Frame, type StreamNumber } from "./format.js";
+import type { OutputReader, Piece } from "./reader.js";
+import type { OutputStream } from "./types.js";
+
+export interface PlainLine {
+  /** Absent for a line of ours about what is left out. */
+  stream?: OutputStream;
+  text: string;
+  /** Where it starts in the output. */
+  offset: number;
+  /** Bytes that this line stands for. */
+  gap?: number;
+}
+
+export interface Page {
+  lines: PlainLine[];
+  /** Where the next page starts. */
+  end: number;
+  /** Nothing that could be shown follows. */
+  atEnd: boolean;
+}
+
+export interface PageRange {
+  from: number;
+  /** Bytes of output at most. */
+  window: number;
+  /** Lines at most. */
+  lines?: number;
+  stream?: OutputStream;
+}
+
+export function readPage(reader: OutputReader, range: PageRange): Page {
+  const { pieces, atEnd } = take(reader, range);
+  const whole = endOf(pieces, range.from);
+  const end = atEnd ? whole - openBytes(pieces) : safeCut(pieces, range.from);
+  const limited = range.lines === undefined ? end : afterLines(pieces, range, end);
+  return {
+    lines: toLines(until(pieces, limited), range),
+    end: limited,
+    atEnd: atEnd && limited === end,
+  };
+}
+
+/** Everything from `from` to the end; for the last lines. */
+export function readRest(reader: OutputReader, from: number, stream?: OutputStream): Page {
+  return readPage(reader, { from, window: Number.POSITIVE_INFINITY, stream });
+}
+
+export function streamName(stream: StreamNumber): OutputStream {
+  return stream === STDERR ? "stderr" : "stdout";
+}
+
+/** The line that stands for a gap. */
+export function gapLine(bytes: number, offset: number): PlainLine {
+  return { text: `... ${grouped(bytes)} bytes left out ...`, offset, gap: bytes };
+}
+
+/** Bytes that the gaps between these lines stand for. */
+export function lostIn(lines: readonly PlainLine[]): number {
+  return lines.reduce((sum, line) => sum + (line.gap ?? 0), 0);
+}
+
+function take(reader: OutputReader, range: PageRange): { pieces: Piece[]; atEnd: boolean } {
+  const pieces: Piece[] = [];
+  let room = range.window;
+  for (const piece of reader.pieces(range.from)) {
+    if (!piece.frame) {
+      pieces.push(piece);
+      continue;
+    }
+    if (room <= 0) return { pieces, atEnd: false };
+    const { frame } = piece;
+    const data = frame.data.length > room ? frame.data.subarray(0, room) : frame.data;
+    pieces.push({ frame: { ...frame, data } });
+    room -= data.length;
+    if (data.length < frame.data.length) return { pieces, atEnd: false };
+  }
+  return { pieces, atEnd: true };
+}
+
+function endOf(pieces: readonly Piece[], from: number): number {
+  const last = pieces.at(-1);
+  if (!last) return from;
+  return last.gap ? last.gap.offset + last.gap.bytes : last.frame.offset + last.frame.data.length;
+}
+
+/** Bytes at the end that are the beginning of a character whose rest is still to come. */
+function openBytes(pieces: readonly Piece[]): number {
+  const last = pieces.at(-1)?.frame;
+  return last ? openCharacter(last.data) : 0;
+}
+
+/** Where a page may stop: after a line if there is one, else where no character and no ANSI sequence is cut. */
+function safeCut(pieces: readonly Piece[], from: number): number {
+  for (const mark of ["\n", "\r"]) {
+    for (const { frame } of pieces.toReversed()) {
+      const at = frame ? frame.data.lastIndexOf(mark) : -1;
+      if (frame && at >= 0) return frame.offset + at + 1;
+    }
+  }
+  const last = pieces.at(-1)?.frame;
+  if (!last) return endOf(pieces, from);
+  const escape = last.data.lastIndexOf("\u001b");
+  const isOpen = escape > 0 && escape > last.data.length - 64;
+  return last.offset + (isOpen ? escape : last.data.length - openCharacter(last.data));
+}
+
+function afterLines(pieces: readonly Piece[], range: PageRange, end: number): number {
+  let left = range.lines ?? 0;
+  for (const { frame } of pieces) {
+    if (!frame || !isWanted(frame, range.stream)) continue;
+    for (let at = frame.data.indexOf("\n"); at >= 0; at = frame.data.indexOf("\n", at + 1)) {
+      left -= 1;
+      if (left === 0) return Math.min(end, frame.offset + at + 1);
+    }
+  }
+  return end;
+}
+
+function until(pieces: readonly Piece[], end: number): Piece[] {
+  const kept: Piece[] = [];
+  for (const piece of pieces) {
+    const { frame } = piece;
+    if (!frame) kept.push(piece);
+    else if (frame.offset < end) {
+      kept.push({ frame: { ...frame, data: frame.data.subarray(0, end - frame.offset) } });
+    }
+  }
+  return kept;
+}
+
+function isWanted(frame: Frame, stream: OutputStream | undefined): boolean {
+  return stream === undefined || streamName(frame.stream) === stream;
+}
+
+function toLines(pieces: readonly Piece[], { from, stream }: PageRange): PlainLine[] {
+  const readers = newLineReaders(Number.POSITIVE_INFINITY);
+  const lines: PlainLine[] = [];
+  const add = (number: StreamNumber, batch: LineBatch | undefined) => {
+    if (!batch) return;
+    const offsets = batch.offsets();
+    for (const [i, text] of batch.lines.entries()) {
+      const offset = offsets[i] ?? 0;
+      lines.push({ stream: streamName(number), text: plainLine(text), offset });
+    }
+  };
+  const endAll = () => {
+    for (const number of STREAMS) add(number, readers[number].end());
+  };
+  // Only the very start of the output and what follows a frame begin with a whole character.
+  let isCut = from > 0;
+  for (const { gap, frame } of pieces) {
+    if (gap) {
+      endAll();
+      lines.push(gapLine(gap.bytes, gap.offset));
+    } else if (isWanted(frame, stream)) {
+      const skip = isCut ? safeStart(frame.data, 0) : 0;
+      const batch = readers[frame.stream].push(frame.data.subarray(skip), frame.offset + skip);
+      add(frame.stream, batch);
+    }
+    isCut = gap !== undefined;
+  }
+  endAll();
+  return lines;
+}

@@ -1,0 +1,141 @@
+/**
+ * The answers about one process's output: its last lines, its first ones, everything page by page, what is new
+ * since an earlier answer. Each text has a size limit and says at its end how to get the rest. A cursor is the
+ * place in the output where the next answer goes on.
+ */
+import { UserError } from "../ports.js";
+import { grepOutput } from "./grep.js";
+import { answer, bytesText, type OutputCounts, type Wanted } from "./answer.js";
+import { gapLine, lostIn, readPage, readRest, type Page, type PlainLine } from "./page.js";
+import type { OutputReader } from "./reader.js";
+import type { PatternGuard } from "./pattern-guard.js";
+import { cutBytes } from "./plain-text.js";
+import type { ReadRequest, ReadResult } from "./types.js";
+
+const DEFAULT_BYTES = 7600;
+const HINT_BYTES = 240;
+const PAGE_WINDOWS = [64, 32, 16, 8, 4, 2, 1, 0.5].map((kib) => kib * 1024);
+const TAIL_WINDOWS = [16, 128, 1024].map((kib) => kib * 1024);
+
+/** Throws a `UserError` that names the field when the request is wrong, or its pattern takes too long. */
+export async function readOutput(
+  reader: OutputReader | undefined,
+  request: ReadRequest,
+  counts: OutputCounts,
+  guard: PatternGuard,
+): Promise<ReadResult> {
+  const wanted = check(request, counts.bytes);
+  if (!reader) return nothing(wanted, counts);
+  if (wanted.mode === "grep") return grepOutput(reader, wanted, counts, guard);
+  if (wanted.mode === "tail") return tail(reader, wanted, counts);
+  return forward(reader, wanted, counts);
+}
+
+function check(request: ReadRequest, bytes: number): Wanted {
+  const { lines = 100, cursor, maxBytes = DEFAULT_BYTES, pattern, stream } = request;
+  const usual = pattern === undefined ? (cursor === undefined ? "tail" : "full") : "grep";
+  const { mode = usual } = request;
+  if (!Number.isInteger(lines) || lines < 1 || lines > 10_000) {
+    throw new UserError(`lines: expected a whole number from 1 to 10000, got ${lines}`);
+  }
+  const from = readCursor(cursor, bytes);
+  if (mode === "grep" && pattern === undefined) {
+    throw new UserError("pattern: mode grep needs one, got none");
+  }
+  return { mode, lines, from, pattern, stream, budget: Math.max(2048, maxBytes) - HINT_BYTES };
+}
+
+/** The place in the output that a cursor means; the start without one. Throws a `UserError`. */
+export function readCursor(cursor: string | undefined, bytes: number): number {
+  if (cursor === undefined) return 0;
+  const place = Number(cursor);
+  if (/^\d{1,15}$/.test(cursor) && place <= bytes) return place;
+  const shown = JSON.stringify(cursor.slice(0, 40));
+  throw new UserError(
+    `cursor: expected one from an earlier answer about this process, got ${shown}`,
+  );
+}
+
+function nothing(wanted: Wanted, counts: OutputCounts): ReadResult {
+  const text = counts.bytes === 0 ? "(no output yet)" : "(the output is not kept any more)";
+  const { from } = wanted;
+  return { text, lines: [], start: from, cursor: String(from), more: false, lost: 0, ...counts };
+}
+
+/** Head, full and cursor: from a place on. The largest window whose text fits is shown. */
+function forward(reader: OutputReader, wanted: Wanted, counts: OutputCounts): ReadResult {
+  const { from, stream, budget } = wanted;
+  const lines = wanted.mode === "head" ? wanted.lines : undefined;
+  let page: Page = { lines: [], end: from, atEnd: true };
+  for (const window of PAGE_WINDOWS) {
+    page = readPage(reader, { from, window, lines, stream });
+    if (size(page.lines) <= budget) break;
+  }
+  const rest = counts.bytes - page.end;
+  const hint = page.atEnd
+    ? undefined
+    : `[${bytesText(rest)} more: mode "full" with cursor "${page.end}"]`;
+  const shown = fit(page.lines, budget);
+  const lost = lostIn(page.lines);
+  const facts = { start: from, cursor: page.end, more: !page.atEnd, lost };
+  return answer(shown, hint, { ...counts, ...facts });
+}
+
+function tail(reader: OutputReader, wanted: Wanted, counts: OutputCounts): ReadResult {
+  let end = reader.end();
+  let lines: PlainLine[] = [];
+  for (const window of TAIL_WINDOWS) {
+    const from = Math.max(wanted.from, end - window);
+    // Its end is before half a character whose rest is still to come.
+    ({ lines, end } = readRest(reader, from, wanted.stream));
+    if (from === wanted.from) break;
+    // The first line may have begun before the window.
+    const whole = lines.slice(1);
+    if (whole.length < wanted.lines && size(whole) < wanted.budget) continue;
+    lines = whole;
+    break;
+  }
+  const shown = lastThatFit(lines.slice(-wanted.lines), wanted.budget);
+  const start = shown[0]?.offset ?? end;
+  const before = start - wanted.from;
+  const isAll = shown.length === lines.length && before === 0;
+  const hint = isAll
+    ? undefined
+    : `[the last ${shown.length} lines; ${bytesText(before)} before them: mode "head", "grep" or "full"]`;
+  return answer(shown, hint, { ...counts, start, cursor: end, more: false, lost: lostIn(shown) });
+}
+
+/** The last lines within the budget; of a single longer one its end. */
+function lastThatFit(lines: readonly PlainLine[], budget: number): PlainLine[] {
+  const shown: PlainLine[] = [];
+  let left = budget;
+  for (const line of lines.toReversed()) {
+    const bytes = Buffer.byteLength(line.text) + 1;
+    if (bytes > left) {
+      if (shown.length === 0) shown.push(...endOfLine(line, budget));
+      break;
+    }
+    left -= bytes;
+    shown.unshift(line);
+  }
+  return shown;
+}
+
+function endOfLine(line: PlainLine, budget: number): PlainLine[] {
+  const kept = cutBytes(line.text, budget - 60, "end");
+  const cut = Buffer.byteLength(line.text) - Buffer.byteLength(kept);
+  return [gapLine(cut, line.offset), { ...line, text: kept }];
+}
+
+function fit(lines: readonly PlainLine[], budget: number): PlainLine[] {
+  let left = budget;
+  return lines.map((line) => {
+    const text = cutBytes(line.text, Math.max(0, left));
+    left -= Buffer.byteLength(text) + 1;
+    return { ...line, text };
+  });
+}
+
+function size(lines: readonly PlainLine[]): number {
+  return lines.reduce((sum, line) => sum + Buffer.byteLength(line.text) + 1, 0);
+}

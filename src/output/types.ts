@@ -1,0 +1,65 @@
+/** What can be asked of a process's captured output, and the shapes of the answers. */
+
+export type OutputStream = "stdout" | "stderr";
+
+/** What of the output is wanted. Text is UTF-8 without ANSI sequences, progress bars collapsed. */
+export interface ReadRequest {
+  /**
+   * - `tail` (default): the last lines;
+   * - `head`: the first lines;
+   * - `grep`: lines that match `pattern`, each with its byte offset in front;
+   * - `full`: everything from `cursor` (or the start) on, page by page.
+   */
+  mode?: "tail" | "head" | "grep" | "full";
+  /** Lines at most (tail, head, grep); 100 by default. */
+  lines?: number;
+  /** For grep, which it means without `mode`: JavaScript regular expression, at most 512 characters. */
+  pattern?: string;
+  /** From an earlier answer (or an offset of a grep): only what came after it. Without `mode` and `pattern` the same as `full`. */
+  cursor?: string;
+  /** Only this stream. */
+  stream?: OutputStream;
+  /** Bytes of `text` at most; 7,600 by default, so that 8 KB hold it and a heading. */
+  maxBytes?: number;
+}
+
+export interface ReadLine {
+  /** Absent for a line of ours about what is left out. */
+  stream?: OutputStream;
+  text: string;
+}
+
+export interface ReadResult {
+  /** Ready to show: the lines, what was left out between them, and at its end how to get the rest. */
+  text: string;
+  /** The same lines without the last hint, each with its stream. */
+  lines: readonly ReadLine[];
+  /** Where in the output this answer begins: so many bytes come before it. */
+  start: number;
+  /** Give it back as `cursor` to get what follows this answer. */
+  cursor: string;
+  /** Output after this answer that exists already. */
+  more: boolean;
+  /** Bytes after the cursor asked for that are lost, because the file kept only newer ones. */
+  lost: number;
+  /** Bytes that the process wrote in all so far, and those of them that no read returns any more. */
+  bytes: number;
+  dropped: number;
+  /** For grep: matching lines in all, also those not shown. */
+  matches?: number;
+}
+
+export interface StreamOptions {
+  /** Ends the iteration. */
+  signal?: AbortSignal;
+  /** Start after this place; from the start of the output by default. */
+  cursor?: string;
+}
+
+/** A piece of live output, as the process wrote it (ANSI sequences included), whole characters only. */
+export interface StreamPiece {
+  stream: OutputStream;
+  text: string;
+  /** Bytes before this piece that are lost because the reader was slower than the process; 0 as a rule. */
+  lost: number;
+}

@@ -1,0 +1,245 @@
+/**
+ * The one way in which processes are ended. SIGTERM to the group and to whoever else belongs to the job, a grace,
+ * SIGKILL to the group, then a sweep: whoever carries the job's marker or descends from somebody who belongs to
+ * it, again and again until several looks in a row find nobody. It returns only then, and names who is left.
+ *
+ * Nobody else is ever signalled: not pid 0 or 1, not this process, its parent or its group, and no group whose
+ * leader is not the process that was recorded.
+ *
+ * A list of processes that cannot be read (no descriptor is free, `ps` fails) keeps no signal from the group: the
+ * group then counts as alive for as long as the system knows its number, and the outcome says what was not seen.
+ */
+import { execFile } from "node:child_process";
+import { join } from "node:path";
+import type { ProcessIdentity } from "../jobs/job.js";
+import { waysOf } from "../platform.js";
+import { coerceError, type Clock } from "../ports.js";
+import { hasEnded, identifyProcess } from "./identity.js";
+import { JobMembers } from "./members.js";
+import { systemTable, type ProcessTable } from "./process-table.js";
+import type { ProcessNote } from "./process-table.js";
+
+export interface KillTarget {
+  /** The shell: it leads a process group of the same number. 0: not known, only the marker counts. */
+  pid: number;
+  /** How the system knew it when it was started. */
+  identity: ProcessIdentity | undefined;
+  /** We started it and have seen all of it: its group is ours also when the shell itself has ended. */
+  held: boolean;
+  jobID: string;
+}
+
+export interface KillOutcome {
+  /** Somebody needed SIGKILL. */
+  forced: boolean;
+  survivors: ProcessNote[];
+  /** The number belongs to somebody else by now: the group was left alone. */
+  foreign: boolean;
+  /** Why others than these survivors may be alive: who runs could not be looked up. */
+  unverified?: string;
+}
+
+/** Adds to what is said of a job's end, if anything is, that others may have survived it. */
+export function withUnverified(said: string | undefined, unverified: string | undefined) {
+  if (unverified === undefined) return said;
+  const words = `who survived could not be verified: ${unverified}`;
+  return said === undefined ? words : `${said}; ${words}`;
+}
+
+export type KillTree = (target: KillTarget, graceMilliseconds: number) => Promise<KillOutcome>;
+
+export interface KillSystem {
+  platform: NodeJS.Platform;
+  table: ProcessTable;
+  clock: Clock;
+  /** As `process.kill`: a negative number means a group, 0 only asks; throws ESRCH and EPERM. */
+  kill(pid: number, signal: NodeJS.Signals | 0): void;
+  identify(pid: number): ProcessIdentity | undefined;
+  /** False also when the system does not say. */
+  hasEnded(identity: ProcessIdentity): boolean;
+  /** Runs a program to its end; never rejects for its exit code. */
+  run(file: string, args: readonly string[]): Promise<void>;
+  env: NodeJS.ProcessEnv;
+  self: { pid: number; parent: number };
+}
+
+export function systemForKill(clock: Clock): KillSystem {
+  return {
+    platform: process.platform,
+    table: systemTable(),
+    clock,
+    kill: (pid, signal) => void process.kill(pid, signal),
+    identify: (pid) => identifyProcess(pid),
+    hasEnded: (identity) => hasEnded(identity),
+    run: (file, args) =>
+      new Promise((resolve) => {
+        execFile(file, args, { windowsHide: true, timeout: 10_000 }, () => resolve());
+      }),
+    env: process.env,
+    self: { pid: process.pid, parent: process.ppid },
+  };
+}
+
+/** How long SIGKILL and the sweep may take before survivors are named. */
+const SWEEP_MILLISECONDS = 2000;
+
+export function chooseKillTree(system: KillSystem): KillTree {
+  const chosen = waysOf(system.platform).hasProcessGroups ? killGroup : killWithTaskkill;
+  return (target, grace) => chosen(system, target, grace);
+}
+
+/** Throws when the target is nobody that we may end. */
+export function assertKillable(
+  { pid, held }: Pick<KillTarget, "pid" | "held">,
+  system: Pick<KillSystem, "self" | "table">,
+): void {
+  const { self } = system;
+  const isWrong = !Number.isInteger(pid) || pid <= 1 || pid === self.pid || pid === self.parent;
+  if (isWrong || pid === ownGroup(system, held)) {
+    throw new Error(`refusing to signal process group ${pid}: it is not one of ours`);
+  }
+}
+
+/** What we started leads a group of its own: of such a one the system need not say which group we are in. */
+function ownGroup({ self, table }: Pick<KillSystem, "self" | "table">, held: boolean) {
+  try {
+    return table.entry(self.pid)?.group;
+  } catch (thrown) {
+    if (held) return undefined;
+    throw thrown;
+  }
+}
+
+/** SIGTERM at once and no waiting: for a host that is going. The watchdog does the rest. */
+export function terminateNow(system: KillSystem, target: KillTarget): void {
+  if (!waysOf(system.platform).hasProcessGroups) {
+    void killWithTaskkill(system, target);
+    return;
+  }
+  if (!isGroupOurs(system, target)) return;
+  assertKillable(target, system);
+  signal(system, -target.pid, "SIGTERM");
+}
+
+async function killGroup(
+  system: KillSystem,
+  target: KillTarget,
+  grace: number,
+): Promise<KillOutcome> {
+  const ours = isGroupOurs(system, target);
+  if (ours) assertKillable(target, system);
+  const members = new JobMembers(system, target, ours);
+  // A timer that keeps the process awake: our clock's do not, and a kill that was begun is finished.
+  const awake = setInterval(() => undefined, 60_000);
+  try {
+    const found = members.find();
+    const inGroup = (entry: { group: number }) => ours && entry.group === target.pid;
+    const isUnseen = ours && members.problem !== undefined;
+    if (isUnseen || found.some(inGroup)) signal(system, -target.pid, "SIGTERM");
+    for (const entry of found) if (!inGroup(entry)) signal(system, entry.pid, "SIGTERM");
+    const isGone = () => {
+      if (members.find().length > 0) return false;
+      return members.problem === undefined || (ours && !groupExists(system, target.pid));
+    };
+    const forced = !(await isTrueWithin(system.clock, grace, isGone));
+    if (forced && isGroupOurs(system, target)) signal(system, -target.pid, "SIGKILL");
+    const survivors = await sweep(system, members);
+    const { problem: unverified } = members;
+    if (unverified === undefined) return { forced, survivors, foreign: !ours };
+    if (ours && survivors.length === 0 && groupExists(system, target.pid)) {
+      survivors.push({ pid: target.pid, command: `somebody in process group ${target.pid}` });
+    }
+    return { forced, survivors, foreign: !ours, unverified };
+  } finally {
+    clearInterval(awake);
+  }
+}
+
+/** A number is reused only after its group has died out: while our own leader lives or was just seen, it is ours. */
+function isGroupOurs(system: KillSystem, target: KillTarget): boolean {
+  const now = system.identify(target.pid);
+  if (!now || !target.identity) return target.held;
+  return now.startTime === target.identity.startTime && now.bootID === target.identity.bootID;
+}
+
+/** Whoever has ended is of the group until somebody asks for the exit code. */
+function groupExists(system: KillSystem, group: number): boolean {
+  try {
+    system.kill(-group, 0);
+    return true;
+  } catch (thrown) {
+    return codeOf(thrown) !== "ESRCH";
+  }
+}
+
+async function isTrueWithin(clock: Clock, atMost: number, isTrue: () => boolean): Promise<boolean> {
+  const end = clock.now() + atMost;
+  for (let time = 5; !isTrue(); time = Math.min(100, time * 2)) {
+    const left = end - clock.now();
+    if (left <= 0) return false;
+    await pause(clock, Math.min(time, left));
+  }
+  return true;
+}
+
+function pause(clock: Clock, milliseconds: number): Promise<void> {
+  return new Promise((resolve) => clock.after(milliseconds, resolve));
+}
+
+/** Three clean looks in a row: a process in the middle of fork or exec can hide from one. */
+const CLEAN_LOOKS = 3;
+/** Between two looks at a list of processes that cannot be read. */
+const BLIND_MILLISECONDS = 100;
+
+async function sweep(system: KillSystem, members: JobMembers): Promise<ProcessNote[]> {
+  const end = system.clock.now() + SWEEP_MILLISECONDS;
+  for (let clean = 0; clean < CLEAN_LOOKS && system.clock.now() < end;) {
+    const isClean = members.strike((pid) => signal(system, pid, "SIGKILL"));
+    clean = isClean ? clean + 1 : 0;
+    // A system that cannot be asked is given time; a process that forks is not.
+    await (members.problem === undefined ? turn() : pause(system.clock, BLIND_MILLISECONDS));
+  }
+  return members.notes();
+}
+
+/** Lets the host work and children be reaped, and comes back as soon as that is done. */
+function turn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}
+
+/** The tree must be whole for `taskkill /T` to find it, so this comes before any other signal. */
+async function killWithTaskkill(system: KillSystem, target: KillTarget): Promise<KillOutcome> {
+  const { env, self } = system;
+  if (target.pid <= 1 || target.pid === self.pid || target.pid === self.parent) {
+    throw new Error(`refusing to end process ${target.pid}: it is not one of ours`);
+  }
+  const hasEnded = () => target.identity !== undefined && system.hasEnded(target.identity);
+  const unverified = "Windows did not say whether the shell has ended";
+  if (!isGroupOurs(system, target)) {
+    const outcome = { forced: false, survivors: [], foreign: true };
+    return hasEnded() ? outcome : { ...outcome, unverified };
+  }
+  const root = env["SystemRoot"] ?? env["SYSTEMROOT"] ?? "C:\\Windows";
+  const taskkill = join(root, "System32", "taskkill.exe");
+  await system.run(taskkill, ["/PID", String(target.pid), "/T", "/F"]);
+  const now = system.identify(target.pid);
+  const isLeft = now !== undefined && now.startTime === target.identity?.startTime;
+  const survivors = isLeft ? [{ pid: target.pid, command: `pid ${target.pid}` }] : [];
+  const outcome = { forced: true, survivors, foreign: false };
+  return isLeft || hasEnded() ? outcome : { ...outcome, unverified };
+}
+
+function signal(system: KillSystem, pid: number, name: NodeJS.Signals): void {
+  try {
+    system.kill(pid, name);
+  } catch (thrown) {
+    const code = codeOf(thrown);
+    // ESRCH: it has ended meanwhile. EPERM: another user's (sudo); it stays in the list of survivors.
+    if (code !== "ESRCH" && code !== "EPERM") throw thrown;
+  }
+}
+
+function codeOf(thrown: unknown): unknown {
+  const error = coerceError(thrown);
+  return "code" in error ? error.code : undefined;
+}

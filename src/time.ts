@@ -1,0 +1,31 @@
+/** Waiting with the injected clock: a time limit for an event, and timers of any length. */
+import type { Clock, Timer } from "./ports.js";
+
+/** Whether something happens in time; the wait for it is given up afterwards, not the thing itself. */
+export async function within(
+  clock: Clock,
+  milliseconds: number,
+  event: Promise<unknown>,
+): Promise<boolean> {
+  let timer: Timer | undefined;
+  const late = new Promise<boolean>((resolve) => {
+    timer = clock.after(milliseconds, () => resolve(false));
+  });
+  const inTime = await Promise.race([event.then(() => true), late]);
+  timer?.cancel();
+  return inTime;
+}
+
+/** A timer for any time: the system's own fire at once for more than 2^31 - 1 ms (24.8 days). */
+
+const LONGEST = 2 ** 31 - 1;
+
+export function afterLong(clock: Clock, milliseconds: number, callback: () => void): Timer {
+  let timer: Timer;
+  const wait = (left: number) => {
+    const now = Math.min(left, LONGEST);
+    timer = clock.after(now, () => (left > now ? wait(left - now) : callback()));
+  };
+  wait(milliseconds);
+  return { cancel: () => timer.cancel() };
+}

@@ -1,0 +1,98 @@
+/** The helper's script alone: whom it ends once its input is closed, and whom it leaves alone. */
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { randomBytes } from "node:crypto";
+import { once } from "node:events";
+import { test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import { identifyProcess } from "../../src/system/identity.js";
+import { WATCHDOG_SCRIPT } from "../../src/system/watchdog-script.js";
+import { rounds } from "../rounds.js";
+import { program, programFile, skip, withSleepers } from "../process/support.js";
+import { LIMIT } from "./watchdogs.js";
+
+async function runScript(lines: string, instance: string): Promise<number> {
+  const helper = spawn(
+    "/bin/sh",
+    ["-c", WATCHDOG_SCRIPT, "opencode-background-watchdog", instance],
+    {
+      stdio: ["pipe", "ignore", "ignore"],
+    },
+  );
+  const start = Date.now();
+  const exit = once(helper, "exit");
+  helper.stdin?.end(lines);
+  await exit;
+  return Date.now() - start;
+}
+
+test(
+  "a group whose number belongs to somebody else by now is left alone, a released one too",
+  { skip },
+  () =>
+    withSleepers(3, async (pids) => {
+      const [reused, released, guarded] = pids.map((pid) => identifyProcess(pid));
+      assert.ok(reused && released && guarded);
+      const lines = [
+        `guard a ${reused.pid} 12345`,
+        `guard b ${released.pid} ${released.startTime}`,
+        `guard c ${guarded.pid} ${guarded.startTime}`,
+        "release b",
+        "release never_guarded",
+      ];
+      const took = await runScript(`${lines.join("\n")}\n`, "no-such-instance");
+      assert.ok(took < 2500, `${took} ms`);
+      assert.deepEqual(identifyProcess(reused.pid), reused);
+      assert.deepEqual(identifyProcess(released.pid), released);
+      assert.equal(identifyProcess(guarded.pid), undefined);
+    }),
+);
+
+test(
+  "with nothing to guard it ends at once, and finds what was never announced by the instance's mark",
+  { skip },
+  async () => {
+    assert.ok((await runScript("", "no-such-instance")) < 1500);
+    const instance = `inst${randomBytes(8).toString("hex")}`;
+    const child = spawn("sh", ["-c", program("ignore-term.mjs")], {
+      detached: true,
+      stdio: ["ignore", "pipe", "ignore"],
+      env: { ...process.env, OPENCODE_BACKGROUND_INSTANCE: instance },
+    });
+    await once(child.stdout, "data");
+    const exit = once(child, "exit");
+    await runScript("", instance);
+    const [, signal] = await exit;
+    assert.equal(signal, "SIGKILL");
+  },
+);
+
+test(
+  "a chain that keeps forking into new sessions does not outlive the host",
+  { skip, timeout: 60_000 },
+  async () => {
+    for (let round = 0; round < rounds(50); round++) {
+      const instance = `inst${randomBytes(8).toString("hex")}`;
+      const chain = spawn("sh", ["-c", `sh "${programFile("fork-chain.sh")}" 1000000; sleep 60`], {
+        detached: true,
+        stdio: ["ignore", "pipe", "ignore"],
+        env: { ...process.env, OPENCODE_BACKGROUND_INSTANCE: instance },
+      });
+      // The last one that holds the pipe closes it.
+      const closed = once(chain, "close", { signal: AbortSignal.timeout(30_000) });
+      await once(chain.stdout.resume(), "data");
+      const { pid = 0, startTime } = identifyProcess(chain.pid ?? 0) ?? {};
+      try {
+        await runScript(`guard a ${pid} ${startTime}\n`, instance);
+        await Promise.race([
+          closed,
+          sleep(LIMIT).then(() => assert.fail(`round ${round}: it goes on`)),
+        ]);
+      } finally {
+        // Whoever is left dies of the broken pipe.
+        chain.stdout.destroy();
+        await closed;
+      }
+    }
+  },
+);
