@@ -13,10 +13,20 @@ import {
   type TerminalStatus,
 } from "./status.js";
 
+/** What a notice quotes of a job's end: a subagent's result, or the lines that a process printed last. */
+export interface Quote {
+  /** Bounded by the module that ends the job; as it came, not escaped. */
+  text: string;
+  /** Characters of the whole, of which `text` is a part or all. */
+  total: number;
+}
+
 export interface JobChange {
   /** `ended` is the one change in which a job becomes terminal. */
   type: "added" | "changed" | "ended" | "removed";
   job: Job;
+  /** Only with `ended`, and only where the module that ended the job knows its words. */
+  quote?: Quote;
 }
 
 /** What may change besides the status; `undefined` as a value takes a field away. */
@@ -28,6 +38,7 @@ export interface JobEnd {
   reason: EndReason;
   error?: string;
   at: Date;
+  quote?: Quote;
 }
 
 export class JobRegistry {
@@ -116,7 +127,7 @@ export class JobRegistry {
       completedAt: end.at,
     };
     this.#jobs.set(id, ended);
-    this.#emit({ type: "ended", job: ended });
+    this.#emit({ type: "ended", job: ended, ...(end.quote && { quote: end.quote }) });
     return ended;
   }
 
