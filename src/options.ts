@@ -71,6 +71,16 @@ export const optionsSchema = z.object({
     "Bytes of output kept for all processes; the oldest ended ones go first",
   ),
   killGraceMilliseconds: limit(0, 60_000, 2_000, "Between SIGTERM and SIGKILL"),
+  onEvent: z
+    .array(z.string().min(1))
+    .default([])
+    .describe(
+      'A command that gets one JSON line on its stdin for each end, block, stall, crash loop and spent budget, as a list of words: ["/usr/local/bin/tell-me"]; no shell',
+    ),
+  onEventText: z
+    .boolean()
+    .default(false)
+    .describe("The line of onEvent also holds a subagent's result or a process's last lines"),
   keepEnded: limit(1, 10_000, 200, "Ended jobs that are kept"),
   keepDays: z.number().positive().max(365).default(7).describe("Days for which they are kept"),
 });

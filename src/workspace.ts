@@ -13,6 +13,7 @@ import { SessionTree } from "./host/session-tree.js";
 import { parseUserRequest } from "./host/user-request.js";
 import type { Job } from "./jobs/job.js";
 import { JobRegistry } from "./jobs/registry.js";
+import { EventCommand } from "./notices/event-command.js";
 import { Notices, type ComingMessage } from "./notices/notices.js";
 import { parseOptions, type Options } from "./options.js";
 import { askForCommand, type CommandQuestion } from "./permission/ask.js";
@@ -70,6 +71,7 @@ export class Workspace {
   readonly processes: BackgroundProcessManager;
   readonly #parser: CommandParser;
   readonly #sessionEnds: SessionEnds;
+  readonly #eventCommand: EventCommand;
   readonly #stopListening: () => void;
   #restoring: Promise<void> | undefined;
   #disposing: Promise<void> | undefined;
@@ -132,6 +134,7 @@ export class Workspace {
     });
     const { tasks, processes, notices, tree } = this;
     this.#sessionEnds = new SessionEnds({ ...this.#ports(), tasks, processes, notices, tree });
+    this.#eventCommand = new EventCommand({ ...this.#ports(), directory });
     this.#stopListening = onHostExit(() => {
       this.processes.killAllNow();
       this.store.flushSync();
@@ -241,6 +244,7 @@ export class Workspace {
 
   async #dispose(): Promise<void> {
     this.#stopListening();
+    this.#eventCommand.close();
     this.notices.close();
     await this.tasks.dispose();
     await this.processes.dispose();
