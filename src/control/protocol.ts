@@ -1,0 +1,24 @@
+/**
+ * What is said over the control socket: one request and one answer, a line of JSON each. Any process of this user can
+ * connect, also one that an agent started: so a request may show, stop and cancel jobs, and never start, write,
+ * approve or restart anything.
+ */
+import { z } from "zod";
+
+export const LONGEST_LINE = 64 * 1_024;
+
+export const controlRequest = z.discriminatedUnion("method", [
+  /** Is it there, and which OpenCode is it? */
+  z.strictObject({ method: z.literal("ping") }),
+  /** Ends a process with its descendants; `remove` also forgets record and output. */
+  z.strictObject({ method: z.literal("stop"), jobID: z.string(), remove: z.boolean().optional() }),
+  /** Aborts a subagent with what it started. */
+  z.strictObject({ method: z.literal("cancel"), jobID: z.string() }),
+]);
+export type ControlRequest = z.infer<typeof controlRequest>;
+
+export const controlAnswer = z.union([
+  z.strictObject({ ok: z.literal(true), text: z.string() }),
+  z.strictObject({ ok: z.literal(false), error: z.string() }),
+]);
+export type ControlAnswer = z.infer<typeof controlAnswer>;
