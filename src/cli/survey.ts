@@ -49,7 +49,7 @@ export function outputOf({ job, instance }: Entry): string {
   return outputPath(instance.folder, job.id);
 }
 
-function fateOf(job: Job, instance: InstanceView, processes: Processes): Entry["fate"] {
+export function fateOf(job: Job, instance: InstanceView, processes: Processes): Entry["fate"] {
   if (isTerminal(job.status)) return "ended";
   if (instance.state === "alive") return "active";
   if (instance.state === "elsewhere") return "unknown";

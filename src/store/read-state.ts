@@ -37,18 +37,18 @@ const POLL_MILLISECONDS = 2000;
 
 /**
  * Calls back soon with what is there, and again after each change. Nothing runs while nothing changes. Does not
- * keep the process alive; `close` ends it, and nothing is called back afterwards.
+ * keep the process alive; `close` ends it, and nothing is called back afterwards. Without `projectID` of all projects.
  *
  * @example
  * const watch = watchInstances(defaultRoot(), projectID, (instances) => show(instances));
  */
 export function watchInstances(
   root: string,
-  projectID: string,
+  projectID: string | undefined,
   callback: (instances: InstanceView[]) => void,
   { clock = systemClock, log = silentLog, processes }: WatchOptions = {},
 ): InstanceWatch {
-  const reader = new InstanceReader(root, { projectID }, processes);
+  const reader = new InstanceReader(root, projectID === undefined ? {} : { projectID }, processes);
   let timer: Timer | undefined;
   let updating = false;
   let again = false;
@@ -77,7 +77,11 @@ export function watchInstances(
     lastUpdate = clock.now();
     try {
       // First watch, then read: what changes in between is seen.
-      folders.set([...reader.projects, ...reader.folders]);
+      folders.set([
+        ...(projectID === undefined ? [root] : []),
+        ...reader.projects,
+        ...reader.folders,
+      ]);
       const instances = await reader.read();
       if (!closed) callback(instances);
     } finally {

@@ -1,0 +1,227 @@
+/**
+ * All jobs of this user as the page shows them, followed on disk: a snapshot, and events for those who watch. A job is
+ * told at most once a second however often its record changes, and its latest state always is. The newest events are
+ * kept, so that a watcher who was away goes on where it was.
+ */
+import { basename, dirname } from "node:path";
+import type { Job } from "../jobs/job.js";
+import { fateOf, type Entry } from "../cli/survey.js";
+import type { Clock, Log, Timer } from "../ports.js";
+import type { Processes } from "../store/owner.js";
+import { watchInstances, type InstanceView } from "../store/read-state.js";
+import type { JobEvent, JobView } from "./schemas.js";
+
+const EVERY_MS = 1_000;
+const KEPT_EVENTS = 500;
+/** An owner's death changes no file: looked for so often while someone watches. */
+const OWNERS_MS = 2_000;
+
+export interface NumberedEvent {
+  id: number;
+  event: JobEvent;
+}
+
+export interface FeedOptions {
+  root: string;
+  clock: Clock;
+  log: Log;
+  processes: Processes;
+}
+
+export class JobFeed {
+  readonly #clock: Clock;
+  readonly #processes: Processes;
+  readonly #watch: { refresh(): void; close(): void };
+  readonly #listeners = new Set<(event: NumberedEvent) => void>();
+  readonly #events: NumberedEvent[] = [];
+  readonly #told = new Map<string, { text: string; at: number }>();
+  #entries = new Map<string, Entry>();
+  #views = new Map<string, JobView>();
+  #nextID = 1;
+  #timer: Timer | undefined;
+  #owners: Timer | undefined;
+  #isRead = false;
+  #wasRead: () => void = () => undefined;
+  /** Resolves when the disk was read for the first time. */
+  readonly ready: Promise<void>;
+
+  constructor({ root, clock, log, processes }: FeedOptions) {
+    this.#clock = clock;
+    this.#processes = processes;
+    this.ready = new Promise((resolve) => {
+      this.#wasRead = resolve;
+    });
+    const options = { clock, log, processes };
+    this.#watch = watchInstances(root, undefined, (found) => this.#take(found), options);
+  }
+
+  all(): JobView[] {
+    return [...this.#views.values()];
+  }
+
+  get(id: string): { entry: Entry; view: JobView } | undefined {
+    const entry = this.#entries.get(id);
+    const view = this.#views.get(id);
+    return entry && view && { entry, view };
+  }
+
+  /**
+   * What happened since an event, then everything as it happens; after a gap `reset` and all jobs. Returns the function
+   * that stops it.
+   */
+  listen(listener: (event: NumberedEvent) => void, lastID?: number): () => void {
+    const oldest = this.#events[0]?.id ?? this.#nextID;
+    const isKnown = lastID !== undefined && lastID < this.#nextID && lastID >= oldest - 1;
+    if (isKnown) for (const each of this.#events) if (each.id > lastID) listener(each);
+    if (!isKnown) {
+      const id = this.#nextID - 1;
+      listener({ id, event: { type: "reset" } });
+      for (const job of this.#views.values()) listener({ id, event: { type: "job.updated", job } });
+    }
+    this.#listeners.add(listener);
+    this.#lookForOwners();
+    return () => {
+      this.#listeners.delete(listener);
+      if (this.#listeners.size > 0) return;
+      this.#owners?.cancel();
+      this.#owners = undefined;
+    };
+  }
+
+  /** Reads again: something was done that may not have changed a file yet. */
+  refresh(): void {
+    this.#watch.refresh();
+  }
+
+  close(): void {
+    this.#watch.close();
+    this.#timer?.cancel();
+    this.#owners?.cancel();
+    this.#listeners.clear();
+  }
+
+  #take(instances: readonly InstanceView[]): void {
+    const entries = new Map<string, Entry>();
+    for (const instance of instances) {
+      for (const job of instance.jobs) {
+        const known = entries.get(job.id);
+        // Of two records with one id that of a living owner.
+        if (known?.instance.alive && !instance.alive) continue;
+        entries.set(job.id, { job, instance, fate: fateOf(job, instance, this.#processes) });
+      }
+    }
+    this.#entries = entries;
+    const before = this.#views;
+    this.#views = new Map([...entries].map(([id, entry]) => [id, viewOf(entry)]));
+    for (const id of before.keys()) {
+      if (this.#views.has(id)) continue;
+      this.#told.delete(id);
+      this.#emit({ type: "job.removed", id });
+    }
+    this.#tell();
+    if (this.#isRead) return;
+    this.#isRead = true;
+    this.#wasRead();
+  }
+
+  /** Those that changed and were not told within the last second; the others when that is over. */
+  #tell(): void {
+    this.#timer?.cancel();
+    this.#timer = undefined;
+    const now = this.#clock.now();
+    let next = Number.POSITIVE_INFINITY;
+    for (const [id, job] of this.#views) {
+      const text = JSON.stringify(job);
+      const told = this.#told.get(id);
+      if (told?.text === text) continue;
+      const due = told ? told.at + EVERY_MS : now;
+      // A wall clock that went back must not hold anything for longer.
+      if (due > now && due - now <= EVERY_MS) {
+        next = Math.min(next, due - now);
+        continue;
+      }
+      this.#told.set(id, { text, at: now });
+      this.#emit({ type: "job.updated", job });
+    }
+    if (next < Number.POSITIVE_INFINITY) this.#timer = this.#clock.after(next, () => this.#tell());
+  }
+
+  #emit(event: JobEvent): void {
+    const numbered = { id: this.#nextID, event };
+    this.#nextID += 1;
+    this.#events.push(numbered);
+    if (this.#events.length > KEPT_EVENTS) this.#events.shift();
+    for (const listener of this.#listeners) listener(numbered);
+  }
+
+  #lookForOwners(): void {
+    this.#owners ??= this.#clock.after(OWNERS_MS, () => {
+      this.#owners = undefined;
+      this.#watch.refresh();
+      if (this.#listeners.size > 0) this.#lookForOwners();
+    });
+  }
+}
+
+export function viewOf({ job, instance, fate }: Entry): JobView {
+  return {
+    id: job.id,
+    kind: job.kind,
+    name: job.name,
+    status: job.status,
+    fate,
+    endReason: job.endReason,
+    error: job.error,
+    tags: job.tags,
+    directory: instance.owner?.directory ?? "",
+    projectID: basename(dirname(instance.folder)),
+    sessionID: job.parentSessionID,
+    rootSessionID: job.rootSessionID,
+    createdAt: job.createdAt.toISOString(),
+    startedAt: job.startedAt?.toISOString(),
+    completedAt: job.completedAt?.toISOString(),
+    blockedOn: job.blockedOn && {
+      kind: job.blockedOn.kind,
+      what: job.blockedOn.what,
+      since: job.blockedOn.since.toISOString(),
+    },
+    stalledSince: job.stalledSince?.toISOString(),
+    ownerPID: instance.owner?.identity?.pid,
+    unreadNotices: instance.notices.filter(({ jobID }) => jobID === job.id).length,
+    ...partOf(job),
+  };
+}
+
+function partOf(job: Job): Pick<JobView, "process" | "subagent"> {
+  if (job.kind === "process") {
+    return {
+      process: {
+        command: job.command,
+        cwd: job.cwd,
+        pid: job.identity?.pid,
+        global: job.global,
+        exitCode: job.exitCode,
+        signal: job.signal,
+        readyAt: job.readyAt?.toISOString(),
+        readyPort: job.readyPort,
+        outputBytes: job.output.bytes,
+        droppedBytes: job.output.dropped,
+      },
+    };
+  }
+  const { input, output, reasoning } = job.tokens;
+  return {
+    subagent: {
+      agent: job.agent,
+      model: job.model && `${job.model.providerID}/${job.model.modelID}`,
+      sessionID: job.sessionID,
+      toolCalls: job.progress.toolCalls,
+      lastTool: job.progress.lastTool,
+      runningTool: job.progress.runningTool,
+      tokens: input + output + reasoning,
+      cost: job.cost,
+      runs: job.runs.length,
+      resultLength: job.resultLength,
+    },
+  };
+}

@@ -1,0 +1,118 @@
+/**
+ * The page's way to the server: the token, the requests, and the live events. The token comes in the link's fragment,
+ * is kept for this tab only and goes into the `Authorization` header, never into an address or a cookie.
+ */
+import { createParser } from "eventsource-parser";
+import type { JobEvent, JobView, OutputView, StreamPieceView } from "../schemas.js";
+
+const TOKEN = "token";
+const RETRY_MS = 1_000;
+
+export class ServerError extends Error {
+  override readonly name = "ServerError";
+  readonly status: number;
+
+  constructor(message: string, status: number) {
+    super(message);
+    this.status = status;
+  }
+}
+
+/** Takes the token out of the address, so that it is not shown, copied or bookmarked. */
+export function takeToken(): void {
+  const found = /^#token=([\w-]+)$/u.exec(location.hash)?.[1];
+  if (found === undefined) return;
+  sessionStorage.setItem(TOKEN, found);
+  history.replaceState(undefined, "", location.pathname);
+}
+
+function headers(more: Record<string, string> = {}): Record<string, string> {
+  return { Authorization: `Bearer ${sessionStorage.getItem(TOKEN) ?? ""}`, ...more };
+}
+
+async function problemOf(response: Response): Promise<ServerError> {
+  const body: unknown = await response.json().catch(() => undefined);
+  const isProblem = typeof body === "object" && body !== null && "error" in body;
+  const text = isProblem ? String(body.error) : `the server answered ${response.status}`;
+  return new ServerError(text, response.status);
+}
+
+async function ask<T>(path: string, init: RequestInit = {}): Promise<T> {
+  const response = await fetch(path, { ...init, headers: headers() });
+  if (!response.ok) throw await problemOf(response);
+  const body: T = await response.json();
+  return body;
+}
+
+export function findInOutput(id: string, pattern: string): Promise<OutputView> {
+  const query = new URLSearchParams({ mode: "grep", pattern, lines: "200" });
+  return ask(`/api/jobs/${encodeURIComponent(id)}/output?${query}`);
+}
+
+export type Action = "stop" | "terminate" | "cancel";
+
+export function act(job: JobView, action: Action): Promise<{ text: string }> {
+  return ask(`/api/jobs/${encodeURIComponent(job.id)}/${action}`, { method: "POST" });
+}
+
+/** Calls back with each event's data until the stream ends, or the signal ends it. */
+async function readEvents(
+  path: string,
+  more: Record<string, string>,
+  signal: AbortSignal,
+  onEvent: (data: string, id: string | undefined) => void,
+): Promise<void> {
+  const response = await fetch(path, { headers: headers(more), signal });
+  if (!response.ok) throw await problemOf(response);
+  const parser = createParser({ onEvent: ({ data, id }) => onEvent(data, id) });
+  const decoder = new TextDecoder();
+  const reader = response.body?.getReader();
+  if (!reader) return;
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done) return;
+    parser.feed(decoder.decode(value, { stream: true }));
+  }
+}
+
+export interface Watcher {
+  onEvent: (event: JobEvent) => void;
+  /** undefined: connected. */
+  onProblem: (problem: ServerError | Error | undefined) => void;
+}
+
+/** Follows all jobs; a lost server is looked for until it is found, and goes on where it was. */
+export async function watchJobs({ onEvent, onProblem }: Watcher, signal: AbortSignal) {
+  let lastID: string | undefined;
+  while (!signal.aborted) {
+    try {
+      const more: Record<string, string> = lastID === undefined ? {} : { "Last-Event-ID": lastID };
+      await readEvents("/api/events", more, signal, (data, id) => {
+        lastID = id;
+        const event: JobEvent = JSON.parse(data);
+        onProblem(undefined);
+        onEvent(event);
+      });
+      onProblem(new Error("the server ended"));
+    } catch (thrown) {
+      if (signal.aborted) return;
+      onProblem(thrown instanceof Error ? thrown : new Error(String(thrown)));
+      // A new server has new events and a new token.
+      if (thrown instanceof ServerError) lastID = undefined;
+    }
+    await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
+  }
+}
+
+export function followOutput(
+  id: string,
+  offset: number,
+  signal: AbortSignal,
+  onPiece: (piece: StreamPieceView) => void,
+): Promise<void> {
+  const path = `/api/jobs/${encodeURIComponent(id)}/stream?offset=${offset}`;
+  return readEvents(path, {}, signal, (data) => {
+    const piece: StreamPieceView = JSON.parse(data);
+    onPiece(piece);
+  });
+}

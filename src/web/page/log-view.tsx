@@ -1,0 +1,218 @@
+/** The log of a process: only the rows on the screen are in the page, however many lines there are. */
+import { useEffect, useMemo, useReducer, useRef, useState } from "preact/hooks";
+import type { JobView } from "../schemas.js";
+import { followOutput } from "./connection.js";
+import { LogLines, plain, spans, type LogLine } from "./log-lines.js";
+import { byteSize, isLive } from "./words.js";
+
+const ROW = 20;
+const OVERSCAN = 20;
+/** So much of the output's end is loaded at first; the rest by a button. */
+const FIRST_BYTES = 4 * 1_024 * 1_024;
+
+interface Props {
+  job: JobView;
+  now: number;
+}
+
+export function LogView({ job }: Props) {
+  const bytes = job.process?.outputBytes ?? 0;
+  const [offset, setOffset] = useState(() => Math.max(0, bytes - FIRST_BYTES));
+  const [following, setFollowing] = useState(true);
+  const [times, setTimes] = useState(false);
+  const [query, setQuery] = useState("");
+  const [current, setCurrent] = useState(0);
+  const { log, problem, version } = useLog(job.id, offset, bytes);
+  const lines = useMemo(() => log.all, [log, version]);
+  const found = useMemo(() => find(lines, query), [lines, query]);
+  const view = useRef<HTMLDivElement>(null);
+  const [scroll, setScroll] = useState({ top: 0, height: 400 });
+
+  useEffect(() => {
+    const { current: element } = view;
+    if (!element) return undefined;
+    const measure = () => setScroll({ top: element.scrollTop, height: element.clientHeight });
+    const observer = new ResizeObserver(measure);
+    observer.observe(element);
+    return () => observer.disconnect();
+  }, []);
+  useEffect(() => {
+    if (following && view.current) view.current.scrollTop = view.current.scrollHeight;
+  }, [following, lines, scroll.height]);
+  const show = (index: number) => {
+    const at = found[index];
+    if (at === undefined || !view.current) return;
+    setFollowing(false);
+    setCurrent(index);
+    view.current.scrollTop = Math.max(0, at * ROW - scroll.height / 2);
+  };
+  const step = (by: number) => show((current + by + found.length) % Math.max(1, found.length));
+  useEffect(() => {
+    if (query !== "" && found.length > 0) show(found.length - 1);
+  }, [query]);
+
+  const first = Math.max(0, Math.floor(scroll.top / ROW) - OVERSCAN);
+  const last = Math.min(lines.length, Math.ceil((scroll.top + scroll.height) / ROW) + OVERSCAN);
+  const isShown = new Set(found);
+  return (
+    <section class="log" aria-label="Output">
+      <div class="bar" role="toolbar" aria-label="Log">
+        <input
+          type="search"
+          aria-label="Find in the output"
+          placeholder="Find in the output"
+          value={query}
+          onInput={(event) => setQuery(event.currentTarget.value)}
+          onKeyDown={(event) => {
+            if (event.key === "Enter") step(event.shiftKey ? -1 : 1);
+            if (event.key === "Escape") setQuery("");
+          }}
+        />
+        <span class="count" role="status">
+          {query === "" ? "" : found.length === 0 ? "none" : `${current + 1}/${found.length}`}
+        </span>
+        <button type="button" disabled={found.length === 0} onClick={() => step(-1)}>
+          Previous
+        </button>
+        <button type="button" disabled={found.length === 0} onClick={() => step(1)}>
+          Next
+        </button>
+        <label>
+          <input
+            type="checkbox"
+            checked={following}
+            onChange={(event) => setFollowing(event.currentTarget.checked)}
+          />
+          Follow
+        </label>
+        <label>
+          <input
+            type="checkbox"
+            checked={times}
+            onChange={(event) => setTimes(event.currentTarget.checked)}
+          />
+          Times
+        </label>
+        {offset > 0 && (
+          <button type="button" onClick={() => setOffset(0)}>
+            Load {byteSize(offset)} before
+          </button>
+        )}
+      </div>
+      {problem !== undefined && <p class="problem">The output is not followed: {problem}</p>}
+      {log.dropped > 0 && <p class="note">{log.dropped} earlier lines are not shown.</p>}
+      <div
+        ref={view}
+        class="lines"
+        tabIndex={0}
+        role="log"
+        aria-label="Lines"
+        aria-live="off"
+        onScroll={(event) => {
+          const { scrollTop, clientHeight, scrollHeight } = event.currentTarget;
+          setScroll({ top: scrollTop, height: clientHeight });
+          if (following && scrollTop + clientHeight < scrollHeight - 2 * ROW) setFollowing(false);
+        }}
+      >
+        <div class="canvas" style={{ height: `${lines.length * ROW}px` }}>
+          {lines.slice(first, last).map((line, index) => (
+            <Row
+              key={line.number}
+              line={line}
+              top={(first + index) * ROW}
+              times={times}
+              query={isShown.has(first + index) ? query : ""}
+              isCurrent={query !== "" && found[current] === first + index}
+            />
+          ))}
+        </div>
+      </div>
+      {lines.length === 0 && <p class="note">{isLive(job) ? "No output yet." : "No output."}</p>}
+    </section>
+  );
+}
+
+interface RowProps {
+  line: LogLine;
+  top: number;
+  times: boolean;
+  query: string;
+  isCurrent: boolean;
+}
+
+function Row({ line, top, times, query, isCurrent }: RowProps) {
+  return (
+    <div
+      class={`line ${line.stream}${isCurrent ? " current" : ""}`}
+      style={{ transform: `translateY(${top}px)` }}
+    >
+      {times && <span class="time">{line.at === undefined ? "" : line.at.slice(11, 19)} </span>}
+      {query === ""
+        ? spans(line.raw).map(({ text, classes }, index) => (
+            <span key={index} class={classes}>
+              {text}
+            </span>
+          ))
+        : marked(plain(line.raw), query)}
+    </div>
+  );
+}
+
+function marked(text: string, query: string) {
+  const at = indexOf(text, query);
+  if (at < 0) return text;
+  const end = at + query.length;
+  return (
+    <>
+      {text.slice(0, at)}
+      <mark>{text.slice(at, end)}</mark>
+      {text.slice(end)}
+    </>
+  );
+}
+
+/** Small letters find capitals, too. */
+function indexOf(text: string, query: string): number {
+  return query === query.toLowerCase() ? text.toLowerCase().indexOf(query) : text.indexOf(query);
+}
+
+function find(lines: readonly LogLine[], query: string): number[] {
+  if (query === "") return [];
+  return lines.flatMap((line, index) => (indexOf(plain(line.raw), query) < 0 ? [] : [index]));
+}
+
+/** Lines as they come; drawn at most once a frame, however fast the process prints. */
+function useLog(id: string, offset: number, known: number) {
+  const [version, draw] = useReducer((count: number) => count + 1, 0);
+  const [problem, setProblem] = useState<string>();
+  const log = useMemo(() => new LogLines(), [id, offset]);
+  useEffect(() => {
+    const gone = new AbortController();
+    let frame = 0;
+    let received = offset;
+    const drawSoon = () => {
+      frame ||= requestAnimationFrame(() => {
+        frame = 0;
+        draw(undefined);
+      });
+    };
+    setProblem(undefined);
+    followOutput(id, offset, gone.signal, (piece) => {
+      if (piece.type !== "chunk") return;
+      const { stream = "stdout", text = "", skipped, at } = piece;
+      if (skipped) log.note(`[${byteSize(skipped)} are not kept any more]`);
+      // What was there before has no time of its own.
+      const isNew = received >= known;
+      received += text.length + (skipped ?? 0);
+      log.push(stream, text, isNew ? at : undefined);
+      drawSoon();
+    }).catch((thrown: unknown) => {
+      if (!gone.signal.aborted) setProblem(thrown instanceof Error ? thrown.message : "failed");
+    });
+    return () => {
+      gone.abort();
+      cancelAnimationFrame(frame);
+    };
+  }, [id, offset]);
+  return { log, problem, version };
+}

@@ -1,0 +1,280 @@
+/** The page: jobs by project and session, one of them in full. What is open stands in the address. */
+import { render } from "preact";
+import { useEffect, useMemo, useRef, useState } from "preact/hooks";
+import type { JobView } from "../schemas.js";
+import { ServerError, takeToken, watchJobs } from "./connection.js";
+import { Details } from "./details.js";
+import { TimeLine } from "./plots.js";
+import {
+  endOf,
+  inOrder,
+  isLive,
+  lookOf,
+  outcome,
+  shortFolder,
+  shortTime,
+  SIGNS,
+  startOf,
+  visible,
+} from "./words.js";
+
+type Show = "all" | "live" | "failed";
+type Place = { view: "job" | "session"; id: string } | undefined;
+
+function placeOf(hash: string): Place {
+  const found = /^#\/(job|session)\/([\w-]+)$/u.exec(hash);
+  const [, view, id] = found ?? [];
+  if (id === undefined || (view !== "job" && view !== "session")) return undefined;
+  return { view, id };
+}
+
+function App() {
+  const { jobs, problem } = useJobs();
+  const [place, setPlace] = useState(() => placeOf(location.hash));
+  const [query, setQuery] = useState("");
+  const [show, setShow] = useState<Show>("all");
+  const search = useRef<HTMLInputElement>(null);
+  const now = useNow();
+
+  useEffect(() => {
+    const moved = () => setPlace(placeOf(location.hash));
+    addEventListener("hashchange", moved);
+    return () => removeEventListener("hashchange", moved);
+  }, []);
+  const open = (view: "job" | "session", id: string) => {
+    location.hash = `/${view}/${id}`;
+  };
+  const close = () => {
+    location.hash = "/";
+  };
+  const shown = useMemo(
+    () => inOrder(jobs.values()).filter((job) => isWanted(job, show) && contains(job, query)),
+    [jobs, query, show],
+  );
+  useEffect(() => {
+    const pressed = (event: KeyboardEvent) => {
+      const { target } = event;
+      const isTyping = target instanceof HTMLInputElement && target.type !== "checkbox";
+      if (event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open]"))
+        return;
+      if (event.key === "Escape" && !isTyping) close();
+      else if (isTyping) return;
+      else if (event.key === "/") search.current?.focus();
+      else if (event.key === "j" || event.key === "k") moveFocus(event.key === "j" ? 1 : -1);
+      else return;
+      event.preventDefault();
+    };
+    addEventListener("keydown", pressed);
+    return () => removeEventListener("keydown", pressed);
+  }, []);
+
+  const job = place?.view === "job" ? jobs.get(place.id) : undefined;
+  const session =
+    place?.view === "session"
+      ? [...jobs.values()].filter(({ sessionID }) => sessionID === place.id)
+      : [];
+  const live = [...jobs.values()].filter(isLive).length;
+  useEffect(() => {
+    document.title = live > 0 ? `(${live}) Background jobs` : "Background jobs";
+  }, [live]);
+  return (
+    <div class={place ? "app open" : "app"}>
+      <header class="top">
+        <h1>Background jobs</h1>
+        <Theme />
+      </header>
+      <Problem problem={problem} />
+      <main>
+        <nav aria-label="Jobs">
+          <div class="bar">
+            <input
+              ref={search}
+              type="search"
+              aria-label="Find a job"
+              placeholder="Find a job ( / )"
+              value={query}
+              onInput={(event) => setQuery(event.currentTarget.value)}
+            />
+            <select
+              aria-label="Which jobs"
+              value={show}
+              onChange={(event) => setShow(showOf(event.currentTarget.value))}
+            >
+              <option value="all">All</option>
+              <option value="live">Running</option>
+              <option value="failed">Failed</option>
+            </select>
+          </div>
+          <Groups jobs={shown} now={now} selected={place?.id} onOpen={open} />
+          {shown.length === 0 && (
+            <p class="note">
+              {jobs.size === 0
+                ? "No background jobs yet. What an agent starts appears here."
+                : "No job matches."}
+            </p>
+          )}
+        </nav>
+        <div class="content">
+          {job && <Details key={job.id} job={job} now={now} onClose={close} />}
+          {session.length > 0 && (
+            <>
+              <button type="button" class="back" onClick={close}>
+                Back to the list
+              </button>
+              <TimeLine jobs={session} now={now} onOpen={(id) => open("job", id)} />
+            </>
+          )}
+          {!job && session.length === 0 && (
+            <p class="note">{place ? "It is not there any more." : "Choose a job."}</p>
+          )}
+        </div>
+      </main>
+    </div>
+  );
+}
+
+interface GroupsProps {
+  jobs: readonly JobView[];
+  now: number;
+  selected: string | undefined;
+  onOpen: (view: "job" | "session", id: string) => void;
+}
+
+/** By project, then by session; both in the order of their most urgent job. */
+function Groups({ jobs, now, selected, onOpen }: GroupsProps) {
+  const projects = Map.groupBy(jobs, ({ directory }) => directory);
+  return (
+    <>
+      {[...projects].map(([directory, ofProject]) => (
+        <section key={directory} class="project">
+          <h2 title={visible(directory)}>{visible(shortFolder(directory))}</h2>
+          {[...Map.groupBy(ofProject, ({ sessionID }) => sessionID)].map(([sessionID, members]) => (
+            <section key={sessionID} class="session">
+              <h3>
+                <button type="button" onClick={() => onOpen("session", sessionID)}>
+                  {visible(sessionID)}, time line
+                </button>
+              </h3>
+              <ul>
+                {members.map((job) => (
+                  <li key={job.id}>
+                    <button
+                      type="button"
+                      class="job"
+                      data-job={job.id}
+                      aria-current={job.id === selected ? "true" : undefined}
+                      onClick={() => onOpen("job", job.id)}
+                    >
+                      <span class={`sign ${lookOf(job)}`} aria-hidden="true">
+                        {SIGNS[lookOf(job)]}
+                      </span>
+                      <span class="name">{visible(job.name)}</span>
+                      <span class="kind">{job.kind}</span>
+                      <span class="state">
+                        {visible(outcome(job))}, {shortTime(endOf(job, now) - startOf(job))}
+                      </span>
+                    </button>
+                  </li>
+                ))}
+              </ul>
+            </section>
+          ))}
+        </section>
+      ))}
+    </>
+  );
+}
+
+function Problem({ problem }: { problem: Error | undefined }) {
+  if (!problem) return null;
+  const isOld = problem instanceof ServerError && problem.status === 401;
+  return (
+    <p class="problem" role="alert">
+      {isOld
+        ? "This link is not valid any more: open the new link that the server printed."
+        : `The server cannot be reached (${problem.message}); looking for it.`}
+    </p>
+  );
+}
+
+function Theme() {
+  const [theme, setTheme] = useState(() => localStorage.getItem("theme") ?? "system");
+  useEffect(() => {
+    document.documentElement.dataset["theme"] = theme;
+    localStorage.setItem("theme", theme);
+  }, [theme]);
+  return (
+    <select
+      aria-label="Colours"
+      value={theme}
+      onChange={(event) => setTheme(event.currentTarget.value)}
+    >
+      <option value="system">System colours</option>
+      <option value="light">Light</option>
+      <option value="dark">Dark</option>
+    </select>
+  );
+}
+
+function useJobs() {
+  const [jobs, setJobs] = useState<ReadonlyMap<string, JobView>>(new Map());
+  const [problem, setProblem] = useState<Error>();
+  useEffect(() => {
+    const gone = new AbortController();
+    let known = new Map<string, JobView>();
+    let frame = 0;
+    const onEvent = (event: Parameters<Parameters<typeof watchJobs>[0]["onEvent"]>[0]) => {
+      if (event.type === "reset") known = new Map();
+      else if (event.type === "job.removed") known.delete(event.id);
+      else known.set(event.job.id, event.job);
+      frame ||= requestAnimationFrame(() => {
+        frame = 0;
+        setJobs(new Map(known));
+      });
+    };
+    void watchJobs({ onEvent, onProblem: setProblem }, gone.signal);
+    return () => gone.abort();
+  }, []);
+  return { jobs, problem };
+}
+
+/** Once a second, for the times that run. */
+function useNow(): number {
+  const [now, setNow] = useState(Date.now);
+  useEffect(() => {
+    const timer = setInterval(() => setNow(Date.now()), 1_000);
+    return () => clearInterval(timer);
+  }, []);
+  return now;
+}
+
+function showOf(value: string): Show {
+  return value === "live" || value === "failed" ? value : "all";
+}
+
+function isWanted(job: JobView, show: Show): boolean {
+  if (show === "live") return isLive(job);
+  return show === "all" || lookOf(job) === "failed" || lookOf(job) === "lost";
+}
+
+function contains(job: JobView, query: string): boolean {
+  const text = [
+    job.name,
+    job.id,
+    job.status,
+    job.process?.command,
+    job.subagent?.agent,
+    ...job.tags,
+  ];
+  return text.join(" ").toLowerCase().includes(query.toLowerCase());
+}
+
+function moveFocus(by: number): void {
+  const all = [...document.querySelectorAll<HTMLElement>("button.job")];
+  const at = all.findIndex((each) => each === document.activeElement);
+  all[Math.min(all.length - 1, Math.max(0, at + by))]?.focus();
+}
+
+takeToken();
+const place = document.querySelector("#app");
+if (place) render(<App />, place);

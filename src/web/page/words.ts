@@ -1,0 +1,99 @@
+/** How jobs are said and ordered on the page. Pure. */
+import type { JobView } from "../schemas.js";
+
+export type Look =
+  "blocked" | "stalled" | "running" | "pending" | "completed" | "failed" | "cancelled" | "lost";
+
+export const SIGNS: Readonly<Record<Look, string>> = {
+  blocked: "▲",
+  stalled: "◌",
+  running: "●",
+  pending: "○",
+  completed: "✓",
+  failed: "✗",
+  cancelled: "■",
+  lost: "?",
+};
+
+const ORDER: readonly Look[] = ["blocked", "stalled", "running", "pending"];
+
+export function lookOf(job: JobView): Look {
+  if (job.fate === "interrupted" || job.fate === "orphan") return "lost";
+  if (job.status === "running" && job.blockedOn) return "blocked";
+  if (job.status === "running" && job.stalledSince) return "stalled";
+  return job.status;
+}
+
+export function isLive(job: JobView): boolean {
+  return job.status === "running" || job.status === "pending";
+}
+
+/** What waits for its user first, then what runs, then the newest end. */
+export function inOrder(jobs: Iterable<JobView>): JobView[] {
+  const rank = (job: JobView) => (isLive(job) ? ORDER.indexOf(lookOf(job)) : ORDER.length);
+  return [...jobs].sort((a, b) => rank(a) - rank(b) || startOf(b) - startOf(a));
+}
+
+export function startOf(job: JobView): number {
+  return Date.parse(job.startedAt ?? job.createdAt);
+}
+
+export function endOf(job: JobView, now: number): number {
+  return job.completedAt === undefined ? now : Date.parse(job.completedAt);
+}
+
+export function shortTime(milliseconds: number): string {
+  const seconds = Math.max(0, Math.floor(milliseconds / 1000));
+  if (seconds < 60) return `${seconds} s`;
+  const minutes = Math.floor(seconds / 60);
+  if (minutes < 60) return `${minutes} min ${seconds % 60} s`;
+  const hours = Math.floor(minutes / 60);
+  return hours < 48 ? `${hours} h ${minutes % 60} min` : `${Math.floor(hours / 24)} d`;
+}
+
+const REASONS: Readonly<Record<string, string>> = {
+  finished: "done",
+  error: "error",
+  never_started: "never started",
+  timeout: "time limit",
+  tool_limit: "limit of tool calls",
+  stalled: "stalled",
+  cancelled_by_agent: "cancelled by the agent",
+  cancelled_by_user: "cancelled by you",
+  session_deleted: "its session was deleted",
+  host_exit: "OpenCode ended",
+  interrupted: "OpenCode died",
+};
+
+export function outcome(job: JobView): string {
+  if (job.fate === "orphan") return "outlived its OpenCode";
+  if (job.fate === "interrupted") return "its OpenCode is gone";
+  const { exitCode, signal } = job.process ?? {};
+  if (exitCode !== undefined && exitCode !== 0) return `exit ${exitCode}`;
+  if (signal !== undefined) return signal;
+  if (job.blockedOn && isLive(job)) return `waits: ${job.blockedOn.what}`;
+  if (isLive(job)) return lookOf(job) === "pending" ? "queued" : lookOf(job);
+  return REASONS[job.endReason ?? ""] ?? job.endReason ?? job.status;
+}
+
+export function byteSize(bytes: number): string {
+  if (bytes < 1_024) return `${bytes} B`;
+  const units = ["KiB", "MiB", "GiB"];
+  let value = bytes / 1_024;
+  let unit = 0;
+  for (; value >= 1_024 && unit < units.length - 1; unit += 1) value /= 1_024;
+  return `${value.toFixed(1)} ${units[unit] ?? ""}`;
+}
+
+/** Control, bidirectional and zero-width characters as they are named, so that nothing hides or turns around. */
+export function visible(text: string): string {
+  return text.replace(/[\p{Cc}\p{Cf}\u2028\u2029]/gu, (character) => {
+    const code = character.codePointAt(0) ?? 0;
+    return character === "\t" ? "  " : `\\u${code.toString(16).padStart(4, "0")}`;
+  });
+}
+
+/** The folder's last two parts. */
+export function shortFolder(path: string): string {
+  return path.split("/").filter(Boolean).slice(-2).join("/") || path;
+}

@@ -1,0 +1,126 @@
+/**
+ * What the web API takes and gives. The OpenAPI document is made of these schemas, the page has its types from them,
+ * and requests are checked by them.
+ */
+import { z } from "zod";
+
+const time = z.iso.datetime();
+
+export const jobView = z.object({
+  id: z.string(),
+  kind: z.enum(["subagent", "process"]),
+  name: z.string(),
+  /** As the record says; `fate` says what became of it since. */
+  status: z.enum(["pending", "running", "completed", "failed", "cancelled"]),
+  fate: z
+    .enum(["active", "ended", "orphan", "interrupted", "unknown"])
+    .describe(
+      "active: its OpenCode lives; orphan: a process that outlived its OpenCode; interrupted: ended with it; unknown: it belongs to another machine or container",
+    ),
+  endReason: z.string().optional(),
+  error: z.string().optional(),
+  tags: z.array(z.string()),
+  /** The project's folder. */
+  directory: z.string(),
+  projectID: z.string(),
+  /** The session that started it. */
+  sessionID: z.string(),
+  rootSessionID: z.string(),
+  createdAt: time,
+  startedAt: time.optional(),
+  completedAt: time.optional(),
+  blockedOn: z.object({ kind: z.string(), what: z.string(), since: time }).optional(),
+  stalledSince: time.optional(),
+  ownerPID: z.number().int().optional(),
+  unreadNotices: z.number().int(),
+  process: z
+    .object({
+      command: z.string(),
+      cwd: z.string(),
+      pid: z.number().int().optional(),
+      global: z.boolean(),
+      exitCode: z.number().int().optional(),
+      signal: z.string().optional(),
+      readyAt: time.optional(),
+      readyPort: z.number().int().optional(),
+      outputBytes: z.number().int(),
+      droppedBytes: z.number().int(),
+    })
+    .optional(),
+  subagent: z
+    .object({
+      agent: z.string(),
+      model: z.string().optional(),
+      /** The child session, which OpenCode opens. */
+      sessionID: z.string().optional(),
+      toolCalls: z.number().int(),
+      lastTool: z.string().optional(),
+      runningTool: z.string().optional(),
+      tokens: z.number().int(),
+      /** US dollars. */
+      cost: z.number(),
+      runs: z.number().int(),
+      resultLength: z.number().int().optional(),
+    })
+    .optional(),
+});
+export type JobView = z.infer<typeof jobView>;
+
+export const jobsQuery = z.strictObject({
+  kind: z.enum(["subagent", "process"]).optional(),
+  status: z.enum(["pending", "running", "completed", "failed", "cancelled"]).optional(),
+  sessionID: z.string().optional().describe("Of the session tree that started it"),
+  tag: z.string().optional(),
+  directory: z.string().optional(),
+});
+
+const wholeNumber = (least: number, most: number) =>
+  z
+    .string()
+    .regex(/^\d{1,15}$/u)
+    .transform(Number)
+    .pipe(z.number().int().min(least).max(most));
+
+export const outputQuery = z.strictObject({
+  mode: z.enum(["tail", "head", "grep", "full"]).optional(),
+  lines: wholeNumber(1, 10_000).optional(),
+  pattern: z.string().max(512).optional(),
+  offset: wholeNumber(0, 999_999_999_999_999).optional().describe("Byte of the output to begin at"),
+});
+
+export const outputView = z.object({
+  text: z.string(),
+  lines: z.array(z.object({ stream: z.enum(["stdout", "stderr"]).optional(), text: z.string() })),
+  /** Where the answer begins and where the next one goes on, in bytes of the output. */
+  start: z.number().int(),
+  next: z.number().int(),
+  more: z.boolean(),
+  bytes: z.number().int(),
+  dropped: z.number().int(),
+  matches: z.number().int().optional(),
+});
+export type OutputView = z.infer<typeof outputView>;
+
+/** Events of `/api/jobs/{id}/stream`. */
+export const streamPiece = z.object({
+  type: z.enum(["chunk", "end"]),
+  stream: z.enum(["stdout", "stderr"]).optional(),
+  text: z.string().optional(),
+  /** Bytes before this piece that this reader will not get: it was slower than the process. */
+  skipped: z.number().int().optional(),
+  /** When it was handed over. */
+  at: time.optional(),
+});
+export type StreamPieceView = z.infer<typeof streamPiece>;
+
+/** Events of `/api/events`. */
+export const jobEvent = z.discriminatedUnion("type", [
+  z.object({ type: z.literal("job.updated"), job: jobView }),
+  z.object({ type: z.literal("job.removed"), id: z.string() }),
+  /** The events since `Last-Event-ID` are not kept any more: everything there is follows. */
+  z.object({ type: z.literal("reset") }),
+]);
+export type JobEvent = z.infer<typeof jobEvent>;
+
+export const actionView = z.object({ text: z.string() });
+export const problemView = z.object({ error: z.string() });

@@ -1,0 +1,108 @@
+/** The web server as a process: where it listens, who may enter, and its end. */
+import { randomBytes } from "node:crypto";
+import { readdirSync, readFileSync } from "node:fs";
+import type { AddressInfo } from "node:net";
+import { extname, join } from "node:path";
+import { createAdaptorServer, type ServerType } from "@hono/node-server";
+import { PatternGuard } from "../output/pattern-guard.js";
+import { UserError, type Clock, type Log } from "../ports.js";
+import type { Processes } from "../store/owner.js";
+import { createApp, type OwnerActions, type PageFile } from "./app.js";
+import { JobFeed } from "./feed.js";
+
+export const DEFAULT_PORT = 4777;
+export const LOOPBACK = "127.0.0.1";
+
+export interface WebOptions {
+  /** The state folder. */
+  root: string;
+  port: number;
+  host: string;
+  /** Made at the start when it is left out. */
+  token?: string;
+  /** Where the built page is. */
+  pageFolder: string;
+  actions: OwnerActions;
+  clock: Clock;
+  log: Log;
+  processes: Processes;
+}
+
+export interface WebServer {
+  port: number;
+  /** The token is in the fragment: it is never sent, logged or given to another site. */
+  link: string;
+  close(): Promise<void>;
+}
+
+/** Resolves when it listens. Rejects with a `UserError` when the port is taken, never with another port. */
+export async function startWeb(options: WebOptions): Promise<WebServer> {
+  const { root, clock, log, processes, host, port } = options;
+  const token = options.token ?? randomBytes(24).toString("base64url");
+  const page = readPage(options.pageFolder);
+  const feed = new JobFeed({ root, clock, log, processes });
+  const patterns = new PatternGuard(clock);
+  const hosts: string[] = [];
+  const { actions } = options;
+  const app = createApp({ clock, feed, patterns, actions, page, token, hosts });
+  const server = createAdaptorServer({ fetch: app.fetch });
+  try {
+    await listen(server, port, host);
+  } catch (thrown) {
+    feed.close();
+    throw thrown;
+  }
+  const own = portOf(server);
+  const names = host === LOOPBACK ? [LOOPBACK, "localhost"] : [host];
+  hosts.push(...names.map((name) => `${name.includes(":") ? `[${name}]` : name}:${own}`));
+  let closing: Promise<void> | undefined;
+  return {
+    port: own,
+    link: `http://${hosts[0]}/#token=${token}`,
+    close: () => {
+      closing ??= new Promise((resolve) => {
+        feed.close();
+        server.close(() => resolve());
+        if ("closeAllConnections" in server) server.closeAllConnections();
+      });
+      return closing;
+    },
+  };
+}
+
+function listen(server: ServerType, port: number, host: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once("error", (error: NodeJS.ErrnoException) => {
+      const isTaken = error.code === "EADDRINUSE";
+      const why = isTaken ? "another program has it; choose one with --port" : error.message;
+      reject(new UserError(`port ${port} of ${host}: ${why}`, { cause: error }));
+    });
+    server.listen(port, host, () => resolve());
+  });
+}
+
+function portOf(server: ServerType): number {
+  const address: AddressInfo | string | null = server.address();
+  if (address === null || typeof address === "string") throw new Error("the server has no port");
+  return address.port;
+}
+
+const TYPES: Readonly<Record<string, string>> = {
+  ".html": "text/html; charset=utf-8",
+  ".js": "text/javascript; charset=utf-8",
+  ".css": "text/css; charset=utf-8",
+  ".svg": "image/svg+xml",
+};
+
+/** All files of the built page, in memory: nothing that a request names is ever looked up on disk. */
+function readPage(folder: string): Map<string, PageFile> {
+  const page = new Map<string, PageFile>();
+  for (const name of readdirSync(folder)) {
+    const type = TYPES[extname(name)];
+    if (type === undefined) continue;
+    const file = { type, body: new Uint8Array(readFileSync(join(folder, name))) };
+    page.set(name === "index.html" ? "/" : `/${name}`, file);
+  }
+  if (!page.has("/")) throw new UserError(`the page is not built: there is none in ${folder}`);
+  return page;
+}

@@ -1,0 +1,327 @@
+/** The web API over real state folders: what it gives, whom it refuses, and what its streams promise. */
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { createServer } from "node:http";
+import { connect } from "node:net";
+import { join } from "node:path";
+import { describe, it, type TestContext } from "node:test";
+import { createParser } from "eventsource-parser";
+import { STDERR, STDOUT } from "../../src/output/format.js";
+import { OutputLog } from "../../src/output/log.js";
+import { systemClock } from "../../src/ports.js";
+import { openApiDocument } from "../../src/web/openapi.js";
+import { owner } from "../cli/support.js";
+import { processJob, subagent } from "../store/records.js";
+import { serve, stateFolder, type Fixture } from "./support.js";
+
+interface Sent {
+  id: string | undefined;
+  event: string | undefined;
+  data: Record<string, unknown>;
+}
+
+/** Events of a stream, one by one; the connection ends with the test. */
+async function events(t: TestContext, response: Response) {
+  assert.equal(response.status, 200);
+  const waiting: Sent[] = [];
+  const parser = createParser({
+    onEvent: ({ id, event, data }) => waiting.push({ id, event, data: JSON.parse(data) }),
+  });
+  const reader = response.body?.getReader();
+  assert.ok(reader);
+  t.after(() => reader.cancel().catch(() => undefined));
+  const decoder = new TextDecoder();
+  return async (): Promise<Sent | undefined> => {
+    for (;;) {
+      const next = waiting.shift();
+      if (next) return next;
+      const { done, value } = await reader.read();
+      if (done) return undefined;
+      parser.feed(decoder.decode(value, { stream: true }));
+    }
+  };
+}
+
+async function json(response: Response): Promise<Record<string, unknown>> {
+  const body: unknown = await response.json();
+  assert.ok(typeof body === "object" && body !== null);
+  return Object.fromEntries(Object.entries(body));
+}
+
+async function withJobs(t: TestContext, options: Parameters<typeof serve>[2] = {}) {
+  const root = stateFolder(t);
+  const made = await owner(
+    1,
+    root,
+    processJob("proc_1", { tags: ["web"], command: "npm run dev" }),
+    subagent("bg_1", { prompt: "SECRET PROMPT" }),
+  );
+  await owner(2, root, subagent("bg_2"));
+  return { made, served: await serve(t, root, options) };
+}
+
+void describe("the web API", () => {
+  void it("lists jobs of all owners with what became of them, and one of them", async (t) => {
+    const { served } = await withJobs(t);
+    const { jobs } = await json(await served.get("/api/jobs"));
+    assert.ok(Array.isArray(jobs));
+    const fates = jobs.map(({ id, fate }: { id: string; fate: string }) => `${id} ${fate}`).sort();
+    assert.deepEqual(fates, ["bg_1 active", "bg_2 interrupted", "proc_1 active"]);
+    const response = await served.get("/api/jobs/bg_1");
+    assert.doesNotMatch(await response.clone().text(), /SECRET PROMPT/u);
+    const job = await json(response);
+    assert.equal(job["kind"], "subagent");
+    assert.equal((await served.get("/api/jobs/bg_9")).status, 404);
+  });
+
+  for (const [query, ids] of [
+    ["kind=process", ["proc_1"]],
+    ["tag=web", ["proc_1"]],
+    ["status=completed", []],
+    ["sessionID=ses_root&kind=subagent", ["bg_1", "bg_2"]],
+  ] as const) {
+    void it(`filters by ${query}`, async (t) => {
+      const { served } = await withJobs(t);
+      const { jobs } = await json(await served.get(`/api/jobs?${query}`));
+      assert.ok(Array.isArray(jobs));
+      assert.deepEqual(jobs.map(({ id }: { id: string }) => id).sort(), ids);
+    });
+  }
+
+  for (const [path, words] of [
+    ["/api/jobs?status=dead", /^status: /u],
+    ["/api/jobs?nonsense=1", /^nonsense: /u],
+    ["/api/jobs/proc_1/output?lines=0", /^lines: /u],
+    ["/api/jobs/proc_1/output?lines=x", /^lines: /u],
+    ["/api/jobs/proc_1/output?mode=grep", /^pattern: /u],
+    ["/api/jobs/proc_1/stream?offset=-1", /^offset: /u],
+  ] as const) {
+    void it(`refuses ${path} and names the field`, async (t) => {
+      const { served } = await withJobs(t);
+      const response = await served.get(path);
+      assert.equal(response.status, 400);
+      assert.match(String((await json(response))["error"]), words);
+    });
+  }
+
+  void it("gives pages of output and finds lines", async (t) => {
+    const { served, made } = await withJobs(t);
+    const log = new OutputLog(
+      join(made.store.outputFolder(), "proc_1.log"),
+      1_000_000,
+      systemClock,
+    );
+    for (let n = 1; n <= 500; n += 1) log.append(STDOUT, Buffer.from(`line ${n}\n`));
+    log.close();
+    const tail = await json(await served.get("/api/jobs/proc_1/output?lines=2"));
+    assert.match(String(tail["text"]), /line 499\nline 500/u);
+    const found = await json(await served.get("/api/jobs/proc_1/output?mode=grep&pattern=%20250$"));
+    assert.equal(found["matches"], 1);
+    const page = await json(await served.get("/api/jobs/proc_1/output?mode=full&offset=0"));
+    assert.equal(page["start"], 0);
+    assert.equal((await served.get("/api/jobs/bg_1/output")).status, 409);
+  });
+
+  void it("streams output as it comes, then the end", async (t) => {
+    const { served, made } = await withJobs(t);
+    const log = new OutputLog(
+      join(made.store.outputFolder(), "proc_1.log"),
+      1_000_000,
+      systemClock,
+    );
+    log.append(STDOUT, Buffer.from("before\n"));
+    const next = await events(t, await served.get("/api/jobs/proc_1/stream"));
+    assert.equal((await next())?.data["text"], "before\n");
+    log.append(STDERR, Buffer.from("after\n"));
+    const second = await next();
+    assert.deepEqual(
+      [second?.event, second?.data["stream"], second?.data["text"]],
+      ["chunk", "stderr", "after\n"],
+    );
+    log.close();
+    made.jobs.end("proc_1", { status: "completed", reason: "finished", at: new Date() });
+    await made.store.flush();
+    assert.equal((await next())?.event, "end");
+    assert.equal(await next(), undefined);
+  });
+
+  void it("tells a reader that is slower than the process how much it missed", async (t) => {
+    const { served, made } = await withJobs(t);
+    const limit = 512 * 1_024;
+    const log = new OutputLog(join(made.store.outputFolder(), "proc_1.log"), limit, systemClock);
+    const total = 3 * limit;
+    for (let n = 0; n < total / 1_024; n += 1) log.append(STDOUT, Buffer.alloc(1_024, "x"));
+    log.close();
+    made.jobs.end("proc_1", { status: "completed", reason: "finished", at: new Date() });
+    await made.store.flush();
+    const next = await events(t, await served.get("/api/jobs/proc_1/stream"));
+    let seen = 0;
+    for (let piece = await next(); piece && piece.event !== "end"; piece = await next()) {
+      seen += String(piece.data["text"]).length + Number(piece.data["skipped"] ?? 0);
+    }
+    assert.equal(seen, total);
+  });
+
+  void it("tells changes, goes on after Last-Event-ID, and starts anew after an unknown one", async (t) => {
+    const { served, made } = await withJobs(t);
+    const next = await events(t, await served.get("/api/events"));
+    assert.equal((await next())?.event, "reset");
+    for (let n = 0; n < 3; n += 1) assert.equal((await next())?.event, "job.updated");
+    made.jobs.updateSubagent("bg_1", { name: "renamed" });
+    await made.store.flush();
+    const changed = await next();
+    assert.equal(changed?.event, "job.updated");
+    made.jobs.remove("bg_1");
+    await made.store.flush();
+    const removed = await next();
+    assert.deepEqual(removed?.data, { type: "job.removed", id: "bg_1" });
+    const headers = { "Last-Event-ID": changed?.id ?? "" };
+    const again = await events(t, await served.get("/api/events", { headers }));
+    assert.deepEqual((await again())?.data, { type: "job.removed", id: "bg_1" });
+    const unknown = { headers: { "Last-Event-ID": "999999" } };
+    const anew = await events(t, await served.get("/api/events", unknown));
+    assert.equal((await anew())?.event, "reset");
+  });
+
+  void it("hands what ends a job to its owner, and its refusal back", async (t) => {
+    const root = stateFolder(t);
+    await owner(1, root, processJob("proc_1"), subagent("bg_1", { name: "refuses" }));
+    const served = await serve(t, root);
+    const post = { method: "POST" };
+    assert.deepEqual(await json(await served.get("/api/jobs/proc_1/stop", post)), {
+      text: "stop done",
+    });
+    assert.equal((await served.get("/api/jobs/proc_1/terminate", post)).status, 200);
+    const refused = await served.get("/api/jobs/bg_1/cancel", post);
+    assert.equal(refused.status, 400);
+    assert.deepEqual(await json(refused), { error: "its owner refuses" });
+    assert.equal((await served.get("/api/jobs/proc_9/stop", post)).status, 404);
+    assert.deepEqual(served.asked, ["stop proc_1", "terminate proc_1", "cancel bg_1"]);
+  });
+
+  void it("has no route that starts, writes, restarts or approves, and none by GET that ends", async (t) => {
+    const { served } = await withJobs(t);
+    for (const action of ["create", "restart", "write", "answer", "start"]) {
+      const response = await served.get(`/api/jobs/proc_1/${action}`, { method: "POST" });
+      assert.equal(response.status, 404, action);
+    }
+    assert.equal((await served.get("/api/jobs", { method: "POST" })).status, 404);
+    assert.equal((await served.get("/api/jobs/proc_1/stop")).status, 404);
+    assert.deepEqual(served.asked, []);
+  });
+
+  void it("is described by an OpenAPI document that names every route", async (t) => {
+    const { served } = await withJobs(t);
+    const document = await json(await served.get("/api/openapi.json"));
+    assert.deepEqual(document, JSON.parse(JSON.stringify(openApiDocument())));
+    assert.equal(document["openapi"], "3.1.0");
+    const { paths } = document;
+    assert.ok(typeof paths === "object" && paths !== null);
+    assert.deepEqual(Object.keys(paths), [
+      "/api/jobs",
+      "/api/jobs/{id}",
+      "/api/jobs/{id}/output",
+      "/api/jobs/{id}/stream",
+      "/api/events",
+      "/api/jobs/{id}/stop",
+      "/api/jobs/{id}/terminate",
+      "/api/jobs/{id}/cancel",
+    ]);
+  });
+
+  void it("says that a port is taken, and takes no other", async (t) => {
+    const other = createServer().listen(0, "127.0.0.1");
+    t.after(() => other.close());
+    await once(other, "listening");
+    const address = other.address();
+    assert.ok(address && typeof address === "object");
+    await assert.rejects(serve(t, stateFolder(t), { port: address.port }), {
+      name: "UserError",
+      message: /^port \d+ of 127\.0\.0\.1: another program has it; choose one with --port$/u,
+    });
+  });
+});
+
+void describe("the web server refuses", () => {
+  /** A request by hand: fetch does not let a test choose these headers. */
+  function raw(served: Fixture, path: string, headers: Record<string, string>): Promise<string> {
+    return new Promise((resolve, reject) => {
+      const lines = Object.entries({
+        Host: `127.0.0.1:${served.port}`,
+        Connection: "close",
+        ...headers,
+      }).map(([name, value]) => `${name}: ${value}\r\n`);
+      const socket = connect(served.port, "127.0.0.1", () => {
+        socket.write(`GET ${path} HTTP/1.1\r\n${lines.join("")}\r\n`);
+      });
+      let text = "";
+      socket.on("data", (data) => {
+        text += data.toString();
+      });
+      socket.on("error", reject);
+      socket.on("close", () => resolve(text));
+    });
+  }
+
+  void it("a missing, wrong, or misplaced token", async (t) => {
+    const { served } = await withJobs(t);
+    const url = `http://127.0.0.1:${served.port}/api/jobs`;
+    assert.equal((await fetch(url)).status, 401);
+    assert.equal((await fetch(`${url}?token=${served.token}`)).status, 401);
+    assert.equal((await fetch(url, { headers: { Cookie: `token=${served.token}` } })).status, 401);
+    assert.equal((await served.get("/api/jobs")).status, 200);
+  });
+
+  void it("everything for a minute after ten wrong tokens, also the right one", async (t) => {
+    const { served } = await withJobs(t);
+    const wrong = { headers: { Authorization: "Bearer guess" } };
+    for (let n = 0; n < 10; n += 1)
+      assert.equal((await served.get("/api/jobs", wrong)).status, 401);
+    const refused = await served.get("/api/jobs");
+    assert.equal(refused.status, 429);
+    assert.equal(refused.headers.get("retry-after"), "60");
+  });
+
+  for (const [what, headers, status] of [
+    ["another host name (DNS rebinding)", { Host: "evil.example:80" }, 421],
+    ["its own name with another port", { Host: "127.0.0.1:1" }, 421],
+    ["a page of another site", { Origin: "https://evil.example" }, 403],
+    ["a page on another port of this host", { Origin: "http://127.0.0.1:3000" }, 403],
+    ["a page without an origin", { Origin: "null" }, 403],
+    ["a request of another page that names no origin", { "Sec-Fetch-Site": "same-site" }, 403],
+  ] as const) {
+    void it(what, async (t) => {
+      const { served } = await withJobs(t);
+      const given = { Authorization: `Bearer ${served.token}`, ...headers };
+      const answer = await raw(served, "/api/jobs", given);
+      assert.match(answer, new RegExp(`^HTTP/1\\.1 ${status} `, "u"));
+      assert.doesNotMatch(answer, /proc_1|access-control/iu);
+    });
+  }
+
+  void it("paths that lead out of the page", async (t) => {
+    const { served } = await withJobs(t);
+    for (const path of [
+      "/../package.json",
+      "/%2e%2e/package.json",
+      "//etc/passwd",
+      "/style.css/..",
+    ]) {
+      assert.match(await raw(served, path, {}), /^HTTP\/1\.1 404 /u);
+    }
+  });
+
+  void it("to be framed, sniffed, cached or scripted from elsewhere", async (t) => {
+    const { served } = await withJobs(t);
+    for (const path of ["/", "/main.js", "/api/jobs", "/nowhere"]) {
+      const { headers } = await served.get(path);
+      const policy = headers.get("content-security-policy") ?? "";
+      assert.match(policy, /default-src 'none'; script-src 'self'; style-src 'self'/u);
+      assert.doesNotMatch(policy, /unsafe|\*|data:/u);
+      assert.match(policy, /frame-ancestors 'none'/u);
+      assert.equal(headers.get("x-content-type-options"), "nosniff");
+      assert.equal(headers.get("cache-control"), "no-store");
+      assert.equal(headers.get("access-control-allow-origin"), null);
+    }
+  });
+});

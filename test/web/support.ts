@@ -1,0 +1,85 @@
+// Owns: a web server over the state of owners that a test makes, with the page built once. Promises: it is closed
+// after its test, and what was asked of owners is recorded.
+import { execFileSync } from "node:child_process";
+import { cpSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, type TestContext } from "node:test";
+import { fileURLToPath } from "node:url";
+import { silentLog, systemClock, UserError, type Clock } from "../../src/ports.js";
+import type { OwnerActions } from "../../src/web/app.js";
+import { startWeb, type WebOptions, type WebServer } from "../../src/web/server.js";
+import { machine } from "../cli/support.js";
+
+const ROOT = fileURLToPath(new URL("../../", import.meta.url));
+let built: string | undefined;
+after(() => {
+  if (built !== undefined) rmSync(built, { recursive: true, force: true });
+});
+
+/** The page as `npm run build` makes it, in a folder of this test file. */
+export function pageFolder(): string {
+  if (built !== undefined) return built;
+  const folder = mkdtempSync(join(tmpdir(), "obm-page-"));
+  const entries = ["src/web/page/main.tsx", "src/web/page/style.css"];
+  const args = ["build", ...entries, "--target=browser", "--format=esm", `--outdir=${folder}`];
+  execFileSync(join(ROOT, "node_modules/.bin/bun"), args, { cwd: ROOT, stdio: "pipe" });
+  for (const name of ["index.html", "icon.svg"]) {
+    cpSync(join(ROOT, "src/web/page", name), join(folder, name));
+  }
+  built = folder;
+  return folder;
+}
+
+export interface Fixture extends WebServer {
+  root: string;
+  token: string;
+  /** What owners were asked. */
+  asked: string[];
+  get: (path: string, init?: RequestInit) => Promise<Response>;
+}
+
+export function stateFolder(t: TestContext): string {
+  const folder = mkdtempSync(join(tmpdir(), "obm-web-"));
+  t.after(() => rmSync(folder, { recursive: true, force: true }));
+  const root = join(folder, "state");
+  mkdirSync(root);
+  return root;
+}
+
+export async function serve(
+  t: TestContext,
+  root: string,
+  options: Partial<WebOptions> & { clock?: Clock } = {},
+): Promise<Fixture> {
+  const asked: string[] = [];
+  const note = (action: string) => (job: { id: string; name: string }) => {
+    asked.push(`${action} ${job.id}`);
+    if (job.name === "refuses") return Promise.reject(new UserError("its owner refuses"));
+    return Promise.resolve(`${action} done`);
+  };
+  const actions: OwnerActions = {
+    stop: note("stop"),
+    terminate: note("terminate"),
+    cancel: note("cancel"),
+  };
+  const server = await startWeb({
+    root,
+    port: 0,
+    host: "127.0.0.1",
+    pageFolder: pageFolder(),
+    actions,
+    clock: systemClock,
+    log: silentLog,
+    processes: machine,
+    ...options,
+  });
+  t.after(() => server.close());
+  const token = server.link.split("#token=")[1] ?? "";
+  const get = (path: string, init: RequestInit = {}) =>
+    fetch(`http://127.0.0.1:${server.port}${path}`, {
+      ...init,
+      headers: { Authorization: `Bearer ${token}`, ...init.headers },
+    });
+  return { ...server, root, token, asked, get };
+}
