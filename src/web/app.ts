@@ -113,7 +113,7 @@ export function createApp(options: AppOptions): Hono {
   app.get("/api/events", async (context) => {
     await feed.ready;
     const last = context.req.header("last-event-id");
-    const lastID = last !== undefined && /^\d{1,15}$/u.test(last) ? Number(last) : undefined;
+    const lastID = last !== undefined && /^\d{1,16}$/u.test(last) ? Number(last) : undefined;
     return streamSSE(context, (stream) => watch(stream, lastID, options));
   });
 

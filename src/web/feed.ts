@@ -37,7 +37,8 @@ export class JobFeed {
   readonly #told = new Map<string, { text: string; at: number }>();
   #entries = new Map<string, Entry>();
   #views = new Map<string, JobView>();
-  #nextID = 1;
+  /** Above every id of an earlier server: a watcher that comes back from one starts anew. */
+  #nextID: number;
   #timer: Timer | undefined;
   #owners: Timer | undefined;
   #isRead = false;
@@ -47,6 +48,7 @@ export class JobFeed {
 
   constructor({ root, clock, log, processes }: FeedOptions) {
     this.#clock = clock;
+    this.#nextID = clock.now() * 1_000;
     this.#processes = processes;
     this.ready = new Promise((resolve) => {
       this.#wasRead = resolve;

@@ -31,6 +31,12 @@ export function pageFolder(): string {
   return folder;
 }
 
+function authorized(token: string, given: RequestInit["headers"]): Headers {
+  const headers = new Headers(given);
+  if (!headers.has("authorization")) headers.set("authorization", `Bearer ${token}`);
+  return headers;
+}
+
 export interface Fixture extends WebServer {
   root: string;
   token: string;
@@ -79,7 +85,7 @@ export async function serve(
   const get = (path: string, init: RequestInit = {}) =>
     fetch(`http://127.0.0.1:${server.port}${path}`, {
       ...init,
-      headers: { Authorization: `Bearer ${token}`, ...init.headers },
+      headers: authorized(token, init.headers),
     });
   return { ...server, root, token, asked, get };
 }

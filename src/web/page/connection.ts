@@ -61,9 +61,11 @@ async function readEvents(
   more: Record<string, string>,
   signal: AbortSignal,
   onEvent: (data: string, id: string | undefined) => void,
+  onOpen: () => void = () => undefined,
 ): Promise<void> {
   const response = await fetch(path, { headers: headers(more), signal });
   if (!response.ok) throw await problemOf(response);
+  onOpen();
   const parser = createParser({ onEvent: ({ data, id }) => onEvent(data, id) });
   const decoder = new TextDecoder();
   const reader = response.body?.getReader();
@@ -87,12 +89,12 @@ export async function watchJobs({ onEvent, onProblem }: Watcher, signal: AbortSi
   while (!signal.aborted) {
     try {
       const more: Record<string, string> = lastID === undefined ? {} : { "Last-Event-ID": lastID };
-      await readEvents("/api/events", more, signal, (data, id) => {
+      const take = (data: string, id: string | undefined): void => {
         lastID = id;
         const event: JobEvent = JSON.parse(data);
-        onProblem(undefined);
         onEvent(event);
-      });
+      };
+      await readEvents("/api/events", more, signal, take, () => onProblem(undefined));
       onProblem(new Error("the server ended"));
     } catch (thrown) {
       if (signal.aborted) return;

@@ -55,7 +55,7 @@ function Facts({ job, now }: { job: JobView; now: number }) {
   const { process, subagent } = job;
   const date = (text: string | undefined) => text && new Date(text).toLocaleString();
   const rows: [string, string | number | undefined | false][] = [
-    ["State", `${job.status}: ${outcome(job)}`],
+    ["State", outcome(job) === job.status ? job.status : `${job.status}: ${outcome(job)}`],
     ["Error", job.error],
     ["Command", process?.command],
     ["Folder", process?.cwd ?? job.directory],

@@ -1,0 +1,263 @@
+/** The page in a real browser, over state that a test writes as an owner does: on a desk and on a phone, by keyboard only. */
+import assert from "node:assert/strict";
+import { existsSync, readFileSync } from "node:fs";
+import { createServer } from "node:http";
+import { createRequire } from "node:module";
+import { join } from "node:path";
+import { after, before, describe, it } from "node:test";
+import { chromium, type Browser, type Page } from "playwright-core";
+import { STDERR, STDOUT } from "../../src/output/format.js";
+import { OutputLog } from "../../src/output/log.js";
+import { systemClock } from "../../src/ports.js";
+import { owner } from "../cli/support.js";
+import { processJob, subagent } from "../store/records.js";
+import { serve, stateFolder, type Fixture } from "./support.js";
+import type { TestContext } from "node:test";
+
+const CHROMIUM = process.env["CHROMIUM"] ?? "/usr/bin/chromium";
+const skip = existsSync(CHROMIUM) ? false : "chromium is not installed";
+const AXE = createRequire(import.meta.url).resolve("axe-core/axe.min.js");
+
+const ARGUMENTS = [
+  "--no-sandbox",
+  "--disable-gpu",
+  "--disable-quic",
+  "--no-first-run",
+  "--disable-background-networking",
+  "--disable-component-update",
+  "--disable-sync",
+];
+
+const DESK = { width: 1280, height: 800 };
+const PHONE = { width: 390, height: 844 };
+
+void describe("the page", { skip, timeout: 240_000 }, () => {
+  let browser: Browser;
+  before(async () => {
+    browser = await chromium.launch({ executablePath: CHROMIUM, args: ARGUMENTS });
+  });
+  after(() => browser.close());
+
+  interface Opened {
+    page: Page;
+    served: Fixture;
+    made: Awaited<ReturnType<typeof owner>>;
+    log: OutputLog;
+  }
+
+  async function open(
+    t: TestContext,
+    viewport = DESK,
+    colorScheme: "dark" | "light" = "light",
+  ): Promise<Opened> {
+    const root = stateFolder(t);
+    const made = await owner(
+      1,
+      root,
+      processJob("proc_1", { name: "dev server", command: "npm run dev -- --port 3000" }),
+      subagent("bg_1", { name: "Look into it" }),
+    );
+    const log = new OutputLog(
+      join(made.store.outputFolder(), "proc_1.log"),
+      8_000_000,
+      systemClock,
+    );
+    t.after(() => log.close());
+    log.append(STDOUT, Buffer.from("\u001b[32mready\u001b[0m on port 3000\n"));
+    log.append(STDERR, Buffer.from("a warning\n"));
+    const served = await serve(t, root);
+    const context = await browser.newContext({ viewport, colorScheme });
+    t.after(() => context.close());
+    const page = await context.newPage();
+    const errors: string[] = [];
+    page.on("pageerror", (error) => errors.push(error.message));
+    page.on("console", (message) => {
+      if (/Content Security Policy/u.test(message.text())) errors.push(message.text());
+    });
+    t.after(() => assert.deepEqual(errors, []));
+    await page.goto(served.link);
+    await page.getByRole("button", { name: "dev server" }).waitFor();
+    return { page, served, made, log };
+  }
+
+  void it("takes the token out of the address and keeps it for this tab", async (t) => {
+    const { page, served } = await open(t);
+    assert.equal(page.url(), `http://127.0.0.1:${served.port}/`);
+    await page.reload();
+    await page.getByRole("button", { name: "dev server" }).waitFor();
+    assert.deepEqual(await page.context().cookies(), []);
+  });
+
+  void it("sees a job appear, change and go, without a reload", async (t) => {
+    const { page, made } = await open(t);
+    made.jobs.add(processJob("proc_2", { name: "the new one" }));
+    await made.store.flush();
+    const job = page.getByRole("button", { name: "the new one" });
+    await job.waitFor();
+    made.jobs.updateProcess("proc_2", { exitCode: 7 });
+    made.jobs.end("proc_2", { status: "failed", reason: "error", at: new Date() });
+    await made.store.flush();
+    await job.filter({ hasText: "exit 7" }).waitFor();
+    made.jobs.remove("proc_2");
+    await made.store.flush();
+    await job.waitFor({ state: "detached" });
+  });
+
+  void it("follows a log with its colours, finds a line, and marks it", async (t) => {
+    const { page, log } = await open(t);
+    await page.getByRole("button", { name: "dev server" }).click();
+    await page.locator(".ansi-green", { hasText: "ready" }).waitFor();
+    await page.locator(".line.stderr", { hasText: "a warning" }).waitFor();
+    for (let n = 1; n <= 20_000; n += 1) log.append(STDOUT, Buffer.from(`line ${n} of many\n`));
+    await page.locator(".line", { hasText: "line 20000 of many" }).waitFor();
+    assert.ok((await page.locator(".line").count()) < 200, "only what is seen is in the page");
+    await page.getByRole("searchbox", { name: "Find in the output" }).fill("line 777 of");
+    await page.locator(".line.current mark", { hasText: "line 777 of" }).waitFor();
+    await page.getByText("1/1", { exact: true }).waitFor();
+    assert.equal(await page.getByRole("checkbox", { name: "Follow" }).isChecked(), false);
+  });
+
+  void it("shows what a process printed as text, whatever it is", async (t) => {
+    const { page, made, log } = await open(t);
+    const evil = '<img src=x onerror="document.title=1"><script>document.title=2</script>';
+    made.jobs.updateProcess("proc_1", { name: `${evil}\u202egnp`, tags: [evil] });
+    await made.store.flush();
+    log.append(STDOUT, Buffer.from(`${evil}\n\u001b]0;title\u0007\u001b[2Jx\n`));
+    await page.getByRole("button", { name: /onerror/u }).click();
+    await page.locator(".line", { hasText: "onerror" }).waitFor();
+    await page.locator("h2", { hasText: "\\u202egnp" }).waitFor();
+    assert.equal(await page.locator("img, #app script").count(), 0);
+    assert.equal(await page.title(), "(2) Background jobs");
+  });
+
+  void it("asks before it ends a process, and says what the owner said", async (t) => {
+    const { page, served } = await open(t);
+    await page.getByRole("button", { name: "dev server" }).click();
+    await page.getByRole("button", { name: "Stop" }).click();
+    const dialog = page.getByRole("dialog");
+    await dialog.getByText("npm run dev -- --port 3000").waitFor();
+    await dialog.getByRole("button", { name: "Keep it" }).click();
+    assert.deepEqual(served.asked, []);
+    await page.getByRole("button", { name: "Stop" }).click();
+    await dialog.getByRole("button", { name: "Stop" }).click();
+    await page.getByText("stop done").waitFor();
+    assert.deepEqual(served.asked, ["stop proc_1"]);
+  });
+
+  void it("loses the server and finds it again", async (t) => {
+    const { page, served, made } = await open(t);
+    await served.close();
+    await page.getByRole("alert").filter({ hasText: "looking for it" }).waitFor();
+    const { port, token, root } = served;
+    await serve(t, root, { port, token });
+    await page.getByRole("alert").waitFor({ state: "detached" });
+    made.jobs.updateSubagent("bg_1", { name: "after the server came back" });
+    await made.store.flush();
+    await page.getByRole("button", { name: "after the server came back" }).waitFor();
+  });
+
+  void it("says that the link is old when the server has another token", async (t) => {
+    const { page, served } = await open(t);
+    await served.close();
+    await serve(t, served.root, { port: served.port });
+    await page.getByRole("alert").filter({ hasText: "open the new link" }).waitFor();
+  });
+
+  void it("works by keyboard only", async (t) => {
+    const { page } = await open(t);
+    await page.keyboard.press("/");
+    await page.keyboard.type("dev");
+    await page.getByRole("button", { name: "Look into it" }).waitFor({ state: "detached" });
+    await page.keyboard.press("Tab");
+    await page.keyboard.press("Tab");
+    await page.keyboard.press("j");
+    await page.keyboard.press("Enter");
+    await page.locator(".line", { hasText: "on port 3000" }).waitFor();
+    await page.keyboard.press("Escape");
+    await page.getByText("Choose a job.").waitFor();
+  });
+
+  void it("shows who ran when in a session", async (t) => {
+    const { page } = await open(t);
+    await page.getByRole("button", { name: "ses_root, time line" }).click();
+    await page.locator(".timeline li").nth(1).waitFor();
+    await page.locator(".timeline button", { hasText: "Look into it" }).click();
+    await page.getByText("Its text is in its session").waitFor();
+  });
+
+  void it("fits a phone: the list, then the job, then back", async (t) => {
+    const { page } = await open(t, PHONE);
+    const isWide = () =>
+      page.evaluate("document.documentElement.scrollWidth > document.documentElement.clientWidth");
+    assert.equal(await isWide(), false);
+    await page.getByRole("button", { name: "dev server" }).click();
+    await page.locator(".line", { hasText: "on port 3000" }).waitFor();
+    assert.equal(await isWide(), false);
+    await page.getByRole("button", { name: "Back to the list" }).click();
+    await page.getByRole("button", { name: "dev server" }).waitFor();
+  });
+
+  for (const [name, viewport] of [
+    ["a desk", DESK],
+    ["a phone", PHONE],
+  ] as const) {
+    for (const scheme of ["light", "dark"] as const) {
+      void it(`has no serious fault for axe on ${name} in ${scheme}`, async (t) => {
+        const { page } = await open(t, viewport, scheme);
+        const serious = async (): Promise<unknown> => {
+          // The policy lets no script in by address: read by the test, run by the browser's own tools.
+          const context = await page.context().newCDPSession(page);
+          const script = `${readFileSync(AXE, "utf8")}; axe.run().then((r) => JSON.stringify(r.violations.filter((v) => v.impact === "serious" || v.impact === "critical").map((v) => v.id + ": " + v.nodes.map((n) => n.html).join(" | "))))`;
+          const { result } = await context.send("Runtime.evaluate", {
+            expression: script,
+            awaitPromise: true,
+          });
+          const found: unknown = JSON.parse(String(result.value));
+          return found;
+        };
+        assert.deepEqual(await serious(), []);
+        await page.getByRole("button", { name: "dev server" }).click();
+        await page.locator(".line", { hasText: "on port 3000" }).waitFor();
+        assert.deepEqual(await serious(), []);
+        const folder = process.env["PICTURES"];
+        if (folder)
+          await page.screenshot({ path: join(folder, `page-${name.slice(2)}-${scheme}.png`) });
+      });
+    }
+  }
+
+  void it("gives a hostile page on another port of the same host nothing", async (t) => {
+    const { page, served } = await open(t);
+    const hostile = createServer((_, response) => {
+      response.setHeader("Content-Type", "text/html");
+      response.end("<h1>hostile</h1>");
+    }).listen(0, "127.0.0.1");
+    t.after(() => hostile.close());
+    await new Promise((resolve) => hostile.once("listening", resolve));
+    const address = hostile.address();
+    assert.ok(address && typeof address === "object");
+    const other = await page.context().newPage();
+    await other.goto(`http://127.0.0.1:${address.port}/`);
+    const target = `http://127.0.0.1:${served.port}`;
+    const tried: unknown = await other.evaluate(async (base) => {
+      const said: string[] = [];
+      const tries: [string, RequestInit][] = [
+        ["/api/jobs", {}],
+        ["/api/jobs", { mode: "no-cors", credentials: "include" }],
+        ["/api/jobs/proc_1/stop", { method: "POST" }],
+        ["/api/jobs/proc_1/stop", { method: "POST", mode: "no-cors" }],
+      ];
+      for (const [path, init] of tries) {
+        try {
+          const response = await fetch(base + path, init);
+          said.push(`${response.type} ${response.status} ${(await response.text()).length}`);
+        } catch {
+          said.push("blocked");
+        }
+      }
+      return said;
+    }, target);
+    assert.deepEqual(tried, ["blocked", "blocked", "blocked", "blocked"]);
+    assert.deepEqual(served.asked, []);
+  });
+});
