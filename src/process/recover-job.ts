@@ -8,7 +8,7 @@ import { isTerminal } from "../jobs/status.js";
 import { coerceError } from "../ports.js";
 import { JobMembers } from "../system/members.js";
 import { withUnverified } from "../system/kill-tree.js";
-import type { LiveDeps } from "./live-deps.js";
+import type { LiveDeps } from "./live-process.js";
 import { openOutput } from "../output/reader.js";
 
 const INTERRUPTED = "OpenCode ended while it ran";

@@ -9,7 +9,7 @@ import type { ProcessJob } from "../../src/jobs/job.js";
 import { systemClock } from "../../src/ports.js";
 import { identifyProcess, isAlive } from "../../src/system/identity.js";
 import { systemForKill } from "../../src/system/kill-tree.js";
-import type { LiveSystem } from "../../src/process/live-deps.js";
+import type { LiveSystem } from "../../src/process/live-process.js";
 import type { ProcessTable } from "../../src/system/process-table.js";
 import { withRoom } from "../process/room.js";
 import { alive, eventually, isLinux, program, programFile } from "../process/support.js";

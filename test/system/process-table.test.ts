@@ -8,7 +8,7 @@ import { systemClock } from "../../src/ports.js";
 import { identifyProcess, isAlive } from "../../src/system/identity.js";
 import { JobMembers } from "../../src/system/members.js";
 import { systemForKill } from "../../src/system/kill-tree.js";
-import type { LiveSystem } from "../../src/process/live-deps.js";
+import type { LiveSystem } from "../../src/process/live-process.js";
 import { psTable, systemTable } from "../../src/system/process-table.js";
 import { withRoom } from "../process/room.js";
 import {
