@@ -28,7 +28,6 @@ import { checkInput, type StartInput } from "./check-input.js";
 import { LiveProcess, type LiveDeps, type LiveSystem } from "./live-process.js";
 import type { Probe } from "./readiness.js";
 import { recoverJob } from "./recover-job.js";
-import { forget, prune } from "./retention.js";
 import { StartWait } from "./start-wait.js";
 import type {
   CreateInput,
@@ -154,7 +153,7 @@ export class BackgroundProcessManager {
       // `start` sees it and starts nothing.
       if (isAborted) void live.kill("cancelled_by_user");
       await live.start();
-      void live.ended.then(() => this.#ended(live));
+      void live.ended.then(() => this.#live.delete(live.id));
       // No id was given out, so no notice may follow.
       isTold = isAborted;
       if (isAborted) throw new UserError("the call was aborted; nothing was started");
@@ -230,11 +229,11 @@ export class BackgroundProcessManager {
   }
 
   /**
-   * A process record of an earlier host, already in the registry. One that ran then has failed (interrupted) at
-   * once; what is left of it is listed in the record and ended.
+   * A process record of an earlier host that was alive until `lastSign`, already in the registry. One that ran then
+   * has failed (interrupted) at once; what is left of it is listed in the record and ended.
    */
-  recover(job: ProcessJob): void {
-    const kill = recoverJob(job, this.#fileOf(job.id), this.#deps);
+  recover(job: ProcessJob, lastSign: Date): void {
+    const kill = recoverJob(job, this.#fileOf(job.id), lastSign, this.#deps);
     if (!kill) return;
     this.#background.add(kill);
     void kill.finally(() => this.#background.delete(kill));
@@ -262,11 +261,6 @@ export class BackgroundProcessManager {
         });
       }
     }
-  }
-
-  /** Removes the outputs of ended ones beyond `totalOutputLimit`, the oldest first. Done after every end. */
-  prune(): void {
-    prune({ ...this.#deps, outputFolder: this.#own.outputFolder });
   }
 
   async #dispose(): Promise<void> {
@@ -308,15 +302,11 @@ export class BackgroundProcessManager {
     }
     report.job = this.get(job.id) ?? job;
     if (remove && isTerminal(report.job.status)) {
-      forget({ ...this.#deps, outputFolder: this.#own.outputFolder }, report.job);
+      // Its output goes with its record; see `store/retention.ts`.
+      this.#deps.jobs.remove(job.id);
       report.removed = true;
     }
     return report;
-  }
-
-  #ended(live: LiveProcess): void {
-    this.#live.delete(live.id);
-    this.prune();
   }
 
   #known(id: string): ProcessJob {

@@ -124,7 +124,7 @@ for (const [words, blindLooks] of [
           looks = 0;
           const old: ProcessJob = { ...rest, id: "proc_earlier000", identity, status: "running" };
           room.jobs.add(old);
-          room.manager.recover(old);
+          room.manager.recover(old, new Date());
           const now = () => room.manager.get(old.id);
           assert.deepEqual([now()?.status, now()?.endReason], ["failed", "interrupted"]);
           assert.match(now()?.error ?? "", UNVERIFIED);

@@ -146,7 +146,7 @@ test(
           const ended = await room.ended(job.id);
           const recover = (old: ProcessJob) => {
             room.jobs.add(old);
-            room.manager.recover(old);
+            room.manager.recover(old, new Date());
             assert.equal(room.manager.get(old.id)?.error, "OpenCode ended while it ran");
           };
           recover({ ...ended, ...FROM_BEFORE, id: "proc_nobody0000", identity: undefined });
@@ -185,7 +185,7 @@ test(
         const identity = { pid: 2 ** 22, startTime: "1", bootID: "" };
         const old: ProcessJob = { ...ended, ...FROM_BEFORE, id: "proc_unknown000", identity };
         room.jobs.add(old);
-        room.manager.recover(old);
+        room.manager.recover(old, new Date());
         await room.manager.dispose();
         assert.match(
           room.manager.get(old.id)?.error ?? "",
