@@ -7,12 +7,17 @@ import { isOneShot } from "./host/one-shot.js";
 import { coerceError } from "./ports.js";
 import { Shared } from "./shared.js";
 import { createTools } from "./tools/index.js";
-import type { Workspace } from "./workspace.js";
+import type { Predecessor, Workspace } from "./workspace.js";
 
 export const server: Plugin = (input, rawOptions) => {
-  const shared = Shared.of(input.directory, () => loadWorkspace(input, rawOptions));
+  const shared = Shared.of(input.directory, (predecessor) =>
+    loadWorkspace(input, rawOptions, predecessor),
+  );
   const user = shared.join();
-  /** For whoever must go on without it. */
+  // The sessions in use are told what the reload has ended, without waiting for an event.
+  if (shared.hasPredecessor)
+    void shared.workspace().then((workspace) => workspace.restore(), ignore);
+  /** For those that must go on without it. */
   const leading = async (): Promise<Workspace | undefined> =>
     shared.leads(user) ? shared.workspace().catch(() => undefined) : undefined;
 
@@ -25,7 +30,7 @@ export const server: Plugin = (input, rawOptions) => {
     }),
     event: async ({ event }) => {
       const workspace = await leading();
-      // Shown once somebody is there to see it.
+      // Shown once there is a terminal to see it in.
       const unseen = workspace ? (await problems).splice(0) : [];
       for (const each of unseen) workspace?.notices.toast(each, "warning");
       workspace?.handleEvent(event);
@@ -46,7 +51,17 @@ export const server: Plugin = (input, rawOptions) => {
   });
 };
 
-async function loadWorkspace(input: PluginInput, rawOptions?: PluginOptions): Promise<Workspace> {
+/** Of what is logged, and answered by every tool. */
+const ignore = (): void => undefined;
+
+/** Ids that the host gives to projects: of a directory without version control, or the first commit of its repository. */
+const HOST_PROJECT = /^(?:global|[0-9a-f]{40}|[0-9a-f]{64})$/u;
+
+async function loadWorkspace(
+  input: PluginInput,
+  rawOptions?: PluginOptions,
+  predecessor?: Predecessor,
+): Promise<Workspace> {
   const { client, directory, project } = input;
   try {
     const [{ OpenCodeHost }, { parseOptions }, { Workspace }] = await Promise.all([
@@ -58,7 +73,16 @@ async function loadWorkspace(input: PluginInput, rawOptions?: PluginOptions): Pr
     const log = host.writeLog.bind(host);
     const { options } = parseOptions(rawOptions);
     const oneShot = isOneShot();
-    return new Workspace({ host, directory, projectID: project.id, options, oneShot, log });
+    return new Workspace({
+      host,
+      directory,
+      projectID: project.id,
+      isSibling: (name) => HOST_PROJECT.test(name),
+      predecessor,
+      options,
+      oneShot,
+      log,
+    });
   } catch (thrown) {
     const message = `background work is not available: ${coerceError(thrown).message}`;
     const entry = { service: "background", level: "error", message } as const;
@@ -68,7 +92,7 @@ async function loadWorkspace(input: PluginInput, rawOptions?: PluginOptions): Pr
   }
 }
 
-/** Logged at once; the answer is for whoever shows them. Most users give no options, and then nothing is loaded. */
+/** Logged at once; the answer is to be shown. Most users give no options, and then nothing is loaded. */
 async function findProblems(shared: Shared, rawOptions: PluginOptions = {}): Promise<string[]> {
   if (Object.keys(rawOptions).length === 0) return [];
   // What keeps them from being read keeps the workspace from being loaded, which says so.

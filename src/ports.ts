@@ -30,10 +30,47 @@ export type Log = (level: LogLevel, message: string, extra?: Record<string, unkn
 
 export const silentLog: Log = () => undefined;
 
-/** Any thrown value as an Error, the original kept as its cause. */
+/** Any thrown value as an Error, the original kept as its cause. Never throws. */
 export function coerceError(thrown: unknown): Error {
   if (thrown instanceof Error) return thrown;
-  return new Error(typeof thrown === "string" ? thrown : JSON.stringify(thrown), { cause: thrown });
+  return new Error(typeof thrown === "string" ? thrown : shown(thrown), { cause: thrown });
+}
+
+function shown(value: unknown): string {
+  try {
+    return JSON.stringify(value) ?? String(value);
+  } catch {
+    // Circular, or with a BigInt: no words of its own.
+    return Object.prototype.toString.call(value);
+  }
+}
+
+/** For `.catch(…)`: logs what was thrown, and what was to be done goes on without it. */
+export function logFailure(
+  log: Log,
+  level: LogLevel,
+  message: string,
+  extra: Record<string, unknown> = {},
+): (thrown: unknown) => void {
+  return (thrown) => log(level, message, { ...extra, error: coerceError(thrown).message });
+}
+
+/**
+ * Does one step after the other, each whatever became of those before it. Rejects at the end with an AggregateError
+ * of all that failed, under this message.
+ */
+export async function doAll(message: string, steps: readonly (() => unknown)[]): Promise<void> {
+  const errors: Error[] = [];
+  for (const step of steps) {
+    try {
+      await step();
+    } catch (thrown) {
+      errors.push(coerceError(thrown));
+    }
+  }
+  if (errors.length === 0) return;
+  const what = errors.map((error) => error.message).join("; ");
+  throw new AggregateError(errors, `${message}: ${what}`);
 }
 
 /** Bad input or a refused request: the message is written for whoever called, and nothing was done. */

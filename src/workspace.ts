@@ -3,8 +3,19 @@
  * events on. The plugin and library users hold one of these; closing it leaves nothing behind.
  */
 import { join } from "node:path";
+import type { Context } from "./context.js";
+import { OwnerControl } from "./control/owner.js";
 import { excerptOf } from "./excerpt.js";
-import { coerceError, silentLog, systemClock, type Clock, type Log } from "./ports.js";
+import {
+  coerceError,
+  doAll,
+  logFailure,
+  silentLog,
+  systemClock,
+  type Clock,
+  type Log,
+  type Timer,
+} from "./ports.js";
 import type { HostEvent } from "./host/events.js";
 import { translateEvent } from "./host/events.js";
 import type { Host, PermissionRule } from "./host/host.js";
@@ -26,7 +37,11 @@ import { defaultRoot } from "./store/instance-folder.js";
 import { SessionEnds } from "./session-ends.js";
 import { JobStore, type JobStoreOptions } from "./store/store.js";
 import { BackgroundManager } from "./subagent/manager.js";
+import { within } from "./time.js";
 import { VERSION } from "./version.js";
+
+/** Resolves, always, when an instance has closed: with the sessions that were in use until then. */
+export type Predecessor = Promise<readonly string[]>;
 
 export interface WorkspaceSettings {
   host: Host;
@@ -36,6 +51,10 @@ export interface WorkspaceSettings {
   projectID: string;
   /** `${XDG_STATE_HOME:-~/.local/state}/opencode/background` by default. */
   stateFolder?: string;
+  /** See `JobStoreOptions`. */
+  isSibling?: JobStoreOptions["isSibling"];
+  /** An earlier instance of this directory in this process: resolves once it has closed, with the sessions in use. */
+  predecessor?: Predecessor | undefined;
   options?: Options;
   /** This OpenCode ends with its one turn, and background work with it. */
   oneShot?: boolean;
@@ -53,6 +72,8 @@ export interface SessionQuestion extends Omit<CommandQuestion, "shell" | "denies
 
 /** A hook waits so long for an earlier owner's records, then goes on without them. */
 const RESTORE_PATIENCE_MS = 5_000;
+/** Pause between two looks for owners that have died. */
+const TAKE_OVER_MS = 60_000;
 
 export class Workspace {
   readonly host: Host;
@@ -72,8 +93,13 @@ export class Workspace {
   readonly #parser: CommandParser;
   readonly #sessionEnds: SessionEnds;
   readonly #eventCommand: EventCommand;
-  readonly #stopListening: () => void;
+  readonly #control: OwnerControl;
+  readonly #predecessor: Predecessor | undefined;
+  /** In this order: processes get their signals, then the state is written. */
+  readonly #exitHooks: readonly (() => void)[];
   #restoring: Promise<void> | undefined;
+  #takingOver: Promise<void> = Promise.resolve();
+  #nextLook: Timer | undefined;
   #disposing: Promise<void> | undefined;
 
   constructor(settings: WorkspaceSettings) {
@@ -87,6 +113,7 @@ export class Workspace {
     this.jobs = new JobRegistry(this.log);
     this.ids = new IdSource(() => this.clock.now());
     this.tree = new SessionTree(host);
+    this.#predecessor = settings.predecessor;
     this.#parser = createCommandParser();
     this.notices = new Notices({
       ...this.#ports(),
@@ -101,6 +128,7 @@ export class Workspace {
       root: settings.stateFolder ?? defaultRoot(),
       projectID,
       directory,
+      isSibling: settings.isSibling,
       notices: () => this.notices.outbox.all(),
       pluginVersion: VERSION,
       retention: this.options,
@@ -135,10 +163,10 @@ export class Workspace {
     const { tasks, processes, notices, tree } = this;
     this.#sessionEnds = new SessionEnds({ ...this.#ports(), tasks, processes, notices, tree });
     this.#eventCommand = new EventCommand({ ...this.#ports(), directory });
-    this.#stopListening = onHostExit(() => {
-      this.processes.killAllNow();
-      this.store.flushSync();
-    }, this.log);
+    this.#control = new OwnerControl({ ...this.#ports(), tasks, processes, store: this.store });
+    this.#exitHooks = [() => this.processes.killAllNow(), () => this.store.flushSync()].map(
+      (callback) => onHostExit(callback, this.log),
+    );
   }
 
   /** An event as the host's `event` hook brings it. Never throws. */
@@ -162,23 +190,17 @@ export class Workspace {
   /** Before a tool of ours does anything: the session is in use, and earlier jobs are known. */
   async ready(sessionID: string): Promise<void> {
     this.notices.used(sessionID);
-    let stopWaiting = (): void => undefined;
-    const patience = new Promise<void>((resolve) => {
-      const timer = this.clock.after(RESTORE_PATIENCE_MS, resolve);
-      stopWaiting = () => timer.cancel();
-    });
-    await Promise.race([this.restore(), patience]);
-    stopWaiting();
+    await within(this.clock, RESTORE_PATIENCE_MS, this.restore());
   }
 
   /**
-   * Takes over what dead owners of this directory left behind, once: what ran is settled by what its session
-   * holds, notices are still owed. Never rejects; what fails is logged and tried again by the next start.
+   * Takes over what dead owners of this directory left behind: what ran is settled by what its session holds, notices
+   * are still owed. Resolves when that is done, also for an instance that the host closes at this moment; from then
+   * on it is done again from time to time, for owners that die later. Never rejects; what fails is logged and tried
+   * again.
    */
   restore(): Promise<void> {
-    this.#restoring ??= this.#restore().catch((thrown: unknown) => {
-      this.log("error", "earlier jobs could not be restored", { error: coerceError(thrown).stack });
-    });
+    this.#restoring ??= this.#restore();
     return this.#restoring;
   }
 
@@ -199,13 +221,16 @@ export class Workspace {
     await askForCommand(this.#parser, { ...question, shell, deniesCommands: rules });
   }
 
-  /** Ends everything, writes the last state and lets go of everything. Idempotent. */
+  /**
+   * Ends everything, writes the last state and lets go of everything. Idempotent. Rejects with an AggregateError of
+   * what failed, once all the rest is done.
+   */
   dispose(): Promise<void> {
     this.#disposing ??= this.#dispose();
     return this.#disposing;
   }
 
-  #ports() {
+  #ports(): Context {
     const { host, jobs, clock, log, options } = this;
     return { host, jobs, clock, log, options };
   }
@@ -227,28 +252,75 @@ export class Workspace {
   }
 
   async #restore(): Promise<void> {
-    const { jobs, notices } = await this.store.claim();
+    const first = this.#takeOver(true);
+    const used = await this.#predecessor;
+    for (const sessionID of used ?? []) this.notices.used(sessionID);
+    await (used ? this.#takeOver(true) : first);
+    this.#lookLater();
+  }
+
+  #lookLater(): void {
+    if (this.#disposing || this.oneShot) return;
+    this.#nextLook = this.clock.after(TAKE_OVER_MS, () => {
+      void this.#takeOver(false).then(() => this.#lookLater());
+    });
+  }
+
+  /** One at a time; never rejects. `everywhere`: also from other projects of this directory. */
+  #takeOver(everywhere: boolean): Promise<void> {
+    this.#takingOver = this.#takingOver
+      .then(() => this.#takeOverNow(everywhere))
+      .catch(logFailure(this.log, "error", "earlier jobs could not be taken over"));
+    return this.#takingOver;
+  }
+
+  async #takeOverNow(everywhere: boolean): Promise<void> {
+    const { jobs, notices, lastSigns, reloaded } = await this.store.claim({ everywhere });
+    // The next start takes what was claimed, with our folder.
+    if (this.#disposing) return;
     for (const job of jobs) this.jobs.add(job);
     this.notices.outbox.adopt(notices);
+    for (const job of jobs) if (reloaded.has(job.id)) this.#tellOfReload(job);
     // Theirs is ours from here on, as it was left; what became of each is found out now.
     const committed = this.store.commitClaim();
-    await Promise.all(jobs.map((job) => this.#recover(job)));
-    await this.notices.findHearers();
+    const now = new Date(this.clock.now());
+    await Promise.all(jobs.map((job) => this.#recover(job, lastSigns.get(job.id) ?? now)));
+    if (jobs.length + notices.length > 0) await this.notices.findHearers();
     await committed;
   }
 
-  async #recover(job: Job): Promise<void> {
-    if (job.kind === "process") this.processes.recover(job);
-    else await this.tasks.recover(job);
+  async #recover(job: Job, lastSign: Date): Promise<void> {
+    if (job.kind === "process") this.processes.recover(job, lastSign);
+    else await this.tasks.recover(job, lastSign);
   }
 
+  /** That processes end with OpenCode is plain; that one ended while OpenCode goes on is not. */
+  #tellOfReload(job: Job): void {
+    const { parentSessionID, kind, notify } = job;
+    if (kind !== "process" || !notify) return;
+    // The end of the subagent that started it says all.
+    const isInSubagent = !job.global && this.jobs.findBySession(parentSessionID) !== undefined;
+    if (!isInSubagent) this.notices.outbox.markEnded(job);
+  }
+
+  /** Each step for itself; the exit hooks go last, so that an exit meanwhile still ends and saves what is left. */
   async #dispose(): Promise<void> {
-    this.#stopListening();
-    this.#eventCommand.close();
-    this.notices.close();
-    await this.tasks.dispose();
-    await this.processes.dispose();
-    this.notices.dispose();
-    await this.store.close();
+    const steps = [
+      () => this.#nextLook?.cancel(),
+      () => this.#eventCommand.close(),
+      () => this.#control.close(),
+      () => this.notices.close(),
+      () => this.tasks.dispose(),
+      () => this.processes.dispose(),
+      () => this.notices.dispose(),
+      () => this.store.close(),
+      ...this.#exitHooks,
+    ];
+    try {
+      await doAll("background work was not ended in order", steps);
+    } catch (thrown) {
+      this.log("error", coerceError(thrown).message, { directory: this.directory });
+      throw thrown;
+    }
   }
 }

@@ -70,6 +70,6 @@ void describe("a workspace that is closed while a subagent works", () => {
     await second.call("listBackgroundTasks", {});
     const message = { sessionID: root, messageID: host.newMessageID(), typed: true };
     const told = (await second.workspace.userMessage(message)) ?? "";
-    assert.match(told, new RegExp(`id="${id}".* status="cancelled" reason="host_exit"`, "u"));
+    assert.match(told, new RegExp(`id="${id}".* status="cancelled" reason="reloaded"`, "u"));
   });
 });

@@ -6,9 +6,8 @@ import { randomBytes } from "node:crypto";
 import { join } from "node:path";
 import { isTerminal } from "../jobs/status.js";
 import { coerceError } from "../ports.js";
-import { diskFiles, type StoreFiles } from "../store/files.js";
-import { foldersIn } from "../store/folders.js";
-import type { InstanceView } from "../store/read-state.js";
+import { diskFiles, type StoreFiles, foldersIn } from "../store/files.js";
+import type { InstanceView } from "../store/instances.js";
 import type { Survey } from "./survey.js";
 
 export interface CleanPlan {

@@ -1,7 +1,7 @@
 /** `doctor`: who owns what, and what is wrong. Something is wrong with orphans and with files that are broken. */
 import { isTerminal } from "../jobs/status.js";
 import { elapsed } from "../text.js";
-import type { InstanceView } from "../store/read-state.js";
+import type { InstanceView } from "../store/instances.js";
 import type { Survey } from "./survey.js";
 import { describeEntry } from "./list.js";
 import { json, paint, safe, type Terminal } from "./terminal.js";

@@ -6,7 +6,7 @@ import { isTerminal } from "../jobs/status.js";
 import type { Job, ProcessJob } from "../jobs/job.js";
 import { outputPath } from "../store/instance-folder.js";
 import type { Processes } from "../store/owner.js";
-import { readInstances, type InstanceFilter, type InstanceView } from "../store/read-state.js";
+import { readInstances, type InstanceFilter, type InstanceView } from "../store/instances.js";
 
 export interface Entry {
   job: Job;

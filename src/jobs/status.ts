@@ -19,6 +19,8 @@ export const endReason = z.enum([
   "cancelled_by_user",
   "session_deleted",
   "host_exit",
+  /** The host loaded the instance anew (a change of the configuration, for one) and went on. */
+  "reloaded",
   "interrupted",
 ]);
 export type EndReason = z.infer<typeof endReason>;

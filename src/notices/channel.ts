@@ -67,6 +67,11 @@ export class ParentChannel {
     this.#delivery = new Delivery(sessionID, { ...deps, receipts, permit });
   }
 
+  /** Used since this OpenCode started, and not stopped by its user. */
+  get inUse(): boolean {
+    return this.#state.awake && !this.#state.stopped;
+  }
+
   onBusy(): void {
     this.#state.works();
     this.poke();

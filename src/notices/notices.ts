@@ -118,6 +118,11 @@ export class Notices implements NoticePort {
     this.#channel(sessionID).onUsed();
   }
 
+  /** Sessions that may be woken: the next instance asks, when the host only loads this one anew. */
+  inUse(): string[] {
+    return [...this.#channels].flatMap(([sessionID, { inUse }]) => (inUse ? sessionID : []));
+  }
+
   /** The `chat.message` hook, before it is stored: the text to carry along, if it was typed. `known`: earlier jobs are. */
   async userMessage(message: ComingMessage, known: Promise<void> = Promise.resolve()) {
     const { sessionID, messageID, typed } = message;

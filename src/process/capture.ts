@@ -1,18 +1,36 @@
 /**
  * The output of one process on its way in: into the log, past the watch, and (at most once a second, not once a
- * piece) as numbers into the record. Whoever follows the output is told of every piece.
+ * piece) as numbers into the record. Those who follow the output are called for every piece.
  */
 import type { ProcessJob } from "../jobs/job.js";
-import type { Timer } from "../ports.js";
-import type { LiveDeps } from "./live-deps.js";
+import type { JobRegistry } from "../jobs/registry.js";
+import type { Options } from "../options.js";
+import type { Clock, Timer } from "../ports.js";
 import type { StreamNumber } from "../output/format.js";
-import { OutputLog } from "../output/log.js";
+import { OutputLog, type OutputFs } from "../output/log.js";
+import type { PatternGuard } from "../output/pattern-guard.js";
 import { OutputWatch } from "../output/watch.js";
+
+/**
+ * Tells the session of a process: a line of its output that it asked for, or that it is ready now although the
+ * start has returned before. Never throws.
+ */
+export type Announce = (kind: "output" | "ready", text: string) => void;
+
+/** What a capture is given by its manager. */
+export interface CaptureDeps {
+  jobs: JobRegistry;
+  clock: Clock;
+  options: Pick<Options, "outputLimit">;
+  guard: PatternGuard;
+  outputFs?: OutputFs;
+}
 
 export interface CaptureRequest {
   job: ProcessJob;
+  /** Where the output goes. */
   file: string;
-  onNotify: (text: string) => void;
+  announce: Announce;
   /** A line matched the readyPattern. */
   onReadyLine: () => void;
 }
@@ -22,16 +40,17 @@ const PUBLISH_MILLISECONDS = 1000;
 export class Capture {
   readonly log: OutputLog;
   readonly #id: string;
-  readonly #deps: LiveDeps;
+  readonly #deps: CaptureDeps;
   readonly #watch: OutputWatch;
   readonly #listeners = new Set<() => void>();
   #timer: Timer | undefined;
   #isClosed = false;
 
-  constructor({ job, file, onNotify, onReadyLine }: CaptureRequest, deps: LiveDeps) {
+  constructor({ job, file, announce, onReadyLine }: CaptureRequest, deps: CaptureDeps) {
     this.#id = job.id;
     this.#deps = deps;
     this.log = new OutputLog(file, deps.options.outputLimit, deps.clock, deps.outputFs);
+    const onNotify = (text: string) => announce("output", text);
     this.#watch = new OutputWatch({
       notifyPattern: job.notifyPattern,
       readyPattern: job.readyPattern,
@@ -77,7 +96,7 @@ export class Capture {
     return () => this.#listeners.delete(listener);
   }
 
-  /** Tells whoever follows that something besides output happened: the end. */
+  /** Calls those who follow because of something besides output: the end. */
   wake(): void {
     for (const listener of this.#listeners) listener();
   }

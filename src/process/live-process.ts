@@ -10,29 +10,59 @@
  * 5. The output is closed, then the record becomes terminal; `ended` resolves. Nothing is left: no process, no
  *    timer, no listener, no descriptor.
  */
+import type { ProcessIdentity, ProcessJob } from "../jobs/job.js";
 import type { JobEnd } from "../jobs/registry.js";
+import type { Options } from "../options.js";
 import { waysOf } from "../platform.js";
-import { coerceError, type Timer } from "../ports.js";
-import { Capture } from "./capture.js";
-import { Drain } from "./drain.js";
-import { describeEnd } from "./end-of-job.js";
-import { JobMembers } from "../system/members.js";
+import { coerceError, type Log, type Timer } from "../ports.js";
 import {
   terminateNow,
   withUnverified,
   type KillOutcome,
+  type KillSystem,
   type KillTarget,
+  type KillTree,
 } from "../system/kill-tree.js";
-import type { LiveDeps, LiveRequest } from "./live-deps.js";
-import { afterLong } from "../time.js";
-import { watchReadiness, type Readiness } from "./readiness.js";
-import { ShellProcess } from "./shell-process.js";
-import { jobEnvironment } from "../system/spawn.js";
-import type { KillReason } from "./types.js";
+import { JobMembers } from "../system/members.js";
 import type { ProcessNote } from "../system/process-table.js";
-import { within } from "../time.js";
+import { jobEnvironment, type Shell, type SpawnFunction } from "../system/spawn.js";
+import type { Watchdog } from "../system/watchdog.js";
+import { afterLong, within } from "../time.js";
+import { Capture, type Announce, type CaptureDeps } from "./capture.js";
+import { Drain } from "./drain.js";
+import { watchReadiness, type Probe, type Readiness } from "./readiness.js";
+import { ShellProcess, type ShellExit } from "./shell-process.js";
+import type { KillReason } from "./types.js";
 
-/** So long the pipes may take to close, and the exit to be reported, when everybody is verified dead. */
+/** What is to be started. */
+export interface LiveRequest {
+  job: ProcessJob;
+  shell: Shell;
+  /** Where the output goes. */
+  file: string;
+  env: Readonly<Record<string, string>>;
+  onReady: () => void;
+  announce: Announce;
+}
+
+export interface LiveSystem extends KillSystem {
+  isAlive(identity: ProcessIdentity): boolean;
+}
+
+/** What a running process is given by its manager; tests of the manager pass parts of their own. */
+export interface LiveDeps extends CaptureDeps {
+  log: Log;
+  options: Options;
+  env: NodeJS.ProcessEnv;
+  instanceID: string;
+  spawn: SpawnFunction;
+  system: LiveSystem;
+  killTree: KillTree;
+  watchdog: Watchdog;
+  probe?: Probe;
+}
+
+/** So long the pipes may take to close, and the exit to be reported, when every process is verified dead. */
 const REPORT_MILLISECONDS = 500;
 
 /** Of a kill that came before the start. */
@@ -54,12 +84,12 @@ export class LiveProcess {
   #killing: Promise<KillOutcome> | undefined;
 
   constructor(request: LiveRequest, deps: LiveDeps) {
-    const { job, file, onNotify } = request;
+    const { job, file, announce } = request;
     this.id = job.id;
     this.#request = request;
     this.#deps = deps;
     const onReadyLine = () => this.#readiness?.matched();
-    this.capture = new Capture({ job, file, onNotify, onReadyLine }, deps);
+    this.capture = new Capture({ job, file, announce, onReadyLine }, deps);
     this.ended = new Promise((resolve) => {
       this.#resolveEnded = resolve;
     });
@@ -253,4 +283,20 @@ export class LiveProcess {
     const error = coerceError(thrown).message;
     this.#deps.log("warn", `process ${this.id}: ${what} failed`, { error });
   }
+}
+
+/** How a job ended, from how its shell exited and who ended it. */
+function describeEnd(
+  job: { timeoutSeconds?: number },
+  exit: ShellExit | undefined,
+  killed: KillReason | undefined,
+): Omit<JobEnd, "at"> {
+  if (killed === "timeout") {
+    const error = `ended after ${job.timeoutSeconds} s (timeoutSeconds)`;
+    return { status: "failed", reason: "timeout", error };
+  }
+  if (killed) return { status: "cancelled", reason: killed };
+  if (exit?.code === 0) return { status: "completed", reason: "finished" };
+  const how = exit?.signal ? `signal ${exit.signal}` : `exit code ${exit?.code ?? "unknown"}`;
+  return { status: "failed", reason: "error", error: how };
 }

@@ -2,8 +2,71 @@
  * The processes of one OpenCode instance: starts shell commands in the background, captures their output into
  * bounded files, reads it, and ends them with everything that they started. Each is a `ProcessJob` in the
  * registry, which is the one place that says how it is; this class holds only those that run.
- *
- * `openBackground` gives one to a program without the plugin. Whoever constructs one calls `dispose`, and
+ */
+import { randomBytes } from "node:crypto";
+import { isEmptyFilter, matches, type JobFilter } from "../jobs/filter.js";
+import { newJobId } from "../jobs/id.js";
+import type { ProcessJob } from "../jobs/job.js";
+import type { JobRegistry } from "../jobs/registry.js";
+import { isTerminal } from "../jobs/status.js";
+import type { NoticePort } from "../notices/port.js";
+import type { Options } from "../options.js";
+import { followOutput } from "../output/follow.js";
+import { outputFile } from "../output/format.js";
+import type { OutputFs } from "../output/log.js";
+import { PatternGuard } from "../output/pattern-guard.js";
+import { readCursor, readOutput } from "../output/read.js";
+import { openOutput } from "../output/reader.js";
+import type { ReadRequest, ReadResult, StreamOptions, StreamPiece } from "../output/types.js";
+import { coerceError, UserError, type Clock, type Log } from "../ports.js";
+import { isAlive } from "../system/identity.js";
+import { chooseKillTree, systemForKill } from "../system/kill-tree.js";
+import { chooseShell, systemSpawn, type SpawnFunction } from "../system/spawn.js";
+import { Watchdog } from "../system/watchdog.js";
+import type { Announce } from "./capture.js";
+import { checkInput, type StartInput } from "./check-input.js";
+import { LiveProcess, type LiveDeps, type LiveSystem } from "./live-process.js";
+import type { Probe } from "./readiness.js";
+import { recoverJob } from "./recover-job.js";
+import { StartWait } from "./start-wait.js";
+import type {
+  CreateInput,
+  CreateOptions,
+  CreateResult,
+  KilledJob,
+  KillOptions,
+  KillReport,
+} from "./types.js";
+
+export type * from "./types.js";
+
+/** What a `BackgroundProcessManager` is given. */
+export interface ProcessManagerDeps {
+  jobs: JobRegistry;
+  clock: Clock;
+  log: Log;
+  options: Options;
+  /** Absolute; made (0700) when the first output is written. Each output is `PROCESS_ID.log` in it. */
+  outputFolder: () => string;
+  /** Tells the job's session (see `Announce`); what it throws is logged. */
+  announce: (job: ProcessJob, ...what: Parameters<Announce>) => void;
+  /** See NoticePort; left out where ends are not announced. */
+  hold?: NoticePort["hold"];
+  /** A process is started for this session: it is in use, and may be woken. */
+  used?: (sessionID: string) => void;
+  /** The environment that processes inherit, and in which the shell is looked up; `process.env` by default. */
+  env?: NodeJS.ProcessEnv;
+  /** For tests: parts of the system. */
+  spawn?: SpawnFunction;
+  system?: LiveSystem;
+  outputFs?: OutputFs;
+  probe?: Probe;
+  watchdog?: Watchdog;
+}
+
+/**
+ * Starts, reads and ends the background processes of one directory. `openBackground` gives one to a program
+ * without the plugin, as `processes`. If you construct one yourself, call `dispose` when you are done, and
  * `killAllNow` from `onHostExit`.
  *
  * @example
@@ -13,31 +76,9 @@
  * const { text } = await processes.read(job.id, { mode: "tail" });
  * await processes.kill({ id: job.id }, { reason: "cancelled_by_user" });
  */
-import { isEmptyFilter, matches, type JobFilter } from "../jobs/filter.js";
-import type { ProcessJob } from "../jobs/job.js";
-import { isTerminal } from "../jobs/status.js";
-import { coerceError, UserError } from "../ports.js";
-import { checkInput, type StartInput } from "./check-input.js";
-import { killJob } from "./kill-job.js";
-import type { LiveDeps } from "./live-deps.js";
-import { LiveProcess } from "./live-process.js";
-import { buildDeps, type ProcessManagerDeps } from "./manager-deps.js";
-import { isSame, newProcessJob } from "./new-job.js";
-import { lastLines, readJob, streamJob, type OutputSource } from "./output-access.js";
-import { recoverJob } from "./recover-job.js";
-import { outputFile } from "../output/format.js";
-import { forget, prune } from "./retention.js";
-import { chooseShell } from "../system/spawn.js";
-import { StartWait } from "./start-wait.js";
-import type { CreateInput, CreateOptions, CreateResult, KillOptions, KillReport } from "./types.js";
-import type { ReadRequest, ReadResult, StreamOptions, StreamPiece } from "../output/types.js";
-
-export type * from "./types.js";
-export type { ProcessManagerDeps } from "./manager-deps.js";
-
 export class BackgroundProcessManager {
   readonly #deps: LiveDeps;
-  readonly #own: ProcessManagerDeps;
+  readonly #own: Pick<ProcessManagerDeps, "announce" | "hold" | "used" | "outputFolder">;
   readonly #live = new Map<string, LiveProcess>();
   /** Kills of what earlier hosts left. */
   readonly #background = new Set<Promise<void>>();
@@ -45,7 +86,24 @@ export class BackgroundProcessManager {
 
   constructor(own: ProcessManagerDeps) {
     this.#own = own;
-    this.#deps = buildDeps(own);
+    const { jobs, clock, log, options, outputFs, probe, env = process.env } = own;
+    const instanceID = randomBytes(8).toString("hex");
+    const system: LiveSystem = own.system ?? { ...systemForKill(clock), isAlive };
+    this.#deps = {
+      jobs,
+      clock,
+      log,
+      options,
+      env,
+      instanceID,
+      spawn: own.spawn ?? systemSpawn,
+      system,
+      killTree: chooseKillTree(system),
+      watchdog: own.watchdog ?? new Watchdog({ clock, log, instanceID, env }),
+      guard: new PatternGuard(clock),
+      outputFs,
+      probe,
+    };
   }
 
   /** Throws the `UserError` that `create` would throw for these arguments; nothing is started. */
@@ -67,19 +125,20 @@ export class BackgroundProcessManager {
    */
   async create(input: CreateInput, { signal }: CreateOptions = {}): Promise<CreateResult> {
     this.check(input);
-    const { jobs, clock, env, probe, announce } = this.#deps;
+    const { jobs, clock, env, probe } = this.#deps;
     const sameCommand = this.list().filter((job) => this.#live.has(job.id) && isSame(job, input));
     const shell = chooseShell(env);
     const job = newProcessJob(input, shell.file, new Date(clock.now()));
-    const wait = new StartWait(clock, input, (text) => announce(job.id, "ready", text));
+    const announce: Announce = (...what) => this.#announce(job.id, what);
+    const wait = new StartWait(clock, input, (text) => announce("ready", text));
     const live = new LiveProcess(
       {
         job,
         shell,
-        file: outputFile(this.#own.outputFolder(), job.id),
+        file: this.#fileOf(job.id),
         env: input.env ?? {},
         onReady: () => wait.ready(),
-        onNotify: (text) => announce(job.id, "output", text),
+        announce,
       },
       this.#deps,
     );
@@ -94,14 +153,13 @@ export class BackgroundProcessManager {
       // `start` sees it and starts nothing.
       if (isAborted) void live.kill("cancelled_by_user");
       await live.start();
-      void live.ended.then(() => this.#ended(live));
-      // Nobody has heard of what was never started.
+      void live.ended.then(() => this.#live.delete(live.id));
+      // No id was given out, so no notice may follow.
       isTold = isAborted;
       if (isAborted) throw new UserError("the call was aborted; nothing was started");
       const readiness = await wait.until(live.ended, signal);
       const now = this.get(job.id) ?? job;
-      const last =
-        readiness === "ended" ? await lastLines(this.#source(now), this.#deps.guard) : undefined;
+      const last = readiness === "ended" ? await this.#lastLines(now) : undefined;
       // What could not be started, or ended before it was ready, is told by this answer.
       const saysEnd = isTerminal(now.status) && (last !== undefined || now.identity === undefined);
       isTold = saysEnd && !signal?.aborted;
@@ -111,6 +169,7 @@ export class BackgroundProcessManager {
     }
   }
 
+  /** The record as it is now; undefined for an unknown id, also for that of a subagent. */
   get(id: string): ProcessJob | undefined {
     return this.#deps.jobs.getProcess(id);
   }
@@ -138,15 +197,26 @@ export class BackgroundProcessManager {
 
   /** Throws a `UserError` for an unknown id, a wrong pattern or cursor, or a pattern that takes too long. */
   async read(id: string, request: ReadRequest = {}): Promise<ReadResult> {
-    return readJob(this.#source(this.#known(id)), request, this.#deps.guard);
+    return this.#read(this.#known(id), request);
   }
 
   /**
    * The output as it comes; ends when the process has ended and all was handed over.
    * Throws a `UserError` for an unknown id or a wrong cursor.
    */
-  stream(id: string, options: StreamOptions = {}): AsyncIterable<StreamPiece> {
-    return streamJob(this.#source(this.#known(id)), options);
+  stream(id: string, { signal, cursor }: StreamOptions = {}): AsyncIterable<StreamPiece> {
+    const job = this.#known(id);
+    const capture = this.#live.get(id)?.capture;
+    const { bytes } = capture?.log ?? job.output;
+    return followOutput(
+      {
+        open: () => openOutput(this.#fileOf(id)),
+        hasEnded: () => capture?.isClosed ?? true,
+        onChange: (listener) => capture?.onOutput(listener) ?? (() => undefined),
+      },
+      readCursor(cursor, bytes),
+      signal,
+    );
   }
 
   /** `session.deleted`: ends what belongs to this session or, as its root, to its tree; global ones go on. */
@@ -159,11 +229,11 @@ export class BackgroundProcessManager {
   }
 
   /**
-   * A process record of an earlier host, already in the registry. One that ran then has failed (interrupted) at
-   * once; what is left of it is listed in the record and ended.
+   * A process record of an earlier host that was alive until `lastSign`, already in the registry. One that ran then
+   * has failed (interrupted) at once; what is left of it is listed in the record and ended.
    */
-  recover(job: ProcessJob): void {
-    const kill = recoverJob(job, this.#source(job).file, this.#deps);
+  recover(job: ProcessJob, lastSign: Date): void {
+    const kill = recoverJob(job, this.#fileOf(job.id), lastSign, this.#deps);
     if (!kill) return;
     this.#background.add(kill);
     void kill.finally(() => this.#background.delete(kill));
@@ -193,11 +263,6 @@ export class BackgroundProcessManager {
     }
   }
 
-  /** Removes the outputs of ended ones beyond `totalOutputLimit`, the oldest first. Done after every end. */
-  prune(): void {
-    prune({ ...this.#deps, outputFolder: this.#own.outputFolder });
-  }
-
   async #dispose(): Promise<void> {
     const kills = [...this.#live.values()].map((live) => live.kill("host_exit"));
     for (const result of await Promise.allSettled(kills)) {
@@ -214,15 +279,34 @@ export class BackgroundProcessManager {
     chosen: readonly ProcessJob[],
     options: Pick<KillOptions, "reason" | "remove">,
   ): Promise<KillReport> {
-    const outputs = { ...this.#deps, outputFolder: this.#own.outputFolder };
-    const deps = { jobs: this.#deps.jobs, forget: (job: ProcessJob) => forget(outputs, job) };
-    const kills = chosen.map((job) => killJob(job, this.#live.get(job.id), options, deps));
-    return { jobs: await Promise.all(kills) };
+    return { jobs: await Promise.all(chosen.map((job) => this.#killOne(job, options))) };
   }
 
-  #ended(live: LiveProcess): void {
-    this.#live.delete(live.id);
-    this.prune();
+  /** Ends one job, or finds that it has ended, and says what became of it. Never throws. */
+  async #killOne(
+    job: ProcessJob,
+    { reason, remove = false }: Pick<KillOptions, "reason" | "remove">,
+  ): Promise<KilledJob> {
+    const report: KilledJob = { job, outcome: "already_ended", survivors: [], removed: false };
+    try {
+      const killed = await this.#live.get(job.id)?.kill(reason);
+      if (killed) {
+        report.survivors = killed.survivors;
+        report.outcome = killed.unverified === undefined ? "killed" : "unverified";
+        if (killed.survivors.length > 0) report.outcome = "survivors";
+        report.error = killed.unverified;
+      }
+    } catch (thrown) {
+      report.outcome = "error";
+      report.error = coerceError(thrown).message;
+    }
+    report.job = this.get(job.id) ?? job;
+    if (remove && isTerminal(report.job.status)) {
+      // Its output goes with its record; see `store/retention.ts`.
+      this.#deps.jobs.remove(job.id);
+      report.removed = true;
+    }
+    return report;
   }
 
   #known(id: string): ProcessJob {
@@ -231,8 +315,74 @@ export class BackgroundProcessManager {
     throw new UserError(`no background process has the id ${JSON.stringify(id)}`);
   }
 
-  #source(job: ProcessJob): OutputSource {
-    const file = outputFile(this.#own.outputFolder(), job.id);
-    return { job, file, capture: this.#live.get(job.id)?.capture };
+  #fileOf(id: string): string {
+    return outputFile(this.#own.outputFolder(), id);
   }
+
+  async #read(job: ProcessJob, request: ReadRequest): Promise<ReadResult> {
+    const log = this.#live.get(job.id)?.capture.log;
+    // What a full disk kept in memory is written now, if it can be.
+    log?.retry();
+    const { bytes, dropped } = log ?? job.output;
+    const reader = openOutput(this.#fileOf(job.id));
+    try {
+      return await readOutput(reader, request, { bytes, dropped }, this.#deps.guard);
+    } finally {
+      reader?.close();
+    }
+  }
+
+  /** What the answer of a start shows. */
+  async #lastLines(job: ProcessJob): Promise<string> {
+    const { lines } = await this.#read(job, { mode: "tail", lines: 20, maxBytes: 4096 });
+    return lines.map(({ text }) => text).join("\n");
+  }
+
+  #announce(id: string, what: Parameters<Announce>): void {
+    const job = this.get(id);
+    if (!job) return;
+    try {
+      this.#own.announce(job, ...what);
+    } catch (thrown) {
+      const error = coerceError(thrown).message;
+      this.#deps.log("error", "a line of output could not be announced", { id, error });
+    }
+  }
+}
+
+const LONGEST_NAME = 60;
+
+/** The record of a process that is about to be started. Its environment is not in it: it may hold secrets. */
+function newProcessJob(input: CreateInput, shell: string, createdAt: Date): ProcessJob {
+  return {
+    kind: "process",
+    id: newJobId("proc"),
+    name: input.name ?? firstLine(input.command),
+    status: "pending",
+    tags: [...(input.tags ?? [])],
+    parentSessionID: input.parentSessionID,
+    parentMessageID: input.parentMessageID,
+    rootSessionID: input.rootSessionID,
+    notify: input.notify ?? true,
+    createdAt,
+    command: input.command,
+    cwd: input.cwd,
+    shell,
+    global: input.global ?? false,
+    output: { bytes: 0, dropped: 0 },
+    readyPattern: input.readyPattern,
+    readyPort: input.readyPort,
+    notifyPattern: input.notifyPattern,
+    timeoutSeconds: input.timeoutSeconds,
+  };
+}
+
+/** Whether this job already runs what is to be started. */
+function isSame(job: ProcessJob, { command, cwd }: CreateInput): boolean {
+  return job.command === command && job.cwd === cwd && !isTerminal(job.status);
+}
+
+function firstLine(command: string): string {
+  const line = command.trim().split("\n", 1)[0] ?? "";
+  return line.length > LONGEST_NAME ? `${line.slice(0, LONGEST_NAME - 1)}…` : line;
 }

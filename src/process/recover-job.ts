@@ -8,17 +8,18 @@ import { isTerminal } from "../jobs/status.js";
 import { coerceError } from "../ports.js";
 import { JobMembers } from "../system/members.js";
 import { withUnverified } from "../system/kill-tree.js";
-import type { LiveDeps } from "./live-deps.js";
+import type { LiveDeps } from "./live-process.js";
 import { openOutput } from "../output/reader.js";
 
 const INTERRUPTED = "OpenCode ended while it ran";
 
 /**
- * `file` holds its output. Undefined when there is nobody to end; otherwise it resolves, always, when that is done.
+ * `file` holds its output; the host was alive until `lastSign`. Undefined when there is nobody to end; otherwise it resolves, always, when that is done.
  */
 export function recoverJob(
   job: ProcessJob,
   file: string,
+  lastSign: Date,
   deps: LiveDeps,
 ): Promise<void> | undefined {
   if (isTerminal(job.status)) return undefined;
@@ -34,7 +35,9 @@ export function recoverJob(
   const output = { ...job.output, bytes };
   jobs.updateProcess(id, { output, ...(leftovers.length > 0 && { leftovers }) });
   const error = withUnverified(INTERRUPTED, problem);
-  jobs.end(id, { status: "failed", reason: "interrupted", error, at: new Date(clock.now()) });
+  // What still runs ends only now.
+  const at = isGone && leftovers.length === 0 ? lastSign : new Date(clock.now());
+  jobs.end(id, { status: "failed", reason: "interrupted", error, at });
   if (isGone && leftovers.length === 0 && problem === undefined) return undefined;
   return killTree(target, options.killGraceMilliseconds).then(
     ({ survivors, unverified }) => {

@@ -1,12 +1,17 @@
 /**
  * The shell that runs a command, as the system's handle shows it: its identity, its output, its exit (`exit`:
- * the shell itself is gone) and the closing of its pipes (`close`: so is everybody who held them).
+ * the shell itself is gone) and the closing of its pipes (`close`: every process that held them is gone, too).
  */
 import type { ChildProcess } from "node:child_process";
 import type { ProcessIdentity } from "../jobs/job.js";
-import type { ShellExit } from "./end-of-job.js";
 import { STDERR, STDOUT, type StreamNumber } from "../output/format.js";
 import { startCommand, type SpawnFunction, type StartRequest } from "../system/spawn.js";
+
+/** How a shell exited, as the `exit` event says it: one of the two is null, or both when it was never reported. */
+export interface ShellExit {
+  code: number | null;
+  signal: NodeJS.Signals | null;
+}
 
 export interface ShellSystem {
   identify(pid: number): ProcessIdentity | undefined;
@@ -92,7 +97,7 @@ export class ShellProcess {
     this.#setExit({ code: null, signal: null });
   }
 
-  /** No output is wanted any more, whoever holds the pipes. */
+  /** No output is wanted any more, even if other processes still hold the pipes. */
   release(): void {
     this.#child.stdout?.destroy();
     this.#child.stderr?.destroy();

@@ -1,7 +1,4 @@
-/**
- * What the process room takes and gives: the shapes of `BackgroundProcessManager`'s methods. Records themselves
- * are `ProcessJob`s of jobs/.
- */
+/** What `BackgroundProcessManager`'s methods take and give. Records themselves are `ProcessJob`s of jobs/. */
 import type { ProcessJob } from "../jobs/job.js";
 import type { ProcessNote } from "../system/process-table.js";
 
@@ -35,12 +32,14 @@ export interface CreateInput {
   parentMessageID?: string;
 }
 
+/** How the call of `create` itself behaves; nothing of it is recorded. */
 export interface CreateOptions {
   /** Aborted before the start: nothing is started. Later it stops waiting for readiness; the process goes on. */
   signal?: AbortSignal;
 }
 
 /**
+ * How the wait for readiness ended:
  * - `not_asked`: neither `readyPattern` nor `readyPort` was given;
  * - `ready`: every given condition holds;
  * - `ended`: the process ended first, see the job;
@@ -48,6 +47,7 @@ export interface CreateOptions {
  */
 export type ReadinessResult = "not_asked" | "ready" | "ended" | "not_ready_yet";
 
+/** What `create` gives: the record, and what the call found out meanwhile. */
 export interface CreateResult {
   /** The record as it was when `create` returned. A command that cannot start is `failed` here. */
   job: ProcessJob;
@@ -64,6 +64,7 @@ export interface CreateResult {
 export type KillReason =
   "cancelled_by_agent" | "cancelled_by_user" | "session_deleted" | "host_exit" | "timeout";
 
+/** Why `kill` ends processes, and what becomes of their records. */
 export interface KillOptions {
   reason: KillReason;
   /** Also forget the record and delete the output. */
@@ -73,10 +74,11 @@ export interface KillOptions {
 }
 
 /**
- * - `killed`: ended by this call (or by one that was under way) and verified: nobody is left;
+ * What became of one job that was to be ended:
+ * - `killed`: ended by this call (or by one that was under way) and verified: no process of it is left;
  * - `already_ended`: had ended before, its record keeps how;
- * - `survivors`: somebody is still alive after SIGKILL, see `survivors`; with an `error` there may be others;
- * - `unverified`: its process group was ended, but who else survived could not be looked up, see `error`;
+ * - `survivors`: processes are still alive after SIGKILL, see `survivors`; with an `error` there may be others;
+ * - `unverified`: its process group was ended, but what else survived could not be looked up, see `error`;
  * - `error`: the kill itself failed, see `error`; the record says what is known.
  */
 export interface KilledJob {
@@ -89,6 +91,7 @@ export interface KilledJob {
   removed: boolean;
 }
 
+/** What `kill` and `cleanupSession` give. */
 export interface KillReport {
   /**
    * One entry for each job that was chosen; empty when nothing matched. Ended jobs are in it only when they were

@@ -1,32 +1,39 @@
 /**
- * Takes over the folders of owners that are gone. A folder is taken by renaming it into our own `claimed/`, which
- * only one of many can do; from then on its records are ours to adopt. Promises that a crash at any point loses
- * nothing and doubles nothing:
+ * Takes over the folders of owners that are gone: of this project, and of this directory in other projects, because
+ * the host gives a directory another project id when it becomes a git repository. A folder is taken by renaming it
+ * into our own `claimed/`, which only one of many can do; from then on its records are ours to adopt. Promises that
+ * a crash at any point loses nothing and doubles nothing:
  *
  * 1. `take` renames. A crash leaves it inside our folder, which the next start takes as a whole.
  * 2. `read` moves the output files over and reads the records, those of folders inside folders too.
- * 3. Our own state file is written with the adopted records and, in the same write, the names of their folders:
- *    whoever finds those folders later knows that they are done.
+ * 3. Our own state file is written with the adopted records and, in the same write, the names of their folders: a
+ *    later claim that finds those folders knows that they are done.
  * 4. `discard` removes them.
  */
 import { lstatSync } from "node:fs";
-import { join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import type { Job } from "../jobs/job.js";
 import type { Notice } from "../notices/notice.js";
 import { coerceError, type Clock, type Log } from "../ports.js";
-import { errorCode, type StoreFiles } from "./files.js";
-import { entriesOf, foldersIn } from "./folders.js";
+import {
+  checkFolder,
+  entriesOf,
+  errorCode,
+  foldersIn,
+  isOwnFile,
+  readStartSync,
+  type StoreFiles,
+} from "./files.js";
 import {
   CLAIMED_FOLDER,
+  lastSignIn,
   OUTPUT_FOLDER,
   STATE_FILE,
   type InstanceFolder,
 } from "./instance-folder.js";
-import { demandOwner, type Ownership } from "./owner.js";
+import { readOwnerOrThrow, type Owner, type Ownership } from "./owner.js";
 import { moveQuarantined, setAside, writeRejected } from "./quarantine.js";
-import { readStateFile } from "./read-file.js";
-import { readStartSync } from "./read-text.js";
-import { STATE_VERSION, type State } from "./state-file.js";
+import { readStateFile, STATE_VERSION, type State } from "./state-file.js";
 
 export interface ClaimOptions {
   folder: InstanceFolder;
@@ -36,8 +43,26 @@ export interface ClaimOptions {
   files: StoreFiles;
   clock: Clock;
   log: Log;
-  /** Folders of other directories that nobody wrote to for so long are dropped. */
+  /** Folders of other directories without a write for so long are dropped. */
   keepDays: number;
+  /** By its folder's name, whether a project is of the same kind as ours: from it this directory's are claimed, too. */
+  isSibling: (project: string) => boolean;
+}
+
+/** What dead owners left. */
+export interface Claimed {
+  jobs: Job[];
+  notices: Notice[];
+  /** By a job's id: the last sign of life of its owner. What ran then has ended at that moment, as far as we can tell. */
+  lastSigns: ReadonlyMap<string, Date>;
+  /** Ids of jobs that an instance in this same operating system process ended when the host reloaded it. */
+  reloaded: ReadonlySet<string>;
+}
+
+interface Contents {
+  state: State;
+  owner: Owner | undefined;
+  lastSign: Date;
 }
 
 /** Milliseconds without a write. A folder without an owner may be one that is being made right now. */
@@ -51,6 +76,8 @@ export class Claims {
   readonly #claimed: string;
   /** Names in `claimed/` that hold nothing any more which our own state file will not. */
   readonly #finished = new Set<string>();
+  /** Folders that cannot be claimed are looked at again and again, and logged once. */
+  readonly #reported = new Set<string>();
 
   constructor(options: ClaimOptions) {
     this.#options = options;
@@ -62,38 +89,55 @@ export class Claims {
     return [...this.#finished];
   }
 
-  /** Takes all folders whose owners are gone. Never throws. */
-  take(): void {
-    const { folder, log } = this.#options;
-    for (const name of foldersIn(folder.project)) {
-      if (name === folder.id) continue;
-      try {
-        if (this.#isClaimable(join(folder.project, name))) this.#take(name);
-      } catch (thrown) {
-        log("warn", "a folder could not be claimed", { name, error: coerceError(thrown).message });
-      }
+  /** Takes all folders whose owners are gone; with `everywhere` from sibling projects, too. Never throws. */
+  take({ everywhere }: { everywhere: boolean }): void {
+    const { folder, isSibling } = this.#options;
+    const root = dirname(folder.project);
+    try {
+      folder.check();
+    } catch (thrown) {
+      this.#report(root, "nothing can be taken over", coerceError(thrown).message);
+      return;
+    }
+    this.#takeFrom(folder.project, false);
+    if (!everywhere) return;
+    for (const name of foldersIn(root)) {
+      const project = join(root, name);
+      if (project !== folder.project && isSibling(name)) this.#takeFrom(project, true);
     }
   }
 
   /** The records of all taken folders that are not adopted yet; of two with one id the newer. Never rejects. */
-  async read(): Promise<{ jobs: Job[]; notices: Notice[] }> {
+  async read(): Promise<Claimed> {
     this.#flatten();
-    const states = new Map<string, State>();
+    const found = new Map<string, Contents>();
     for (const name of foldersIn(this.#claimed)) {
       if (this.#finished.has(name)) continue;
       try {
-        const state = await this.#readFolder(name);
-        if (state) states.set(name, state);
+        const contents = await this.#readFolder(name);
+        if (contents) found.set(name, contents);
       } catch (thrown) {
         this.#log(name, "its files could not be taken over", coerceError(thrown).message);
       }
     }
-    const done = new Set([...states.values()].flatMap((state) => state.adopted));
-    const fresh = [...states].filter(([name]) => !done.has(name)).map(([, state]) => state);
-    fresh.sort((a, b) => b.savedAt.getTime() - a.savedAt.getTime());
+    const done = new Set([...found.values()].flatMap(({ state }) => state.adopted));
+    const fresh = [...found].filter(([name]) => !done.has(name)).map(([, contents]) => contents);
+    fresh.sort((a, b) => b.state.savedAt.getTime() - a.state.savedAt.getTime());
+    const lastSigns = new Map<string, Date>();
+    const reloaded = new Set<string>();
+    for (const { state, owner, lastSign } of fresh) {
+      for (const job of state.jobs) {
+        if (lastSigns.has(job.id)) continue;
+        lastSigns.set(job.id, lastSign);
+        if (owner && this.#wasReloaded(job, owner)) reloaded.add(job.id);
+      }
+    }
+    const jobs = firstOfEach(fresh.flatMap(({ state }) => state.jobs));
     return {
-      jobs: firstOfEach(fresh.flatMap((state) => state.jobs)),
-      notices: firstOfEach(fresh.flatMap((state) => state.notices)),
+      jobs: jobs.map((job) => (reloaded.has(job.id) ? asReloaded(job) : job)),
+      notices: firstOfEach(fresh.flatMap(({ state }) => state.notices)),
+      lastSigns,
+      reloaded,
     };
   }
 
@@ -109,33 +153,59 @@ export class Claims {
     }
   }
 
-  #isClaimable(path: string): boolean {
+  #takeFrom(project: string, onlyOurs: boolean): void {
+    const { folder } = this.#options;
+    for (const name of foldersIn(project)) {
+      const path = join(project, name);
+      if (path === folder.path) continue;
+      try {
+        if (this.#isClaimable(path, onlyOurs)) this.#take(path);
+      } catch (thrown) {
+        this.#report(path, "it could not be claimed", coerceError(thrown).message);
+      }
+    }
+  }
+
+  #isClaimable(path: string, onlyOurs: boolean): boolean {
     const { directory, ownership, clock, keepDays } = this.#options;
-    const owner = demandOwner(path);
+    checkFolder(path);
+    const owner = readOwnerOrThrow(path);
     const age = clock.now() - lastWrite(path);
     if (!owner) {
-      if (age < OWNERLESS_AGE) return false;
+      if (onlyOurs || age < OWNERLESS_AGE) return false;
     } else {
-      const state = ownership.stateOf(owner);
-      if (state === "alive") return false;
       const ours = owner.directory === directory;
+      if (onlyOurs && !ours) return false;
+      const state = ownership.stateAgain(owner);
+      if (state === "alive") return false;
       if (state === "elsewhere" && (!ours || age < ELSEWHERE_AGE)) return false;
       if (!ours && age < keepDays * DAY) return false;
     }
     const version = peekVersion(path);
     if (version <= STATE_VERSION) return true;
-    this.#log(path, "it is of a newer plugin and was left alone", `version ${version}`);
+    this.#report(path, "it is of a newer plugin and was left alone", `version ${version}`);
     return false;
   }
 
-  #take(name: string): void {
+  /** Ended by its instance's closing, while the process went on: the host has only loaded the instance anew. */
+  #wasReloaded({ endReason, completedAt }: Job, owner: Owner): boolean {
+    return (
+      endReason === "host_exit" &&
+      completedAt !== undefined &&
+      // An instance may have taken over what an earlier process ended with itself.
+      completedAt >= owner.createdAt &&
+      this.#options.ownership.isSelf(owner)
+    );
+  }
+
+  #take(path: string): void {
     const { folder, files } = this.#options;
     folder.ensure();
     files.makeFolder(this.#claimed);
     try {
-      files.rename(join(folder.project, name), join(this.#claimed, name));
+      files.rename(path, join(this.#claimed, basename(path)));
     } catch (thrown) {
-      // Somebody else was faster.
+      // Another instance was faster.
       if (errorCode(thrown) !== "ENOENT") throw thrown;
     }
   }
@@ -157,14 +227,15 @@ export class Claims {
   }
 
   /** Undefined when the folder has no records for us. Marks it finished unless it must be looked at again. */
-  async #readFolder(name: string): Promise<State | undefined> {
+  async #readFolder(name: string): Promise<Contents | undefined> {
     const { folder, directory, files, clock } = this.#options;
     const path = join(this.#claimed, name);
-    const owner = demandOwner(path);
+    const owner = readOwnerOrThrow(path);
     if (owner && owner.directory !== directory) {
       this.#finished.add(name);
       return undefined;
     }
+    const lastSign = lastSignIn(path, clock.now());
     this.#moveOutput(path);
     moveQuarantined(path, folder.path, files);
     const statePath = join(path, STATE_FILE);
@@ -183,7 +254,10 @@ export class Claims {
       this.#log(name, "some records were set aside", problems.join("; "), aside);
     }
     this.#finished.add(name);
-    return reading.kind === "read" ? reading : undefined;
+    if (reading.kind !== "read") return undefined;
+    const { savedAt } = reading;
+    const latest = Math.min(clock.now(), Math.max(savedAt.getTime(), lastSign.getTime()));
+    return { state: reading, owner, lastSign: new Date(latest) };
   }
 
   #moveOutput(from: string): void {
@@ -192,14 +266,32 @@ export class Claims {
     const source = join(from, OUTPUT_FOLDER);
     for (const entry of entriesOf(source)) {
       if (!entry.isFile()) continue;
+      // Another user's file goes with the folder.
+      if (!isOwnFile(join(source, entry.name))) continue;
       files.makeFolder(target);
       files.rename(join(source, entry.name), join(target, entry.name));
     }
   }
 
+  #report(path: string, message: string, problem: string): void {
+    const key = `${path} ${problem}`;
+    if (this.#reported.has(key)) return;
+    this.#reported.add(key);
+    this.#options.log("warn", message, { path, problem });
+  }
+
   #log(folder: string, message: string, problem: string, setAside?: string): void {
     this.#options.log("warn", `claimed folder: ${message}`, { folder, problem, setAside });
   }
+}
+
+function asReloaded(job: Job): Job {
+  const endReason = "reloaded" as const;
+  if (job.kind === "process") return { ...job, endReason };
+  const runs = job.runs.map((run, at) =>
+    at === job.runs.length - 1 ? { ...run, endReason } : run,
+  );
+  return { ...job, endReason, runs };
 }
 
 /** The newest change of the folder or of what is in it, in milliseconds since the epoch. */

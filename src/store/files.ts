@@ -1,21 +1,38 @@
 /**
- * The few calls that change the disk, behind one small interface: a test puts a fault at any of them. Promises
- * that whatever is made is for the user alone (files 0600, folders 0700) whatever the umask says, and that
- * nothing is ever written through a symbolic link. Reading is in `read-text.ts`.
+ * The disk, as the store uses it. The few calls that change it are behind one small interface, so that a test puts
+ * a fault at any of them. Promises:
+ *
+ * - What is made is for the user alone (files 0600, folders 0700), whatever the umask says.
+ * - Nothing is written or read through a symbolic link, and only plain files are read: a pipe in the place of one
+ *   would stop the host.
+ * - A file that is replaced holds the old text or the new one, whole, also after a crash at any moment. What a crash
+ *   leaves is a temporary file, which goes with its folder.
  */
+import { randomBytes } from "node:crypto";
 import {
   chmodSync,
   closeSync,
+  constants,
   fchmodSync,
+  fstatSync,
+  type Stats,
   fsyncSync,
+  lstatSync,
   mkdirSync,
   openSync,
+  readdirSync,
+  readFileSync,
+  readSync,
   renameSync,
   rmSync,
+  utimesSync,
   writeFileSync,
+  type Dirent,
 } from "node:fs";
 import { open } from "node:fs/promises";
 import { dirname } from "node:path";
+import { waysOf } from "../platform.js";
+import type { Clock } from "../ports.js";
 
 /** A file that was just made, so that nobody else has it open. */
 export interface NewFile {
@@ -42,10 +59,14 @@ export interface StoreFiles {
   remove(path: string): void;
   /** With all parents that are missing; fine when it exists. */
   makeFolder(path: string): void;
+  /** The file was changed now, as its times say. */
+  touch(path: string): void;
 }
 
 const PRIVATE_FILE = 0o600;
 const PRIVATE_FOLDER = 0o700;
+/** The rights of the group and of everyone else. */
+const OTHERS = 0o077;
 
 export const diskFiles: StoreFiles = {
   async create(path) {
@@ -74,6 +95,10 @@ export const diskFiles: StoreFiles = {
   rename: renameSync,
   remove: (path) => rmSync(path, { recursive: true, force: true }),
   makeFolder,
+  touch(path) {
+    const now = new Date();
+    utimesSync(path, now, now);
+  },
 };
 
 function makeFolder(path: string): void {
@@ -89,8 +114,213 @@ function makeFolder(path: string): void {
   chmodSync(path, PRIVATE_FOLDER);
 }
 
+/**
+ * A folder that we may trust: a real one, ours, and for us alone. One of ours that others may use is mended. Throws
+ * an error that says what is wrong with the folder, or the system's (lstat, chmod); for a missing one ENOENT.
+ */
+export function checkFolder(path: string, user = process.geteuid?.()): void {
+  const found = lstatSync(path);
+  const kind = found.isSymbolicLink() ? "a symbolic link" : "no folder";
+  if (!found.isDirectory()) {
+    throw new UnsafePath(`${path} is ${kind}: background jobs are kept in a real folder only`);
+  }
+  // Windows has neither owners nor modes of this kind.
+  if (user === undefined) return;
+  if (found.uid !== user) throw new UnsafePath(belongsTo(path, found.uid, user));
+  if ((found.mode & OTHERS) !== 0) chmodSync(path, PRIVATE_FOLDER);
+}
+
+/** Whether a file (or link) is this user's; always on Windows. Throws the system's error (lstat). */
+export function isOwnFile(path: string, user = process.geteuid?.()): boolean {
+  return user === undefined || lstatSync(path).uid === user;
+}
+
+function belongsTo(path: string, owner: number, user: number): string {
+  return `${path} belongs to the user with the number ${owner}, and OpenCode runs as ${user}: it is not used`;
+}
+
+/** Something in the way that is not ours to use, in words for people. */
+export class UnsafePath extends Error {
+  override readonly name = "UnsafePath";
+}
+
 /** The errno's name of a failed call, for example ENOENT. */
 export function errorCode(thrown: unknown): string | undefined {
   if (!(thrown instanceof Error) || !("code" in thrown)) return undefined;
   return typeof thrown.code === "string" ? thrown.code : undefined;
+}
+
+// Windows knows neither flag; there `undefined` becomes 0 in the `|`.
+const FLAGS = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
+
+/**
+ * Bytes of the largest file that is read. Ten thousand ended jobs, the most that are kept, take some 10 MB; more than
+ * this would hold the host's thread for seconds.
+ */
+export const LARGEST_FILE = 24 * 1024 * 1024;
+
+/** Rejects with an UnsafePath or with the system's error (open, read); for a link the code is ELOOP. */
+export async function readText(path: string): Promise<string> {
+  const handle = await open(path, FLAGS);
+  try {
+    checkFile(path, await handle.stat());
+    return await handle.readFile("utf8");
+  } finally {
+    await handle.close();
+  }
+}
+
+/** The same at once; throws. */
+export function readTextSync(path: string): string {
+  return withFile(path, (descriptor) => readFileSync(descriptor, "utf8"));
+}
+
+/** The first bytes, as ASCII; throws. */
+export function readStartSync(path: string, bytes: number): string {
+  return withFile(path, (descriptor) => {
+    const buffer = Buffer.alloc(bytes);
+    return buffer.toString("latin1", 0, readSync(descriptor, buffer, 0, bytes, 0));
+  });
+}
+
+function withFile<T>(path: string, read: (descriptor: number) => T): T {
+  const descriptor = openSync(path, FLAGS);
+  try {
+    checkFile(path, fstatSync(descriptor));
+    return read(descriptor);
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
+function checkFile(path: string, found: Stats): void {
+  const user = process.geteuid?.();
+  if (!found.isFile()) throw new UnsafePath(`${path} is not a plain file`);
+  if (user !== undefined && found.uid !== user) {
+    throw new UnsafePath(belongsTo(path, found.uid, user));
+  }
+  if (found.size > LARGEST_FILE) {
+    throw new UnsafePath(`${path} has ${found.size} bytes; more than ${LARGEST_FILE} are not read`);
+  }
+}
+
+/** Never throws. */
+export function entriesOf(path: string): Dirent[] {
+  try {
+    return readdirSync(path, { withFileTypes: true });
+  } catch {
+    // Missing, no folder, or no right to read it: the same to whoever asks what is in it.
+    return [];
+  }
+}
+
+/** The names of the real folders in it; a symbolic link to one is none. Never throws. */
+export function foldersIn(path: string): string[] {
+  return entriesOf(path)
+    .filter((entry) => entry.isDirectory())
+    .map((entry) => entry.name);
+}
+
+/** On Windows a virus scanner or an indexer may hold the target for some milliseconds. */
+const BUSY = new Set(["EPERM", "EACCES", "EBUSY"]);
+const TRIES = 10;
+const WAIT_MILLISECONDS = 20;
+
+/** `jobs.json.0123456789ab.tmp` for `jobs.json`: of fixed length and never the same twice. */
+export function temporaryName(path: string): string {
+  return `${path}.${randomBytes(6).toString("hex")}.tmp`;
+}
+
+/** The file is new and on the disk, or it is gone and the system's error (open, write, fsync) is thrown. */
+export async function writeNew(files: StoreFiles, path: string, text: string): Promise<void> {
+  const file = await files.create(path);
+  try {
+    try {
+      await file.write(text);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+  } catch (thrown) {
+    files.remove(path);
+    throw thrown;
+  }
+}
+
+export interface Replacement {
+  temporary: string;
+  path: string;
+  /** True when something newer is in the place already. */
+  isOvertaken: () => boolean;
+  clock: Clock;
+  platform?: NodeJS.Platform | undefined;
+}
+
+/**
+ * Moves the temporary file over the target. The question whether it is overtaken and the rename are one
+ * synchronous step, so that an older text never replaces a newer one. False when it was overtaken; throws the
+ * system's error (rename). The temporary file is gone in every case.
+ */
+export async function replaceFile(files: StoreFiles, order: Replacement): Promise<boolean> {
+  const { temporary, path, isOvertaken, clock, platform } = order;
+  for (let attempt = 1; ; attempt += 1) {
+    if (isOvertaken()) {
+      files.remove(temporary);
+      return false;
+    }
+    try {
+      files.rename(temporary, path);
+      return true;
+    } catch (thrown) {
+      if (!isBusy(thrown, platform) || attempt === TRIES) {
+        files.remove(temporary);
+        throw thrown;
+      }
+    }
+    await new Promise<void>((resolve) => {
+      clock.after(WAIT_MILLISECONDS * attempt, resolve);
+    });
+  }
+}
+
+/** All at once; throws the system's error (open, write, fsync, rename) and then the old text is still there. */
+export function saveSync(
+  files: StoreFiles,
+  path: string,
+  text: string,
+  platform?: NodeJS.Platform,
+): void {
+  const temporary = temporaryName(path);
+  const file = files.createSync(temporary);
+  try {
+    try {
+      file.write(text);
+      file.sync();
+    } finally {
+      file.close();
+    }
+    renameWhenFree(files, temporary, path, platform);
+  } catch (thrown) {
+    files.remove(temporary);
+    throw thrown;
+  }
+}
+
+function renameWhenFree(
+  files: StoreFiles,
+  from: string,
+  to: string,
+  platform: NodeJS.Platform | undefined,
+): void {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return files.rename(from, to);
+    } catch (thrown) {
+      if (!isBusy(thrown, platform) || attempt === TRIES) throw thrown;
+    }
+  }
+}
+
+function isBusy(thrown: unknown, platform: NodeJS.Platform | undefined): boolean {
+  return waysOf(platform).locksOpenFiles && BUSY.has(errorCode(thrown) ?? "");
 }

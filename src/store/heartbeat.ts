@@ -1,11 +1,11 @@
 /**
- * Shows those who cannot ask our system (another machine or container with the same home) that we live: a folder
- * whose owner is silent is claimed by them after a day. Promises: no timer keeps the host awake, and none is left
- * after `stop`.
+ * Marks the folder as in use, once a minute. After a crash this is the last sign of life, and so the end of what ran;
+ * on another machine or in another container with the same home, who cannot ask our system takes a folder without
+ * such signs over after a day. Promises: no timer keeps the host awake, and none is left after `stop`.
  */
 import { coerceError, type Clock, type Log, type Timer } from "../ports.js";
 
-const HOUR = 3600_000;
+const PERIOD = 60_000;
 
 export class Heartbeat {
   readonly #beat: () => void;
@@ -22,7 +22,7 @@ export class Heartbeat {
 
   /** Again is once. */
   start(): void {
-    this.#timer ??= this.#clock.after(HOUR, () => this.#due());
+    this.#timer ??= this.#clock.after(PERIOD, () => this.#due());
   }
 
   stop(): void {

@@ -2,15 +2,14 @@
  * The folder of one instance: `ROOT/PROJECT/INSTANCE/` with `owner.json`, `jobs.json`, `output/` (one file per
  * process, written by whoever runs the processes) and, while a claim is under way, `claimed/`. Owns these names
  * and makes the folder when it is first needed, so that an OpenCode without background work leaves nothing.
- * Nobody but its owner writes into it.
+ * Only its owner writes into it.
  */
 import { createHash, randomBytes } from "node:crypto";
-import { existsSync } from "node:fs";
+import { existsSync, lstatSync } from "node:fs";
 import { homedir } from "node:os";
-import { isAbsolute, join } from "node:path";
+import { dirname, isAbsolute, join } from "node:path";
 import { outputFile } from "../output/format.js";
-import { diskFiles, type StoreFiles } from "./files.js";
-import { entriesOf } from "./folders.js";
+import { checkFolder, diskFiles, entriesOf, errorCode, type StoreFiles } from "./files.js";
 import { OWNER_FILE, writeOwner, type Owner } from "./owner.js";
 import { isSafeName } from "./state-file.js";
 
@@ -39,6 +38,19 @@ export function outputPath(folder: string, jobID: string): string {
   return outputFile(join(folder, OUTPUT_FOLDER), jobID);
 }
 
+/**
+ * When a dead owner wrote last, to any file of the folder or of its output; not after `now` (milliseconds since the
+ * epoch), whatever the files' times say. Its folders' own times change with a claim.
+ */
+export function lastSignIn(path: string, now = Date.now()): Date {
+  const outputs = join(path, OUTPUT_FOLDER);
+  const files = [path, outputs].flatMap((folder) =>
+    entriesOf(folder).flatMap((entry) => (entry.isFile() ? join(folder, entry.name) : [])),
+  );
+  const times = files.map((each) => lstatSync(each, { throwIfNoEntry: false })?.mtimeMs ?? 0);
+  return new Date(Math.min(now, Math.max(0, ...times)));
+}
+
 export class InstanceFolder {
   readonly id = randomBytes(8).toString("hex");
   readonly project: string;
@@ -48,7 +60,7 @@ export class InstanceFolder {
   readonly #files: StoreFiles;
   #owner: Owner | undefined;
 
-  /** `makeOwner` is asked once, when the folder is first made. */
+  /** `project` is a folder in the root; `makeOwner` is asked once, when the folder is first made. */
   constructor(project: string, makeOwner: () => Owner, files: StoreFiles = diskFiles) {
     this.project = project;
     this.path = join(project, this.id);
@@ -57,17 +69,39 @@ export class InstanceFolder {
     this.#files = files;
   }
 
-  /** The folder as it must be, also after somebody deleted it. Throws the system's error. */
+  /** The folder as it must be, also after it was deleted. Throws the system's error, or an UnsafePath. */
   ensure(): void {
     if (this.#owner && existsSync(join(this.path, OWNER_FILE))) return;
     this.#owner ??= this.#makeOwner();
     this.#files.makeFolder(this.path);
+    this.check();
     writeOwner(this.path, this.#owner, this.#files);
   }
 
-  /** Writes the owner again: the folder is in use, whoever looks from where. Throws the system's error. */
+  /**
+   * The root, the project's folder and this one, as far as they exist, are ours alone or are mended. Above the root it
+   * is the user's choice. Throws an UnsafePath for another user's folder or a link, or the system's error.
+   */
+  check(): void {
+    for (const path of [dirname(this.project), this.project, this.path]) {
+      try {
+        checkFolder(path);
+      } catch (thrown) {
+        if (errorCode(thrown) !== "ENOENT") throw thrown;
+      }
+    }
+  }
+
+  /** Where this instance listens stands in its owner file. Throws the system's error. */
+  setControl(path: string): void {
+    this.#owner = { ...(this.#owner ?? this.#makeOwner()), control: path };
+    if (this.exists) writeOwner(this.path, this.#owner, this.#files);
+  }
+
+  /** The folder is in use. Throws the system's error. */
   touch(): void {
-    if (this.#owner && this.exists) writeOwner(this.path, this.#owner, this.#files);
+    const path = join(this.path, OWNER_FILE);
+    if (this.#owner && existsSync(path)) this.#files.touch(path);
   }
 
   get exists(): boolean {

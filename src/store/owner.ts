@@ -7,10 +7,16 @@ import { hostname } from "node:os";
 import { join } from "node:path";
 import { z } from "zod";
 import { identity, type ProcessIdentity } from "../jobs/job.js";
+import { waysOf } from "../platform.js";
 import { hasEnded, identifyProcess } from "../system/identity.js";
-import { diskFiles, errorCode, type StoreFiles } from "./files.js";
-import { NotAFile, readTextSync } from "./read-text.js";
-import { saveSync } from "./whole-file.js";
+import {
+  diskFiles,
+  errorCode,
+  type StoreFiles,
+  UnsafePath,
+  readTextSync,
+  saveSync,
+} from "./files.js";
 
 const date = z.union([z.date(), z.iso.datetime().transform((text) => new Date(text))]);
 
@@ -25,6 +31,8 @@ export const owner = z.object({
   directory: z.string(),
   createdAt: date,
   pluginVersion: z.string(),
+  /** Where it listens for other processes of its user, see control/; absent where there are no such sockets. */
+  control: z.string().optional(),
   /** When the owner ended in order. */
   closedAt: date.optional(),
 });
@@ -67,6 +75,8 @@ export type OwnerState = "alive" | "dead" | "elsewhere";
 export class Ownership {
   readonly #processes: Processes;
   #self: Self | undefined;
+  /** Processes that were found alive. */
+  readonly #alive = new Set<string>();
 
   constructor(processes: Processes = systemProcesses) {
     this.#processes = processes;
@@ -78,10 +88,34 @@ export class Ownership {
     return this.#self;
   }
 
+  /** The owner was an instance in the process that we run in. */
+  isSelf({ identity: other }: Owner): boolean {
+    const own = this.self.identity;
+    if (!own || !other) return false;
+    return (
+      other.pid === own.pid && other.startTime === own.startTime && other.bootID === own.bootID
+    );
+  }
+
+  /**
+   * As `stateOf`, to be asked again and again: where the full question starts a program (half a second on Windows), of
+   * a process that was found alive it is only asked whether its number still is in use.
+   */
+  stateAgain(owner: Owner): OwnerState {
+    const { identity: known, closedAt } = owner;
+    if (!known || closedAt || waysOf().processes === "/proc") return this.stateOf(owner);
+    const key = `${known.pid} ${known.startTime} ${known.bootID}`;
+    if (this.#alive.has(key) && pidExists(known.pid)) return "alive";
+    const state = this.stateOf(owner);
+    if (state === "alive") this.#alive.add(key);
+    else this.#alive.delete(key);
+    return state;
+  }
+
   stateOf(owner: Owner): OwnerState {
     if (owner.closedAt) return "dead";
     const { identity: known, host, pidNamespace } = this.self;
-    // Who cannot even find itself cannot tell that somebody else is missing.
+    // Without our own identity we cannot conclude that another process has exited.
     if (!owner.identity || !known) return "elsewhere";
     if (owner.identity.bootID !== known.bootID) {
       const restarted = owner.host === host && owner.identity.bootID !== "" && known.bootID !== "";
@@ -92,6 +126,16 @@ export class Ownership {
   }
 }
 
+function pidExists(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    // ESRCH: gone. EPERM: another user's, so it was never our owner's.
+    return false;
+  }
+}
+
 export const OWNER_FILE = "owner.json";
 
 /** Throws the system's error (open, write, fsync, rename). */
@@ -99,29 +143,29 @@ export function writeOwner(folder: string, owner: Owner, files: StoreFiles = dis
   saveSync(files, join(folder, OWNER_FILE), JSON.stringify(owner, undefined, 2));
 }
 
-/** Undefined when there is none, or none that can be read. */
-export function readOwner(folder: string): Owner | undefined {
+/** Undefined when there is none, or none that can be read: for those who only show it. */
+export function tryReadOwner(folder: string): Owner | undefined {
   try {
-    return demandOwner(folder);
+    return readOwnerOrThrow(folder);
   } catch {
-    // For who only shows it, one that cannot be read just now is none.
+    // It cannot be read just now.
     return undefined;
   }
 }
 
-/** What stands in its place is no file: that does not pass. */
+/** A non-file in its place is permanent, not transient. */
 const NO_FILE = new Set(["ENOENT", "ELOOP", "EMLINK", "EISDIR"]);
 
 /**
- * For who claims. Undefined when there is none: its owner was killed before it was written, or it is broken. Throws
+ * For a claim. Undefined when there is none: its owner was killed before it was written, or it is broken. Throws
  * the system's error when it cannot be read just now (rights, open files, a disk's fault): its owner may live.
  */
-export function demandOwner(folder: string): Owner | undefined {
+export function readOwnerOrThrow(folder: string): Owner | undefined {
   let text: string;
   try {
     text = readTextSync(join(folder, OWNER_FILE));
   } catch (thrown) {
-    if (thrown instanceof NotAFile || NO_FILE.has(errorCode(thrown) ?? "")) return undefined;
+    if (thrown instanceof UnsafePath || NO_FILE.has(errorCode(thrown) ?? "")) return undefined;
     throw thrown;
   }
   try {

@@ -5,9 +5,8 @@
  */
 import { existsSync, readdirSync } from "node:fs";
 import { basename, join } from "node:path";
-import { diskFiles, type StoreFiles } from "./files.js";
+import { diskFiles, type StoreFiles, saveSync } from "./files.js";
 import type { Rejected } from "./state-file.js";
-import { saveSync } from "./whole-file.js";
 
 const KEPT = 5;
 const FORM = /\.(?:corrupt|rejected)-(\d{8}T\d{9}Z(?:-\d+)?)(?:\.json)?$/;

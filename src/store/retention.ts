@@ -1,21 +1,29 @@
 /**
- * Which ended jobs are forgotten: those that ended too long ago, and the oldest beyond a number. A job that
- * runs, or whose parent has still to be told something, is never among them.
+ * What is kept of ended jobs, and for how long: their records by number and age, their outputs by their bytes in
+ * all. A job that runs, or whose session has still to be told of it, is never forgotten. An output lives as long as
+ * its record at most.
  */
+import { lstatSync, readdirSync } from "node:fs";
+import { join, parse } from "node:path";
 import type { Job } from "../jobs/job.js";
+import type { JobRegistry } from "../jobs/registry.js";
 import { isTerminal } from "../jobs/status.js";
+import type { Options } from "../options.js";
+import { outputFile } from "../output/format.js";
+import { coerceError, type Log } from "../ports.js";
+import { errorCode, type StoreFiles } from "./files.js";
 
-export interface Retention {
-  keepEnded: number;
-  keepDays: number;
-}
+export type Retention = Pick<Options, "keepEnded" | "keepDays" | "totalOutputLimit">;
 
 const DAY = 24 * 3600_000;
 
-/** Now in milliseconds since the epoch. */
+/**
+ * The ended jobs whose records go: those that ended too long ago, and the oldest beyond the number. `now` in
+ * milliseconds since the epoch.
+ */
 export function expired(
   jobs: readonly Job[],
-  { keepEnded, keepDays }: Retention,
+  { keepEnded, keepDays }: Pick<Retention, "keepEnded" | "keepDays">,
   now: number,
   isOwed: (job: Job) => boolean,
 ): Job[] {
@@ -23,6 +31,93 @@ export function expired(
   ended.sort((a, b) => endOf(b) - endOf(a));
   const oldest = now - keepDays * DAY;
   return ended.filter((job, at) => (at >= keepEnded || endOf(job) < oldest) && !isOwed(job));
+}
+
+export interface OutputRetentionDeps {
+  jobs: JobRegistry;
+  log: Log;
+  options: Pick<Retention, "keepDays" | "totalOutputLimit">;
+  /** Holds `PROCESS_ID.log` for each process; it may not exist. */
+  folder: string;
+  files: Pick<StoreFiles, "remove">;
+}
+
+/** The files of captured output, after the records. Works until `stop` is called. */
+export class OutputRetention {
+  readonly #deps: OutputRetentionDeps;
+  readonly stop: () => void;
+
+  constructor(deps: OutputRetentionDeps) {
+    this.#deps = deps;
+    this.stop = deps.jobs.onChange(({ type, job }) => {
+      if (job.kind !== "process") return;
+      if (type === "removed") this.#remove(job.id);
+      if (type === "ended") this.#limit();
+    });
+  }
+
+  /**
+   * Removes output files without a record (it was set aside, or forgotten while the file could not be removed) once
+   * an ended job of their age would be forgotten. `now` in milliseconds since the epoch; never throws.
+   */
+  sweep(now: number): void {
+    const { jobs, folder, files, log, options } = this.#deps;
+    const oldest = now - options.keepDays * DAY;
+    try {
+      for (const name of readdirSync(folder)) {
+        const path = join(folder, name);
+        const isKnown = jobs.get(parse(name).name) !== undefined;
+        if (!isKnown && lstatSync(path).mtimeMs < oldest) files.remove(path);
+      }
+    } catch (thrown) {
+      if (errorCode(thrown) === "ENOENT") return;
+      log("warn", "old output files could not be removed", { error: coerceError(thrown).message });
+    }
+  }
+
+  /**
+   * Removes outputs of ended processes beyond `totalOutputLimit`, the oldest first; their records say so. Outputs of
+   * live ones only count. The newest end keeps its output in any case: it is the one that is about to be read.
+   */
+  #limit(): void {
+    const { jobs, options } = this.#deps;
+    const processes = jobs.all().filter((job) => job.kind === "process");
+    const sizes = new Map(processes.map((job) => [job.id, this.#sizeOf(job.id)]));
+    let total = [...sizes.values()].reduce((sum, size) => sum + size, 0);
+    if (total <= options.totalOutputLimit) return;
+    const ended = processes.filter(({ status }) => isTerminal(status));
+    ended.sort((a, b) => endOf(a) - endOf(b));
+    for (const job of ended.slice(0, -1)) {
+      const size = sizes.get(job.id) ?? 0;
+      if (total <= options.totalOutputLimit || size === 0) continue;
+      if (this.#remove(job.id)) total -= size;
+    }
+  }
+
+  /** Whether it is gone; if not, the log says why. */
+  #remove(id: string): boolean {
+    const { jobs, folder, files, log } = this.#deps;
+    try {
+      files.remove(outputFile(folder, id));
+    } catch (thrown) {
+      log("warn", "an output could not be removed", { id, error: coerceError(thrown).message });
+      return false;
+    }
+    const job = jobs.getProcess(id);
+    if (job) jobs.updateProcess(id, { output: { ...job.output, dropped: job.output.bytes } });
+    return true;
+  }
+
+  /** Bytes on disk; 0 when there is no file, or it cannot be looked at. */
+  #sizeOf(id: string): number {
+    const { folder, log } = this.#deps;
+    try {
+      return lstatSync(outputFile(folder, id), { throwIfNoEntry: false })?.size ?? 0;
+    } catch (thrown) {
+      log("warn", "an output could not be looked at", { id, error: coerceError(thrown).message });
+      return 0;
+    }
+  }
 }
 
 function endOf(job: Job): number {

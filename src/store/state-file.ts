@@ -8,6 +8,7 @@ import { job, type Job } from "../jobs/job.js";
 import { notice, type Notice } from "../notices/notice.js";
 import { coerceError } from "../ports.js";
 import { acceptor } from "./accept.js";
+import { errorCode, UnsafePath, readText } from "./files.js";
 
 export const STATE_VERSION = 1;
 
@@ -148,4 +149,28 @@ function describe(thrown: unknown): string {
     .slice(0, 3)
     .map((issue) => `${issue.path.join(".") || "the whole"}: ${issue.message}`)
     .join("; ");
+}
+
+export type FileReading =
+  | StateReading
+  | { kind: "missing" }
+  /** What is in its place is not ours to read: a link, a folder, a pipe, another user's file, one of many megabytes. */
+  | { kind: "misplaced"; problem: string }
+  /** The system could not say just now (too many open files, a disk's fault): it may be able to later. */
+  | { kind: "unavailable"; problem: string };
+
+const MISPLACED = new Set(["ELOOP", "EISDIR", "EACCES", "EPERM", "EMLINK", "ENXIO"]);
+
+export async function readStateFile(path: string): Promise<FileReading> {
+  let text: string;
+  try {
+    text = await readText(path);
+  } catch (thrown) {
+    const code = errorCode(thrown);
+    if (code === "ENOENT" || code === "ENOTDIR") return { kind: "missing" };
+    const problem = coerceError(thrown).message;
+    const misplaced = thrown instanceof UnsafePath || (code !== undefined && MISPLACED.has(code));
+    return { kind: misplaced ? "misplaced" : "unavailable", problem };
+  }
+  return parseState(text);
 }

@@ -5,8 +5,14 @@
  * is retried ever more slowly, logged and announced once.
  */
 import { coerceError, type Clock, type Log, type Timer } from "../ports.js";
-import { diskFiles, type StoreFiles } from "./files.js";
-import { replaceFile, saveSync, temporaryName, writeNew } from "./whole-file.js";
+import {
+  diskFiles,
+  type StoreFiles,
+  replaceFile,
+  saveSync,
+  temporaryName,
+  writeNew,
+} from "./files.js";
 
 export interface StateWriterOptions {
   /** The file; its folder exists, or `prepare` makes it. */
@@ -57,6 +63,11 @@ export class StateWriter {
   /** Writes that reached the disk, and their bytes. */
   get written(): { writes: number; bytes: number } {
     return { writes: this.#writes, bytes: this.#bytes };
+  }
+
+  /** Why the newest attempt failed; undefined when it succeeded, and before the first. */
+  get failure(): Error | undefined {
+    return this.#lastError;
   }
 
   /** Something changed. Cheap: ten thousand calls in a row set one timer. */

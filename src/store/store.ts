@@ -9,17 +9,17 @@
  */
 import { join } from "node:path";
 import type { Job } from "../jobs/job.js";
-import type { JobChange, JobRegistry } from "../jobs/registry.js";
+import type { JobRegistry } from "../jobs/registry.js";
 import type { Notice } from "../notices/notice.js";
-import { coerceError, type Clock, type Log } from "../ports.js";
-import { Claims } from "./claims.js";
-import { diskFiles, type StoreFiles } from "./files.js";
-import { findOnDisk, type StoredJob } from "./find-on-disk.js";
+import { isTerminal } from "../jobs/status.js";
+import { coerceError, doAll, type Clock, type Log } from "../ports.js";
+import { Claims, type Claimed } from "./claims.js";
+import { diskFiles, LARGEST_FILE, type StoreFiles } from "./files.js";
 import { Heartbeat } from "./heartbeat.js";
-import { InstanceFolder, OUTPUT_FOLDER, outputPath, projectFolder } from "./instance-folder.js";
-import { sweepOutput } from "./output-folder.js";
+import { InstanceFolder, OUTPUT_FOLDER, projectFolder } from "./instance-folder.js";
+import { findOnDisk, type StoredJob } from "./instances.js";
 import { Ownership, type Processes } from "./owner.js";
-import { expired, type Retention } from "./retention.js";
+import { expired, OutputRetention, type Retention } from "./retention.js";
 import { formatState } from "./state-file.js";
 import { StateWriter } from "./state-writer.js";
 
@@ -35,8 +35,13 @@ export interface JobStoreOptions {
   jobs: JobRegistry;
   /** All notices that are still owed. */
   notices: () => readonly Notice[];
-  /** Ended jobs that are kept, by number and age. */
+  /** Ended jobs that are kept, by number and age, and their outputs, by bytes. */
   retention: Retention;
+  /**
+   * Whether a project, by its folder's name, is one of the host's as ours is: what dead owners of this directory left
+   * there is claimed, too. None by default.
+   */
+  isSibling?: ((project: string) => boolean) | undefined;
   /** Called when writing begins to fail, once for each row of failures; for a toast. */
   onWriteFailure?: (error: Error) => void;
   files?: StoreFiles;
@@ -49,6 +54,7 @@ export class JobStore {
   readonly #writer: StateWriter;
   readonly #claims: Claims;
   readonly #heartbeat: Heartbeat;
+  readonly #outputs: OutputRetention;
   readonly #stopListening: () => void;
   /** Folders in `claimed/` whose records are in the registry: named in each write until they are gone. */
   #adopted: string[] = [];
@@ -57,16 +63,25 @@ export class JobStore {
   constructor(options: JobStoreOptions) {
     this.#options = options;
     const { root, projectID, directory, pluginVersion, clock, log, jobs, retention } = options;
+    const { isSibling = () => false } = options;
     const files = options.files ?? diskFiles;
     const ownership = new Ownership(options.processes);
-    const makeOwner = () => {
-      const createdAt = new Date(clock.now());
-      return { ...ownership.self, directory, createdAt, pluginVersion };
-    };
+    // When this instance began, not when it first wrote: its jobs are never older.
+    const createdAt = new Date(clock.now());
+    const makeOwner = () => ({ ...ownership.self, directory, createdAt, pluginVersion });
     this.#folder = new InstanceFolder(projectFolder(root, projectID), makeOwner, files);
     const { keepDays } = retention;
     const folder = this.#folder;
-    this.#claims = new Claims({ folder, directory, ownership, files, clock, log, keepDays });
+    this.#claims = new Claims({
+      folder,
+      directory,
+      ownership,
+      files,
+      clock,
+      log,
+      keepDays,
+      isSibling,
+    });
     this.#heartbeat = new Heartbeat(() => folder.touch(), clock, log);
     this.#writer = new StateWriter({
       path: folder.statePath,
@@ -77,7 +92,9 @@ export class JobStore {
       log,
       files,
     });
-    this.#stopListening = jobs.onChange((change) => this.#onChange(change));
+    const outputs = join(folder.path, OUTPUT_FOLDER);
+    this.#outputs = new OutputRetention({ jobs, log, options: retention, folder: outputs, files });
+    this.#stopListening = jobs.onChange(() => this.#writer.markDirty());
   }
 
   /** The folder of this instance; it may not exist yet. */
@@ -85,7 +102,21 @@ export class JobStore {
     return this.#folder.path;
   }
 
-  /** The notices changed. Changes of jobs are heard from the registry. */
+  /**
+   * Why the state cannot be written just now, for people; undefined while it can, and before the first write. Jobs go
+   * on meanwhile, and writing is tried again and again.
+   */
+  get problem(): string | undefined {
+    const { failure } = this.#writer;
+    return failure && `the state cannot be saved in ${this.folder}: ${failure.message}`;
+  }
+
+  /** Other processes of this user find the instance's socket by it. Throws the system's error. */
+  setControl(path: string): void {
+    this.#folder.setControl(path);
+  }
+
+  /** The notices changed. Changes of jobs come from the registry. */
   markDirty(): void {
     this.#writer.markDirty();
   }
@@ -96,15 +127,16 @@ export class JobStore {
   }
 
   /**
-   * The records that dead owners left: each once, whoever else starts at this moment, and none that the
-   * registry knows. They are in nobody's registry yet: add what becomes of them, then call `commitClaim`.
-   * Never rejects; what cannot be read is set aside and logged.
+   * What dead owners left: each record once, whichever instances start at this moment, and none that the registry
+   * knows. The registry does not have them yet: add what becomes of them, then call `commitClaim`. `everywhere` looks
+   * also for this directory in sibling projects. Never rejects; what cannot be read is set aside and logged.
    */
-  async claim(): Promise<{ jobs: Job[]; notices: Notice[] }> {
-    this.#claims.take();
-    const { jobs, notices } = await this.#claims.read();
+  async claim({ everywhere = false } = {}): Promise<Claimed> {
+    if (!this.#closing) this.#claims.take({ everywhere });
+    const { jobs, notices, ...about } = await this.#claims.read();
     const known = new Set(this.#options.notices().map((notice) => notice.id));
     return {
+      ...about,
       jobs: jobs.filter((job) => !this.#options.jobs.get(job.id)),
       notices: notices.filter((notice) => !known.has(notice.id)),
     };
@@ -113,11 +145,12 @@ export class JobStore {
   /**
    * Writes the state with the claimed records and then removes the folders that they came from. Call it in the
    * tick in which the last of them was added. Never rejects: when the write fails, it is retried like any other,
-   * and the folders stay for the next start, which knows by our state that they are done.
+   * and the folders stay for the next start, which knows by our state that they are done. After `close` they stay,
+   * too: then nothing is written any more.
    */
   async commitClaim(): Promise<void> {
+    if (this.#closing || this.#claims.finished.length === 0) return;
     this.#adopted = this.#claims.finished;
-    if (this.#adopted.length === 0) return;
     this.#writer.markDirty();
     try {
       await this.#writer.flush();
@@ -128,7 +161,7 @@ export class JobStore {
     }
     this.#claims.discard(this.#adopted);
     this.#adopted = this.#claims.finished;
-    this.#sweepOutput();
+    this.#outputs.sweep(this.#options.clock.now());
   }
 
   /** Everything up to now is on disk; rejects with the system's error (mkdir, open, write, fsync, rename). */
@@ -157,26 +190,20 @@ export class JobStore {
 
   async #close(): Promise<void> {
     const { log, clock, jobs, notices } = this.#options;
-    this.#stopListening();
-    try {
-      await this.#writer.close();
-      const isEmpty = jobs.size === 0 && notices().length === 0 && this.#folder.isBare;
-      if (isEmpty) this.#folder.remove();
-      else this.#folder.release(new Date(clock.now()));
-    } catch (thrown) {
-      const error = coerceError(thrown).message;
-      log("error", "the last state could not be saved", { error, folder: this.folder });
-    } finally {
-      this.#heartbeat.stop();
-    }
-  }
-
-  /** An output file lives as long as its record. */
-  #onChange({ type, job }: JobChange): void {
-    this.#writer.markDirty();
-    if (type !== "removed" || job.kind !== "process") return;
-    const files = this.#options.files ?? diskFiles;
-    files.remove(outputPath(this.folder, job.id));
+    await doAll("the last state could not be saved", [
+      () => this.#stopListening(),
+      () => this.#outputs.stop(),
+      () => this.#writer.close(),
+      () => {
+        const isEmpty = jobs.size === 0 && notices().length === 0 && this.#folder.isBare;
+        if (isEmpty) this.#folder.remove();
+        // Also after a write that failed: what is on disk is the next start's to settle.
+        else this.#folder.release(new Date(clock.now()));
+      },
+      () => this.#heartbeat.stop(),
+    ]).catch((thrown: unknown) => {
+      log("error", coerceError(thrown).message, { folder: this.folder });
+    });
   }
 
   /**
@@ -184,15 +211,33 @@ export class JobStore {
    * that may fail, so that a disk which refuses does not let them grow without end.
    */
   #prepare(): void {
-    const { jobs, notices, retention, clock } = this.#options;
-    const owed = new Set(notices().map((notice) => notice.jobID));
-    const isOwed = (job: Job): boolean => owed.has(job.id);
-    for (const job of expired(jobs.all(), retention, clock.now(), isOwed)) jobs.remove(job.id);
+    this.#expire(this.#options.retention.keepEnded);
     this.#folder.ensure();
     this.#heartbeat.start();
   }
 
+  #expire(keepEnded: number): void {
+    const { jobs, notices, retention, clock } = this.#options;
+    const owed = new Set(notices().map((notice) => notice.jobID));
+    const isOwed = (job: Job): boolean => owed.has(job.id);
+    const limits = { ...retention, keepEnded };
+    for (const job of expired(jobs.all(), limits, clock.now(), isOwed)) jobs.remove(job.id);
+  }
+
+  /** What is too large to be read again loses its oldest ended jobs. */
   #content(): string {
+    let text = this.#format();
+    let keepEnded = this.#options.jobs.all().filter(({ status }) => isTerminal(status)).length;
+    while (keepEnded > 0 && Buffer.byteLength(text) > LARGEST_FILE) {
+      keepEnded = Math.floor(keepEnded / 2);
+      this.#options.log("warn", "the state is too large; its oldest ended jobs go", { keepEnded });
+      this.#expire(keepEnded);
+      text = this.#format();
+    }
+    return text;
+  }
+
+  #format(): string {
     const { jobs, notices, clock } = this.#options;
     return formatState({
       savedAt: new Date(clock.now()),
@@ -200,13 +245,5 @@ export class JobStore {
       jobs: jobs.all(),
       notices: [...notices()],
     });
-  }
-
-  #sweepOutput(): void {
-    const { jobs, clock, retention, log } = this.#options;
-    const files = this.#options.files ?? diskFiles;
-    const isKnown = (id: string): boolean => jobs.get(id) !== undefined;
-    const oldest = clock.now() - retention.keepDays * 24 * 3600_000;
-    sweepOutput(join(this.folder, OUTPUT_FOLDER), { isKnown, oldest, files, log });
   }
 }

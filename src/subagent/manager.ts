@@ -180,9 +180,9 @@ export class BackgroundManager {
     await this.#deps.restore();
   }
 
-  /** A task that was live when its host died: what became of it, by what its session holds. */
-  async recover(task: SubagentJob): Promise<void> {
-    await recover(this.#deps, task);
+  /** A task that was live when its host died, at `lastSign`: what became of it, by what its session holds. */
+  async recover(task: SubagentJob, lastSign: Date): Promise<void> {
+    await recover(this.#deps, task, lastSign);
   }
 
   /** Aborts what runs and forgets nothing; a host that does not answer is not waited for. Idempotent. */

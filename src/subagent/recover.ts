@@ -2,7 +2,7 @@
  * What became of a task whose host died while it was live. Its session is asked, never resumed: a finished
  * answer to our prompt is a completed task, anything else is interrupted, with whatever text there is.
  */
-import { coerceError, type Clock, type Log } from "../ports.js";
+import { coerceError, type Log } from "../ports.js";
 import type { Host } from "../host/host.js";
 import type { SubagentJob } from "../jobs/job.js";
 import type { JobEnd, JobRegistry } from "../jobs/registry.js";
@@ -12,14 +12,12 @@ import { asksForTools, finalText, judge } from "./verdict.js";
 interface RecoverDeps {
   host: Host;
   jobs: JobRegistry;
-  clock: Clock;
   log: Log;
 }
 
-/** `task` is in the registry, as it was written last. Never rejects. */
-export async function recover(deps: RecoverDeps, task: SubagentJob): Promise<void> {
+/** `task` is in the registry, as it was written last; its host was alive until `at`. Never rejects. */
+export async function recover(deps: RecoverDeps, task: SubagentJob, at: Date): Promise<void> {
   if (isTerminal(task.status)) return;
-  const at = new Date(deps.clock.now());
   const promptMessageID = task.runs.at(-1)?.promptMessageID;
   if (task.status === "pending" || !task.sessionID || promptMessageID === undefined) {
     const error = "OpenCode ended while the task waited for its turn";

@@ -56,6 +56,7 @@ const OUTCOMES: Readonly<Record<NonNullable<Job["endReason"]>, string>> = {
   cancelled_by_user: "cancelled by you",
   session_deleted: "session deleted",
   host_exit: "OpenCode ended",
+  reloaded: "OpenCode reloaded",
   interrupted: "interrupted",
 };
 

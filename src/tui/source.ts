@@ -5,7 +5,7 @@
  */
 import { createSignal, type Accessor } from "solid-js";
 import { coerceError, type Clock } from "../ports.js";
-import { watchInstances, type InstanceView, type InstanceWatch } from "../store/read-state.js";
+import { watchInstances, type InstanceView, type InstanceWatch } from "../store/instances.js";
 import type { Origin } from "./origin.js";
 import type { ShownJob } from "./shown-job.js";
 

@@ -8,7 +8,7 @@ import type { Job } from "../jobs/job.js";
 import { fateOf, type Entry } from "../cli/survey.js";
 import type { Clock, Log, Timer } from "../ports.js";
 import type { Processes } from "../store/owner.js";
-import { watchInstances, type InstanceView } from "../store/read-state.js";
+import { watchInstances, type InstanceView } from "../store/instances.js";
 import type { JobEvent, JobView } from "./schemas.js";
 
 const EVERY_MS = 1_000;

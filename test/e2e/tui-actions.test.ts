@@ -9,7 +9,7 @@ import { aSubagent } from "../../fixtures/jobs.js";
 import { writeStateFolder } from "../../fixtures/tui/jobs.js";
 import { chooseAction, searchDialog } from "../../fixtures/tui/keys.js";
 import type { Job } from "../../src/jobs/job.js";
-import { readInstances } from "../../src/store/read-state.js";
+import { readInstances } from "../../src/store/instances.js";
 import { noticeTo } from "./support.js";
 import { skip, useAttached } from "./use-terminal.js";
 

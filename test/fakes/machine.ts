@@ -3,7 +3,7 @@
 // holds a handle from before a crash hears nothing any more.
 import { ChildProcess } from "node:child_process";
 import { Readable } from "node:stream";
-import type { LiveSystem } from "../../src/process/live-deps.js";
+import type { LiveSystem } from "../../src/process/live-process.js";
 import { JOB_MARKER } from "../../src/system/process-table.js";
 import type { SpawnFunction } from "../../src/system/spawn.js";
 import type { Clock } from "../../src/ports.js";

@@ -6,6 +6,8 @@ import type { ProcessJob } from "../../src/jobs/job.js";
 import { withRoom } from "./room.js";
 import { alive, eventually, program, skip, withSleepers } from "./support.js";
 
+const DIED = new Date(Date.UTC(2026, 0, 1));
+
 test("timeoutSeconds ends a process with its own reason", () =>
   withRoom(async (room) => {
     const { job } = await room.create("sleep 60 & exec sleep 60", { timeoutSeconds: 0.2 });
@@ -89,7 +91,7 @@ test(
         ];
         for (const old of records) {
           room.jobs.add(old);
-          room.manager.recover(old);
+          room.manager.recover(old, DIED);
           const now = room.manager.get(old.id);
           assert.deepEqual([now?.status, now?.endReason], ["failed", "interrupted"]);
           assert.equal(now?.error, "OpenCode ended while it ran");
@@ -116,7 +118,7 @@ test("what an earlier host's process printed after its record was last saved can
       status: "running",
     } as const;
     room.jobs.add({ ...stale, output: { bytes: 0, dropped: 0 } });
-    room.manager.recover({ ...stale, output: { bytes: 0, dropped: 0 } });
+    room.manager.recover({ ...stale, output: { bytes: 0, dropped: 0 } }, DIED);
     assert.equal(room.manager.get(job.id)?.output.bytes, output.bytes);
     const { bytes, text } = await room.manager.read(job.id);
     assert.deepEqual([bytes, text.trim()], [6, "words"]);

@@ -18,6 +18,8 @@ import {
   type CreateResult,
   type ProcessManagerDeps,
 } from "../../src/process/manager.js";
+import { diskFiles } from "../../src/store/files.js";
+import { OutputRetention } from "../../src/store/retention.js";
 import { alive, eventually, holdings, newHoldings } from "./support.js";
 
 /** The system's clock, and how many of its timers are set. */
@@ -105,16 +107,19 @@ function makeRoom(folder: string, { options, deps }: RoomSettings): Room {
   const log = (level: string, message: string) => void logged.push({ level, message });
   const jobs = new JobRegistry(log);
   jobs.onChange((change) => changes.push(change));
+  const parsed = { ...parseOptions().options, killGraceMilliseconds: 300, ...options };
   const manager = new BackgroundProcessManager({
     jobs,
     clock,
     log,
-    options: { ...parseOptions().options, killGraceMilliseconds: 300, ...options },
+    options: parsed,
     outputFolder: () => folder,
     announce: (job, kind, text) => void announced.push({ id: job.id, kind, text }),
     env: { ...process.env, OCBM_TEST_ROOM: marker },
     ...deps,
   });
+  // As the store does it.
+  new OutputRetention({ jobs, log, options: parsed, folder, files: diskFiles });
   const output = async (id: string) => {
     let text = "";
     let cursor = "0";

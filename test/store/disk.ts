@@ -55,6 +55,9 @@ export function watched(before: (step: Step) => void, files: StoreFiles = diskFi
       before("folder");
       files.makeFolder(path);
     },
+    touch(path) {
+      files.touch(path);
+    },
   };
 }
 
@@ -102,5 +105,9 @@ export class MemoryFiles implements StoreFiles {
 
   makeFolder(): void {
     // A map needs none.
+  }
+
+  touch(): void {
+    // A map has no times.
   }
 }

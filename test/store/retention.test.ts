@@ -6,7 +6,7 @@ import { diskFiles } from "../../src/store/files.js";
 import { FakeClock } from "../fakes/clock.js";
 import { useFolders } from "../fakes/folders.js";
 import { ended, noticeOf, processJob, subagent } from "./records.js";
-import { makeStore, outputFileOf, NOW, stateOf } from "./support.js";
+import { makeStore, outputFileOf, NOW, RETENTION, stateOf } from "./support.js";
 
 const folder = useFolders();
 
@@ -15,7 +15,7 @@ void describe("retention", () => {
 
   void it("forgets the oldest ended jobs beyond the number, in memory and on disk", async () => {
     const clock = new FakeClock(NOW);
-    const retention = { keepEnded: 3, keepDays: 7 };
+    const retention = { ...RETENTION, keepEnded: 3 };
     const { store, jobs } = makeStore({ root: folder(), clock, retention });
     jobs.add(subagent("bg_running"));
     for (let at = 0; at < 10; at += 1) {
@@ -69,7 +69,7 @@ void describe("retention", () => {
     const refuse = () => {
       throw new Error("EROFS: read-only file system");
     };
-    const retention = { keepEnded: 1, keepDays: 7 };
+    const retention = { ...RETENTION, keepEnded: 1 };
     const { store, jobs } = makeStore({
       root: folder(),
       retention,

@@ -6,8 +6,13 @@ import { describe, it } from "node:test";
 import * as fc from "fast-check";
 import { job } from "../../src/jobs/job.js";
 import { notice } from "../../src/notices/notice.js";
-import { readStateFile } from "../../src/store/read-file.js";
-import { formatState, parseState, STATE_VERSION, type State } from "../../src/store/state-file.js";
+import {
+  readStateFile,
+  formatState,
+  parseState,
+  STATE_VERSION,
+  type State,
+} from "../../src/store/state-file.js";
 import { arbitraryOf, jobID } from "./arbitrary.js";
 import { useFolders } from "../fakes/folders.js";
 import { noticeOf, processJob, subagent, WHEN } from "./records.js";

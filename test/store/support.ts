@@ -40,6 +40,8 @@ export interface TestStore {
   notices: Notice[];
 }
 
+export const RETENTION = { keepEnded: 200, keepDays: 7, totalOutputLimit: 256 * 1024 * 1024 };
+
 /** Two hours after the sample records began. */
 export const NOW = Date.UTC(2026, 10, 21, 12);
 
@@ -58,7 +60,7 @@ export function makeStore(
     log: silentLog,
     jobs,
     notices: () => notices,
-    retention: { keepEnded: 200, keepDays: 7 },
+    retention: RETENTION,
     processes: fakeProcesses(pid, alive),
     ...rest,
   });

@@ -4,7 +4,7 @@ import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, it } from "node:test";
 import { systemClock, type Clock } from "../../src/ports.js";
-import { watchInstances, type InstanceView } from "../../src/store/read-state.js";
+import { watchInstances, type InstanceView } from "../../src/store/instances.js";
 import { FakeClock } from "../fakes/clock.js";
 import { driveUntil, driveUntilStill, told } from "../fakes/file-events.js";
 import { useFolders } from "../fakes/folders.js";

@@ -6,6 +6,9 @@ import { aSubagent } from "../../fixtures/jobs.js";
 import { settle } from "../fakes/clock.js";
 import { House } from "../fakes/house.js";
 
+/** The last sign of life of its host. */
+const DIED = new Date(Date.UTC(2026, 0, 1, 0, 0, 30));
+
 /** A task as a dead host left it: prompted, with this answer in its session. */
 function left(answer: Partial<AssistantMessage> | undefined, more: Partial<SubagentJob> = {}) {
   const house = new House();
@@ -51,11 +54,12 @@ void describe("a task whose host died", () => {
   ] as const) {
     void it(`${what}: ${outcome}`, async () => {
       const { house, task } = left(answer);
-      await house.tasks.recover(task);
+      await house.tasks.recover(task, DIED);
       const job = house.job(task.id);
       assert.equal(house.outcome(task.id), outcome);
       assert.equal(job.resultLength, length);
       assert.equal(job.runs[0]?.status, job.status);
+      assert.deepEqual([job.completedAt, job.runs[0]?.completedAt], [DIED, DIED]);
       assert.equal(house.ends.get(task.id), 1);
       assert.equal(house.host.prompts.length, 0);
     });
@@ -68,7 +72,7 @@ void describe("a task whose host died", () => {
       prompt: "do it",
       sessionID: undefined,
     });
-    await house.tasks.recover(task);
+    await house.tasks.recover(task, DIED);
     assert.equal(house.outcome(task.id), "failed · interrupted");
     await house.tasks.resume(task.id, "go on", {});
     assert.equal(house.host.prompts[0]?.text, "do it\n\ngo on", "nobody has seen it yet");
@@ -78,14 +82,14 @@ void describe("a task whose host died", () => {
   void it("and whose session cannot be read is interrupted and says so", async () => {
     const { house, task } = left({ text: "Done." });
     house.host.fail("messages");
-    await house.tasks.recover(task);
+    await house.tasks.recover(task, DIED);
     assert.equal(house.outcome(task.id), "failed · interrupted");
     assert.match(house.job(task.id).error ?? "", /could not be read: scripted refusal/u);
   });
 
   void it("after it had ended is left as it was", async () => {
     const { house, task } = left(undefined, { status: "failed", endReason: "timeout" });
-    await house.tasks.recover(task);
+    await house.tasks.recover(task, DIED);
     assert.equal(house.outcome(task.id), "failed · timeout");
     assert.equal(house.ends.size, 0);
   });
@@ -95,7 +99,7 @@ void describe("a task whose host died", () => {
       const unfinished = { text: "Do", completed: false, finish: undefined };
       const { house, task } = left(unfinished, { agent: "explore" });
       const reading = house.host.block("messages");
-      const recovering = house.tasks.recover(task);
+      const recovering = house.tasks.recover(task, DIED);
       await settle();
       await house.tasks.cancel([task.id], "cancelled_by_agent");
       // Whatever else reads messages is answered.

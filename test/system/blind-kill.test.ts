@@ -9,7 +9,7 @@ import type { ProcessJob } from "../../src/jobs/job.js";
 import { systemClock } from "../../src/ports.js";
 import { identifyProcess, isAlive } from "../../src/system/identity.js";
 import { systemForKill } from "../../src/system/kill-tree.js";
-import type { LiveSystem } from "../../src/process/live-deps.js";
+import type { LiveSystem } from "../../src/process/live-process.js";
 import type { ProcessTable } from "../../src/system/process-table.js";
 import { withRoom } from "../process/room.js";
 import { alive, eventually, isLinux, program, programFile } from "../process/support.js";
@@ -124,7 +124,7 @@ for (const [words, blindLooks] of [
           looks = 0;
           const old: ProcessJob = { ...rest, id: "proc_earlier000", identity, status: "running" };
           room.jobs.add(old);
-          room.manager.recover(old);
+          room.manager.recover(old, new Date());
           const now = () => room.manager.get(old.id);
           assert.deepEqual([now()?.status, now()?.endReason], ["failed", "interrupted"]);
           assert.match(now()?.error ?? "", UNVERIFIED);

@@ -8,7 +8,7 @@ import { systemClock } from "../../src/ports.js";
 import { identifyProcess, isAlive } from "../../src/system/identity.js";
 import { JobMembers } from "../../src/system/members.js";
 import { systemForKill } from "../../src/system/kill-tree.js";
-import type { LiveSystem } from "../../src/process/live-deps.js";
+import type { LiveSystem } from "../../src/process/live-process.js";
 import { psTable, systemTable } from "../../src/system/process-table.js";
 import { withRoom } from "../process/room.js";
 import {
@@ -146,7 +146,7 @@ test(
           const ended = await room.ended(job.id);
           const recover = (old: ProcessJob) => {
             room.jobs.add(old);
-            room.manager.recover(old);
+            room.manager.recover(old, new Date());
             assert.equal(room.manager.get(old.id)?.error, "OpenCode ended while it ran");
           };
           recover({ ...ended, ...FROM_BEFORE, id: "proc_nobody0000", identity: undefined });
@@ -185,7 +185,7 @@ test(
         const identity = { pid: 2 ** 22, startTime: "1", bootID: "" };
         const old: ProcessJob = { ...ended, ...FROM_BEFORE, id: "proc_unknown000", identity };
         room.jobs.add(old);
-        room.manager.recover(old);
+        room.manager.recover(old, new Date());
         await room.manager.dispose();
         assert.match(
           room.manager.get(old.id)?.error ?? "",

@@ -5,10 +5,10 @@
 import { silentLog, systemClock } from "../../../src/ports.js";
 import { systemProcesses } from "../../../src/store/owner.js";
 import { noticeOf, subagent } from "../records.js";
-import { adopt, makeStore } from "../support.js";
+import { adopt, makeStore, RETENTION } from "../support.js";
 
 const [root = ""] = process.argv.slice(2);
-const retention = { keepEnded: 10_000, keepDays: 7 };
+const retention = { ...RETENTION, keepEnded: 10_000 };
 const own = makeStore({
   root,
   clock: systemClock,

@@ -1,0 +1,71 @@
+/** `npx opencode-background-manager web`: serves page and API until it is interrupted. */
+import { lstatSync, readFileSync } from "node:fs";
+import { askOwner } from "../control/client.js";
+import { UserError, type Clock, type Log } from "../ports.js";
+import { readInstances } from "../store/instances.js";
+import type { Processes } from "../store/owner.js";
+import type { OwnerActions } from "./app.js";
+import type { JobView } from "./schemas.js";
+import { LOOPBACK, startWeb, type WebServer } from "./server.js";
+
+export interface WebRequest {
+  root: string;
+  port: number;
+  host: string;
+  /** Where the token stands that is asked for; needed for every address but loopback. */
+  tokenFile: string | undefined;
+}
+
+export interface WebSystem {
+  pageFolder: string;
+  clock: Clock;
+  log: Log;
+  processes: Processes;
+}
+
+/** Rejects with a `UserError` when it cannot serve as asked. */
+export async function serveWeb(request: WebRequest, system: WebSystem): Promise<WebServer> {
+  const { root, port, host, tokenFile } = request;
+  if (host !== LOOPBACK && tokenFile === undefined) {
+    throw new UserError(
+      `--host ${host}: other machines may then reach the page without encryption; name a file with a token of your own by --token-file`,
+    );
+  }
+  const token = tokenFile === undefined ? {} : { token: readToken(tokenFile) };
+  const actions = ownerActions(root, system.processes);
+  return startWeb({ root, port, host, actions, ...token, ...system });
+}
+
+/** At least 16 characters that fit into an address, in a file that only its owner reads. */
+function readToken(file: string): string {
+  const info = lstatSync(file, { throwIfNoEntry: false });
+  if (!info?.isFile()) throw new UserError(`--token-file ${file}: expected a file`);
+  if ((info.mode & 0o077) !== 0) {
+    throw new UserError(`--token-file ${file}: expected a file that only you can read (chmod 600)`);
+  }
+  const token = readFileSync(file, "utf8").trim();
+  if (/^[\w-]{16,200}$/u.test(token)) return token;
+  throw new UserError(
+    `--token-file ${file}: expected 16 to 200 letters, digits, "_" and "-", got ${token.length} characters`,
+  );
+}
+
+/** The owner is looked up anew for each request: another one may have taken the job over. */
+function ownerActions(root: string, processes: Processes): OwnerActions {
+  const socketOf = async ({ id }: JobView): Promise<string> => {
+    const instances = await readInstances(root, {}, processes);
+    const instance = instances.find(
+      ({ alive, jobs }) => alive && jobs.some((job) => job.id === id),
+    );
+    if (!instance) throw new UserError(`the OpenCode that started ${id} does not run any more`);
+    const path = instance.owner?.control;
+    if (path === undefined) throw new UserError(`the OpenCode that runs ${id} cannot be reached`);
+    return path;
+  };
+  return {
+    stop: async (job) => askOwner(await socketOf(job), { method: "stop", jobID: job.id }),
+    terminate: async (job) =>
+      askOwner(await socketOf(job), { method: "stop", jobID: job.id, remove: true }),
+    cancel: async (job) => askOwner(await socketOf(job), { method: "cancel", jobID: job.id }),
+  };
+}
