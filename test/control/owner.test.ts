@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { describe, it, type TestContext } from "node:test";
 import { askOwner } from "../../src/control/client.js";
 import { tryReadOwner } from "../../src/store/owner.js";
+import { goAlong } from "../fakes/clock.js";
 import { desk } from "../fakes/workspace.js";
 
 /** The socket that the instance names, once it does. */
@@ -27,6 +28,7 @@ async function started(t: TestContext) {
     rmSync(runtime, { recursive: true, force: true });
   });
   const made = desk(t);
+  goAlong(t, made.clock);
   const answer = await made.call("createBackgroundProcess", { command: "sleep 600" });
   const id = /proc_\w{10}/u.exec(answer)?.[0] ?? "";
   await made.workspace.persist();
