@@ -1,7 +1,7 @@
 // A captured screen as a picture: every cell where it was, in its colours.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { screenToSvg } from "../../fixtures/tui/svg.js";
+import { screensToSvg, screenToSvg } from "../../fixtures/tui/svg.js";
 
 const size = { columns: 10, rows: 2 };
 
@@ -18,4 +18,19 @@ test("a style holds over the end of a line; inverse swaps; markup is text", () =
   assert.match(svg, /y="31\.5"[^>]*fill="#0a0a0a">b</);
   assert.match(svg, />a&amp;&lt;</);
   assert.match(svg, /<rect x="0" y="18"[^>]*fill="#0dbc79"\/>/);
+});
+
+test("screens follow each other in their times; without motion the last one stands", () => {
+  const svg = screensToSvg(
+    [
+      { screen: "first", seconds: 1 },
+      { screen: "last", seconds: 3 },
+    ],
+    size,
+  );
+  assert.match(svg, /@keyframes f0\{0%\{visibility:visible\}25%,100%\{visibility:hidden\}\}/);
+  assert.match(svg, /@keyframes f1\{0%\{visibility:hidden\}25%\{visibility:visible\}\}/);
+  assert.match(svg, /#f1\{animation:f1 4s step-end infinite\}/);
+  assert.match(svg, /prefers-reduced-motion:reduce\)\{g\{[^}]*hidden\}#f1\{visibility:visible\}/);
+  assert.match(svg, /<g id="f0">.*>first<[^]*<g id="f1">.*>last</);
 });
