@@ -161,7 +161,7 @@ export class Claims {
       try {
         if (this.#isClaimable(path, onlyOurs)) this.#take(path);
       } catch (thrown) {
-        this.#report(path, "it could not be claimed", coerceError(thrown).message);
+        this.#report(path, "a folder could not be claimed", coerceError(thrown).message);
       }
     }
   }
