@@ -1,7 +1,7 @@
 /** Waiting with the injected clock: a time limit for an event, and timers of any length. */
 import type { Clock, Timer } from "./ports.js";
 
-/** Whether something happens in time; the wait for it is given up afterwards, not the thing itself. */
+/** Whether something happens in time; rejects if it fails. Only the wait for it is given up afterwards. */
 export async function within(
   clock: Clock,
   milliseconds: number,
@@ -11,15 +11,16 @@ export async function within(
   const late = new Promise<boolean>((resolve) => {
     timer = clock.after(milliseconds, () => resolve(false));
   });
-  const inTime = await Promise.race([event.then(() => true), late]);
-  timer?.cancel();
-  return inTime;
+  try {
+    return await Promise.race([event.then(() => true), late]);
+  } finally {
+    timer?.cancel();
+  }
 }
-
-/** A timer for any time: the system's own fire at once for more than 2^31 - 1 ms (24.8 days). */
 
 const LONGEST = 2 ** 31 - 1;
 
+/** A timer for any time: the system's own fire at once for more than 2^31 - 1 ms (24.8 days). */
 export function afterLong(clock: Clock, milliseconds: number, callback: () => void): Timer {
   let timer: Timer;
   const wait = (left: number) => {

@@ -235,7 +235,7 @@ export class Workspace {
   }
 
   async #recover(job: Job): Promise<void> {
-    if (job.kind === "process") this.processes.recover(job);
+    if (job.kind === "process") await this.processes.recover(job);
     else await this.tasks.recover(job);
   }
 

@@ -16,6 +16,7 @@ import type { Options } from "../options.js";
 import { waysOf } from "../platform.js";
 import { coerceError, type Log, type Timer } from "../ports.js";
 import {
+  membersOf,
   terminateNow,
   withUnverified,
   type KillOutcome,
@@ -23,7 +24,6 @@ import {
   type KillTarget,
   type KillTree,
 } from "../system/kill-tree.js";
-import { JobMembers } from "../system/members.js";
 import type { ProcessNote } from "../system/process-table.js";
 import { jobEnvironment, type Shell, type SpawnFunction } from "../system/spawn.js";
 import type { Watchdog } from "../system/watchdog.js";
@@ -77,6 +77,7 @@ export class LiveProcess {
   readonly #deps: LiveDeps;
   #resolveEnded: () => void = () => undefined;
   #shell: ShellProcess | undefined;
+  #forksBefore: number | undefined;
   #readiness: Readiness | undefined;
   #timeout: Timer | undefined;
   #drain: Drain | undefined;
@@ -170,6 +171,7 @@ export class LiveProcess {
     const { job, shell, env: own } = this.#request;
     const { instanceID, env: base, spawn, system } = this.#deps;
     const env = jobEnvironment(base, own, { jobID: this.id, instanceID });
+    this.#forksBefore = this.#countForks();
     return ShellProcess.start({ command: job.command, cwd: job.cwd, shell, env }, spawn, system, {
       onOutput: (stream, data) => {
         this.capture.take(stream, data);
@@ -179,6 +181,16 @@ export class LiveProcess {
       onClose: () => this.#drain?.finish(),
       onError: (error) => this.#warn("its handle", error),
     });
+  }
+
+  /** A system that cannot be asked now does not keep the process from its start. */
+  #countForks(): number | undefined {
+    try {
+      return this.#deps.system.table.counter()?.forks;
+    } catch (thrown) {
+      this.#warn("counting processes", thrown);
+      return undefined;
+    }
   }
 
   #exited(): void {
@@ -213,13 +225,13 @@ export class LiveProcess {
     if (shell.isClosed) this.#drain.finish();
     await this.#drain.over;
     if (!waysOf(system.platform).hasProcessGroups) return [];
-    const members = new JobMembers(system, this.#target(shell), true);
-    const leftovers = members.notes();
+    const members = membersOf(system, this.#target(shell), true);
+    const leftovers = await members.notes();
     const { problem } = members;
-    // The system did not say who is left: the kill asks once more.
+    // The system did not say what is left: the kill asks once more.
     if (problem !== undefined) this.#warn("looking for what it left", problem);
-    const isNobodyLeft = problem === undefined && leftovers.length === 0;
-    if (!isNobodyLeft || !members.strike(() => undefined)) this.#killing ??= this.#killTree();
+    const isNoneLeft = problem === undefined && leftovers.length === 0;
+    if (!isNoneLeft || !(await members.strike(() => undefined))) this.#killing ??= this.#killTree();
     return leftovers;
   }
 
@@ -266,7 +278,7 @@ export class LiveProcess {
   }
 
   #target({ pid, identity }: ShellProcess): KillTarget {
-    return { pid, identity, held: true, jobID: this.id };
+    return { pid, identity, held: true, jobID: this.id, forksBefore: this.#forksBefore };
   }
 
   #killTree(): Promise<KillOutcome> {

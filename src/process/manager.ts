@@ -230,14 +230,15 @@ export class BackgroundProcessManager {
   }
 
   /**
-   * A process record of an earlier host, already in the registry. One that ran then has failed (interrupted) at
-   * once; what is left of it is listed in the record and ended.
+   * A process record of an earlier host, already in the registry. One that ran then has failed (interrupted); what is
+   * left of it is listed in the record when this resolves, and is being ended.
    */
-  recover(job: ProcessJob): void {
-    const kill = recoverJob(job, this.#fileOf(job.id), this.#deps);
-    if (!kill) return;
-    this.#background.add(kill);
-    void kill.finally(() => this.#background.delete(kill));
+  async recover(job: ProcessJob): Promise<void> {
+    const recovered = recoverJob(job, this.#fileOf(job.id), this.#deps);
+    const ended = recovered.then(({ ending }) => ending);
+    this.#background.add(ended);
+    void ended.finally(() => this.#background.delete(ended));
+    await recovered;
   }
 
   /** Ends everything and lets go of everything. Idempotent: a second call gives the same promise. */

@@ -37,6 +37,10 @@ export class FakeClock implements Clock {
     return this.#date + this.#passed;
   }
 
+  monotonic(): number {
+    return this.#passed;
+  }
+
   after(milliseconds: number, callback: () => void): Timer {
     const timer = { due: this.#passed + milliseconds, callback };
     this.#timers.add(timer);

@@ -5,6 +5,7 @@ import { ChildProcess } from "node:child_process";
 import { Readable } from "node:stream";
 import type { LiveSystem } from "../../src/process/live-process.js";
 import { JOB_MARKER } from "../../src/system/process-table.js";
+import { Scanner } from "../../src/system/scan.js";
 import type { SpawnFunction } from "../../src/system/spawn.js";
 import type { Clock } from "../../src/ports.js";
 
@@ -47,6 +48,14 @@ export class Machine {
         : undefined;
     const identify = (pid: number) =>
       this.#running.has(pid) ? { pid, startTime: `start-${pid}`, bootID: "boot" } : undefined;
+    const table: LiveSystem["table"] = {
+      pids: () => this.pids,
+      counter: () => undefined,
+      entry: entryOf,
+      list: async () => this.pids.flatMap((pid) => entryOf(pid) ?? []),
+      command: ({ pid }) => (this.#running.has(pid) ? "a command" : ""),
+      jobsOf: (pid) => this.#running.get(pid)?.jobIDs ?? [],
+    };
     return {
       platform: "linux",
       clock,
@@ -57,13 +66,9 @@ export class Machine {
       hasEnded: ({ pid }) => !this.#running.has(pid),
       isAlive: ({ pid }) => this.#running.has(pid),
       kill: (pid, signal) => this.#signal(Math.abs(pid), signal),
-      table: {
-        pids: () => this.pids,
-        entry: entryOf,
-        list: () => this.pids.flatMap((pid) => entryOf(pid) ?? []),
-        command: ({ pid }) => (this.#running.has(pid) ? "a command" : ""),
-        marked: (pid, jobID) => (this.#running.get(pid)?.jobIDs.includes(jobID) ? "yes" : "no"),
-      },
+      isOwnUser: () => true,
+      table,
+      scanner: new Scanner(table),
     };
   }
 

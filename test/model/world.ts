@@ -45,6 +45,7 @@ export class World extends Stage {
     super();
     const now: Clock = {
       now: () => this.#life.clock.now(),
+      monotonic: () => this.#life.clock.monotonic(),
       after: (milliseconds, callback) => this.#life.clock.after(milliseconds, callback),
     };
     this.host = new FakeHost(now);
