@@ -83,6 +83,8 @@ export class BackgroundProcessManager {
   readonly #live = new Map<string, LiveProcess>();
   /** Kills of what earlier hosts left. */
   readonly #background = new Set<Promise<void>>();
+  /** Processes that end together cost one look at all outputs. */
+  #pruning: NodeJS.Immediate | undefined;
   #disposing: Promise<void> | undefined;
 
   constructor(own: ProcessManagerDeps) {
@@ -277,9 +279,17 @@ export class BackgroundProcessManager {
       const error = coerceError(result.reason).message;
       this.#deps.log("error", "a process could not be ended with its instance", { error });
     }
-    await Promise.all(this.#background);
-    await this.#deps.watchdog.close();
-    this.#deps.guard.close();
+    await Promise.allSettled(this.#background);
+    try {
+      await this.#deps.watchdog.close();
+    } finally {
+      this.#deps.guard.close();
+      if (this.#pruning) {
+        clearImmediate(this.#pruning);
+        this.#pruning = undefined;
+        this.prune();
+      }
+    }
   }
 
   async #kill(
@@ -317,7 +327,10 @@ export class BackgroundProcessManager {
 
   #ended(live: LiveProcess): void {
     this.#live.delete(live.id);
-    this.prune();
+    this.#pruning ??= setImmediate(() => {
+      this.#pruning = undefined;
+      this.prune();
+    });
   }
 
   #known(id: string): ProcessJob {

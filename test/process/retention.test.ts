@@ -1,9 +1,23 @@
 /** What is kept: of a flood, on a disk that refuses, of all outputs together. */
 import assert from "node:assert/strict";
-import { existsSync, statSync } from "node:fs";
+import {
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
+import { aProcess } from "../../fixtures/jobs.js";
+import { JobRegistry } from "../../src/jobs/registry.js";
+import { outputFile } from "../../src/output/format.js";
 import { systemOutputFs } from "../../src/output/log.js";
+import { silentLog } from "../../src/ports.js";
+import { prune } from "../../src/process/retention.js";
 import { withRoom } from "./room.js";
 import { eventually, program } from "./support.js";
 
@@ -87,3 +101,43 @@ test("all outputs together have a limit: the oldest ended ones go, their records
     },
     { options: { outputLimit: 512 * 1024, totalOutputLimit: 1024 * 1024 } },
   ));
+
+test("of outputs of unequal sizes the oldest go, never a newer one for an older one's sake", () => {
+  const folder = mkdtempSync(join(tmpdir(), "ocbm-retention-"));
+  const jobs = new JobRegistry(silentLog);
+  const MB = 1024 ** 2;
+  const add = (id: string, megabytes: number, endedAt?: number) => {
+    const output = { bytes: megabytes * MB, dropped: 0 };
+    const completedAt = endedAt === undefined ? undefined : new Date(endedAt);
+    const status = endedAt === undefined ? "running" : "completed";
+    jobs.add(aProcess({ id, output, status, completedAt, createdAt: new Date(0) }));
+    writeFileSync(outputFile(folder, id), "");
+    truncateSync(outputFile(folder, id), megabytes * MB);
+  };
+  try {
+    add("proc_newest", 5, 30);
+    add("proc_live", 4);
+    add("proc_oldest", 1, 10);
+    add("proc_second", 1, 20);
+    let folders = 0;
+    const outputFolder = () => {
+      folders += 1;
+      return folder;
+    };
+    const kept = () =>
+      readdirSync(folder)
+        .map((name) => name.replace(".log", ""))
+        .sort();
+    prune({ jobs, log: silentLog, options: { totalOutputLimit: 10 * MB }, outputFolder });
+    assert.deepEqual(kept(), ["proc_live", "proc_newest", "proc_second"]);
+    // Live ones take more than half: the output that ended last is kept all the same.
+    prune({ jobs, log: silentLog, options: { totalOutputLimit: 8 * MB }, outputFolder });
+    assert.deepEqual(kept(), ["proc_live", "proc_newest"]);
+    assert.equal(jobs.getProcess("proc_second")?.output.dropped, MB);
+    assert.equal(jobs.getProcess("proc_newest")?.output.dropped, 0);
+    // The folder is asked for once, however many records there are.
+    assert.equal(folders, 2);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});
