@@ -230,6 +230,7 @@ export class LiveProcess {
     const { problem } = members;
     // The system did not say what is left: the kill asks once more.
     if (problem !== undefined) this.#warn("looking for what it left", problem);
+    if (members.areAllGone) return leftovers;
     const isNoneLeft = problem === undefined && leftovers.length === 0;
     if (!isNoneLeft || !(await members.strike(() => undefined))) this.#killing ??= this.#killTree();
     return leftovers;

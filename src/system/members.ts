@@ -6,8 +6,8 @@
  */
 import { coerceError } from "../ports.js";
 import {
-  bornSince,
   isSameRound,
+  isStillRising,
   type PidCounter,
   type ProcessEntry,
   type ProcessNote,
@@ -51,8 +51,9 @@ export class JobMembers {
   readonly #unknown = new Map<number, number>();
   /** When the numbers in these sets were taken down; they mean something else after a whole round of numbers. */
   #counter: PidCounter | undefined;
-  /** Of the look that goes on: whether a number was given out after the job's own. */
-  #isBornSince: ((pid: number) => boolean) | undefined;
+  /** Of the look that goes on: numbers below belong to older processes. */
+  #lowest = 2;
+  #areAllGone = false;
   #problem: string | undefined;
 
   /** `withGroup` is false when the number of the group is not ours any more. */
@@ -65,6 +66,14 @@ export class JobMembers {
   /** Why there may be more of them than the last look has found; undefined when it saw every process. */
   get problem(): string | undefined {
     return this.#problem;
+  }
+
+  /**
+   * The last look found none, and there is none: what it saw was clear, and nothing was started on this machine while
+   * it went on. False where the system does not say.
+   */
+  get areAllGone(): boolean {
+    return this.#areAllGone;
   }
 
   /** All who are alive now. */
@@ -101,6 +110,7 @@ export class JobMembers {
     const found: ProcessEntry[] = [];
     let rest: ProcessEntry[] = [];
     let isClean = true;
+    let before: PidCounter | undefined;
     const take = (entry: ProcessEntry) => {
       found.push(entry);
       if (entry.dead) return;
@@ -109,7 +119,10 @@ export class JobMembers {
     };
     this.#problem = undefined;
     await scanner.scan({
-      begin: (counter) => this.#begin(counter),
+      begin: (counter) => {
+        before = counter;
+        this.#begin(counter);
+      },
       wants: (pid) => this.#wants(pid) && !(kill && this.#others.has(pid)),
       see: (pid, entry, jobs) => {
         if (!entry) isClean = false;
@@ -123,14 +136,16 @@ export class JobMembers {
       failed: (thrown) => {
         this.#problem = coerceError(thrown).message;
       },
-      end: () => {
+      end: (counter) => {
         // A child may have been seen before its parent.
-        for (let before = -1; before < found.length;) {
-          before = found.length;
+        for (let known = -1; known < found.length;) {
+          known = found.length;
           const related = new Set(rest.filter((entry) => this.#isRelated(entry)));
           related.forEach(take);
           rest = rest.filter((entry) => !related.has(entry));
         }
+        const isQuiet = counter !== undefined && counter.forks === before?.forks;
+        this.#areAllGone = isClean && isQuiet && this.#problem === undefined;
         if (!isHurried) for (const { pid, dead } of found.toReversed()) if (!dead) kill?.(pid);
       },
     });
@@ -144,13 +159,13 @@ export class JobMembers {
     }
     this.#counter ??= counter;
     const { pid, forksBefore } = this.#target;
-    this.#isBornSince =
-      counter && forksBefore !== undefined ? bornSince({ pid, forksBefore }, counter) : undefined;
+    const isRising =
+      counter && forksBefore !== undefined && isStillRising({ pid, forksBefore }, counter);
+    this.#lowest = isRising ? Math.max(2, pid) : 2;
   }
 
   #wants(pid: number): boolean {
-    if (pid <= 1 || pid === this.#system.self.pid || this.#older.has(pid)) return false;
-    return this.#isBornSince?.(pid) !== false;
+    return pid >= this.#lowest && pid !== this.#system.self.pid && !this.#older.has(pid);
   }
 
   #isOlder({ startTime }: ProcessEntry): boolean {

@@ -51,19 +51,16 @@ export function isSameRound(forksBefore: number, { forks, tasks, max }: PidCount
 }
 
 /**
- * Which numbers can have been given out since this process was started (its own is one of them), `forksBefore` having
- * been counted before; undefined when every number can.
+ * Whether only numbers from this process's own on can have been given out since it was started, `forksBefore` having
+ * been counted before. False when any number can: they began again from the lowest, or nothing is known.
  */
-export function bornSince(
+export function isStillRising(
   { pid, forksBefore }: { pid: number; forksBefore: number },
   counter: PidCounter,
-): ((pid: number) => boolean) | undefined {
+): boolean {
   const { last, forks } = counter;
   // It was started itself: a system that counted nothing does not count.
-  if (forks === forksBefore || !isSameRound(forksBefore, counter)) return undefined;
-  return last >= pid
-    ? (other) => other >= pid && other <= last
-    : (other) => other >= pid || other <= last;
+  return last >= pid && forks > forksBefore && isSameRound(forksBefore, counter);
 }
 
 export interface ProcessTable {
@@ -100,8 +97,12 @@ function procTable(): ProcessTable {
     const { parent, group, startTime } = stat;
     return { pid, parent, group, startTime, dead: isDeadState(stat.state) };
   };
-  const pids = () =>
-    readdirSync("/proc").flatMap((name) => (/^\d/.test(name) ? [Number(name)] : []));
+  const pids = () => {
+    const numbers: number[] = [];
+    // What is not a number begins with a letter.
+    for (const name of readdirSync("/proc")) if (name < "a") numbers.push(Number(name));
+    return numbers;
+  };
   return {
     pids,
     entry,

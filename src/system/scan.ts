@@ -10,7 +10,7 @@ import type { PidCounter, ProcessEntry, ProcessTable } from "./process-table.js"
 
 /** What is looked for, and what it is told while a look goes on. None of these may throw. */
 export interface Search {
-  /** A look begins. `counter` was read after the numbers were listed; undefined where the system has none. */
+  /** A look begins. `counter` was read before the numbers were listed; undefined where the system has none. */
   begin(counter: PidCounter | undefined): void;
   /** False for a number that need not be read for this search. */
   wants(pid: number): boolean;
@@ -25,8 +25,8 @@ export interface Search {
   ): void;
   /** The system could not be asked; the look goes on if it can. */
   failed(thrown: unknown): void;
-  /** The look is over. */
-  end(): void;
+  /** The look is over. `counter` was read after it: when it is that of `begin`, nothing was started meanwhile. */
+  end(counter: PidCounter | undefined): void;
 }
 
 /** So long a look works without giving way. */
@@ -56,22 +56,26 @@ export class Scanner {
     while (this.#waiting.length > 0) {
       await turn();
       const batch = this.#waiting.splice(0);
-      await this.#look(batch.map(({ search }) => search));
+      const counter = await this.#look(batch.map(({ search }) => search));
       for (const { search, done } of batch) {
-        search.end();
+        search.end(counter);
         done();
+        // What a search was for goes on now: one after the other, not all in the same turn.
+        if (batch.length > 1) await turn();
       }
     }
     this.#isRunning = false;
   }
 
-  async #look(searches: readonly Search[]): Promise<void> {
+  async #look(searches: readonly Search[]): Promise<PidCounter | undefined> {
     try {
       const { pids } = this.#table;
-      if (pids) await this.#lookAtEach(pids(), searches);
+      if (pids) await this.#lookAtEach(pids, searches);
       else this.#show(await this.#table.list(), searches);
+      return this.#table.counter();
     } catch (thrown) {
       for (const search of searches) search.failed(thrown);
+      return undefined;
     }
   }
 
@@ -84,22 +88,32 @@ export class Scanner {
     }
   }
 
-  async #lookAtEach(pids: readonly number[], searches: readonly Search[]): Promise<void> {
+  async #lookAtEach(list: () => number[], searches: readonly Search[]): Promise<void> {
     const counter = this.#table.counter();
     for (const search of searches) search.begin(counter);
     let reads = 0;
     let since = performance.now();
-    for (const pid of newestFirst(pids, counter)) {
-      const wanting = searches.filter((search) => search.wants(pid));
-      if (wanting.length === 0) continue;
-      this.#lookAt(pid, wanting);
+    for (const pid of this.#newestFirst(list(), counter)) {
+      if (!this.#lookAt(pid, searches)) continue;
       if (++reads % READS > 0 || performance.now() - since < SLICE_MILLISECONDS) continue;
       await turn();
       since = performance.now();
     }
   }
 
-  #lookAt(pid: number, searches: readonly Search[]): void {
+  /** Numbers are listed from the lowest on; they are given out in order, and again from the lowest when used up. */
+  #newestFirst(pids: readonly number[], before: PidCounter | undefined): number[] {
+    const highest = pids.at(-1) ?? 0;
+    const last = before && highest > before.last ? this.#table.counter()?.last : undefined;
+    const newest = last === undefined ? -1 : pids.findLastIndex((pid) => pid <= last);
+    const [older, younger] = [pids.slice(newest + 1), pids.slice(0, newest + 1)];
+    return [...younger.reverse(), ...older.reverse()];
+  }
+
+  /** False when it is wanted by none, and so was not read. */
+  #lookAt(pid: number, all: readonly Search[]): boolean {
+    if (!all.some((search) => search.wants(pid))) return false;
+    const searches = all.filter((search) => search.wants(pid));
     try {
       const entry = this.#table.entry(pid);
       const jobs = once(() => this.#table.jobsOf(pid));
@@ -107,14 +121,8 @@ export class Scanner {
     } catch (thrown) {
       for (const search of searches) search.failed(thrown);
     }
+    return true;
   }
-}
-
-/** Numbers come in order, and begin again at the lowest when they are used up. */
-function newestFirst(pids: readonly number[], counter: PidCounter | undefined): number[] {
-  const last = counter?.last ?? Infinity;
-  const sorted = pids.toSorted((a, b) => b - a);
-  return [...sorted.filter((pid) => pid <= last), ...sorted.filter((pid) => pid > last)];
 }
 
 function once<T>(read: () => T): () => T {

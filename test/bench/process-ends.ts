@@ -114,7 +114,7 @@ async function measureDelay(folder: string): Promise<Result> {
   const go = join(folder, "go-all");
   const sessions = { parentSessionID: "s", rootSessionID: "s" };
   const start = (command: string) => bench.manager.create({ command, cwd: "/", ...sessions });
-  const trees = [];
+  const trees: string[] = [];
   for (let i = 0; i < TREES; i++) {
     trees.push((await start(TREE)).job.id);
   }
@@ -170,6 +170,7 @@ async function delays(work: () => Promise<unknown>): Promise<number[]> {
   setImmediate(look);
   await work();
   isOver = true;
+  await pause(0);
   return all.sort((a, b) => a - b);
 }
 
