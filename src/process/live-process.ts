@@ -11,8 +11,9 @@
  *    timer, no listener, no descriptor.
  */
 import type { ProcessIdentity, ProcessJob } from "../jobs/job.js";
-import type { JobEnd } from "../jobs/registry.js";
+import type { JobEnd, Quote } from "../jobs/registry.js";
 import type { Options } from "../options.js";
+import { quoteOutputEnd } from "../output/quote.js";
 import { waysOf } from "../platform.js";
 import { coerceError, type Log, type Timer } from "../ports.js";
 import {
@@ -41,7 +42,8 @@ export interface LiveRequest {
   /** Where the output goes. */
   file: string;
   env: Readonly<Record<string, string>>;
-  onReady: () => void;
+  /** With the line that matched the readyPattern, if there is one. */
+  onReady: (line: string | undefined) => void;
   announce: Announce;
 }
 
@@ -81,6 +83,7 @@ export class LiveProcess {
   #readiness: Readiness | undefined;
   #timeout: Timer | undefined;
   #drain: Drain | undefined;
+  #quote: Quote | undefined;
   #killReason: KillReason | undefined;
   #killing: Promise<KillOutcome> | undefined;
 
@@ -89,15 +92,18 @@ export class LiveProcess {
     this.id = job.id;
     this.#request = request;
     this.#deps = deps;
-    const onReadyLine = () => this.#readiness?.matched();
+    const onReadyLine = (line: string) => this.#readiness?.matched(shorten(line));
     this.capture = new Capture({ job, file, announce, onReadyLine }, deps);
     this.ended = new Promise((resolve) => {
       this.#resolveEnded = resolve;
     });
   }
 
-  /** When it cannot be started its record is failed, with the system's message. */
-  async start(): Promise<void> {
+  /**
+   * When it cannot be started its record is failed, with the system's message. `wasPortTaken`: the readyPort answered
+   * before.
+   */
+  async start({ wasPortTaken = false } = {}): Promise<void> {
     if (this.#killReason) {
       this.#end();
       return;
@@ -119,9 +125,10 @@ export class LiveProcess {
       this.#timeout = afterLong(clock, timeoutSeconds * 1000, () => this.#killLater("timeout"));
     jobs.updateProcess(this.id, { identity });
     jobs.start(this.id, new Date(clock.now()));
-    this.#readiness = watchReadiness(this.#request.job, { clock, probe }, () => {
-      jobs.updateProcess(this.id, { readyAt: new Date(clock.now()) });
-      this.#request.onReady();
+    const system = { clock, probe, wasTaken: wasPortTaken };
+    this.#readiness = watchReadiness(this.#request.job, system, (readyLine) => {
+      jobs.updateProcess(this.id, { readyAt: new Date(clock.now()), readyLine });
+      this.#request.onReady(readyLine);
     });
   }
 
@@ -208,6 +215,7 @@ export class LiveProcess {
     if (!shell.isClosed) await within(this.#deps.clock, REPORT_MILLISECONDS, shell.closed);
     shell.release();
     await this.capture.settle();
+    this.#quote = await this.#readQuote();
     this.#deps.jobs.updateProcess(this.id, {
       exitCode: shell.exit?.code ?? undefined,
       signal: shell.exit?.signal ?? undefined,
@@ -271,7 +279,19 @@ export class LiveProcess {
     const failed = { status: "failed", reason: "error", error: cannotStart?.message } as const;
     const end = cannotStart ? failed : this.#howItEnded();
     const error = jobs.getProcess(this.id)?.error ?? end.error;
-    jobs.end(this.id, { ...end, error, at: new Date(clock.now()) });
+    jobs.end(this.id, { ...end, error, at: new Date(clock.now()), quote: this.#quote });
+  }
+
+  /** Undefined when the output cannot be read: the notice then leads to it all the same. */
+  async #readQuote(): Promise<Quote | undefined> {
+    this.capture.log.retry();
+    try {
+      const failed = this.#howItEnded().status === "failed";
+      return await quoteOutputEnd(this.#request.file, { failed });
+    } catch (thrown) {
+      this.#warn("reading the end of its output", thrown);
+      return undefined;
+    }
   }
 
   #howItEnded(): Omit<JobEnd, "at"> {
@@ -296,6 +316,12 @@ export class LiveProcess {
     const error = coerceError(thrown).message;
     this.#deps.log("warn", `process ${this.id}: ${what} failed`, { error });
   }
+}
+
+const LONGEST_READY_LINE = 500;
+
+function shorten(line: string): string {
+  return line.length > LONGEST_READY_LINE ? `${line.slice(0, LONGEST_READY_LINE - 1)}…` : line;
 }
 
 /** How a job ended, from how its shell exited and who ended it. */

@@ -8,6 +8,7 @@ import { isTerminal } from "../jobs/status.js";
 import { coerceError } from "../ports.js";
 import { isGroupOurs, membersOf, withUnverified } from "../system/kill-tree.js";
 import type { LiveDeps } from "./live-process.js";
+import { quoteOutputEnd } from "../output/quote.js";
 import { openOutput } from "../output/reader.js";
 
 const INTERRUPTED = "OpenCode ended while it ran";
@@ -36,7 +37,9 @@ export async function recoverJob(
   jobs.updateProcess(id, { output, ...(leftovers.length > 0 && { leftovers }) });
   const interrupted = isSame && !isOurs ? `${INTERRUPTED}; ${leftAlone(target.pid)}` : INTERRUPTED;
   const error = withUnverified(interrupted, problem);
-  jobs.end(id, { status: "failed", reason: "interrupted", error, at: new Date(clock.now()) });
+  const quote = await readQuote(file, job, deps);
+  const at = new Date(clock.now());
+  jobs.end(id, { status: "failed", reason: "interrupted", error, at, quote });
   if (isGone && leftovers.length === 0 && problem === undefined) return { ending: undefined };
   const ending = killTree(target, options.killGraceMilliseconds).then(
     ({ survivors, unverified }) => {
@@ -55,6 +58,17 @@ export async function recoverJob(
 
 function leftAlone(pid: number): string {
   return `its process ${pid} was left alone: it does not carry this job's id, and is another user's`;
+}
+
+/** Undefined when its output cannot be read. */
+async function readQuote(file: string, { id }: ProcessJob, { log }: LiveDeps) {
+  try {
+    return await quoteOutputEnd(file, { failed: true });
+  } catch (thrown) {
+    const error = coerceError(thrown).message;
+    log("warn", "the output of an earlier OpenCode could not be quoted", { id, error });
+    return undefined;
+  }
 }
 
 /** 0 when there is no output, or it cannot be read. */
