@@ -154,6 +154,7 @@ export class World extends Stage {
     const pid = this.#lives.length + 1;
     const clock =
       this.#lives.length > 0 ? new FakeClock(this.#life.clock.now() + 1) : new FakeClock();
+    clock.isBusy = () => this.machine.isLookedAt;
     const log: typeof silentLog = (level, message, extra) => {
       if (level === "error" && !life.dead) this.errors.push(`${message} ${JSON.stringify(extra)}`);
     };
