@@ -8,14 +8,18 @@ export interface Timer {
   cancel(): void;
 }
 
-/** Time in milliseconds since the epoch. Timers never keep the host alive. */
+/** Time in milliseconds. Timers never keep the host alive. */
 export interface Clock {
+  /** Since the epoch: for what is recorded and shown. It jumps when the date is set. */
   now(): number;
+  /** Since any moment: for how long something takes. It never goes back and never jumps. */
+  monotonic(): number;
   after(milliseconds: number, callback: () => void): Timer;
 }
 
 export const systemClock: Clock = {
   now: () => Date.now(),
+  monotonic: () => performance.now(),
   after(milliseconds, callback) {
     const timer = setTimeout(callback, milliseconds);
     timer.unref();

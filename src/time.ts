@@ -21,10 +21,9 @@ export async function within(
   }
 }
 
-/** A timer for any time: the system's own fire at once for more than 2^31 - 1 ms (24.8 days). */
-
 const LONGEST = 2 ** 31 - 1;
 
+/** A timer for any time: the system's own fire at once for more than 2^31 - 1 ms (24.8 days). */
 export function afterLong(clock: Clock, milliseconds: number, callback: () => void): Timer {
   let timer: Timer;
   const wait = (left: number) => {

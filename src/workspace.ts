@@ -290,7 +290,7 @@ export class Workspace {
   }
 
   async #recover(job: Job, lastSign: Date): Promise<void> {
-    if (job.kind === "process") this.processes.recover(job, lastSign);
+    if (job.kind === "process") await this.processes.recover(job, lastSign);
     else await this.tasks.recover(job, lastSign);
   }
 

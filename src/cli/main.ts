@@ -20,7 +20,7 @@ process.exitCode = await run(process.argv.slice(2), {
   terminal: systemTerminal(),
   // Nothing else keeps this process awake while it follows an output.
   clock: {
-    now: () => Date.now(),
+    ...systemClock,
     after(milliseconds, callback) {
       const timer = setTimeout(callback, milliseconds);
       return { cancel: () => clearTimeout(timer) };

@@ -134,6 +134,8 @@ export const processJob = z.object({
   readyPattern: z.string().optional(),
   readyPort: z.number().int().optional(),
   readyAt: date.optional(),
+  /** The line that matched `readyPattern`, without colours, at most 500 characters. */
+  readyLine: z.string().optional(),
   notifyPattern: z.string().optional(),
   timeoutSeconds: z.number().positive().optional(),
   /** What the shell left running in its group, ended with the job. */

@@ -3,7 +3,7 @@
  * completed, gaps said between them. Works on a window of the file, never on more than is shown.
  */
 import { grouped } from "../text.js";
-import { plainLine, openCharacter, safeStart } from "./plain-text.js";
+import { cutBytes, plainLine, openCharacter, safeStart } from "./plain-text.js";
 import { newLineReaders, type LineBatch } from "./line-reader.js";
 import { STDERR, STREAMS, type Frame, type StreamNumber } from "./format.js";
 import type { OutputReader, Piece } from "./reader.js";
@@ -48,9 +48,74 @@ export function readPage(reader: OutputReader, range: PageRange): Page {
   };
 }
 
-/** Everything from `from` to the end; for the last lines. */
-export function readRest(reader: OutputReader, from: number, stream?: OutputStream): Page {
-  return readPage(reader, { from, window: Number.POSITIVE_INFINITY, stream });
+export interface LastLines {
+  lines: PlainLine[];
+  /** Where the first of them starts, and where what follows them will. */
+  start: number;
+  end: number;
+  /** Nothing after `from` is left out. */
+  isAll: boolean;
+}
+
+export interface LastLinesRange {
+  from: number;
+  lines: number;
+  stream?: OutputStream;
+  /** Bytes of text at most, newlines included. */
+  budget: number;
+}
+
+const TAIL_WINDOWS = [16, 128, 1024].map((kib) => kib * 1024);
+
+/** The last whole lines within both limits; of a single longer one its end. */
+export function lastLines(
+  reader: OutputReader,
+  { from, lines, stream, budget }: LastLinesRange,
+): LastLines {
+  let end = reader.end();
+  let found: PlainLine[] = [];
+  for (const window of TAIL_WINDOWS) {
+    const start = Math.max(from, end - window);
+    // Its end is before half a character whose rest is still to come.
+    const page = readPage(reader, { from: start, window: Number.POSITIVE_INFINITY, stream });
+    ({ end } = page);
+    found = page.lines;
+    if (start === from) break;
+    // The first line may have begun before the window.
+    const whole = found.slice(1);
+    if (whole.length < lines && sizeOf(whole) < budget) continue;
+    found = whole;
+    break;
+  }
+  const shown = lastThatFit(found.slice(-lines), budget);
+  const start = shown[0]?.offset ?? end;
+  return { lines: shown, start, end, isAll: shown.length === found.length && start === from };
+}
+
+function lastThatFit(lines: readonly PlainLine[], budget: number): PlainLine[] {
+  const shown: PlainLine[] = [];
+  let left = budget;
+  for (const line of lines.toReversed()) {
+    const bytes = Buffer.byteLength(line.text) + 1;
+    if (bytes > left) {
+      if (shown.length === 0) shown.push(...endOfLine(line, budget));
+      break;
+    }
+    left -= bytes;
+    shown.unshift(line);
+  }
+  return shown;
+}
+
+function endOfLine(line: PlainLine, budget: number): PlainLine[] {
+  const kept = cutBytes(line.text, budget - 60, "end");
+  const cut = Buffer.byteLength(line.text) - Buffer.byteLength(kept);
+  return [gapLine(cut, line.offset), { ...line, text: kept }];
+}
+
+/** Bytes of these lines as text, each with its newline. */
+export function sizeOf(lines: readonly PlainLine[]): number {
+  return lines.reduce((sum, line) => sum + Buffer.byteLength(line.text) + 1, 0);
 }
 
 export function streamName(stream: StreamNumber): OutputStream {

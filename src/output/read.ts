@@ -6,7 +6,7 @@
 import { UserError } from "../ports.js";
 import { grepOutput } from "./grep.js";
 import { answer, bytesText, type OutputCounts, type Wanted } from "./answer.js";
-import { gapLine, lostIn, readPage, readRest, type Page, type PlainLine } from "./page.js";
+import { lastLines, lostIn, readPage, sizeOf, type Page, type PlainLine } from "./page.js";
 import type { OutputReader } from "./reader.js";
 import type { PatternGuard } from "./pattern-guard.js";
 import { cutBytes } from "./plain-text.js";
@@ -15,7 +15,6 @@ import type { ReadRequest, ReadResult } from "./types.js";
 const DEFAULT_BYTES = 7600;
 const HINT_BYTES = 240;
 const PAGE_WINDOWS = [64, 32, 16, 8, 4, 2, 1, 0.5].map((kib) => kib * 1024);
-const TAIL_WINDOWS = [16, 128, 1024].map((kib) => kib * 1024);
 
 /** Throws a `UserError` that names the field when the request is wrong, or its pattern takes too long. */
 export async function readOutput(
@@ -69,7 +68,7 @@ function forward(reader: OutputReader, wanted: Wanted, counts: OutputCounts): Re
   let page: Page = { lines: [], end: from, atEnd: true };
   for (const window of PAGE_WINDOWS) {
     page = readPage(reader, { from, window, lines, stream });
-    if (size(page.lines) <= budget) break;
+    if (sizeOf(page.lines) <= budget) break;
   }
   const rest = counts.bytes - page.end;
   const hint = page.atEnd
@@ -82,49 +81,11 @@ function forward(reader: OutputReader, wanted: Wanted, counts: OutputCounts): Re
 }
 
 function tail(reader: OutputReader, wanted: Wanted, counts: OutputCounts): ReadResult {
-  let end = reader.end();
-  let lines: PlainLine[] = [];
-  for (const window of TAIL_WINDOWS) {
-    const from = Math.max(wanted.from, end - window);
-    // Its end is before half a character whose rest is still to come.
-    ({ lines, end } = readRest(reader, from, wanted.stream));
-    if (from === wanted.from) break;
-    // The first line may have begun before the window.
-    const whole = lines.slice(1);
-    if (whole.length < wanted.lines && size(whole) < wanted.budget) continue;
-    lines = whole;
-    break;
-  }
-  const shown = lastThatFit(lines.slice(-wanted.lines), wanted.budget);
-  const start = shown[0]?.offset ?? end;
-  const before = start - wanted.from;
-  const isAll = shown.length === lines.length && before === 0;
+  const { lines, start, end, isAll } = lastLines(reader, wanted);
   const hint = isAll
     ? undefined
-    : `[the last ${shown.length} lines; ${bytesText(before)} before them: mode "head", "grep" or "full"]`;
-  return answer(shown, hint, { ...counts, start, cursor: end, more: false, lost: lostIn(shown) });
-}
-
-/** The last lines within the budget; of a single longer one its end. */
-function lastThatFit(lines: readonly PlainLine[], budget: number): PlainLine[] {
-  const shown: PlainLine[] = [];
-  let left = budget;
-  for (const line of lines.toReversed()) {
-    const bytes = Buffer.byteLength(line.text) + 1;
-    if (bytes > left) {
-      if (shown.length === 0) shown.push(...endOfLine(line, budget));
-      break;
-    }
-    left -= bytes;
-    shown.unshift(line);
-  }
-  return shown;
-}
-
-function endOfLine(line: PlainLine, budget: number): PlainLine[] {
-  const kept = cutBytes(line.text, budget - 60, "end");
-  const cut = Buffer.byteLength(line.text) - Buffer.byteLength(kept);
-  return [gapLine(cut, line.offset), { ...line, text: kept }];
+    : `[the last ${lines.length} lines; ${bytesText(start - wanted.from)} before them: mode "head", "grep" or "full"]`;
+  return answer(lines, hint, { ...counts, start, cursor: end, more: false, lost: lostIn(lines) });
 }
 
 function fit(lines: readonly PlainLine[], budget: number): PlainLine[] {
@@ -134,8 +95,4 @@ function fit(lines: readonly PlainLine[], budget: number): PlainLine[] {
     left -= Buffer.byteLength(text) + 1;
     return { ...line, text };
   });
-}
-
-function size(lines: readonly PlainLine[]): number {
-  return lines.reduce((sum, line) => sum + Buffer.byteLength(line.text) + 1, 0);
 }

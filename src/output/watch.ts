@@ -1,7 +1,7 @@
 /**
  * What a process's output says to us, line by line as it comes: a line `OPENCODE_NOTIFY: text`, lines that match
- * its notifyPattern, and the first line that matches its readyPattern. Only complete lines count (and the rest at
- * the end). The output itself is not changed.
+ * its notifyPattern, and the first line that matches its readyPattern. Only complete lines count; what has no newline
+ * at the end may notify, but makes nothing ready. The output itself is not changed.
  *
  * Patterns are matched elsewhere (see pattern-guard.ts) while output goes on; what comes faster than it can be
  * matched is not, and a pattern that takes too long is switched off. Both are said, once.
@@ -25,7 +25,8 @@ export interface OutputWatchRequest {
   guard: PatternGuard;
   /** A line for the session. */
   onNotify: (text: string) => void;
-  onReady: () => void;
+  /** The line that matched, as `plainLine` gives it. */
+  onReady: (line: string) => void;
   /** Something that the user should know of, in a sentence. */
   onProblem: (sentence: string) => void;
 }
@@ -58,6 +59,8 @@ export class OutputWatch {
 
   /** The output has ended: what has no newline is a line, too. Resolves when everything was matched. */
   async end(): Promise<void> {
+    await this.#matching;
+    this.#patterns.delete("readyPattern");
     for (const reader of this.#readers) this.#lines(reader.end()?.lines);
     await this.#matching;
   }
@@ -91,9 +94,10 @@ export class OutputWatch {
       this.#waiting = [];
       this.#waitingBytes = 0;
       const lines = raw.map((line) => plainLine(line));
-      if ((await this.#match("readyPattern", lines)).length > 0) {
+      const [ready] = await this.#match("readyPattern", lines);
+      if (ready !== undefined) {
         this.#patterns.delete("readyPattern");
-        this.#request.onReady();
+        this.#request.onReady(lines[ready] ?? "");
       }
       for (const index of await this.#match("notifyPattern", lines)) {
         if (raw[index]?.startsWith(NOTIFY_PREFIX)) continue;

@@ -32,7 +32,7 @@ export interface CaptureRequest {
   file: string;
   announce: Announce;
   /** A line matched the readyPattern. */
-  onReadyLine: () => void;
+  onReadyLine: (line: string) => void;
 }
 
 const PUBLISH_MILLISECONDS = 1000;

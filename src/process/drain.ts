@@ -1,7 +1,7 @@
 /**
  * The time between a shell's exit and the end of its job: output may still be on its way, and a child of the
  * shell may hold the pipe for as long as it lives. Over when both pipes are closed, when nothing came for
- * 250 ms, after 2 s, or when somebody hurries it.
+ * 250 ms, after 2 s, or when it is told to finish.
  */
 import type { Clock, Timer } from "../ports.js";
 
@@ -18,7 +18,7 @@ export class Drain {
 
   constructor(clock: Clock) {
     this.#clock = clock;
-    this.#lastOutput = clock.now();
+    this.#lastOutput = clock.monotonic();
     this.#until = this.#lastOutput + LONGEST_MILLISECONDS;
     this.over = new Promise((resolve) => {
       this.#resolve = resolve;
@@ -28,7 +28,7 @@ export class Drain {
 
   /** Output came. */
   output(): void {
-    this.#lastOutput = this.#clock.now();
+    this.#lastOutput = this.#clock.monotonic();
   }
 
   finish(): void {
@@ -37,7 +37,8 @@ export class Drain {
   }
 
   #wait(): void {
-    const left = Math.min(this.#lastOutput + QUIET_MILLISECONDS, this.#until) - this.#clock.now();
+    const left =
+      Math.min(this.#lastOutput + QUIET_MILLISECONDS, this.#until) - this.#clock.monotonic();
     if (left <= 0) this.finish();
     else this.#timer = this.#clock.after(left, () => this.#wait());
   }

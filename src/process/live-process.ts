@@ -11,11 +11,13 @@
  *    timer, no listener, no descriptor.
  */
 import type { ProcessIdentity, ProcessJob } from "../jobs/job.js";
-import type { JobEnd } from "../jobs/registry.js";
+import type { JobEnd, Quote } from "../jobs/registry.js";
 import type { Options } from "../options.js";
+import { quoteOutputEnd } from "../output/quote.js";
 import { waysOf } from "../platform.js";
 import { coerceError, type Log, type Timer } from "../ports.js";
 import {
+  membersOf,
   terminateNow,
   withUnverified,
   type KillOutcome,
@@ -23,7 +25,6 @@ import {
   type KillTarget,
   type KillTree,
 } from "../system/kill-tree.js";
-import { JobMembers } from "../system/members.js";
 import type { ProcessNote } from "../system/process-table.js";
 import { jobEnvironment, type Shell, type SpawnFunction } from "../system/spawn.js";
 import type { Watchdog } from "../system/watchdog.js";
@@ -41,7 +42,8 @@ export interface LiveRequest {
   /** Where the output goes. */
   file: string;
   env: Readonly<Record<string, string>>;
-  onReady: () => void;
+  /** With the line that matched the readyPattern, if there is one. */
+  onReady: (line: string | undefined) => void;
   announce: Announce;
 }
 
@@ -77,9 +79,11 @@ export class LiveProcess {
   readonly #deps: LiveDeps;
   #resolveEnded: () => void = () => undefined;
   #shell: ShellProcess | undefined;
+  #forksBefore: number | undefined;
   #readiness: Readiness | undefined;
   #timeout: Timer | undefined;
   #drain: Drain | undefined;
+  #quote: Quote | undefined;
   #killReason: KillReason | undefined;
   #killing: Promise<KillOutcome> | undefined;
 
@@ -88,15 +92,18 @@ export class LiveProcess {
     this.id = job.id;
     this.#request = request;
     this.#deps = deps;
-    const onReadyLine = () => this.#readiness?.matched();
+    const onReadyLine = (line: string) => this.#readiness?.matched(shorten(line));
     this.capture = new Capture({ job, file, announce, onReadyLine }, deps);
     this.ended = new Promise((resolve) => {
       this.#resolveEnded = resolve;
     });
   }
 
-  /** When it cannot be started its record is failed, with the system's message. */
-  async start(): Promise<void> {
+  /**
+   * When it cannot be started its record is failed, with the system's message. `wasPortTaken`: the readyPort answered
+   * before.
+   */
+  async start({ wasPortTaken = false } = {}): Promise<void> {
     if (this.#killReason) {
       this.#end();
       return;
@@ -118,9 +125,10 @@ export class LiveProcess {
       this.#timeout = afterLong(clock, timeoutSeconds * 1000, () => this.#killLater("timeout"));
     jobs.updateProcess(this.id, { identity });
     jobs.start(this.id, new Date(clock.now()));
-    this.#readiness = watchReadiness(this.#request.job, { clock, probe }, () => {
-      jobs.updateProcess(this.id, { readyAt: new Date(clock.now()) });
-      this.#request.onReady();
+    const system = { clock, probe, wasTaken: wasPortTaken };
+    this.#readiness = watchReadiness(this.#request.job, system, (readyLine) => {
+      jobs.updateProcess(this.id, { readyAt: new Date(clock.now()), readyLine });
+      this.#request.onReady(readyLine);
     });
   }
 
@@ -170,6 +178,7 @@ export class LiveProcess {
     const { job, shell, env: own } = this.#request;
     const { instanceID, env: base, spawn, system } = this.#deps;
     const env = jobEnvironment(base, own, { jobID: this.id, instanceID });
+    this.#forksBefore = this.#countForks();
     return ShellProcess.start({ command: job.command, cwd: job.cwd, shell, env }, spawn, system, {
       onOutput: (stream, data) => {
         this.capture.take(stream, data);
@@ -179,6 +188,16 @@ export class LiveProcess {
       onClose: () => this.#drain?.finish(),
       onError: (error) => this.#warn("its handle", error),
     });
+  }
+
+  /** A system that cannot be asked now does not keep the process from its start. */
+  #countForks(): number | undefined {
+    try {
+      return this.#deps.system.table.counter()?.forks;
+    } catch (thrown) {
+      this.#warn("counting processes", thrown);
+      return undefined;
+    }
   }
 
   #exited(): void {
@@ -196,6 +215,7 @@ export class LiveProcess {
     if (!shell.isClosed) await within(this.#deps.clock, REPORT_MILLISECONDS, shell.closed);
     shell.release();
     await this.capture.settle();
+    this.#quote = await this.#readQuote();
     this.#deps.jobs.updateProcess(this.id, {
       exitCode: shell.exit?.code ?? undefined,
       signal: shell.exit?.signal ?? undefined,
@@ -213,13 +233,14 @@ export class LiveProcess {
     if (shell.isClosed) this.#drain.finish();
     await this.#drain.over;
     if (!waysOf(system.platform).hasProcessGroups) return [];
-    const members = new JobMembers(system, this.#target(shell), true);
-    const leftovers = members.notes();
+    const members = membersOf(system, this.#target(shell), true);
+    const leftovers = await members.notes();
     const { problem } = members;
-    // The system did not say who is left: the kill asks once more.
+    // The system did not say what is left: the kill asks once more.
     if (problem !== undefined) this.#warn("looking for what it left", problem);
-    const isNobodyLeft = problem === undefined && leftovers.length === 0;
-    if (!isNobodyLeft || !members.strike(() => undefined)) this.#killing ??= this.#killTree();
+    if (members.areAllGone) return leftovers;
+    const isNoneLeft = problem === undefined && leftovers.length === 0;
+    if (!isNoneLeft || !(await members.strike(() => undefined))) this.#killing ??= this.#killTree();
     return leftovers;
   }
 
@@ -258,7 +279,19 @@ export class LiveProcess {
     const failed = { status: "failed", reason: "error", error: cannotStart?.message } as const;
     const end = cannotStart ? failed : this.#howItEnded();
     const error = jobs.getProcess(this.id)?.error ?? end.error;
-    jobs.end(this.id, { ...end, error, at: new Date(clock.now()) });
+    jobs.end(this.id, { ...end, error, at: new Date(clock.now()), quote: this.#quote });
+  }
+
+  /** Undefined when the output cannot be read: the notice then leads to it all the same. */
+  async #readQuote(): Promise<Quote | undefined> {
+    this.capture.log.retry();
+    try {
+      const failed = this.#howItEnded().status === "failed";
+      return await quoteOutputEnd(this.#request.file, { failed });
+    } catch (thrown) {
+      this.#warn("reading the end of its output", thrown);
+      return undefined;
+    }
   }
 
   #howItEnded(): Omit<JobEnd, "at"> {
@@ -266,7 +299,7 @@ export class LiveProcess {
   }
 
   #target({ pid, identity }: ShellProcess): KillTarget {
-    return { pid, identity, held: true, jobID: this.id };
+    return { pid, identity, held: true, jobID: this.id, forksBefore: this.#forksBefore };
   }
 
   #killTree(): Promise<KillOutcome> {
@@ -283,6 +316,12 @@ export class LiveProcess {
     const error = coerceError(thrown).message;
     this.#deps.log("warn", `process ${this.id}: ${what} failed`, { error });
   }
+}
+
+const LONGEST_READY_LINE = 500;
+
+function shorten(line: string): string {
+  return line.length > LONGEST_READY_LINE ? `${line.slice(0, LONGEST_READY_LINE - 1)}…` : line;
 }
 
 /** How a job ended, from how its shell exited and who ended it. */

@@ -82,6 +82,7 @@ export class BackgroundProcessManager {
   readonly #live = new Map<string, LiveProcess>();
   /** Kills of what earlier hosts left. */
   readonly #background = new Set<Promise<void>>();
+  /** Processes that end together cost one look at all outputs. */
   #disposing: Promise<void> | undefined;
 
   constructor(own: ProcessManagerDeps) {
@@ -123,7 +124,10 @@ export class BackgroundProcessManager {
    * `ReadinessResult`. Throws a `UserError` for wrong arguments, beyond `maxProcesses` and when `signal` is aborted
    * before the start.
    */
-  async create(input: CreateInput, { signal }: CreateOptions = {}): Promise<CreateResult> {
+  async create(
+    input: CreateInput,
+    { signal, endWithinMilliseconds = 0 }: CreateOptions = {},
+  ): Promise<CreateResult> {
     this.check(input);
     const { jobs, clock, env, probe } = this.#deps;
     const sameCommand = this.list().filter((job) => this.#live.has(job.id) && isSame(job, input));
@@ -137,7 +141,7 @@ export class BackgroundProcessManager {
         shell,
         file: this.#fileOf(job.id),
         env: input.env ?? {},
-        onReady: () => wait.ready(),
+        onReady: (line) => wait.ready(line),
         announce,
       },
       this.#deps,
@@ -148,21 +152,24 @@ export class BackgroundProcessManager {
     const release = this.#own.hold?.([job.id]);
     let isTold = false;
     try {
-      const warnings = await wait.portWarning(probe, signal);
+      const wasPortTaken = await wait.isPortTaken(probe, signal);
       const isAborted = signal?.aborted === true;
       // `start` sees it and starts nothing.
       if (isAborted) void live.kill("cancelled_by_user");
-      await live.start();
+      await live.start({ wasPortTaken });
       void live.ended.then(() => this.#live.delete(live.id));
       // No id was given out, so no notice may follow.
       isTold = isAborted;
       if (isAborted) throw new UserError("the call was aborted; nothing was started");
       const readiness = await wait.until(live.ended, signal);
+      if (readiness === "not_asked") await wait.forEnd(live.ended, endWithinMilliseconds, signal);
       const now = this.get(job.id) ?? job;
-      const last = readiness === "ended" ? await this.#lastLines(now) : undefined;
-      // What could not be started, or ended before it was ready, is told by this answer.
-      const saysEnd = isTerminal(now.status) && (last !== undefined || now.identity === undefined);
-      isTold = saysEnd && !signal?.aborted;
+      const hasEnded = isTerminal(now.status);
+      const shows = hasEnded || readiness === "ended" || readiness === "not_ready_yet";
+      const last = shows ? await this.#lastLines(now) : undefined;
+      // The answer says its end.
+      isTold = hasEnded && !signal?.aborted;
+      const warnings = wasPortTaken ? [takenWarning(input.readyPort)] : [];
       return { job: now, readiness, lastLines: last, sameCommand, warnings };
     } finally {
       release?.(isTold);
@@ -229,14 +236,15 @@ export class BackgroundProcessManager {
   }
 
   /**
-   * A process record of an earlier host that was alive until `lastSign`, already in the registry. One that ran then
-   * has failed (interrupted) at once; what is left of it is listed in the record and ended.
+   * A process record of an earlier host that was alive until `lastSign`, already in the registry. One that ran then has
+   * failed (interrupted); what is left of it is listed in the record when this resolves, and is being ended.
    */
-  recover(job: ProcessJob, lastSign: Date): void {
-    const kill = recoverJob(job, this.#fileOf(job.id), lastSign, this.#deps);
-    if (!kill) return;
-    this.#background.add(kill);
-    void kill.finally(() => this.#background.delete(kill));
+  async recover(job: ProcessJob, lastSign: Date): Promise<void> {
+    const recovered = recoverJob(job, this.#fileOf(job.id), lastSign, this.#deps);
+    const ended = recovered.then(({ ending }) => ending);
+    this.#background.add(ended);
+    void ended.finally(() => this.#background.delete(ended));
+    await recovered;
   }
 
   /** Ends everything and lets go of everything. Idempotent: a second call gives the same promise. */
@@ -270,9 +278,12 @@ export class BackgroundProcessManager {
       const error = coerceError(result.reason).message;
       this.#deps.log("error", "a process could not be ended with its instance", { error });
     }
-    await Promise.all(this.#background);
-    await this.#deps.watchdog.close();
-    this.#deps.guard.close();
+    await Promise.allSettled(this.#background);
+    try {
+      await this.#deps.watchdog.close();
+    } finally {
+      this.#deps.guard.close();
+    }
   }
 
   async #kill(
@@ -348,6 +359,10 @@ export class BackgroundProcessManager {
       this.#deps.log("error", "a line of output could not be announced", { id, error });
     }
   }
+}
+
+function takenWarning(port: number | undefined): string {
+  return `Port ${port} was answering before the start: another process has it, so its answers are not taken for readiness.`;
 }
 
 const LONGEST_NAME = 60;

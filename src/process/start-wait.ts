@@ -1,9 +1,9 @@
 /**
- * What a start waits for: readiness, the end, the time limit or whoever gives up the wait; whichever comes first.
- * Readiness that comes after the wait is told instead.
+ * What a start waits for: readiness, the end, the time limit or the caller's abort, whichever comes first. Readiness
+ * that comes after the wait is announced instead.
  */
 import type { Clock, Timer } from "../ports.js";
-import { afterLong } from "../time.js";
+import { afterLong, within } from "../time.js";
 import { probePort, type Probe } from "./readiness.js";
 import type { CreateInput, ReadinessResult } from "./types.js";
 
@@ -12,33 +12,30 @@ const DEFAULT_SECONDS = 30;
 export class StartWait {
   readonly #clock: Clock;
   readonly #input: CreateInput;
-  readonly #tellLate: (text: string) => void;
+  readonly #announce: (text: string) => void;
   readonly #ready: Promise<"ready">;
   #resolveReady: (result: "ready") => void = () => undefined;
   #isLate = false;
 
-  constructor(clock: Clock, input: CreateInput, tellLate: (text: string) => void) {
+  constructor(clock: Clock, input: CreateInput, announce: (text: string) => void) {
     this.#clock = clock;
     this.#input = input;
-    this.#tellLate = tellLate;
+    this.#announce = announce;
     this.#ready = new Promise((resolve) => {
       this.#resolveReady = resolve;
     });
   }
 
-  ready(): void {
+  ready(line: string | undefined): void {
     this.#resolveReady("ready");
-    if (this.#isLate) this.#tellLate(this.#describe());
+    if (this.#isLate) this.#announce(this.#describe(line));
   }
 
-  /** A port that answers before the start says nothing about the process. */
-  async portWarning(probe: Probe = probePort, signal?: AbortSignal): Promise<string[]> {
+  /** Whether the port answers before the start: then it says nothing about the process. */
+  async isPortTaken(probe: Probe = probePort, signal?: AbortSignal): Promise<boolean> {
     const { readyPort } = this.#input;
-    if (readyPort === undefined) return [];
-    if (!(await probe(readyPort, signal ?? new AbortController().signal))) return [];
-    return [
-      `Port ${readyPort} was answering before the start: another process has it, so readiness by it means nothing.`,
-    ];
+    if (readyPort === undefined) return false;
+    return probe(readyPort, signal ?? new AbortController().signal);
   }
 
   async until(ended: Promise<void>, signal: AbortSignal | undefined): Promise<ReadinessResult> {
@@ -59,10 +56,28 @@ export class StartWait {
     return result;
   }
 
-  #describe(): string {
+  /** So long, counted from now, is waited for the end of a command that was not asked to become ready. */
+  async forEnd(
+    ended: Promise<void>,
+    milliseconds: number,
+    signal: AbortSignal | undefined,
+  ): Promise<void> {
+    if (milliseconds <= 0 || signal?.aborted) return;
+    let giveUp: () => void = () => undefined;
+    const aborted = new Promise<void>((resolve) => {
+      giveUp = resolve;
+    });
+    signal?.addEventListener("abort", giveUp);
+    await within(this.#clock, milliseconds, Promise.race([ended, aborted]));
+    signal?.removeEventListener("abort", giveUp);
+  }
+
+  #describe(line: string | undefined): string {
     const { readyPattern, readyPort } = this.#input;
     const parts: string[] = [];
-    if (readyPattern !== undefined) parts.push(`a line of its output matched ${readyPattern}`);
+    if (readyPattern !== undefined) {
+      parts.push(`a line of its output matched ${readyPattern}${line ? ` (${line})` : ""}`);
+    }
     if (readyPort !== undefined) parts.push(`port ${readyPort} accepts connections`);
     return `ready: ${parts.join(", ")}`;
   }

@@ -21,7 +21,10 @@ export interface CreateInput {
   notifyPattern?: string;
   /** JavaScript regular expression: ready when a line of the output matches. */
   readyPattern?: string;
-  /** Ready when this TCP port accepts a connection on 127.0.0.1 or ::1; with `readyPattern`, both must hold. */
+  /**
+   * Ready when this TCP port accepts a connection on any address of this machine; with `readyPattern`, both must
+   * hold. A port that answered before the start counts only after it has been silent.
+   */
   readyPort?: number;
   /** How long `create` waits for readiness; 30 by default. The process is not ended by it. */
   readyTimeoutSeconds?: number;
@@ -36,6 +39,11 @@ export interface CreateInput {
 export interface CreateOptions {
   /** Aborted before the start: nothing is started. Later it stops waiting for readiness; the process goes on. */
   signal?: AbortSignal;
+  /**
+   * Waits so long for the end of a command that was not asked to become ready, so that a short one is answered with
+   * its end; 0 by default. Such an end is announced no second time.
+   */
+  endWithinMilliseconds?: number;
 }
 
 /**
@@ -52,7 +60,7 @@ export interface CreateResult {
   /** The record as it was when `create` returned. A command that cannot start is `failed` here. */
   job: ProcessJob;
   readiness: ReadinessResult;
-  /** The last 20 lines of output, when the process ended before it was ready or could not start. */
+  /** The last 20 lines of output, when the process has ended or is not ready yet. */
   lastLines?: string;
   /** Live jobs with the same command in the same folder, oldest first. */
   sameCommand: readonly ProcessJob[];

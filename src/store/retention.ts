@@ -45,15 +45,23 @@ export interface OutputRetentionDeps {
 /** The files of captured output, after the records. Works until `stop` is called. */
 export class OutputRetention {
   readonly #deps: OutputRetentionDeps;
-  readonly stop: () => void;
+  readonly #stopListening: () => void;
+  /** Ends of one moment are one look at the files, and none of it delays an end. */
+  #limiting: NodeJS.Immediate | undefined;
 
   constructor(deps: OutputRetentionDeps) {
     this.#deps = deps;
-    this.stop = deps.jobs.onChange(({ type, job }) => {
+    this.#stopListening = deps.jobs.onChange(({ type, job }) => {
       if (job.kind !== "process") return;
       if (type === "removed") this.#remove(job.id);
-      if (type === "ended") this.#limit();
+      if (type === "ended") this.#limiting ??= setImmediate(() => this.#limit());
     });
+  }
+
+  /** What is due is done before. */
+  stop(): void {
+    this.#stopListening();
+    if (this.#limiting) this.#limit();
   }
 
   /**
@@ -80,6 +88,8 @@ export class OutputRetention {
    * live ones only count. The newest end keeps its output in any case: it is the one that is about to be read.
    */
   #limit(): void {
+    clearImmediate(this.#limiting);
+    this.#limiting = undefined;
     const { jobs, options } = this.#deps;
     const processes = jobs.all().filter((job) => job.kind === "process");
     const sizes = new Map(processes.map((job) => [job.id, this.#sizeOf(job.id)]));

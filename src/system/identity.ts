@@ -1,12 +1,12 @@
 /**
- * Which process a pid means. A pid is a number that the system hands out again, so whoever wants to signal or
- * trust a recorded one asks here first: same pid, same start time, same boot. Everything is synchronous, because
+ * Which process a pid means. A pid is a number that the system hands out again, so before a recorded one is signalled
+ * or trusted it is asked about here: same pid, same start time, same boot. Everything is synchronous, because
  * it is asked between a decision and a signal; nothing here ever throws or signals.
  *
  * Linux reads /proc, macOS asks `ps`, Windows asks CIM. A zombie has ended: it counts as dead.
  */
 import { execFileSync } from "node:child_process";
-import { readFileSync } from "node:fs";
+import { readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import type { ProcessIdentity } from "../jobs/job.js";
 import { waysOf } from "../platform.js";
@@ -34,7 +34,7 @@ const systemIdentitySource: IdentitySource = {
       timeout: 5000,
       windowsHide: true,
       stdio: ["ignore", "pipe", "ignore"],
-      // The same words for the same time, whatever the language and zone of whoever asks.
+      // The same words for the same time in every language and time zone.
       env: { ...process.env, LC_ALL: "C", TZ: "UTC" },
     }),
   env: process.env,
@@ -55,7 +55,7 @@ export function identifyProcess(
     const found = chooseIdentify(source.platform)(pid, source);
     return found && { pid, ...found };
   } catch {
-    // No such process, or it ended while it was being asked about: either way there is nobody to name.
+    // No such process, or it ended while it was being asked about: either way there is none to name.
     return undefined;
   }
 }
@@ -78,16 +78,26 @@ export function hasEnded(
     const now = chooseIdentify(source.platform)(identity.pid, source);
     return now?.startTime !== identity.startTime || now.bootID !== identity.bootID;
   } catch (thrown) {
-    return saysThatNobodyIsThere(coerceError(thrown), source.platform);
+    return saysThatItIsGone(coerceError(thrown), source.platform);
   }
 }
 
 /** Of /proc a file that is not there; of a program that it ran, and failed. */
-function saysThatNobodyIsThere(error: Error, platform: NodeJS.Platform): boolean {
+function saysThatItIsGone(error: Error, platform: NodeJS.Platform): boolean {
   if (waysOf(platform).processes !== "/proc") {
     return "status" in error && typeof error.status === "number";
   }
   return "code" in error && (error.code === "ENOENT" || error.code === "ESRCH");
+}
+
+/** Linux: whether this process runs as the user that we are; false when the system does not say, and elsewhere. */
+export function isOwnUser(pid: number): boolean {
+  try {
+    return statSync(`/proc/${pid}`).uid === process.geteuid?.();
+  } catch {
+    // It has ended, or there is no such folder here.
+    return false;
+  }
 }
 
 type Facts = Pick<ProcessIdentity, "startTime" | "bootID">;

@@ -1,10 +1,12 @@
 /**
- * The one way in which processes are ended. SIGTERM to the group and to whoever else belongs to the job, a grace,
- * SIGKILL to the group, then a sweep: whoever carries the job's marker or descends from somebody who belongs to
- * it, again and again until several looks in a row find nobody. It returns only then, and names who is left.
+ * The one way in which processes are ended. SIGTERM to the group and to every other process of the job, a grace,
+ * SIGKILL to the group, then a sweep: SIGKILL to each process that carries the job's marker or descends from one that
+ * belongs to it, again and again until several looks in a row find none. It returns only then, and names what is left.
  *
- * Nobody else is ever signalled: not pid 0 or 1, not this process, its parent or its group, and no group whose
- * leader is not the process that was recorded.
+ * No other process is ever signalled: not pid 0 or 1, not this process, its parent or its group, and no group whose
+ * leader is not the process that was recorded. One that an earlier host recorded must besides carry the job's marker
+ * (on Linux, where that can be read) or run as our own user: the store has checked that the record was written by
+ * that user.
  *
  * A list of processes that cannot be read (no descriptor is free, `ps` fails) keeps no signal from the group: the
  * group then counts as alive for as long as the system knows its number, and the outcome says what was not seen.
@@ -14,10 +16,11 @@ import { join } from "node:path";
 import type { ProcessIdentity } from "../jobs/job.js";
 import { waysOf } from "../platform.js";
 import { coerceError, type Clock } from "../ports.js";
-import { hasEnded, identifyProcess } from "./identity.js";
+import { hasEnded, identifyProcess, isOwnUser } from "./identity.js";
 import { JobMembers } from "./members.js";
 import { systemTable, type ProcessTable } from "./process-table.js";
 import type { ProcessNote } from "./process-table.js";
+import { Scanner, turn } from "./scan.js";
 
 export interface KillTarget {
   /** The shell: it leads a process group of the same number. 0: not known, only the marker counts. */
@@ -27,15 +30,17 @@ export interface KillTarget {
   /** We started it and have seen all of it: its group is ours also when the shell itself has ended. */
   held: boolean;
   jobID: string;
+  /** `PidCounter.forks` before it was started; undefined where that was not counted. */
+  forksBefore?: number;
 }
 
 export interface KillOutcome {
-  /** Somebody needed SIGKILL. */
+  /** SIGKILL was needed. */
   forced: boolean;
   survivors: ProcessNote[];
-  /** The number belongs to somebody else by now: the group was left alone. */
+  /** The number belongs to another process by now: the group was left alone. */
   foreign: boolean;
-  /** Why others than these survivors may be alive: who runs could not be looked up. */
+  /** Why others than these survivors may be alive: the processes could not be looked up. */
   unverified?: string;
 }
 
@@ -51,12 +56,16 @@ export type KillTree = (target: KillTarget, graceMilliseconds: number) => Promis
 export interface KillSystem {
   platform: NodeJS.Platform;
   table: ProcessTable;
+  /** Looks through `table`. */
+  scanner: Scanner;
   clock: Clock;
   /** As `process.kill`: a negative number means a group, 0 only asks; throws ESRCH and EPERM. */
   kill(pid: number, signal: NodeJS.Signals | 0): void;
   identify(pid: number): ProcessIdentity | undefined;
   /** False also when the system does not say. */
   hasEnded(identity: ProcessIdentity): boolean;
+  /** Whether this process runs as the user that we are; false when the system does not say. */
+  isOwnUser(pid: number): boolean;
   /** Runs a program to its end; never rejects for its exit code. */
   run(file: string, args: readonly string[]): Promise<void>;
   env: NodeJS.ProcessEnv;
@@ -64,13 +73,16 @@ export interface KillSystem {
 }
 
 export function systemForKill(clock: Clock): KillSystem {
+  const table = systemTable();
   return {
     platform: process.platform,
-    table: systemTable(),
+    table,
+    scanner: new Scanner(table),
     clock,
     kill: (pid, signal) => void process.kill(pid, signal),
     identify: (pid) => identifyProcess(pid),
     hasEnded: (identity) => hasEnded(identity),
+    isOwnUser: (pid) => isOwnUser(pid),
     run: (file, args) =>
       new Promise((resolve) => {
         execFile(file, args, { windowsHide: true, timeout: 10_000 }, () => resolve());
@@ -88,7 +100,7 @@ export function chooseKillTree(system: KillSystem): KillTree {
   return (target, grace) => chosen(system, target, grace);
 }
 
-/** Throws when the target is nobody that we may end. */
+/** Throws when the target is nothing that we may end. */
 export function assertKillable(
   { pid, held }: Pick<KillTarget, "pid" | "held">,
   system: Pick<KillSystem, "self" | "table">,
@@ -128,17 +140,17 @@ async function killGroup(
 ): Promise<KillOutcome> {
   const ours = isGroupOurs(system, target);
   if (ours) assertKillable(target, system);
-  const members = new JobMembers(system, target, ours);
+  const members = membersOf(system, target, ours);
   // A timer that keeps the process awake: our clock's do not, and a kill that was begun is finished.
   const awake = setInterval(() => undefined, 60_000);
   try {
-    const found = members.find();
+    const found = await members.find();
     const inGroup = (entry: { group: number }) => ours && entry.group === target.pid;
     const isUnseen = ours && members.problem !== undefined;
     if (isUnseen || found.some(inGroup)) signal(system, -target.pid, "SIGTERM");
     for (const entry of found) if (!inGroup(entry)) signal(system, entry.pid, "SIGTERM");
-    const isGone = () => {
-      if (members.find().length > 0) return false;
+    const isGone = async () => {
+      if ((await members.find()).length > 0) return false;
       return members.problem === undefined || (ours && !groupExists(system, target.pid));
     };
     const forced = !(await isTrueWithin(system.clock, grace, isGone));
@@ -147,7 +159,7 @@ async function killGroup(
     const { problem: unverified } = members;
     if (unverified === undefined) return { forced, survivors, foreign: !ours };
     if (ours && survivors.length === 0 && groupExists(system, target.pid)) {
-      survivors.push({ pid: target.pid, command: `somebody in process group ${target.pid}` });
+      survivors.push({ pid: target.pid, command: `a process of group ${target.pid}` });
     }
     return { forced, survivors, foreign: !ours, unverified };
   } finally {
@@ -155,14 +167,41 @@ async function killGroup(
   }
 }
 
-/** A number is reused only after its group has died out: while our own leader lives or was just seen, it is ours. */
-function isGroupOurs(system: KillSystem, target: KillTarget): boolean {
-  const now = system.identify(target.pid);
-  if (!now || !target.identity) return target.held;
-  return now.startTime === target.identity.startTime && now.bootID === target.identity.bootID;
+/** The processes of a target, as this system shows them; `withGroup` when its group is ours. */
+export function membersOf(
+  system: KillSystem,
+  { pid, identity, jobID, forksBefore }: KillTarget,
+  withGroup: boolean,
+): JobMembers {
+  const isSinceBoot = identity?.bootID === system.identify(system.self.pid)?.bootID;
+  const startTime = isSinceBoot ? identity?.startTime : undefined;
+  return new JobMembers(system, { pid, jobID, startTime, forksBefore }, withGroup);
 }
 
-/** Whoever has ended is of the group until somebody asks for the exit code. */
+/** A number is reused only after its group has died out: while our own leader lives or was just seen, it is ours. */
+export function isGroupOurs(system: KillSystem, target: KillTarget): boolean {
+  const { pid, identity, held } = target;
+  const now = system.identify(pid);
+  if (!now || !identity) return held;
+  if (now.startTime !== identity.startTime || now.bootID !== identity.bootID) return false;
+  return held || isTrusted(system, target);
+}
+
+/** What a record says is acted upon only when the process itself says the same, or could have been started by us. */
+function isTrusted(
+  { platform, table, isOwnUser }: KillSystem,
+  { pid, jobID }: KillTarget,
+): boolean {
+  if (waysOf(platform).processes !== "/proc" || isOwnUser(pid)) return true;
+  try {
+    return table.jobsOf(pid)?.includes(jobID) ?? false;
+  } catch {
+    // It could not be read: it has not said so.
+    return false;
+  }
+}
+
+/** A process that has ended is of the group until its parent asks for the exit code. */
 function groupExists(system: KillSystem, group: number): boolean {
   try {
     system.kill(-group, 0);
@@ -172,10 +211,14 @@ function groupExists(system: KillSystem, group: number): boolean {
   }
 }
 
-async function isTrueWithin(clock: Clock, atMost: number, isTrue: () => boolean): Promise<boolean> {
-  const end = clock.now() + atMost;
-  for (let time = 5; !isTrue(); time = Math.min(100, time * 2)) {
-    const left = end - clock.now();
+async function isTrueWithin(
+  clock: Clock,
+  atMost: number,
+  isTrue: () => Promise<boolean>,
+): Promise<boolean> {
+  const end = clock.monotonic() + atMost;
+  for (let time = 5; !(await isTrue()); time = Math.min(100, time * 2)) {
+    const left = end - clock.monotonic();
     if (left <= 0) return false;
     await pause(clock, Math.min(time, left));
   }
@@ -192,19 +235,14 @@ const CLEAN_LOOKS = 3;
 const BLIND_MILLISECONDS = 100;
 
 async function sweep(system: KillSystem, members: JobMembers): Promise<ProcessNote[]> {
-  const end = system.clock.now() + SWEEP_MILLISECONDS;
-  for (let clean = 0; clean < CLEAN_LOOKS && system.clock.now() < end;) {
-    const isClean = members.strike((pid) => signal(system, pid, "SIGKILL"));
+  const end = system.clock.monotonic() + SWEEP_MILLISECONDS;
+  for (let clean = 0; clean < CLEAN_LOOKS && system.clock.monotonic() < end;) {
+    const isClean = await members.strike((pid) => signal(system, pid, "SIGKILL"));
     clean = isClean ? clean + 1 : 0;
     // A system that cannot be asked is given time; a process that forks is not.
     await (members.problem === undefined ? turn() : pause(system.clock, BLIND_MILLISECONDS));
   }
   return members.notes();
-}
-
-/** Lets the host work and children be reaped, and comes back as soon as that is done. */
-function turn(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve));
 }
 
 /** The tree must be whole for `taskkill /T` to find it, so this comes before any other signal. */

@@ -1,28 +1,41 @@
 /**
- * Who belongs to a job: the members of its group, whoever carries its marker (children that left the group or
- * called `setsid`), the children of all these, and whoever was found to belong before. The dead and this very
- * process never belong to it. A system that cannot be asked never throws here: `problem` says so.
+ * Which processes belong to a job: the members of its group, those that carry its marker (children that left the
+ * group or called `setsid`), the children of all these, and those that were found to belong before. The dead and this
+ * very process never belong to it, nor does one that was started before the job. A system that cannot be asked
+ * never throws here: `problem` says so.
  */
 import { coerceError } from "../ports.js";
-import type { ProcessEntry, ProcessTable } from "./process-table.js";
-import type { ProcessNote } from "./process-table.js";
+import {
+  isSameRound,
+  isStillRising,
+  type PidCounter,
+  type ProcessEntry,
+  type ProcessNote,
+  type ProcessTable,
+} from "./process-table.js";
+import type { Scanner } from "./scan.js";
 
 export interface MembersSystem {
   table: ProcessTable;
+  scanner: Scanner;
   self: { pid: number };
 }
 
 export interface MembersTarget {
+  /** The shell, which leads the job's group. */
   pid: number;
   jobID: string;
+  /** `PidCounter.forks` before the shell was started; undefined for one that an earlier host started. */
+  forksBefore?: number;
+  /** When the shell was started, as /proc says it; only if that was since the last boot. */
+  startTime?: string;
 }
 
-/** An exec is over after so many looks; who has no environment then never had one. */
+/** An exec is over after so many looks; a process that has no environment then never had one. */
 const UNKNOWN_LOOKS = 3;
 
 export class JobMembers {
-  readonly #table: ProcessTable;
-  readonly #self: number;
+  readonly #system: MembersSystem;
   readonly #target: MembersTarget;
   readonly #withGroup: boolean;
   /**
@@ -30,102 +43,161 @@ export class JobMembers {
    * not be found again otherwise.
    */
   readonly #known = new Map<number, string>();
-  /** Processes that were looked at and do not belong: within the seconds of one kill no number comes back. */
+  /** Older than the job. */
+  readonly #older = new Set<number>();
+  /** Looked at and found not to carry the marker. */
   readonly #others = new Set<number>();
   /** How often a process without any environment was looked at. */
   readonly #unknown = new Map<number, number>();
+  /** When the numbers in these sets were taken down; they mean something else after a whole round of numbers. */
+  #counter: PidCounter | undefined;
+  /** Of the look that goes on: numbers below belong to older processes. */
+  #lowest = 2;
+  #areAllGone = false;
   #problem: string | undefined;
 
   /** `withGroup` is false when the number of the group is not ours any more. */
   constructor(system: MembersSystem, target: MembersTarget, withGroup: boolean) {
-    this.#table = system.table;
-    this.#self = system.self.pid;
+    this.#system = system;
     this.#target = target;
     this.#withGroup = withGroup;
   }
 
-  /** Why there may be more of them than the last look has found; undefined when it saw everybody. */
+  /** Why there may be more of them than the last look has found; undefined when it saw every process. */
   get problem(): string | undefined {
     return this.#problem;
   }
 
+  /**
+   * The last look found none, and there is none: what it saw was clear, and nothing was started on this machine while
+   * it went on. False where the system does not say.
+   */
+  get areAllGone(): boolean {
+    return this.#areAllGone;
+  }
+
   /** All who are alive now. */
-  find(): ProcessEntry[] {
-    this.#problem = undefined;
-    const entries = this.#ask(() => this.#table.list()) ?? [];
-    const found = new Set<ProcessEntry>();
-    // A child may come before its parent in the list.
-    for (let before = -1; before < found.size;) {
-      before = found.size;
-      for (const entry of entries) if (this.#belongs(entry)) found.add(entry);
-    }
-    return [...found].filter((entry) => !entry.dead);
+  async find(): Promise<ProcessEntry[]> {
+    const { found } = await this.#look();
+    return found.filter((entry) => !entry.dead);
   }
 
   /** For people: without those that are just ending. */
-  notes(): ProcessNote[] {
-    const notes = this.find().map((entry) => ({
+  async notes(): Promise<ProcessNote[]> {
+    const notes = (await this.find()).map((entry) => ({
       pid: entry.pid,
-      command: this.#ask(() => this.#table.command(entry)) ?? `pid ${entry.pid}`,
+      command: this.#ask(() => this.#system.table.command(entry)) ?? `pid ${entry.pid}`,
     }));
     return notes.filter(({ command }) => command !== "");
   }
 
   /**
-   * Hands each living member to `kill` in the moment it is found, newest first. True when nobody was found and
-   * nobody can have been overlooked: a process that ended between being listed and being looked at may have been
-   * a member with a child that is not in the list, and one in the middle of exec shows no environment.
+   * Hands each living member to `kill` in the moment it is found, newest first. True when none was found and none
+   * can have been overlooked: a process that ended between being listed and being looked at may have been a member
+   * with a child that is not in the list, and one in the middle of exec shows no environment.
    *
-   * A chain that keeps forking is caught only by being faster than its next fork, so processes that are known not
-   * to belong are not looked at again.
+   * Processes that are known not to belong are not looked at again.
    */
-  strike(kill: (pid: number) => void): boolean {
-    const { pids } = this.#table;
-    if (pids) return this.#strikeEach(pids, kill);
-    const found = this.find();
-    for (const { pid } of found.toReversed()) kill(pid);
-    return found.length === 0 && this.#problem === undefined;
-  }
-
-  #strikeEach(pids: () => number[], kill: (pid: number) => void): boolean {
-    let isClean = true;
-    this.#problem = undefined;
-    for (const pid of (this.#ask(pids) ?? []).toReversed()) {
-      if (this.#others.has(pid)) continue;
-      const entry = this.#ask(() => this.#table.entry(pid));
-      if (entry?.dead) continue;
-      if (entry && this.#belongs(entry)) kill(pid);
-      if (!this.#others.has(pid)) isClean = false;
-    }
+  async strike(kill: (pid: number) => void): Promise<boolean> {
+    const { isClean } = await this.#look(kill);
     return isClean && this.#problem === undefined;
   }
 
-  #belongs(entry: ProcessEntry): boolean {
-    const { pid } = entry;
-    if (pid <= 1 || pid === this.#self) {
-      this.#others.add(pid);
-      return false;
-    }
-    if (this.#known.get(pid) === entry.startTime) return true;
-    const belongs =
-      (this.#withGroup && entry.group === this.#target.pid) ||
-      this.#known.has(entry.parent) ||
-      this.#isMarked(entry);
-    if (belongs) {
-      this.#known.set(pid, entry.startTime);
-      this.#others.delete(pid);
-    }
-    return belongs;
+  async #look(kill?: (pid: number) => void): Promise<{ found: ProcessEntry[]; isClean: boolean }> {
+    const { scanner, table } = this.#system;
+    // A list of all is from one moment: there is no hurry, and the newest members are known only at its end.
+    const isHurried = table.pids !== undefined;
+    const found: ProcessEntry[] = [];
+    let rest: ProcessEntry[] = [];
+    let isClean = true;
+    let before: PidCounter | undefined;
+    const take = (entry: ProcessEntry) => {
+      found.push(entry);
+      if (entry.dead) return;
+      isClean = false;
+      if (isHurried) kill?.(entry.pid);
+    };
+    this.#problem = undefined;
+    await scanner.scan({
+      begin: (counter) => {
+        before = counter;
+        this.#begin(counter);
+      },
+      wants: (pid) => this.#wants(pid) && !(kill && this.#others.has(pid)),
+      see: (pid, entry, jobs) => {
+        if (!entry) isClean = false;
+        else if (this.#isOlder(entry)) this.#older.add(pid);
+        else if (this.#isRelated(entry) || this.#isMarked(entry, jobs)) take(entry);
+        else {
+          rest.push(entry);
+          if (!entry.dead && !this.#others.has(pid)) isClean = false;
+        }
+      },
+      failed: (thrown) => {
+        this.#problem = coerceError(thrown).message;
+      },
+      end: (counter) => {
+        // A child may have been seen before its parent.
+        for (let known = -1; known < found.length;) {
+          known = found.length;
+          const related = new Set(rest.filter((entry) => this.#isRelated(entry)));
+          related.forEach(take);
+          rest = rest.filter((entry) => !related.has(entry));
+        }
+        const isQuiet = counter !== undefined && counter.forks === before?.forks;
+        this.#areAllGone = isClean && isQuiet && this.#problem === undefined;
+        if (!isHurried) for (const { pid, dead } of found.toReversed()) if (!dead) kill?.(pid);
+      },
+    });
+    return { found, isClean };
   }
 
-  #isMarked({ pid, dead }: ProcessEntry): boolean {
-    if (dead || this.#others.has(pid)) return false;
-    const marked = this.#ask(() => this.#table.marked(pid, this.#target.jobID));
-    if (marked === undefined) return false;
+  #begin(counter: PidCounter | undefined): void {
+    if (counter && this.#counter && !isSameRound(this.#counter.forks, counter)) {
+      for (const numbers of [this.#older, this.#others, this.#unknown]) numbers.clear();
+      this.#counter = counter;
+    }
+    this.#counter ??= counter;
+    const { pid, forksBefore } = this.#target;
+    const isRising =
+      counter && forksBefore !== undefined && isStillRising({ pid, forksBefore }, counter);
+    this.#lowest = isRising ? Math.max(2, pid) : 2;
+  }
+
+  #wants(pid: number): boolean {
+    return pid >= this.#lowest && pid !== this.#system.self.pid && !this.#older.has(pid);
+  }
+
+  #isOlder({ startTime }: ProcessEntry): boolean {
+    const { startTime: start } = this.#target;
+    return Boolean(start && startTime) && Number(startTime) < Number(start);
+  }
+
+  #isRelated(entry: ProcessEntry): boolean {
+    const isRelated =
+      this.#known.get(entry.pid) === entry.startTime ||
+      (this.#withGroup && entry.group === this.#target.pid) ||
+      this.#known.has(entry.parent);
+    if (isRelated) this.#add(entry);
+    return isRelated;
+  }
+
+  #isMarked(entry: ProcessEntry, jobs: () => readonly string[] | undefined): boolean {
+    const { pid } = entry;
+    if (entry.dead || this.#others.has(pid)) return false;
+    const read = this.#ask(() => ({ jobs: jobs() }));
+    if (!read) return false;
     const looks = (this.#unknown.get(pid) ?? 0) + 1;
     this.#unknown.set(pid, looks);
-    if (marked === "no" || (marked === "unknown" && looks > UNKNOWN_LOOKS)) this.#others.add(pid);
-    return marked === "yes";
+    const isMarked = read.jobs?.includes(this.#target.jobID) ?? false;
+    if (isMarked) this.#add(entry);
+    else if (read.jobs || looks > UNKNOWN_LOOKS) this.#others.add(pid);
+    return isMarked;
+  }
+
+  #add({ pid, startTime }: ProcessEntry): void {
+    this.#known.set(pid, startTime);
+    this.#others.delete(pid);
   }
 
   #ask<T>(question: () => T): T | undefined {

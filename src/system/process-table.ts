@@ -1,10 +1,11 @@
 /**
- * Who runs on this machine: numbers, parents and groups, and on Linux who carries our marker in its environment.
- * Windows is not asked: there `taskkill` knows a tree. Only reads. A process that ends while it is being looked at is simply not in the answer, and one that belongs
- * to somebody else and hides its environment counts as unmarked.
+ * The processes of this machine: numbers, parents and groups, and on Linux which carry our marker in their
+ * environment. Windows is not asked: there `taskkill` knows a tree. Only reads. A process that ends while it is being
+ * looked at is not in the answer, and another user's that hides its environment counts as unmarked.
  */
-import { execFileSync } from "node:child_process";
+import { execFile, execFileSync } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
+import { promisify } from "node:util";
 import { isDeadState, parseProcStat } from "./identity.js";
 import { waysOf } from "../platform.js";
 import { coerceError } from "../ports.js";
@@ -24,26 +25,58 @@ export interface ProcessEntry {
   group: number;
   /** Tells two processes of one number apart; empty where the list does not say. */
   startTime: string;
-  /** A zombie: it has ended, nobody has asked for its exit code yet. */
+  /** A zombie: it has ended, and its exit code was not asked for yet. */
   dead: boolean;
   /** Where the list says it by itself. */
   command?: string;
 }
 
+/** How far the system has come with giving out process numbers: one after the other, then again from the lowest. */
+export interface PidCounter {
+  /** The newest number. */
+  last: number;
+  /** Processes and threads that were started since boot, on the whole machine. */
+  forks: number;
+  /** Processes and threads that there are now, on the whole machine. */
+  tasks: number;
+  /** The highest number that is given out. */
+  max: number;
+}
+
+/** False when so much was started since that numbers may have come round, as far as the system says. */
+export function isSameRound(forksBefore: number, { forks, tasks, max }: PidCounter): boolean {
+  const since = forks - forksBefore;
+  // Each start takes one number and passes over those in use: a quarter and a quarter and once more is no round.
+  return since >= 0 && since < max / 4 && tasks < max / 4;
+}
+
 /**
- * - `yes`, `no`: its environment was read; also `no` where nobody's can be;
- * - `unknown`: it is empty, as it is for an instant in every exec, and always for the kernel's own.
+ * Whether only numbers from this process's own on can have been given out since it was started, `forksBefore` having
+ * been counted before. False when any number can: they began again from the lowest, or nothing is known.
  */
-export type Marked = "yes" | "no" | "unknown";
+export function isStillRising(
+  { pid, forksBefore }: { pid: number; forksBefore: number },
+  counter: PidCounter,
+): boolean {
+  const { last, forks } = counter;
+  // It was started itself: a system that counted nothing does not count.
+  return last >= pid && forks > forksBefore && isSameRound(forksBefore, counter);
+}
 
 export interface ProcessTable {
   /** Where to look at one process costs less than to list all; undefined where each answer is a list of all. */
   pids: (() => number[]) | undefined;
+  /** Undefined where the system does not say. */
+  counter(): PidCounter | undefined;
   entry(pid: number): ProcessEntry | undefined;
-  list(): ProcessEntry[];
+  list(): Promise<ProcessEntry[]>;
   /** At most 200 characters; empty when it has given up its memory, which is the first step of ending. */
   command(entry: ProcessEntry): string;
-  marked(pid: number, jobID: string): Marked;
+  /**
+   * The ids of the jobs that its environment names; none where environments cannot be read, and for another user's.
+   * Undefined: it is empty, as it is for an instant in every exec.
+   */
+  jobsOf(pid: number): readonly string[] | undefined;
 }
 
 const MAX_COMMAND = 200;
@@ -64,37 +97,54 @@ function procTable(): ProcessTable {
     const { parent, group, startTime } = stat;
     return { pid, parent, group, startTime, dead: isDeadState(stat.state) };
   };
-  const pids = () =>
-    readdirSync("/proc").flatMap((name) => (/^\d/.test(name) ? [Number(name)] : []));
+  const pids = () => {
+    const numbers: number[] = [];
+    // What is not a number begins with a letter.
+    for (const name of readdirSync("/proc")) if (name < "a") numbers.push(Number(name));
+    return numbers;
+  };
   return {
     pids,
     entry,
-    list: () => pids().flatMap((pid) => entry(pid) ?? []),
+    counter: readCounter,
+    list: async () => pids().flatMap((pid) => entry(pid) ?? []),
     command({ pid }) {
       const text = read(`/proc/${pid}/cmdline`) ?? "";
       return text.replaceAll("\0", " ").trim().slice(0, MAX_COMMAND);
     },
-    marked(pid, jobID) {
+    jobsOf(pid) {
       const environment = read(`/proc/${pid}/environ`);
-      if (environment) return hasMarker(environment, jobID) ? "yes" : "no";
+      if (environment) return jobsIn(environment);
       // Another user's: hidden from us. The kernel's own threads: there is none.
-      return environment === HIDDEN || pid === 2 || entry(pid)?.parent === 2 ? "no" : "unknown";
+      return environment === HIDDEN || pid === 2 || entry(pid)?.parent === 2 ? [] : undefined;
     },
   };
 }
 
-/** `environment` as in /proc/PID/environ: NAME=value, each ended by a zero byte. */
-export function hasMarker(environment: string, jobID: string): boolean {
-  if (!environment.includes(jobID)) return false;
-  const prefix = `${JOB_MARKER}=`;
-  return environment
-    .split("\0")
-    .some(
-      (line) => line.startsWith(prefix) && line.slice(prefix.length).split(":").includes(jobID),
-    );
+/** Each a line of text; a system that says something else (a sandbox, a hidden /proc) has no counter. */
+function readCounter(): PidCounter | undefined {
+  const [tasks, last] = / \d+\/(\d+) (\d+)\s*$/.exec(read("/proc/loadavg") ?? "")?.slice(1) ?? [];
+  const forks = /^processes (\d+)$/m.exec(read("/proc/stat") ?? "")?.[1];
+  const max = read("/proc/sys/kernel/pid_max");
+  const counter = {
+    last: Number(last),
+    forks: Number(forks),
+    tasks: Number(tasks),
+    max: Number(max),
+  };
+  return Object.values(counter).every((value) => value > 0) ? counter : undefined;
 }
 
-/** What may not be read, and belongs to nobody whom we could end. */
+/** The jobs named in an environment as in /proc/PID/environ: NAME=value, each ended by a zero byte. */
+export function jobsIn(environment: string): readonly string[] {
+  const prefix = `${JOB_MARKER}=`;
+  if (!environment.includes(prefix)) return [];
+  return environment
+    .split("\0")
+    .flatMap((line) => (line.startsWith(prefix) ? line.slice(prefix.length).split(":") : []));
+}
+
+/** What may not be read: it belongs to another user, and could not be ended either. */
 const HIDDEN = null;
 
 /** Undefined for what is gone. */
@@ -112,37 +162,39 @@ function read(file: string): string | undefined | typeof HIDDEN {
 
 const PS_COLUMNS = "pid=,ppid=,pgid=,stat=,command=";
 
-/** Each question is one program that is run, and waited for: ask for the list, and once. */
-export function psTable(ps: () => string = runPs): ProcessTable {
-  const list = () =>
-    ps()
-      .split("\n")
-      .flatMap((line) => parsePsRow(line) ?? []);
+const PS_ARGS = ["-axo", PS_COLUMNS];
+const PS_OPTIONS = { encoding: "utf8", maxBuffer: 64 * 1024 ** 2, timeout: 5000 } as const;
+
+/** Each question is one program that is run: ask for the list, and once. Only `entry` waits for it. */
+export function psTable(
+  ps: () => Promise<string> = runPs,
+  psNow: () => string = () => execFileSync("/bin/ps", PS_ARGS, PS_OPTIONS),
+): ProcessTable {
+  const rows = (text: string) => text.split("\n").flatMap((line) => parsePsRow(line) ?? []);
   return {
     pids: undefined,
-    entry: (pid) => list().find((row) => row.pid === pid),
-    list,
+    counter: () => undefined,
+    entry: (pid) => rows(psNow()).find((row) => row.pid === pid),
+    list: async () => rows(await ps()),
     command: ({ command = "" }) => command.slice(0, MAX_COMMAND),
-    marked: () => "no",
+    jobsOf: () => [],
   };
 }
 
-function runPs(): string {
-  return execFileSync("/bin/ps", ["-axo", PS_COLUMNS], {
-    encoding: "utf8",
-    maxBuffer: 64 * 1024 ** 2,
-    timeout: 5000,
-  });
+async function runPs(): Promise<string> {
+  const { stdout } = await promisify(execFile)("/bin/ps", PS_ARGS, PS_OPTIONS);
+  return stdout;
 }
 
-/** Knows nobody and asks nobody. */
+/** Knows no process and asks nothing. */
 function emptyTable(): ProcessTable {
   return {
     pids: undefined,
+    counter: () => undefined,
     entry: () => undefined,
-    list: () => [],
+    list: () => Promise.resolve([]),
     command: () => "",
-    marked: () => "no",
+    jobsOf: () => [],
   };
 }
 

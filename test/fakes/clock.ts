@@ -28,6 +28,8 @@ export class FakeClock implements Clock {
   #passed = 0;
   #date: number;
   readonly #timers = new Set<Waiting>();
+  /** While this holds no time passes: work of several turns of the event loop is under way. */
+  isBusy: () => boolean = () => false;
 
   constructor(start = Date.UTC(2026, 0, 1)) {
     this.#date = start;
@@ -35,6 +37,10 @@ export class FakeClock implements Clock {
 
   now(): number {
     return this.#date + this.#passed;
+  }
+
+  monotonic(): number {
+    return this.#passed;
   }
 
   after(milliseconds: number, callback: () => void): Timer {
@@ -55,12 +61,12 @@ export class FakeClock implements Clock {
 
   async advance(milliseconds: number): Promise<void> {
     const end = this.#passed + milliseconds;
-    await settle();
+    await this.#settle();
     for (let next = this.#next(end); next; next = this.#next(end)) {
       this.#timers.delete(next);
       this.#passed = Math.max(this.#passed, next.due);
       next.callback();
-      await settle();
+      await this.#settle();
     }
     this.#passed = Math.max(this.#passed, end);
   }
@@ -68,12 +74,17 @@ export class FakeClock implements Clock {
   /** Fires what is due, timer by timer, until `done` holds or so much time has passed. */
   async advanceUntil(done: () => boolean, atMost: number): Promise<void> {
     const end = this.#passed + atMost;
-    await settle();
+    await this.#settle();
     while (!done()) {
       const next = this.#next(end);
       if (!next) return;
       await this.advance(next.due - this.#passed);
     }
+  }
+
+  async #settle(): Promise<void> {
+    do await settle();
+    while (this.isBusy());
   }
 
   #next(end: number): Waiting | undefined {

@@ -4,7 +4,8 @@
 import { ChildProcess } from "node:child_process";
 import { Readable } from "node:stream";
 import type { LiveSystem } from "../../src/process/live-process.js";
-import { JOB_MARKER } from "../../src/system/process-table.js";
+import { JOB_MARKER, type ProcessTable } from "../../src/system/process-table.js";
+import { Scanner } from "../../src/system/scan.js";
 import type { SpawnFunction } from "../../src/system/spawn.js";
 import type { Clock } from "../../src/ports.js";
 
@@ -24,6 +25,7 @@ export class Machine {
   /** Handles of hosts that are gone. */
   readonly #unheard: ChildProcess[] = [];
   #lastPid = 1_000;
+  #looks = 0;
 
   readonly spawn: SpawnFunction = (_file, args, { env = {} }) => {
     const pid = ++this.#lastPid;
@@ -47,6 +49,14 @@ export class Machine {
         : undefined;
     const identify = (pid: number) =>
       this.#running.has(pid) ? { pid, startTime: `start-${pid}`, bootID: "boot" } : undefined;
+    const table: ProcessTable = {
+      pids: () => this.pids,
+      counter: () => undefined,
+      entry: entryOf,
+      list: async () => this.pids.flatMap((pid) => entryOf(pid) ?? []),
+      command: ({ pid }) => (this.#running.has(pid) ? "a command" : ""),
+      jobsOf: (pid) => this.#running.get(pid)?.jobIDs ?? [],
+    };
     return {
       platform: "linux",
       clock,
@@ -57,14 +67,26 @@ export class Machine {
       hasEnded: ({ pid }) => !this.#running.has(pid),
       isAlive: ({ pid }) => this.#running.has(pid),
       kill: (pid, signal) => this.#signal(Math.abs(pid), signal),
-      table: {
-        pids: () => this.pids,
-        entry: entryOf,
-        list: () => this.pids.flatMap((pid) => entryOf(pid) ?? []),
-        command: ({ pid }) => (this.#running.has(pid) ? "a command" : ""),
-        marked: (pid, jobID) => (this.#running.get(pid)?.jobIDs.includes(jobID) ? "yes" : "no"),
-      },
+      isOwnUser: () => true,
+      table,
+      scanner: this.#scannerOf(table),
     };
+  }
+
+  /** Somebody looks at the processes. */
+  get isLookedAt(): boolean {
+    return this.#looks > 0;
+  }
+
+  #scannerOf(table: ProcessTable): Scanner {
+    const scanner = new Scanner(table);
+    const scan = scanner.scan.bind(scanner);
+    scanner.scan = async (search) => {
+      this.#looks += 1;
+      await scan(search);
+      this.#looks -= 1;
+    };
+    return scanner;
   }
 
   print(pid: number, text: string): void {

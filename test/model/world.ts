@@ -45,6 +45,7 @@ export class World extends Stage {
     super();
     const now: Clock = {
       now: () => this.#life.clock.now(),
+      monotonic: () => this.#life.clock.monotonic(),
       after: (milliseconds, callback) => this.#life.clock.after(milliseconds, callback),
     };
     this.host = new FakeHost(now);
@@ -153,6 +154,7 @@ export class World extends Stage {
     const pid = this.#lives.length + 1;
     const clock =
       this.#lives.length > 0 ? new FakeClock(this.#life.clock.now() + 1) : new FakeClock();
+    clock.isBusy = () => this.machine.isLookedAt;
     const log: typeof silentLog = (level, message, extra) => {
       if (level === "error" && !life.dead) this.errors.push(`${message} ${JSON.stringify(extra)}`);
     };

@@ -91,7 +91,7 @@ test(
         ];
         for (const old of records) {
           room.jobs.add(old);
-          room.manager.recover(old, DIED);
+          await room.manager.recover(old, DIED);
           const now = room.manager.get(old.id);
           assert.deepEqual([now?.status, now?.endReason], ["failed", "interrupted"]);
           assert.equal(now?.error, "OpenCode ended while it ran");
@@ -118,7 +118,7 @@ test("what an earlier host's process printed after its record was last saved can
       status: "running",
     } as const;
     room.jobs.add({ ...stale, output: { bytes: 0, dropped: 0 } });
-    room.manager.recover({ ...stale, output: { bytes: 0, dropped: 0 } }, DIED);
+    await room.manager.recover({ ...stale, output: { bytes: 0, dropped: 0 } }, DIED);
     assert.equal(room.manager.get(job.id)?.output.bytes, output.bytes);
     const { bytes, text } = await room.manager.read(job.id);
     assert.deepEqual([bytes, text.trim()], [6, "words"]);

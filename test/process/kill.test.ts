@@ -6,6 +6,7 @@ import { test } from "node:test";
 import { systemClock, UserError } from "../../src/ports.js";
 import { identifyProcess, isAlive } from "../../src/system/identity.js";
 import { systemForKill } from "../../src/system/kill-tree.js";
+import { Scanner } from "../../src/system/scan.js";
 import type { ProcessJob } from "../../src/jobs/job.js";
 import { systemSpawn, type SpawnFunction } from "../../src/system/spawn.js";
 import { fifoFolder, type Room, withRoom } from "./room.js";
@@ -179,13 +180,13 @@ test(
   () => {
     const system = systemForKill(systemClock);
     let refusals = 0;
-    const list = () => {
+    const pids = () => {
       refusals += 1;
       if (refusals === 1) throw new Error("EMFILE: too many open files");
-      return system.table.list();
+      return system.table.pids?.() ?? [];
     };
-    const table = { ...system.table, list };
-    const deps = { system: { ...system, table, isAlive } };
+    const table = { ...system.table, pids };
+    const deps = { system: { ...system, table, scanner: new Scanner(table), isAlive } };
     return withRoom(
       async (room) => {
         const { job } = await room.create("sleep 60 & echo out; exit 3");
@@ -206,8 +207,8 @@ test(
     let isStubborn = true;
     let time = 0;
     // Kills that cannot succeed give up soon: each look at this clock is half a second later.
-    const now = () => (isStubborn ? (time += 500) : systemClock.now());
-    const real = systemForKill({ ...systemClock, now });
+    const monotonic = () => (isStubborn ? (time += 500) : systemClock.monotonic());
+    const real = systemForKill({ ...systemClock, monotonic });
     const signal: typeof real.kill = (pid, name) => {
       if (!isStubborn) real.kill(pid, name);
     };

@@ -7,7 +7,7 @@ import { UserError } from "../../src/ports.js";
 import type { ProcessJob } from "../../src/jobs/job.js";
 import type { CreateInput } from "../../src/process/manager.js";
 import { fifoFolder, withRoom } from "./room.js";
-import { AGENT } from "./support.js";
+import { AGENT, eventually } from "./support.js";
 
 test("a command runs in the user's shell, in its folder, without stdin, and its end is recorded", () =>
   withRoom(async (room) => {
@@ -53,6 +53,46 @@ test("exit 0 is completed, and its end is told once, after its output is complet
     assert.deepEqual(seen, ["completed finished true"]);
     const statuses = room.changes.map(({ job }) => job.status);
     assert.deepEqual([...new Set(statuses)], ["pending", "running", "completed"]);
+  }));
+
+test("a command that ends in time is answered with its end, which is told no second time", () => {
+  const told: unknown[] = [];
+  return withRoom(
+    async (room) => {
+      const sessions = { parentSessionID: "s", rootSessionID: "s" };
+      const create = (command: string, milliseconds: number, signal?: AbortSignal) =>
+        room.manager.create(
+          { command, cwd: room.folder, ...sessions },
+          { endWithinMilliseconds: milliseconds, signal },
+        );
+      const short = await create("echo out; echo broken >&2; exit 3", 10_000);
+      assert.deepEqual([short.job.status, short.job.exitCode], ["failed", 3]);
+      assert.deepEqual(short.lastLines?.split("\n").sort(), ["broken", "out"]);
+      const long = await create("echo out; exec sleep 60", 50);
+      assert.deepEqual([long.job.status, long.lastLines], ["running", undefined]);
+      const stop = new AbortController();
+      const starting = create("exec sleep 61", 600_000, stop.signal);
+      await eventually(() => assert.equal(room.manager.list({ status: "running" }).length, 2));
+      stop.abort();
+      assert.equal((await starting).job.status, "running");
+      assert.deepEqual(told, [true, false, false]);
+    },
+    { deps: { hold: () => (isTold) => void told.push(isTold) } },
+  );
+});
+
+test("an end carries what its notice quotes: the last lines, of a failed one the errors before them", () =>
+  withRoom(async (room) => {
+    const quotes = new Map<string, string | undefined>();
+    room.jobs.onChange(({ type, job, quote }) => {
+      if (type === "ended") quotes.set(job.id, quote?.text);
+    });
+    const build = "seq 1 100; echo 'error: no such module'; seq 2000 2999";
+    const failed = await room.create(`${build}; exit 1`);
+    const done = await room.create(build);
+    for (const { job } of [failed, done]) await room.ended(job.id);
+    assert.match(quotes.get(failed.job.id) ?? "", /101:error: no such module[^]*2999$/);
+    assert.match(quotes.get(done.job.id) ?? "", /^2960\n[^]*2999$/);
   }));
 
 test("wrong arguments are refused in one line that names the field, and nothing is started", () =>

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
 import { createServer, type Server } from "node:net";
+import { networkInterfaces } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { Readiness } from "../../src/process/readiness.js";
@@ -29,6 +30,7 @@ test("readyPattern: the start returns when a line matches, on either stream, wit
     const { job, readiness } = await room.create(command, { readyPattern: "^ready in \\d+ ms$" });
     assert.equal(readiness, "ready");
     assert.ok(job.readyAt);
+    assert.equal(job.readyLine, "ready in 5 ms");
     assert.equal(job.status, "running");
     assert.deepEqual(room.announced, []);
   }));
@@ -41,7 +43,14 @@ test("readyPattern: a line that a spinner wrote over again and again", () =>
     assert.equal(readiness, "ready");
   }));
 
-for (const host of ["127.0.0.1", "::1"]) {
+/** Of each kind of address that this machine has, one: a server may listen there and nowhere else. */
+const outer = Object.values(networkInterfaces())
+  .flatMap((addresses = []) => addresses)
+  .find(({ internal, family }) => !internal && family === "IPv4");
+const hosts = ["127.0.0.1", "::1", ...(outer ? [outer.address] : [])];
+if (process.platform === "linux") hosts.push("127.0.1.1");
+
+for (const host of hosts) {
   test(`readyPort: the start returns when ${host} accepts connections`, () =>
     withRoom(async (room) => {
       const port = await freePort(host);
@@ -57,13 +66,60 @@ for (const host of ["127.0.0.1", "::1"]) {
     }));
 }
 
-test("a port that answers before the start is said to mean nothing", () =>
+test("a port that answers before the start is not taken for readiness until it has been silent", () =>
   withRoom(async (room) => {
     const { server, port } = await listen("127.0.0.1");
-    const { warnings } = await room.create("exec sleep 60", { readyPort: port });
+    const { job, readiness, warnings } = await room.create("exec sleep 60", {
+      readyPort: port,
+      readyTimeoutSeconds: 0.3,
+    });
+    assert.equal(readiness, "not_ready_yet");
+    assert.equal(job.readyAt, undefined);
     assert.equal(warnings.length, 1);
     assert.match(warnings[0] ?? "", new RegExp(`^Port ${port} was answering before the start`));
     await new Promise((resolve) => server.close(resolve));
+    assert.deepEqual(room.announced, []);
+  }));
+
+test("a port that was taken counts when it answers again after its owner has gone", async () => {
+  const clock = new FakeClock();
+  let answers = true;
+  let ready = 0;
+  const probe = async () => answers;
+  const onReady = () => void (ready += 1);
+  const readiness = new Readiness({
+    pattern: false,
+    port: 5,
+    wasTaken: true,
+    clock,
+    probe,
+    onReady,
+  });
+  await clock.advance(10_000);
+  assert.equal(ready, 0);
+  answers = false;
+  await clock.advance(2000);
+  answers = true;
+  await clock.advance(2000);
+  assert.equal(ready, 1);
+  assert.equal(clock.pending, 0);
+  readiness.stop();
+});
+
+test("a line without its end makes nothing ready when the process ends", () =>
+  withRoom(async (room) => {
+    const { job, readiness } = await room.create("printf listening; exit 0", {
+      readyPattern: "listening",
+    });
+    assert.equal(readiness, "ended");
+    assert.equal(job.readyAt, undefined);
+  }));
+
+test("a matching line is kept to 500 characters", () =>
+  withRoom(async (room) => {
+    const command = "printf 'up %0600d\\n' 1; exec sleep 60";
+    const { job } = await room.create(command, { readyPattern: "^up" });
+    assert.match(job.readyLine ?? "", /^up 0{496}…$/);
   }));
 
 test("the process that ends first: failed, with its last 20 lines", () =>
@@ -81,17 +137,24 @@ test("the process that ends first: failed, with its last 20 lines", () =>
 
 test("not ready in time: the start returns, the process goes on, and readiness is told later", () =>
   withRoom(async (room) => {
-    const { job, readiness } = await room.create("read -r x < fifo; echo ready; exec sleep 60", {
+    const command =
+      "echo Error: no such table; read -r x < fifo; echo ready at 3000; exec sleep 60";
+    const { job, readiness, lastLines } = await room.create(command, {
       cwd: fifoFolder(room),
       readyPattern: "ready",
-      readyTimeoutSeconds: 0.1,
+      readyTimeoutSeconds: 0.5,
     });
     assert.equal(readiness, "not_ready_yet");
+    assert.equal(lastLines, "Error: no such table");
     assert.equal(job.readyAt, undefined);
     writeFileSync(join(room.folder, "fifo"), "go\n");
     await eventually(() => {
       assert.deepEqual(room.announced, [
-        { id: job.id, kind: "ready", text: "ready: a line of its output matched ready" },
+        {
+          id: job.id,
+          kind: "ready",
+          text: "ready: a line of its output matched ready (ready at 3000)",
+        },
       ]);
     });
     assert.ok(room.manager.get(job.id)?.readyAt);
@@ -172,25 +235,25 @@ test("with both, both must hold, in any order; it pauses longer and longer and s
   const first = make();
   await clock.advance(60_000);
   assert.ok(probes > 60 && probes < 75, `${probes} probes in a minute`);
-  first.matched();
+  first.matched("up");
   assert.equal(ready, 0);
   answers = true;
   await clock.advance(1000);
   assert.equal(ready, 1);
-  first.matched();
+  first.matched("up");
   assert.equal(clock.pending, 0);
 
   const second = make();
   await clock.advance(1000);
   assert.equal(ready, 1);
-  second.matched();
+  second.matched("up");
   assert.equal(ready, 2);
 
   answers = false;
   const third = make();
   await clock.advance(100);
   third.stop();
-  third.matched();
+  third.matched("up");
   answers = true;
   await clock.advance(60_000);
   assert.equal(ready, 2);

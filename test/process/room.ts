@@ -26,6 +26,7 @@ import { alive, eventually, holdings, newHoldings } from "./support.js";
 export class CountingClock implements Clock {
   pending = 0;
   readonly now = () => Date.now();
+  readonly monotonic = () => performance.now();
 
   after(milliseconds: number, callback: () => void): Timer {
     let isSet = true;

@@ -11,6 +11,7 @@ import { identifyProcess, isAlive } from "../../src/system/identity.js";
 import { systemForKill } from "../../src/system/kill-tree.js";
 import type { LiveSystem } from "../../src/process/live-process.js";
 import type { ProcessTable } from "../../src/system/process-table.js";
+import { Scanner } from "../../src/system/scan.js";
 import { withRoom } from "../process/room.js";
 import { alive, eventually, isLinux, program, programFile } from "../process/support.js";
 
@@ -64,11 +65,12 @@ function blindSystem(isBlind: () => boolean): LiveSystem {
   const blind: ProcessTable = {
     pids: () => (isBlind() ? refuse() : (table.pids?.() ?? [])),
     entry: (pid) => (isBlind() ? refuse() : table.entry(pid)),
-    list: () => (isBlind() ? refuse() : table.list()),
+    counter: () => (isBlind() ? refuse() : table.counter()),
+    list: async () => (isBlind() ? refuse() : table.list()),
     command: (entry) => (isBlind() ? refuse() : table.command(entry)),
-    marked: (pid, jobID) => (isBlind() ? refuse() : table.marked(pid, jobID)),
+    jobsOf: (pid) => (isBlind() ? refuse() : table.jobsOf(pid)),
   };
-  return { ...system, table: blind, isAlive };
+  return { ...system, table: blind, scanner: new Scanner(blind), isAlive };
 }
 
 test(
@@ -124,7 +126,7 @@ for (const [words, blindLooks] of [
           looks = 0;
           const old: ProcessJob = { ...rest, id: "proc_earlier000", identity, status: "running" };
           room.jobs.add(old);
-          room.manager.recover(old, new Date());
+          await room.manager.recover(old, new Date());
           const now = () => room.manager.get(old.id);
           assert.deepEqual([now()?.status, now()?.endReason], ["failed", "interrupted"]);
           assert.match(now()?.error ?? "", UNVERIFIED);

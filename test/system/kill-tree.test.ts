@@ -12,13 +12,16 @@ import {
   type KillSystem,
   type KillTarget,
 } from "../../src/system/kill-tree.js";
-import type { Marked, ProcessEntry } from "../../src/system/process-table.js";
+import type { ProcessEntry, ProcessTable } from "../../src/system/process-table.js";
 import { systemClock } from "../../src/ports.js";
-import { hasMarker, parsePsRow } from "../../src/system/process-table.js";
+import { jobsIn, parsePsRow } from "../../src/system/process-table.js";
+import { Scanner } from "../../src/system/scan.js";
 
 interface Fake extends Partial<ProcessEntry> {
   pid: number;
-  marked?: Marked;
+  marked?: "yes" | "no" | "unknown";
+  /** Its user is another one. */
+  isForeign?: boolean;
   /** Dies only of SIGKILL, or of nothing. */
   stubborn?: "term" | "all";
 }
@@ -35,6 +38,21 @@ function machine(processes: Fake[], settings: Partial<KillSystem> = {}) {
     dead: false,
     ...fake,
   });
+  const usual: ProcessTable = {
+    pids: () => [...living.keys()],
+    counter: () => undefined,
+    entry: (pid) => {
+      const fake = living.get(pid);
+      return fake && entryOf(fake);
+    },
+    list: async () => [...living.values()].map(entryOf),
+    command: ({ pid }) => `program ${pid}`,
+    jobsOf: (pid) => {
+      const { marked = "no" } = living.get(pid) ?? {};
+      return marked === "unknown" ? undefined : marked === "yes" ? ["proc_x"] : [];
+    },
+  };
+  const table = settings.table ?? usual;
   const system: KillSystem = {
     platform: "linux",
     clock: systemClock,
@@ -42,6 +60,7 @@ function machine(processes: Fake[], settings: Partial<KillSystem> = {}) {
     self: { pid: 500, parent: 499 },
     identify: (pid) => (living.has(pid) ? { pid, startTime: "1", bootID: "b" } : undefined),
     hasEnded: ({ pid }) => !living.has(pid),
+    isOwnUser: (pid) => living.has(pid) && !living.get(pid)?.isForeign,
     run: async (file, args) => void ran.push([file, ...args]),
     kill(pid, signal) {
       const meant = [...living.values()].filter((fake) =>
@@ -57,17 +76,9 @@ function machine(processes: Fake[], settings: Partial<KillSystem> = {}) {
         if (dies) living.delete(fake.pid);
       }
     },
-    table: {
-      pids: () => [...living.keys()],
-      entry: (pid) => {
-        const fake = living.get(pid);
-        return fake && entryOf(fake);
-      },
-      list: () => [...living.values()].map(entryOf),
-      command: ({ pid }) => `program ${pid}`,
-      marked: (pid) => living.get(pid)?.marked ?? "no",
-    },
+    scanner: new Scanner(table),
     ...settings,
+    table,
   };
   return { system, sent, ran, living, kill: chooseKillTree(system) };
 }
@@ -109,7 +120,14 @@ test("a group that nobody can look at: both signals, and whoever is left in it i
   const refuse = () => {
     throw new Error("spawnSync /bin/ps ENOENT");
   };
-  const table = { pids: refuse, entry: refuse, list: refuse, command: refuse, marked: refuse };
+  const table = {
+    pids: refuse,
+    counter: refuse,
+    entry: refuse,
+    list: refuse,
+    command: refuse,
+    jobsOf: refuse,
+  };
   const unverified = "spawnSync /bin/ps ENOENT";
   for (const [stubborn, forced] of [
     [undefined, false],
@@ -119,7 +137,7 @@ test("a group that nobody can look at: both signals, and whoever is left in it i
     const fakes: Fake[] = [HOST, { pid: 100 }, { pid: 101, group: 100, stubborn }];
     const { kill, sent } = machine(fakes, { table });
     const outcome = await kill(target, 20);
-    const somebody = { pid: 100, command: "somebody in process group 100" };
+    const somebody = { pid: 100, command: "a process of group 100" };
     const survivors = stubborn === "all" ? [somebody] : [];
     assert.deepEqual(outcome, { forced, survivors, foreign: false, unverified });
     assert.deepEqual(
@@ -151,6 +169,40 @@ test("a recorded number whose process has ended is left alone unless we held it"
   const held = machine(processes);
   await held.kill(target, 10);
   assert.deepEqual(held.sent, [[-100, "SIGTERM"]]);
+});
+
+test("a recorded process of another user is left alone unless it carries the job's id", async () => {
+  for (const [marked, expected] of [
+    ["no", []],
+    ["unknown", []],
+    ["yes", [[-100, "SIGTERM"]]],
+  ] as const) {
+    const { kill, sent, living } = machine([HOST, { pid: 100, marked, isForeign: true }]);
+    const outcome = await kill({ ...target, held: false }, 10);
+    assert.deepEqual(sent, expected);
+    assert.equal(outcome.foreign, marked !== "yes");
+    assert.equal(living.has(100), marked !== "yes");
+  }
+  const own = machine([HOST, { pid: 100 }]);
+  await own.kill({ ...target, held: false }, 10);
+  assert.deepEqual(own.sent, [[-100, "SIGTERM"]]);
+});
+
+test("a process of the job that is older than its shell is not one: its environment is not read", async () => {
+  const fakes: Fake[] = [
+    HOST,
+    { pid: 100, startTime: "50" },
+    { pid: 40, startTime: "49", marked: "yes" },
+    { pid: 200, startTime: "50", marked: "yes" },
+  ];
+  const { kill, sent } = machine(fakes, {
+    identify: (pid) => ({ pid, startTime: pid === 100 ? "50" : "1", bootID: "b" }),
+  });
+  await kill({ ...target, identity: { ...identity, startTime: "50" } }, 20);
+  assert.deepEqual(
+    sent.map(([pid]) => pid),
+    [-100, 200],
+  );
 });
 
 test("pid 0 and 1, this process, its parent and its group are refused", async () => {
@@ -225,11 +277,11 @@ test(
 
 test("the marker counts only as a whole value of its own variable", () => {
   const id = "proc_aaaaaaaaaa";
-  assert.equal(hasMarker(`A=1\0OPENCODE_BACKGROUND_JOB=${id}\0`, id), true);
-  assert.equal(hasMarker(`OPENCODE_BACKGROUND_JOB=proc_outer:${id}\0`, id), true);
-  assert.equal(hasMarker(`OPENCODE_BACKGROUND_JOB=${id}b\0`, id), false);
-  assert.equal(hasMarker(`OTHER=${id}\0OPENCODE_BACKGROUND_JOB=x\0`, id), false);
-  assert.equal(hasMarker(`X_OPENCODE_BACKGROUND_JOB=${id}\0`, id), false);
+  assert.deepEqual(jobsIn(`A=1\0OPENCODE_BACKGROUND_JOB=${id}\0`), [id]);
+  assert.deepEqual(jobsIn(`OPENCODE_BACKGROUND_JOB=proc_outer:${id}\0`), ["proc_outer", id]);
+  assert.deepEqual(jobsIn(`OPENCODE_BACKGROUND_JOB=${id}b\0`), [`${id}b`]);
+  assert.deepEqual(jobsIn(`OTHER=${id}\0OPENCODE_BACKGROUND_JOB=x\0`), ["x"]);
+  assert.deepEqual(jobsIn(`X_OPENCODE_BACKGROUND_JOB=${id}\0`), []);
 });
 
 test("lines of ps are understood", () => {

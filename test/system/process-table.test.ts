@@ -1,15 +1,22 @@
 /** The lists of processes of other systems than Linux: what they cost, whom they find, and what is said with them. */
 import assert from "node:assert/strict";
-import { execFileSync } from "node:child_process";
+import { execFile, spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { test } from "node:test";
+import { promisify } from "node:util";
 import type { ProcessJob } from "../../src/jobs/job.js";
 import { systemClock } from "../../src/ports.js";
 import { identifyProcess, isAlive } from "../../src/system/identity.js";
 import { JobMembers } from "../../src/system/members.js";
 import { systemForKill } from "../../src/system/kill-tree.js";
 import type { LiveSystem } from "../../src/process/live-process.js";
-import { psTable, systemTable } from "../../src/system/process-table.js";
+import {
+  isStillRising,
+  psTable,
+  systemTable,
+  type PidCounter,
+} from "../../src/system/process-table.js";
+import { Scanner } from "../../src/system/scan.js";
 import { withRoom } from "../process/room.js";
 import {
   AGENT,
@@ -24,17 +31,16 @@ const skip = existsSync("/bin/ps") ? false : "needs /bin/ps";
 
 /** The real system with the table of macOS, and how often `ps` was run. */
 function withPs(): LiveSystem & { asked: number } {
-  const system = {
-    ...systemForKill(systemClock),
-    isAlive,
-    asked: 0,
-    table: psTable(() => {
-      system.asked += 1;
-      return execFileSync("/bin/ps", ["-axo", "pid=,ppid=,pgid=,stat=,command="], {
-        encoding: "utf8",
-      });
-    }),
-  };
+  const table = psTable(async () => {
+    system.asked += 1;
+    const { stdout } = await promisify(execFile)("/bin/ps", [
+      "-axo",
+      "pid=,ppid=,pgid=,stat=,command=",
+    ]);
+    return stdout;
+  });
+  const scanner = new Scanner(table);
+  const system = { ...systemForKill(systemClock), isAlive, asked: 0, table, scanner };
   return system;
 }
 
@@ -56,14 +62,11 @@ test(
   },
 );
 
-test("with ps a strike at nobody is clean, and is one list", { skip }, () => {
+test("with ps a strike at nobody is clean, and is one list", { skip }, async () => {
   const system = withPs();
   const members = new JobMembers(system, { pid: 2 ** 30, jobID: "proc_x" }, true);
   const struck: number[] = [];
-  assert.equal(
-    members.strike((pid) => struck.push(pid)),
-    true,
-  );
+  assert.equal(await members.strike((pid) => struck.push(pid)), true);
   assert.deepEqual(struck, []);
   assert.equal(system.asked, 1);
 });
@@ -95,7 +98,7 @@ test("with ps what a command left running is named and ended", { skip: skip || s
   ),
 );
 
-test("with ps a strike finds who left the group, in whatever order they are listed", () => {
+test("with ps a strike finds who left the group, in whatever order they are listed", async () => {
   const rows = [
     "  7     1     7 S    another",
     " 30    20    30 S    grandchild",
@@ -103,28 +106,62 @@ test("with ps a strike finds who left the group, in whatever order they are list
     " 10     1    10 S    shell",
     "  9     1    10 Z    (ended)",
   ];
-  const table = psTable(() => rows.join("\n"));
-  const members = new JobMembers({ table, self: { pid: 5 } }, { pid: 10, jobID: "proc_x" }, true);
+  const table = psTable(async () => rows.join("\n"));
+  const system = { table, scanner: new Scanner(table), self: { pid: 5 } };
+  const members = new JobMembers(system, { pid: 10, jobID: "proc_x" }, true);
   const struck: number[] = [];
-  assert.equal(
-    members.strike((pid) => struck.push(pid)),
-    false,
-  );
+  assert.equal(await members.strike((pid) => struck.push(pid)), false);
   assert.deepEqual(struck, [30, 20, 10]);
   // The shell has died: the others are still known.
   rows.splice(3);
   assert.deepEqual(
-    members.notes().map(({ command }) => command),
+    (await members.notes()).map(({ command }) => command),
     ["grandchild", "child"],
   );
 });
 
+test("numbers rise from a start on until they may have begun again from the lowest", () => {
+  const counter = (last: number, forks: number): PidCounter => ({
+    last,
+    forks,
+    tasks: 100,
+    max: 32_768,
+  });
+  const start = { pid: 5000, forksBefore: 70_000 };
+  assert.equal(isStillRising(start, counter(5200, 70_150)), true);
+  // The newest is below its own: they began again from the lowest.
+  assert.equal(isStillRising(start, counter(400, 70_150)), false);
+  // They may have come round once, or the system does not count at all.
+  assert.equal(isStillRising(start, counter(5200, 70_000 + 8191)), true);
+  assert.equal(isStillRising(start, counter(5200, 70_000 + 8192)), false);
+  assert.equal(isStillRising(start, { ...counter(5200, 70_150), tasks: 8192 }), false);
+  assert.equal(isStillRising(start, counter(5200, 70_000)), false);
+  assert.equal(isStillRising(start, counter(5200, 100)), false);
+});
+
+test(
+  "this system counts: a child's number comes after ours, and was counted",
+  { skip: skipProc },
+  () => {
+    const { counter } = systemTable();
+    const before = counter();
+    const { pid } = spawnSync("true");
+    const after = counter();
+    assert.ok(before && after && after.forks > before.forks && after.last > 0);
+    if (after.last >= pid) {
+      assert.equal(isStillRising({ pid, forksBefore: before.forks }, after), true);
+    }
+  },
+);
+
 function windows(ran: string[][], run: (pid: number) => void): LiveSystem {
+  const table = systemTable("win32");
   return {
     ...systemForKill(systemClock),
     isAlive,
     platform: "win32",
-    table: systemTable("win32"),
+    table,
+    scanner: new Scanner(table),
     run: async (file, args) => {
       ran.push([file, ...args]);
       run(Number(args[1]));
@@ -144,14 +181,14 @@ test(
         withSleepers(1, async ([pid = 0]) => {
           const { job } = await room.create("true");
           const ended = await room.ended(job.id);
-          const recover = (old: ProcessJob) => {
+          const recover = async (old: ProcessJob) => {
             room.jobs.add(old);
-            room.manager.recover(old, new Date());
+            await room.manager.recover(old, new Date());
             assert.equal(room.manager.get(old.id)?.error, "OpenCode ended while it ran");
           };
-          recover({ ...ended, ...FROM_BEFORE, id: "proc_nobody0000", identity: undefined });
+          await recover({ ...ended, ...FROM_BEFORE, id: "proc_nobody0000", identity: undefined });
           const identity = identifyProcess(pid);
-          recover({ ...ended, ...FROM_BEFORE, id: "proc_lives00000", identity });
+          await recover({ ...ended, ...FROM_BEFORE, id: "proc_lives00000", identity });
           await room.manager.dispose();
           assert.deepEqual(
             ran.map(([, ...args]) => args),
@@ -185,7 +222,7 @@ test(
         const identity = { pid: 2 ** 22, startTime: "1", bootID: "" };
         const old: ProcessJob = { ...ended, ...FROM_BEFORE, id: "proc_unknown000", identity };
         room.jobs.add(old);
-        room.manager.recover(old, new Date());
+        await room.manager.recover(old, new Date());
         await room.manager.dispose();
         assert.match(
           room.manager.get(old.id)?.error ?? "",

@@ -1,6 +1,6 @@
 /** One helper for all processes of an instance: what it is like, and what becomes of it. */
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
+import { ChildProcess, spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { readdirSync, readlinkSync } from "node:fs";
@@ -134,6 +134,20 @@ test(
     }
   },
 );
+
+test("an error on its handle ends the wait for it, and leaves no timer", async () => {
+  const clock = new FakeClock();
+  const helper = Object.assign(new ChildProcess(), {
+    unref: () => undefined,
+    ref: () => undefined,
+  });
+  const watchdog = new Watchdog({ clock, log: silentLog, instanceID: "i", start: () => helper });
+  watchdog.guard("proc_1", { pid: 2 ** 30, startTime: "1", bootID: "" });
+  const closing = watchdog.close();
+  helper.emit("error", new Error("EPERM: kill"));
+  await closing;
+  assert.equal(clock.pending, 0);
+});
 
 test("Windows has none, and nothing is started", () => {
   const started: string[] = [];

@@ -1,0 +1,136 @@
+/**
+ * Looks at the processes of this machine for all who ask. Searches that are asked for in the same turn of the event
+ * loop, or while a look is under way, share the next one: each process is read once for all of them. A look holds
+ * the event loop for a few milliseconds at a time, however many processes there are.
+ *
+ * Numbers are looked at from the newest to the oldest, and a search sees each process the moment it was read: a
+ * program that keeps forking is caught only by being faster than its next fork.
+ */
+import type { PidCounter, ProcessEntry, ProcessTable } from "./process-table.js";
+
+/** What is looked for, and what it is told while a look goes on. None of these may throw. */
+export interface Search {
+  /** A look begins. `counter` was read before the numbers were listed; undefined where the system has none. */
+  begin(counter: PidCounter | undefined): void;
+  /** False for a number that need not be read for this search. */
+  wants(pid: number): boolean;
+  /**
+   * A process that is wanted. Undefined: it ended before it could be read. `jobs` reads the ids in its environment,
+   * as `ProcessTable.jobsOf`, once for all searches; it may throw.
+   */
+  see(
+    pid: number,
+    entry: ProcessEntry | undefined,
+    jobs: () => readonly string[] | undefined,
+  ): void;
+  /** The system could not be asked; the look goes on if it can. */
+  failed(thrown: unknown): void;
+  /** The look is over. `counter` was read after it: when it is that of `begin`, nothing was started meanwhile. */
+  end(counter: PidCounter | undefined): void;
+}
+
+/** So long a look works without giving way. */
+const SLICE_MILLISECONDS = 4;
+/** So many processes are read between two looks at the time. */
+const READS = 16;
+
+export class Scanner {
+  readonly #table: ProcessTable;
+  readonly #waiting: { search: Search; done: () => void }[] = [];
+  #isRunning = false;
+
+  constructor(table: ProcessTable) {
+    this.#table = table;
+  }
+
+  /** Resolves when this search has seen a look that began after this call. Never rejects. */
+  scan(search: Search): Promise<void> {
+    return new Promise((done) => {
+      this.#waiting.push({ search, done });
+      if (!this.#isRunning) void this.#run();
+    });
+  }
+
+  async #run(): Promise<void> {
+    this.#isRunning = true;
+    while (this.#waiting.length > 0) {
+      await turn();
+      const batch = this.#waiting.splice(0);
+      const counter = await this.#look(batch.map(({ search }) => search));
+      for (const { search, done } of batch) {
+        search.end(counter);
+        done();
+        // What a search was for goes on now: one after the other, not all in the same turn.
+        if (batch.length > 1) await turn();
+      }
+    }
+    this.#isRunning = false;
+  }
+
+  async #look(searches: readonly Search[]): Promise<PidCounter | undefined> {
+    try {
+      const { pids } = this.#table;
+      if (pids) await this.#lookAtEach(pids, searches);
+      else this.#show(await this.#table.list(), searches);
+      return this.#table.counter();
+    } catch (thrown) {
+      for (const search of searches) search.failed(thrown);
+      return undefined;
+    }
+  }
+
+  #show(entries: readonly ProcessEntry[], searches: readonly Search[]): void {
+    for (const search of searches) search.begin(undefined);
+    for (const entry of entries) {
+      const { pid } = entry;
+      const jobs = () => this.#table.jobsOf(pid);
+      for (const search of searches) if (search.wants(pid)) search.see(pid, entry, jobs);
+    }
+  }
+
+  async #lookAtEach(list: () => number[], searches: readonly Search[]): Promise<void> {
+    const counter = this.#table.counter();
+    for (const search of searches) search.begin(counter);
+    let reads = 0;
+    let since = performance.now();
+    for (const pid of this.#newestFirst(list(), counter)) {
+      if (!this.#lookAt(pid, searches)) continue;
+      if (++reads % READS > 0 || performance.now() - since < SLICE_MILLISECONDS) continue;
+      await turn();
+      since = performance.now();
+    }
+  }
+
+  /** Numbers are listed from the lowest on; they are given out in order, and again from the lowest when used up. */
+  #newestFirst(pids: readonly number[], before: PidCounter | undefined): number[] {
+    const highest = pids.at(-1) ?? 0;
+    const last = before && highest > before.last ? this.#table.counter()?.last : undefined;
+    const newest = last === undefined ? -1 : pids.findLastIndex((pid) => pid <= last);
+    const [older, younger] = [pids.slice(newest + 1), pids.slice(0, newest + 1)];
+    return [...younger.reverse(), ...older.reverse()];
+  }
+
+  /** False when it is wanted by none, and so was not read. */
+  #lookAt(pid: number, all: readonly Search[]): boolean {
+    if (!all.some((search) => search.wants(pid))) return false;
+    const searches = all.filter((search) => search.wants(pid));
+    try {
+      const entry = this.#table.entry(pid);
+      const jobs = once(() => this.#table.jobsOf(pid));
+      for (const search of searches) search.see(pid, entry, jobs);
+    } catch (thrown) {
+      for (const search of searches) search.failed(thrown);
+    }
+    return true;
+  }
+}
+
+function once<T>(read: () => T): () => T {
+  let answer: { value: T } | undefined;
+  return () => (answer ??= { value: read() }).value;
+}
+
+/** Lets the host work and children be reaped, and comes back as soon as that is done. */
+export function turn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}
