@@ -1,7 +1,9 @@
 /** The parts of a directory together: what one of them forgets, another may still have to say. */
 import assert from "node:assert/strict";
 import { once } from "node:events";
+import { dirname } from "node:path";
 import { describe, it } from "node:test";
+import { readInstances } from "../src/store/instances.js";
 import { goAlong, settle } from "./fakes/clock.js";
 import { desk, type Desk } from "./fakes/workspace.js";
 
@@ -71,5 +73,42 @@ void describe("a workspace that is closed while a subagent works", () => {
     const message = { sessionID: root, messageID: host.newMessageID(), typed: true };
     const told = (await second.workspace.userMessage(message)) ?? "";
     assert.match(told, new RegExp(`id="${id}".* status="cancelled" reason="reloaded"`, "u"));
+  });
+});
+
+void describe("a workspace whose parts cannot be closed", () => {
+  void it("does every other step, names all that failed, and lets its exit hooks go last", async (t) => {
+    const { workspace, clock, call, root } = desk(t);
+    await call("createBackgroundProcess", { command: "sleep 60" }, { sessionID: root });
+    const [job] = workspace.jobs.all();
+    assert.ok(job);
+    const listeners = process.listenerCount("exit");
+    let during = 0;
+    const fail = (part: object, method: string, message: string): void => {
+      const original: unknown = Reflect.get(part, method);
+      assert.ok(typeof original === "function");
+      Reflect.set(part, method, async () => {
+        await Reflect.apply(original, part, []);
+        during = process.listenerCount("exit");
+        throw new Error(message);
+      });
+    };
+    fail(workspace.tasks, "dispose", "tasks are stuck");
+    fail(workspace.processes, "dispose", "the helper's handle failed");
+    goAlong(t, clock);
+    await assert.rejects(workspace.dispose(), (error: unknown) => {
+      assert.ok(error instanceof AggregateError);
+      assert.deepEqual(
+        error.errors.map(({ message }: Error) => message),
+        ["tasks are stuck", "the helper's handle failed"],
+      );
+      return true;
+    });
+    assert.equal(during, listeners, "an exit during the closing still ends and saves what is left");
+    assert.ok(process.listenerCount("exit") < listeners);
+    assert.equal(clock.pending, 0);
+    const [view] = await readInstances(dirname(dirname(workspace.store.folder)));
+    assert.equal(view?.jobs[0]?.endReason, "host_exit");
+    assert.ok(view?.owner?.closedAt, "the folder is free");
   });
 });

@@ -4,14 +4,14 @@
  */
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { rmSync } from "node:fs";
+import { readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { after, describe } from "node:test";
-import { setTimeout } from "node:timers/promises";
+import { deferred } from "../../fixtures/deferred.js";
 import { callTool, startHost, type Host } from "../../fixtures/host/index.js";
 import { gate, text, toolCall } from "../../fixtures/model/index.js";
 import type { Job } from "../../src/jobs/job.js";
-import { readInstances } from "../../src/store/instances.js";
+import { watchInstances } from "../../src/store/instances.js";
 import { firstJob, jobIds, launch, noticesIn, noticeTo } from "./support.js";
 import { useHost, type Bed } from "./use-host.js";
 
@@ -64,6 +64,22 @@ describe("a folder that becomes a git repository between two starts", () => {
   });
 });
 
+/** The record of this command once it has ended as interrupted, on disk. */
+async function interrupted(root: string, command: string): Promise<Job> {
+  const [name = ""] = readdirSync(root);
+  const found = deferred<Job>();
+  const watch = watchInstances(root, name, (instances) => {
+    const jobs = instances.flatMap((instance) => instance.jobs);
+    const job = jobs.find((each) => each.kind === "process" && each.command === command);
+    if (job?.endReason === "interrupted") found.resolve(job);
+  });
+  try {
+    return await found.promise;
+  } finally {
+    watch.close();
+  }
+}
+
 describe("an OpenCode that dies beside another one of its folder", () => {
   const bed = useHost();
   let second: Host | undefined;
@@ -82,14 +98,8 @@ describe("an OpenCode that dies beside another one of its folder", () => {
       await second.stop("SIGKILL");
       const diedAt = Date.now();
       assert.deepEqual(await second.survivors(15_000, "sleep 374"), []);
-      const root = join(host.state, "opencode", "background");
-      let job: Job | undefined;
-      while (job?.endReason === undefined) {
-        await setTimeout(1_000);
-        const jobs = (await readInstances(root)).flatMap((instance) => instance.jobs);
-        job = jobs.find((each) => each.kind === "process" && each.command === "sleep 374");
-      }
-      assert.equal(job.endReason, "interrupted");
+      const root = join(host.state, "state", "opencode", "background");
+      const job = await interrupted(root, "sleep 374");
       assert.ok(job.completedAt && job.completedAt.getTime() <= diedAt, `${job.completedAt}`);
       const list = await callTool(host, model, parent.id, "listBackgroundProcesses", {});
       assert.match(list, /failed \(interrupted\).*sleep 374/u);

@@ -28,7 +28,7 @@ export function desk(t: TestContext, options: Partial<Options> = {}, oneShot = f
   const folder = mkdtempSync(join(tmpdir(), "obm-desk-"));
   const opened: Workspace[] = [];
   t.after(async () => {
-    for (const workspace of opened) await workspace.dispose();
+    await Promise.allSettled(opened.map((workspace) => workspace.dispose()));
     rmSync(folder, { recursive: true, force: true });
   });
   const clock = new FakeClock();

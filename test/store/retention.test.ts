@@ -95,4 +95,41 @@ void describe("retention", () => {
     assert.equal(existsSync(path), false);
     await store.close();
   });
+
+  void it("drops the oldest outputs beyond the limit first, and never the newest one", async () => {
+    const KB = 1024;
+    const retention = { ...RETENTION, totalOutputLimit: 8 * KB };
+    const { store, jobs } = makeStore({ root: folder(), retention });
+    const sizes = { proc_live: 4, proc_old: 1, proc_older: 1, proc_newest: 5 };
+    for (const [id, size] of Object.entries(sizes)) {
+      jobs.add(processJob(id, { output: { bytes: size * KB, dropped: 0 } }));
+      writeFileSync(outputFileOf(store, id), "x".repeat(size * KB));
+    }
+    const kept = () => Object.keys(sizes).filter((id) => existsSync(outputFileOf(store, id)));
+    const end = (id: string, minute: number) =>
+      jobs.end(id, {
+        status: "completed",
+        reason: "finished",
+        at: new Date(NOW + minute * 60_000),
+      });
+    end("proc_older", 1);
+    assert.deepEqual(kept(), ["proc_live", "proc_old", "proc_older", "proc_newest"]);
+    end("proc_old", 2);
+    assert.deepEqual(kept(), ["proc_live", "proc_old", "proc_newest"]);
+    end("proc_newest", 3);
+    assert.deepEqual(kept(), ["proc_live", "proc_newest"]);
+    assert.equal(jobs.getProcess("proc_old")?.output.dropped, KB);
+    assert.equal(jobs.getProcess("proc_newest")?.output.dropped, 0);
+    await store.close();
+  });
+
+  void it("makes no folder when an output is looked for", async () => {
+    const root = folder();
+    const { store, jobs } = makeStore({ root });
+    for (let at = 0; at < 200; at += 1) jobs.add(processJob(`proc_${at}`));
+    const end = { status: "completed", reason: "finished", at: new Date(NOW) } as const;
+    jobs.end("proc_0", end);
+    assert.equal(existsSync(store.folder), false);
+    await store.close();
+  });
 });
