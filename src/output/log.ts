@@ -41,7 +41,7 @@ const RETRY_MILLISECONDS = 500;
 export class OutputLog {
   readonly file: string;
   readonly #fs: OutputFs;
-  readonly #clock: Pick<Clock, "now">;
+  readonly #clock: Pick<Clock, "now" | "monotonic">;
   readonly #layout: Layout;
   /** Bytes of output in each place of the ring: what is lost when it is overwritten. */
   readonly #inRing: Uint32Array;
@@ -62,7 +62,7 @@ export class OutputLog {
   constructor(
     file: string,
     limit: number,
-    clock: Pick<Clock, "now">,
+    clock: Pick<Clock, "now" | "monotonic">,
     fs: OutputFs = systemOutputFs,
   ) {
     this.file = file;
@@ -157,7 +157,7 @@ export class OutputLog {
   #write(block: OutputBlock): boolean {
     const dirty = block.dirty();
     if (!dirty) return true;
-    if (this.#failing && this.#clock.now() < this.#retryAt) return false;
+    if (this.#failing && this.#clock.monotonic() < this.#retryAt) return false;
     try {
       const fd = this.#openFile();
       this.#writeHeader(fd);
@@ -226,10 +226,9 @@ export class OutputLog {
   }
 
   #failed(error: Error): void {
-    const now = this.#clock.now();
     this.#failing = true;
-    this.#retryAt = now + RETRY_MILLISECONDS;
-    this.#missing ??= { since: new Date(now), error: error.message };
+    this.#retryAt = this.#clock.monotonic() + RETRY_MILLISECONDS;
+    this.#missing ??= { since: new Date(this.#clock.now()), error: error.message };
     // A descriptor that the system does not know any more is opened anew; a full disk keeps its own.
     if ("code" in error && error.code === "EBADF") this.#fd = undefined;
   }

@@ -249,7 +249,7 @@ export function watchInstances(
       again = true;
       return;
     }
-    const wait = Math.min(lastUpdate + UPDATE_MILLISECONDS - clock.now(), UPDATE_MILLISECONDS);
+    const wait = lastUpdate + UPDATE_MILLISECONDS - clock.monotonic();
     timer = clock.after(Math.max(0, wait), () => {
       timer = undefined;
       update().catch((thrown: unknown) => {
@@ -262,7 +262,7 @@ export function watchInstances(
   async function update(): Promise<void> {
     updating = true;
     again = false;
-    lastUpdate = clock.now();
+    lastUpdate = clock.monotonic();
     try {
       // First watch, then read: what changes in between is seen.
       folders.set([

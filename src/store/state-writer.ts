@@ -74,7 +74,7 @@ export class StateWriter {
   markDirty(): void {
     if (this.#closed) return;
     this.#changed += 1;
-    this.#lastChangeAt = this.#options.clock.now();
+    this.#lastChangeAt = this.#options.clock.monotonic();
     this.#dirtySince ??= this.#lastChangeAt;
     if (!this.#inFlight && !this.#timer) this.#arm();
   }
@@ -120,21 +120,19 @@ export class StateWriter {
   #arm(): void {
     const { clock } = this.#options;
     this.#disarm();
-    this.#timer = clock.after(Math.max(0, this.#due() - clock.now()), () => {
+    this.#timer = clock.after(Math.max(0, this.#due() - clock.monotonic()), () => {
       this.#timer = undefined;
       // Changes since the timer was set only moved the moment: look again then.
-      if (this.#failures === 0 && this.#due() > clock.now()) this.#arm();
+      if (this.#failures === 0 && this.#due() > clock.monotonic()) this.#arm();
       else void this.#attempt();
     });
   }
 
-  /** When the next write is due, in milliseconds since the epoch. */
+  /** When the next write is due, by the monotonic clock. */
   #due(): number {
-    const now = this.#options.clock.now();
+    const now = this.#options.clock.monotonic();
     if (this.#failures > 0) return now + (RETRIES[this.#failures - 1] ?? LAST_RETRY);
     const since = this.#dirtySince ?? now;
-    // The system's clock was set back: the moments we remember say nothing any more.
-    if (since > now) return now;
     return Math.min(this.#lastChangeAt + QUIET, since + LONGEST);
   }
 

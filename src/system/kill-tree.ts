@@ -188,13 +188,10 @@ export function isGroupOurs(system: KillSystem, target: KillTarget): boolean {
 }
 
 /** What a record says is acted upon only when the process itself says the same, or could have been started by us. */
-function isTrusted(
-  { platform, table, isOwnUser }: KillSystem,
-  { pid, jobID }: KillTarget,
-): boolean {
-  if (waysOf(platform).processes !== "/proc" || isOwnUser(pid)) return true;
+function isTrusted(system: KillSystem, { pid, jobID }: KillTarget): boolean {
+  if (waysOf(system.platform).processes !== "/proc" || system.isOwnUser(pid)) return true;
   try {
-    return table.jobsOf(pid)?.includes(jobID) ?? false;
+    return system.table.jobsOf(pid)?.includes(jobID) ?? false;
   } catch {
     // It could not be read: it has not said so.
     return false;

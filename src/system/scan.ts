@@ -106,8 +106,8 @@ export class Scanner {
     const highest = pids.at(-1) ?? 0;
     const last = before && highest > before.last ? this.#table.counter()?.last : undefined;
     const newest = last === undefined ? -1 : pids.findLastIndex((pid) => pid <= last);
-    const [older, younger] = [pids.slice(newest + 1), pids.slice(0, newest + 1)];
-    return [...younger.reverse(), ...older.reverse()];
+    if (newest < 0) return pids.toReversed();
+    return [...pids.slice(0, newest + 1).toReversed(), ...pids.slice(newest + 1).toReversed()];
   }
 
   /** False when it is wanted by none, and so was not read. */

@@ -14,13 +14,13 @@ export function throttle(clock: Clock, milliseconds: number, run: () => void): T
   let timer: Timer | undefined;
   const runNow = () => {
     timer = undefined;
-    last = clock.now();
+    last = clock.monotonic();
     run();
   };
   return {
     call() {
       if (timer) return;
-      const wait = last + milliseconds - clock.now();
+      const wait = last + milliseconds - clock.monotonic();
       if (wait <= 0) runNow();
       else timer = clock.after(wait, runNow);
     },

@@ -130,15 +130,14 @@ export class JobFeed {
   #tell(): void {
     this.#timer?.cancel();
     this.#timer = undefined;
-    const now = this.#clock.now();
+    const now = this.#clock.monotonic();
     let next = Number.POSITIVE_INFINITY;
     for (const [id, job] of this.#views) {
       const text = JSON.stringify(job);
       const told = this.#told.get(id);
       if (told?.text === text) continue;
       const due = told ? told.at + EVERY_MS : now;
-      // A wall clock that went back must not hold anything for longer.
-      if (due > now && due - now <= EVERY_MS) {
+      if (due > now) {
         next = Math.min(next, due - now);
         continue;
       }

@@ -42,8 +42,8 @@ export function checkOrigin({ hosts }: GuardOptions): MiddlewareHandler {
 export function checkToken({ clock, token }: GuardOptions): MiddlewareHandler {
   let failures: number[] = [];
   return async (context, next) => {
-    const now = clock.now();
-    failures = failures.filter((at) => now - at < WINDOW_MS && at <= now);
+    const now = clock.monotonic();
+    failures = failures.filter((at) => now - at < WINDOW_MS);
     if (failures.length >= MOST_FAILURES) {
       context.header("Retry-After", "60");
       return refuse(context, 429, "too many wrong tokens; wait a minute");

@@ -13,7 +13,7 @@ export function newFile(): string {
 }
 
 export const clock = () => {
-  const time = { at: 1_000_000, now: () => time.at };
+  const time = { at: 1_000_000, now: () => time.at, monotonic: () => time.at };
   return time;
 };
 

@@ -3,8 +3,8 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { after } from "node:test";
-import { systemClock } from "../../src/ports.js";
 import { STDERR, STDOUT } from "../../src/output/format.js";
+import { systemClock } from "../../src/ports.js";
 import { OutputLog } from "../../src/output/log.js";
 import { openOutput } from "../../src/output/reader.js";
 import { PatternGuard } from "../../src/output/pattern-guard.js";
@@ -21,7 +21,7 @@ export class Output {
   readonly log: OutputLog;
 
   constructor(limit = 512 * 1024) {
-    this.log = new OutputLog(join(folder(), "proc_1.log"), limit, { now: () => Date.now() });
+    this.log = new OutputLog(join(folder(), "proc_1.log"), limit, systemClock);
   }
 
   out(data: string | Buffer): this {

@@ -36,7 +36,19 @@ test("output that still comes makes it longer, but not beyond 2 s", async () => 
   assert.equal(clock.pending, 0);
 });
 
-test("whoever hurries it ends it at once and leaves no timer", async () => {
+test("a date that is set back meanwhile makes it no longer, one that is set on no shorter", async () => {
+  for (const jump of [-30_000, 30_000]) {
+    const { clock, isOver } = begin();
+    clock.set(clock.now() + jump);
+    await clock.advance(249);
+    assert.equal(isOver(), false);
+    await clock.advance(1);
+    assert.equal(isOver(), true);
+    assert.equal(clock.pending, 0);
+  }
+});
+
+test("who hurries it ends it at once and leaves no timer", async () => {
   const { clock, drain, isOver } = begin();
   drain.finish();
   await settle();

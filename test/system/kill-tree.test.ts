@@ -14,6 +14,7 @@ import {
 } from "../../src/system/kill-tree.js";
 import type { ProcessEntry, ProcessTable } from "../../src/system/process-table.js";
 import { systemClock } from "../../src/ports.js";
+import { FakeClock } from "../fakes/clock.js";
 import { jobsIn, parsePsRow } from "../../src/system/process-table.js";
 import { Scanner } from "../../src/system/scan.js";
 
@@ -203,6 +204,23 @@ test("a process of the job that is older than its shell is not one: its environm
     sent.map(([pid]) => pid),
     [-100, 200],
   );
+});
+
+test("a date that is set back while a kill waits does not make the grace longer", async () => {
+  const clock = new FakeClock();
+  const { kill, sent } = machine([HOST, { pid: 100, stubborn: "term" }], { clock });
+  const killing = kill(target, 1000);
+  let isOver = false;
+  void killing.then(() => (isOver = true));
+  for (let round = 0; round < 300 && !isOver; round++) {
+    clock.set(clock.now() - 20_000);
+    await clock.advance(5);
+  }
+  assert.deepEqual(await killing, { forced: true, survivors: [], foreign: false });
+  assert.deepEqual(sent, [
+    [-100, "SIGTERM"],
+    [-100, "SIGKILL"],
+  ]);
 });
 
 test("pid 0 and 1, this process, its parent and its group are refused", async () => {

@@ -99,8 +99,7 @@ test("a system that refuses is said to each search, and the look goes on with th
   const problems: string[] = [];
   const failed = (thrown: unknown) => void problems.push(String(thrown));
   const seen: number[] = [];
-  const { entry } = table;
-  const once = { ...table, entry: (pid: number) => (pid === 3 ? refuse() : entry(pid)) };
+  const once = { ...table, entry: (pid: number) => (pid === 3 ? refuse() : table.entry(pid)) };
   await new Scanner(once).scan(search(seen, { failed }));
   assert.deepEqual([seen, problems], [[4, 2], ["Error: EMFILE"]]);
   await new Scanner({ ...table, pids: refuse }).scan(search(seen, { failed }));
