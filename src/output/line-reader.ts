@@ -65,6 +65,11 @@ export class LineReader {
     return { lines, offsets: () => lineStarts(data, last, start, offset) };
   }
 
+  /** What there is of the line that is not complete yet; it stays open. */
+  get open(): string {
+    return Buffer.concat(this.#open).toString("utf8");
+  }
+
   /** The last line, if the output did not end with a newline. */
   end(): LineBatch | undefined {
     if (!this.#isOpen) return undefined;
