@@ -12,7 +12,7 @@ function watchOf(patterns: { readyPattern?: string; notifyPattern?: string }) {
     ...patterns,
     guard,
     clock: {
-      after(_, callback) {
+      after: (_, callback) => {
         timers.push(callback);
         return { cancel: () => void (timers = timers.filter((each) => each !== callback)) };
       },
@@ -26,7 +26,7 @@ function watchOf(patterns: { readyPattern?: string; notifyPattern?: string }) {
     said,
     pending: () => timers.length,
     /** The time of one quiet moment passes, and what was found is matched. */
-    async passes() {
+    passes: async () => {
       const due = timers;
       timers = [];
       for (const callback of due) callback();
