@@ -4,6 +4,7 @@
  * longer than the limit only its beginning is kept, so a line of 100 MB costs what the limit says; of a progress
  * bar, which a carriage return begins again, what was written last.
  */
+import { decodeLine, encodingOf, type Encoding } from "./plain-text.js";
 
 export interface LineBatch {
   /** Without their newlines. */
@@ -38,6 +39,8 @@ export class LineReader {
   /** What was kept last is complete: a carriage return follows it that is not kept. */
   #isReturned = false;
   #cutLines = 0;
+  /** Of the stream, as far as its lines told. */
+  #encoding: Encoding = "utf8";
 
   constructor({ maxLine, prefix }: LineReaderOptions) {
     this.#maxLine = maxLine;
@@ -63,6 +66,11 @@ export class LineReader {
     if (last > firstEnd) this.#split(data.subarray(firstEnd + 1, last), lines);
     if (last + 1 < data.length) this.#keep(data.subarray(last + 1), offset + last + 1);
     return { lines, offsets: () => lineStarts(data, last, start, offset) };
+  }
+
+  /** What there is of the line that is not complete yet; it stays open. */
+  get open(): string {
+    return this.#decode(Buffer.concat(this.#open));
   }
 
   /** The last line, if the output did not end with a newline. */
@@ -122,12 +130,26 @@ export class LineReader {
     this.#open = [];
     this.#openBytes = 0;
     this.#isOpen = false;
-    return line.toString("utf8");
+    return this.#decode(line);
+  }
+
+  #decode(line: Buffer): string {
+    this.#encoding = encodingOf(line, this.#encoding) ?? this.#encoding;
+    return decodeLine(line, this.#encoding);
   }
 
   /** Whole lines, without the last newline. */
   #split(data: Buffer, lines: string[]): void {
     if (this.#prefix && data.indexOf(this.#prefix) < 0) return;
+    if (this.#encoding !== "utf8" || data.includes(0)) {
+      let start = 0;
+      for (let end = data.indexOf(NEWLINE); end >= 0; end = data.indexOf(NEWLINE, start)) {
+        lines.push(this.#finish(data.subarray(start, end)));
+        start = end + 1;
+      }
+      lines.push(this.#finish(data.subarray(start)));
+      return;
+    }
     for (const line of data.toString("utf8").split("\n")) {
       // Long ones are rare: as if they had come alone.
       lines.push(line.length > this.#maxLine ? this.#finish(Buffer.from(line)) : line);

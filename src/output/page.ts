@@ -3,7 +3,7 @@
  * completed, gaps said between them. Works on a window of the file, never on more than is shown.
  */
 import { grouped } from "../text.js";
-import { cutBytes, plainLine, openCharacter, safeStart } from "./plain-text.js";
+import { cutBytes, isBinary, plainLine, openCharacter, safeStart } from "./plain-text.js";
 import { newLineReaders, type LineBatch } from "./line-reader.js";
 import { STDERR, STREAMS, type Frame, type StreamNumber } from "./format.js";
 import type { OutputReader, Piece } from "./reader.js";
@@ -211,9 +211,12 @@ function toLines(pieces: readonly Piece[], { from, stream }: PageRange): PlainLi
   const add = (number: StreamNumber, batch: LineBatch | undefined) => {
     if (!batch) return;
     const offsets = batch.offsets();
-    for (const [i, text] of batch.lines.entries()) {
+    for (const [i, raw] of batch.lines.entries()) {
       const offset = offsets[i] ?? 0;
-      lines.push({ stream: streamName(number), text: plainLine(text), offset });
+      const text = isBinary(raw) ? BINARY : plainLine(raw);
+      // Line after line of it is one.
+      if (text === BINARY && lines.at(-1)?.text === BINARY) continue;
+      lines.push({ stream: streamName(number), text, offset });
     }
   };
   const endAll = () => {
@@ -233,5 +236,20 @@ function toLines(pieces: readonly Piece[], { from, stream }: PageRange): PlainLi
     isCut = gap !== undefined;
   }
   endAll();
-  return lines;
+  const last = pieces.at(-1);
+  return sayBinary(lines, last ? endOf(pieces, from) : from);
+}
+
+/** Stands for binary output until its size is known; no line of text holds a zero. */
+const BINARY = "\0";
+
+/** Its bytes reach to the next line, whatever is in them. */
+function sayBinary(lines: readonly PlainLine[], end: number): PlainLine[] {
+  return lines.map((line, i) => {
+    if (line.text !== BINARY) return line;
+    return {
+      ...line,
+      text: `[binary, ${grouped((lines[i + 1]?.offset ?? end) - line.offset)} bytes]`,
+    };
+  });
 }

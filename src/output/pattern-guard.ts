@@ -13,7 +13,7 @@
 import { createContext, Script } from "node:vm";
 import { Worker } from "node:worker_threads";
 import { UserError, type Clock, type Timer } from "../ports.js";
-import { PATTERN_LIMIT, PatternTooSlow } from "./pattern.js";
+import { parsePattern, PATTERN_LIMIT, PatternTooSlow, type ParsedPattern } from "./pattern.js";
 
 /** Which lines match, and how many milliseconds that took. */
 export interface MatchAnswer {
@@ -26,8 +26,8 @@ export interface MatchAnswer {
  * Text from outside is only ever data here, both in the thread and in the context. It is one text: copying many
  * small ones into a thread takes longer than matching them.
  */
-const MATCH = `function match({ pattern, text }) {
-  const compiled = new RegExp(pattern);
+const MATCH = `function match({ source, flags, text }) {
+  const compiled = new RegExp(source, flags);
   const lines = text.split("\\n");
   const hits = [];
   for (let i = 0; i < lines.length; i++) if (compiled.test(lines[i])) hits.push(i);
@@ -58,7 +58,7 @@ const START_MILLISECONDS = 5000;
 const MOST_THREADS = 2;
 
 interface Question {
-  pattern: string;
+  pattern: ParsedPattern;
   /** The lines, joined. */
   text: string;
   limit: number;
@@ -83,7 +83,7 @@ export class PatternGuard {
     this.#newThread = newThread;
   }
 
-  /** Which of these lines (without newlines) match. Rejects with `PatternTooSlow` when matching these lines takes longer than `limit` milliseconds. */
+  /** Which of these lines (without newlines) match the pattern (see pattern.ts). Rejects with `PatternTooSlow` when matching these lines takes longer than `limit` milliseconds. */
   match(
     pattern: string,
     lines: readonly string[],
@@ -92,7 +92,8 @@ export class PatternGuard {
     if (lines.length === 0) return Promise.resolve({ hits: [], took: 0 });
     return new Promise((resolve, reject) => {
       const text = lines.join("\n");
-      this.#queue.push({ pattern, text, limit: Math.max(1, limit), threads: 0, resolve, reject });
+      const asked = { pattern: parsePattern(pattern), text, limit: Math.max(1, limit) };
+      this.#queue.push({ ...asked, threads: 0, resolve, reject });
       this.#next();
     });
   }
@@ -129,7 +130,7 @@ export class PatternGuard {
     this.#hasBegun = false;
     thread.ref();
     this.#setTimer(START_MILLISECONDS, () => this.#failed());
-    thread.postMessage({ pattern: question.pattern, text: question.text }, []);
+    thread.postMessage({ ...question.pattern, text: question.text }, []);
   }
 
   #ensureThread(): Worker | undefined {
@@ -178,7 +179,7 @@ export class PatternGuard {
   }
 
   #askHere({ pattern, text, limit }: Question): void {
-    const context = createContext({ question: { pattern, text } });
+    const context = createContext({ question: { ...pattern, text } });
     const start = performance.now();
     try {
       const script = new Script(`${MATCH}; match(question)`);

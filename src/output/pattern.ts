@@ -1,4 +1,10 @@
-/** Regular expressions that come from a model: what is one, and what is said of one that is not. */
+/**
+ * Regular expressions given by users and models: how they are written, and errors for those that are none.
+ *
+ * Case is ignored. `/x/` and `/x/flags` are taken as written where the flags are of `imsu` (or none), x has no
+ * unescaped slash and the flags can mean something: `/Error/` minds case, while `/srv/s` stays a path. A leading
+ * `(?i)` is accepted; it says what holds anyway.
+ */
 import { UserError } from "../ports.js";
 import { oneLine } from "../text.js";
 
@@ -13,6 +19,25 @@ export class PatternTooSlow extends UserError {
   }
 }
 
+/** What `new RegExp` takes. */
+export interface ParsedPattern {
+  source: string;
+  flags: string;
+}
+
+const LITERAL = /^\/((?:[^/\\]|\\.)+)\/([imsu]*)$/u;
+/** Without one of these in the pattern only the flag `i` changes what it matches. */
+const SPECIAL = /[\\^$.|?*+()[\]{}]/u;
+
+export function parsePattern(pattern: string): ParsedPattern {
+  const [, inside, flags] = LITERAL.exec(pattern) ?? [];
+  if (inside !== undefined && flags !== undefined) {
+    const canMean = flags === "" || flags.includes("i") || SPECIAL.test(inside);
+    if (canMean && new Set(flags).size === flags.length) return { source: inside, flags };
+  }
+  return { source: pattern.replace(/^\(\?i\)/u, ""), flags: "i" };
+}
+
 /** Throws a `UserError` that names the field when this is no regular expression, or too long a one. */
 export function checkPattern(field: string, pattern: string): void {
   if (pattern === "") throw new UserError(`${field}: expected a regular expression, got ""`);
@@ -22,7 +47,8 @@ export function checkPattern(field: string, pattern: string): void {
     );
   }
   try {
-    RegExp(pattern);
+    const { source, flags } = parsePattern(pattern);
+    RegExp(source, flags);
   } catch (thrown) {
     const reason = thrown instanceof Error ? thrown.message : String(thrown);
     const got = JSON.stringify(pattern.slice(0, 100));

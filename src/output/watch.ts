@@ -1,14 +1,15 @@
 /**
- * What a process's output says to us, line by line as it comes: a line `OPENCODE_NOTIFY: text`, lines that match
- * its notifyPattern, and the first line that matches its readyPattern. Only complete lines count; what has no newline
- * at the end may notify, but makes nothing ready. The output itself is not changed.
+ * What a process's output says to us as it comes: a line `OPENCODE_NOTIFY: text`, lines that match its
+ * notifyPattern, and the first line that matches its readyPattern. A line counts when it is complete; for the
+ * patterns also when it is still open and nothing was added to it for a moment (a prompt, a status that is redrawn).
+ * What is left open at the end may still be announced, but never makes a process ready. The output is not changed.
  *
  * Patterns are matched elsewhere (see pattern-guard.ts) while output goes on; what comes faster than it can be
  * matched is not, and a pattern that takes too long is switched off. Both are said, once.
  */
-import { coerceError } from "../ports.js";
+import { coerceError, type Clock, type Timer } from "../ports.js";
 import { LineReader } from "./line-reader.js";
-import type { StreamNumber } from "./format.js";
+import { STREAMS, type StreamNumber } from "./format.js";
 import type { PatternGuard } from "./pattern-guard.js";
 import { plainLine } from "./plain-text.js";
 
@@ -19,13 +20,17 @@ const MAX_TEXT = 4000;
 /** Lines that wait to be matched; beyond it they are not. */
 const MAX_WAITING_BYTES = 1024 * 1024;
 
+/** An open line to which nothing was added for so long, up to twice that, is looked at. */
+const QUIET_MILLISECONDS = 250;
+
 export interface OutputWatchRequest {
   notifyPattern?: string;
   readyPattern?: string;
   guard: PatternGuard;
+  clock: Pick<Clock, "after">;
   /** A line for the session. */
   onNotify: (text: string) => void;
-  /** The line that matched, as `plainLine` gives it. */
+  /** The line that matched, as plain text. */
   onReady: (line: string) => void;
   /** Something that the user should know of, in a sentence. */
   onProblem: (sentence: string) => void;
@@ -33,14 +38,31 @@ export interface OutputWatchRequest {
 
 type PatternName = "notifyPattern" | "readyPattern";
 
+/** One line of a stream, from its first byte to its newline. */
+interface WatchedLine {
+  wasAnnounced: boolean;
+  /** As it was when it was last looked at while open. */
+  seen: string;
+}
+
+interface Waiting {
+  text: string;
+  line: WatchedLine;
+  canBeReady: boolean;
+}
+
 export class OutputWatch {
   readonly #request: OutputWatchRequest;
   readonly #readers: readonly [LineReader, LineReader];
   readonly #patterns = new Map<PatternName, string>();
-  #waiting: string[] = [];
+  readonly #open: [WatchedLine, WatchedLine] = [newLine(), newLine()];
+  #waiting: Waiting[] = [];
   #waitingBytes = 0;
   #matching: Promise<void> | undefined;
   #saidBusy = false;
+  #timer: Timer | undefined;
+  /** Output came since the timer was set. */
+  #isFresh = false;
 
   constructor(request: OutputWatchRequest) {
     this.#request = request;
@@ -54,54 +76,91 @@ export class OutputWatch {
   }
 
   push(stream: StreamNumber, data: Buffer): void {
-    this.#lines(this.#readers[stream].push(data)?.lines);
+    this.#lines(stream, this.#readers[stream].push(data)?.lines, true);
+    if (this.#patterns.size === 0) return;
+    this.#isFresh = true;
+    this.#timer ??= this.#setTimer();
   }
 
   /** The output has ended: what has no newline is a line, too. Resolves when everything was matched. */
   async end(): Promise<void> {
-    await this.#matching;
-    this.#patterns.delete("readyPattern");
-    for (const reader of this.#readers) this.#lines(reader.end()?.lines);
+    this.close();
+    for (const stream of STREAMS) this.#lines(stream, this.#readers[stream].end()?.lines, false);
     await this.#matching;
   }
 
-  #lines(lines: readonly string[] | undefined): void {
-    for (const line of lines ?? []) {
-      if (!line.startsWith(NOTIFY_PREFIX)) this.#wait(line);
-      else {
-        const text = plainLine(line.slice(NOTIFY_PREFIX.length)).trim();
-        if (text !== "") this.#request.onNotify(shorten(text));
-        // Announced by its prefix already, but it may still say that the process is ready.
-        if (this.#patterns.has("readyPattern")) this.#wait(line);
-      }
+  /** Lets go of the timer. */
+  close(): void {
+    this.#timer?.cancel();
+    this.#timer = undefined;
+  }
+
+  #setTimer(): Timer {
+    this.#isFresh = false;
+    return this.#request.clock.after(QUIET_MILLISECONDS, () => {
+      this.#timer = undefined;
+      if (this.#isFresh) this.#timer = this.#setTimer();
+      else this.#lookAtOpen();
+    });
+  }
+
+  #lookAtOpen(): void {
+    for (const stream of STREAMS) {
+      const text = this.#readers[stream].open;
+      const line = this.#open[stream];
+      if (text === line.seen || text.startsWith(NOTIFY_PREFIX)) continue;
+      line.seen = text;
+      this.#wait({ text, line, canBeReady: true });
     }
-    if (this.#waiting.length > 0) this.#matching ??= this.#matchAll();
+    this.#matchWaiting();
   }
 
-  #wait(line: string): void {
+  #lines(stream: StreamNumber, lines: readonly string[] | undefined, canBeReady: boolean): void {
+    for (const text of lines ?? []) {
+      const line = this.#open[stream];
+      this.#open[stream] = newLine();
+      if (text.startsWith(NOTIFY_PREFIX)) {
+        const words = plainLine(text.slice(NOTIFY_PREFIX.length)).trim();
+        if (words !== "") this.#request.onNotify(shorten(words));
+        // It may still say that the process is ready.
+        line.wasAnnounced = true;
+      }
+      this.#wait({ text, line, canBeReady });
+    }
+    this.#matchWaiting();
+  }
+
+  #wait(waiting: Waiting): void {
     if (this.#patterns.size === 0) return;
-    this.#waitingBytes += line.length;
-    if (this.#waitingBytes <= MAX_WAITING_BYTES) this.#waiting.push(line);
+    this.#waitingBytes += waiting.text.length;
+    if (this.#waitingBytes <= MAX_WAITING_BYTES) this.#waiting.push(waiting);
     else if (!this.#saidBusy) {
       this.#saidBusy = true;
       this.#request.onProblem("output came faster than its lines could be matched; some were not");
     }
   }
 
+  #matchWaiting(): void {
+    if (this.#waiting.length > 0) this.#matching ??= this.#matchAll();
+  }
+
   async #matchAll(): Promise<void> {
     while (this.#waiting.length > 0) {
-      const raw = this.#waiting;
+      const waiting = this.#waiting;
       this.#waiting = [];
       this.#waitingBytes = 0;
-      const lines = raw.map((line) => plainLine(line));
-      const [ready] = await this.#match("readyPattern", lines);
-      if (ready !== undefined) {
+      const texts = waiting.map(({ text }) => plainLine(text));
+      const ready = await this.#match("readyPattern", texts);
+      const first = ready.find((index) => waiting[index]?.canBeReady);
+      if (first !== undefined) {
         this.#patterns.delete("readyPattern");
-        this.#request.onReady(lines[ready] ?? "");
+        this.#request.onReady(shorten(texts[first] ?? ""));
       }
-      for (const index of await this.#match("notifyPattern", lines)) {
-        if (raw[index]?.startsWith(NOTIFY_PREFIX)) continue;
-        this.#request.onNotify(shorten(lines[index] ?? ""));
+      for (const index of await this.#match("notifyPattern", texts)) {
+        const line = waiting[index]?.line;
+        if (!line || line.wasAnnounced) continue;
+        line.wasAnnounced = true;
+        this.#request.onNotify(shorten(texts[index] ?? ""));
       }
     }
     this.#matching = undefined;
@@ -118,6 +177,10 @@ export class OutputWatch {
       return [];
     }
   }
+}
+
+function newLine(): WatchedLine {
+  return { wasAnnounced: false, seen: "" };
 }
 
 function shorten(text: string): string {

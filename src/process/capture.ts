@@ -55,6 +55,7 @@ export class Capture {
       notifyPattern: job.notifyPattern,
       readyPattern: job.readyPattern,
       guard: deps.guard,
+      clock: deps.clock,
       onNotify,
       onReady: onReadyLine,
       onProblem: onNotify,
@@ -86,6 +87,7 @@ export class Capture {
 
   close(): void {
     this.#timer?.cancel();
+    this.#watch.close();
     this.log.close();
     this.#isClosed = true;
   }
