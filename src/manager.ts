@@ -16,7 +16,7 @@
  */
 import { OpenCodeHost } from "./host/opencode-host.js";
 import type { OpenCodeClient } from "./host/transport.js";
-import { parseOptions } from "./options.js";
+import { parseOptions, type Options } from "./options.js";
 import { UserError, type Clock, type Log } from "./ports.js";
 import { Workspace } from "./workspace.js";
 
@@ -29,8 +29,8 @@ export interface BackgroundSettings {
   stateFolder?: string;
   /** Names the folder below it; "library" by default. */
   projectID?: string;
-  /** As in the plugin; a wrong one is an error here. */
-  options?: Record<string, unknown>;
+  /** As in the plugin, each with its default; a wrong one is an error here. */
+  options?: Partial<Options>;
   clock?: Clock;
   log?: Log;
 }

@@ -2,23 +2,18 @@
  * What becomes of a session's jobs when its user stops its run, undoes a message, deletes it, or ends one of them.
  * Ends jobs and withdraws notices; never rejects, for it answers events.
  */
+import type { Context } from "./context.js";
 import type { HostEvent } from "./host/events.js";
-import type { Host, Message } from "./host/host.js";
+import type { Message } from "./host/host.js";
 import type { SessionTree } from "./host/session-tree.js";
 import type { Job } from "./jobs/job.js";
-import type { JobRegistry } from "./jobs/registry.js";
 import { isTerminal, type EndReason } from "./jobs/status.js";
 import type { Notices } from "./notices/notices.js";
-import type { Options } from "./options.js";
-import { coerceError, type Log } from "./ports.js";
+import { coerceError, logFailure } from "./ports.js";
 import type { BackgroundProcessManager } from "./process/manager.js";
 import type { BackgroundManager } from "./subagent/manager.js";
 
-export interface SessionEndsDeps {
-  host: Host;
-  jobs: JobRegistry;
-  log: Log;
-  options: Options;
+export interface SessionEndsDeps extends Context {
   tree: SessionTree;
   notices: Notices;
   tasks: BackgroundManager;
@@ -60,10 +55,8 @@ export class SessionEnds {
 
   #deleted(sessionID: string): void {
     const { processes, tree, log } = this.#deps;
-    processes.cleanupSession(sessionID).catch((thrown: unknown) => {
-      const error = coerceError(thrown).message;
-      log("error", "processes of a deleted session could not be ended", { sessionID, error });
-    });
+    const message = "processes of a deleted session could not be ended";
+    processes.cleanupSession(sessionID).catch(logFailure(log, "error", message, { sessionID }));
     tree.forget(sessionID);
   }
 

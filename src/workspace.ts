@@ -18,7 +18,7 @@ import {
 } from "./ports.js";
 import type { HostEvent } from "./host/events.js";
 import { translateEvent } from "./host/events.js";
-import type { Host, PermissionRule } from "./host/host.js";
+import type { Host } from "./host/host.js";
 import { IdSource } from "./host/ids.js";
 import { SessionTree } from "./host/session-tree.js";
 import { parseUserRequest } from "./host/user-request.js";
@@ -27,12 +27,9 @@ import { JobRegistry } from "./jobs/registry.js";
 import { EventCommand } from "./notices/event-command.js";
 import { Notices, type ComingMessage } from "./notices/notices.js";
 import { parseOptions, type Options } from "./options.js";
-import { askForCommand, type CommandQuestion } from "./permission/ask.js";
-import { createCommandParser, type CommandParser } from "./permission/parse-command.js";
-import { deniesCommands } from "./permission/rules.js";
+import { SessionPermission, type SessionQuestion } from "./permission/session-permission.js";
 import { BackgroundProcessManager, type ProcessManagerDeps } from "./process/manager.js";
 import { onHostExit } from "./system/host-exit.js";
-import { chooseShell } from "./system/spawn.js";
 import { defaultRoot } from "./store/instance-folder.js";
 import { SessionEnds } from "./session-ends.js";
 import { JobStore, type JobStoreOptions } from "./store/store.js";
@@ -65,11 +62,6 @@ export interface WorkspaceSettings {
     Pick<JobStoreOptions, "files" | "processes">;
 }
 
-export interface SessionQuestion extends Omit<CommandQuestion, "shell" | "deniesCommands"> {
-  sessionID: string;
-  agent: string;
-}
-
 /** A hook waits so long for an earlier owner's records, then goes on without them. */
 const RESTORE_PATIENCE_MS = 5_000;
 /** Pause between two looks for owners that have died. */
@@ -90,7 +82,7 @@ export class Workspace {
   readonly store: JobStore;
   readonly tasks: BackgroundManager;
   readonly processes: BackgroundProcessManager;
-  readonly #parser: CommandParser;
+  readonly #permission: SessionPermission;
   readonly #sessionEnds: SessionEnds;
   readonly #eventCommand: EventCommand;
   readonly #control: OwnerControl;
@@ -114,7 +106,7 @@ export class Workspace {
     this.ids = new IdSource(() => this.clock.now());
     this.tree = new SessionTree(host);
     this.#predecessor = settings.predecessor;
-    this.#parser = createCommandParser();
+    this.#permission = new SessionPermission(host);
     this.notices = new Notices({
       ...this.#ports(),
       ids: this.ids,
@@ -214,11 +206,9 @@ export class Workspace {
     await Promise.allSettled([this.store.flush()]);
   }
 
-  /** See permission/: throws unless the rules of this agent in this session allow every part of the command. */
+  /** Throws unless the rules of this agent in this session allow every part of the command; see permission/. */
   async askForCommand(question: SessionQuestion): Promise<void> {
-    const shell = chooseShell(process.env).file;
-    const rules = async () => deniesCommands(await this.#rulesOf(question));
-    await askForCommand(this.#parser, { ...question, shell, deniesCommands: rules });
+    await this.#permission.ask(question);
   }
 
   /**
@@ -233,12 +223,6 @@ export class Workspace {
   #ports(): Context {
     const { host, jobs, clock, log, options } = this;
     return { host, jobs, clock, log, options };
-  }
-
-  async #rulesOf({ sessionID, agent }: SessionQuestion): Promise<PermissionRule[]> {
-    const [agents, session] = await Promise.all([this.host.agents(), this.host.session(sessionID)]);
-    const own = agents.find(({ name }) => name === agent)?.permission ?? [];
-    return [...own, ...(session?.permission ?? [])];
   }
 
   /** A folder that cannot be made costs the output, not the process: its record says so. */

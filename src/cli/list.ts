@@ -18,7 +18,7 @@ export function list(
   const rows = shown.map(({ job, instance, fate }) => [
     job.id,
     statusOf(job, fate),
-    elapsed(endOf(job, now) - job.createdAt.getTime()),
+    elapsed(endOf({ job, instance, fate }, now) - job.createdAt.getTime()),
     `${instance.owner?.identity?.pid ?? "-"}`,
     safe(instance.owner?.directory ?? "-", 60),
     whatOf(job),
@@ -37,11 +37,12 @@ export function show(entry: Entry, asJSON: boolean): string {
 
 /** For `doctor`: one line. */
 export function describeEntry(
-  { job, fate }: Entry,
+  entry: Entry,
   now: number,
   terminal: Pick<Terminal, "colour">,
 ): string {
-  const time = elapsed(now - job.createdAt.getTime());
+  const { job, fate } = entry;
+  const time = elapsed(endOf(entry, now) - job.createdAt.getTime());
   const status = paint(terminal, colourOf(fate), statusOf(job, fate));
   const pid = job.kind === "process" && job.identity ? ` pid ${job.identity.pid}` : "";
   return `${job.id} ${status} ${time}${pid}  ${whatOf(job)}`;
@@ -55,6 +56,7 @@ function asRecord(entry: Entry) {
     directory: instance.owner?.directory,
     ownerPID: instance.owner?.identity?.pid,
     ownerState: instance.state,
+    lastSign: fate === "interrupted" ? instance.lastSign : undefined,
     unreadNotices: instance.notices.filter(({ jobID }) => jobID === job.id).length,
     outputFile: job.kind === "process" ? outputOf(entry) : undefined,
   };
@@ -82,8 +84,10 @@ function whatOf(job: Job): string {
     : `${safe(job.name, 40)}: ${safe(job.command, 80)}`;
 }
 
-function endOf(job: Job, now: number): number {
-  return job.completedAt?.getTime() ?? now;
+/** Of one that ended with its owner: that one's last sign of life. */
+function endOf({ job, instance, fate }: Entry, now: number): number {
+  const end = job.completedAt ?? (fate === "interrupted" ? instance.lastSign : undefined);
+  return end?.getTime() ?? now;
 }
 
 function valueText(value: unknown): string {

@@ -107,6 +107,7 @@ export class InstanceReader {
     const own = await this.#readState(join(folder, STATE_FILE));
     this.#add(view, own, "");
     view.savedAt = own.kind === "read" ? own.savedAt : undefined;
+    if (view.savedAt && view.savedAt > view.lastSign) view.lastSign = view.savedAt;
     const adopted = new Set(own.kind === "read" ? own.adopted : []);
     for (const name of foldersIn(join(folder, CLAIMED_FOLDER))) {
       if (adopted.has(name)) continue;

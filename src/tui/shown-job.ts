@@ -13,6 +13,8 @@ export interface ShownJob {
   directory: string;
   /** False when its OpenCode is gone: what the record says of a running job is no longer true. */
   ownerAlive: boolean;
+  /** When its OpenCode wrote last, if that is gone. */
+  lastSign?: Date | undefined;
 }
 
 export type Look =
@@ -38,9 +40,9 @@ export function isLive(shown: ShownJob): boolean {
   return shown.ownerAlive && !isTerminal(shown.job.status);
 }
 
-/** When it ended; of a lost one nobody knows more than when it began. */
-export function endedAt({ job }: ShownJob): number {
-  return (job.completedAt ?? job.startedAt ?? job.createdAt).getTime();
+/** When it ended; a lost one with the last sign of life of its OpenCode. */
+export function endedAt({ job, lastSign }: ShownJob): number {
+  return (job.completedAt ?? lastSign ?? job.startedAt ?? job.createdAt).getTime();
 }
 
 /** Whose jobs are wanted: those of one session tree, or of a whole directory. Global processes always are. */

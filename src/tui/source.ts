@@ -78,9 +78,11 @@ export function createSource({ findOrigin, clock, onChange }: SourceOptions): So
 }
 
 /** Of a folder without an owner nobody knows whose it is: one that is being made has no jobs yet. */
-function shownJobs({ folder, owner, state, jobs }: InstanceView): ShownJob[] {
+function shownJobs({ folder, owner, state, jobs, ...instance }: InstanceView): ShownJob[] {
   if (!owner) return [];
   const { directory } = owner;
   // Whether an owner in another container runs cannot be seen from here: its record is believed.
-  return jobs.map((job) => ({ job, folder, directory, ownerAlive: state !== "dead" }));
+  const ownerAlive = state !== "dead";
+  const lastSign = ownerAlive ? undefined : instance.lastSign;
+  return jobs.map((job) => ({ job, folder, directory, ownerAlive, lastSign }));
 }

@@ -100,7 +100,7 @@ describe("an OpenCode that dies beside another one of its folder", () => {
       assert.deepEqual(await second.survivors(15_000, "sleep 374"), []);
       const root = join(host.state, "state", "opencode", "background");
       const job = await interrupted(root, "sleep 374");
-      assert.ok(job.completedAt && job.completedAt.getTime() <= diedAt, `${job.completedAt}`);
+      assert.ok((job.completedAt?.getTime() ?? Infinity) <= diedAt, JSON.stringify(job));
       const list = await callTool(host, model, parent.id, "listBackgroundProcesses", {});
       assert.match(list, /failed \(interrupted\).*sleep 374/u);
     },

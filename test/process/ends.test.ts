@@ -110,6 +110,7 @@ test("what an earlier host's process printed after its record was last saved can
   withRoom(async (room) => {
     const { job } = await room.create("echo words");
     const { output, ...rest } = await room.ended(job.id);
+    room.outputs.stop();
     room.jobs.remove(job.id);
     const stale = {
       ...rest,

@@ -57,6 +57,7 @@ export interface Announcement {
 export interface Room {
   manager: BackgroundProcessManager;
   jobs: JobRegistry;
+  outputs: OutputRetention;
   clock: CountingClock;
   folder: string;
   announced: Announcement[];
@@ -120,7 +121,7 @@ function makeRoom(folder: string, { options, deps }: RoomSettings): Room {
     ...deps,
   });
   // As the store does it.
-  new OutputRetention({ jobs, log, options: parsed, folder, files: diskFiles });
+  const outputs = new OutputRetention({ jobs, log, options: parsed, folder, files: diskFiles });
   const output = async (id: string) => {
     let text = "";
     let cursor = "0";
@@ -134,6 +135,7 @@ function makeRoom(folder: string, { options, deps }: RoomSettings): Room {
   return {
     manager,
     jobs,
+    outputs,
     clock,
     folder,
     announced,

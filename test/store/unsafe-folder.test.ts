@@ -101,7 +101,7 @@ void describe("a state file beyond all measure", () => {
     const root = folder();
     const dead = await deadOwner(root);
     const record = JSON.stringify({ id: "bg_crafted" });
-    const records = new Array(Math.ceil(LARGEST_FILE / record.length)).fill(record).join();
+    const records = `${record},`.repeat(LARGEST_FILE / record.length) + record;
     const text = `{"version":1,"savedAt":"2026-11-21T10:00:00.000Z","notices":[],"jobs":[${records}]}`;
     writeFileSync(join(dead.store.folder, "jobs.json"), text);
     const { log, lines } = recordingLog();
