@@ -13,7 +13,11 @@ export interface OutputCounts {
 export interface Wanted {
   mode: "tail" | "head" | "grep" | "full";
   lines: number;
+  /** Lines that were asked for, which may be more than an answer holds. */
+  asked: number | undefined;
   from: number;
+  /** A cursor was given: from there on, instead of the newest. */
+  forward: boolean;
   pattern?: string;
   stream?: "stdout" | "stderr";
   /** For the lines, without the hint at the end. */

@@ -12,9 +12,12 @@ import type { PatternGuard } from "./pattern-guard.js";
 import { cutBytes } from "./plain-text.js";
 import type { ReadRequest, ReadResult } from "./types.js";
 
-const DEFAULT_BYTES = 7600;
+const DEFAULT_BYTES = 16_000;
+/** The host cuts a tool's answer at 51,200 bytes and 2,000 lines. */
+const MOST_BYTES = 40_000;
+const MOST_LINES = 1_900;
 const HINT_BYTES = 240;
-const PAGE_WINDOWS = [64, 32, 16, 8, 4, 2, 1, 0.5].map((kib) => kib * 1024);
+const PAGE_WINDOWS = [64, 48, 36, 28, 20, 15, 11, 8, 6, 4, 2, 1, 0.5].map((kib) => kib * 1024);
 
 /** Throws a `UserError` that names the field when the request is wrong, or its pattern takes too long. */
 export async function readOutput(
@@ -31,9 +34,10 @@ export async function readOutput(
 }
 
 function check(request: ReadRequest, bytes: number): Wanted {
-  const { lines = 100, cursor, maxBytes = DEFAULT_BYTES, pattern, stream } = request;
+  const { lines: asked, cursor, maxBytes = DEFAULT_BYTES, pattern, stream } = request;
   const usual = pattern === undefined ? (cursor === undefined ? "tail" : "full") : "grep";
   const { mode = usual } = request;
+  const lines = asked ?? (mode === "full" ? MOST_LINES : 100);
   if (!Number.isInteger(lines) || lines < 1 || lines > 10_000) {
     throw new UserError(`lines: expected a whole number from 1 to 10000, got ${lines}`);
   }
@@ -41,15 +45,27 @@ function check(request: ReadRequest, bytes: number): Wanted {
   if (mode === "grep" && pattern === undefined) {
     throw new UserError("pattern: mode grep needs one, got none");
   }
-  return { mode, lines, from, pattern, stream, budget: Math.max(2048, maxBytes) - HINT_BYTES };
+  // A match may come with four lines of context and a separator.
+  const most = mode === "grep" ? Math.floor(MOST_LINES / 6) : MOST_LINES;
+  return {
+    mode,
+    lines: Math.min(lines, most),
+    asked,
+    from,
+    forward: cursor !== undefined,
+    pattern,
+    stream,
+    budget: Math.min(MOST_BYTES, Math.max(2048, maxBytes)) - HINT_BYTES,
+  };
 }
 
 /** The place in the output that a cursor means; the start without one. Throws a `UserError`. */
-export function readCursor(cursor: string | undefined, bytes: number): number {
+export function readCursor(cursor: string | number | undefined, bytes: number): number {
   if (cursor === undefined) return 0;
-  const place = Number(cursor);
-  if (/^\d{1,15}$/.test(cursor) && place <= bytes) return place;
-  const shown = JSON.stringify(cursor.slice(0, 40));
+  const text = String(cursor);
+  const place = Number(text);
+  if (/^\d{1,15}$/.test(text) && place <= bytes) return place;
+  const shown = JSON.stringify(text.slice(0, 40));
   throw new UserError(
     `cursor: expected one from an earlier answer about this process, got ${shown}`,
   );
@@ -63,18 +79,17 @@ function nothing(wanted: Wanted, counts: OutputCounts): ReadResult {
 
 /** Head, full and cursor: from a place on. The largest window whose text fits is shown. */
 function forward(reader: OutputReader, wanted: Wanted, counts: OutputCounts): ReadResult {
-  const { from, stream, budget } = wanted;
-  const lines = wanted.mode === "head" ? wanted.lines : undefined;
+  const { from, stream, budget, lines } = wanted;
   let page: Page = { lines: [], end: from, atEnd: true };
   for (const window of PAGE_WINDOWS) {
     page = readPage(reader, { from, window, lines, stream });
     if (sizeOf(page.lines) <= budget) break;
   }
   const rest = counts.bytes - page.end;
+  const shown = fit(page.lines, budget);
   const hint = page.atEnd
     ? undefined
-    : `[${bytesText(rest)} more: mode "full" with cursor "${page.end}"]`;
-  const shown = fit(page.lines, budget);
+    : `[${capped(shown.length, wanted)}${bytesText(rest)} more: mode "full" with cursor "${page.end}"]`;
   const lost = lostIn(page.lines);
   const facts = { start: from, cursor: page.end, more: !page.atEnd, lost };
   return answer(shown, hint, { ...counts, ...facts });
@@ -84,8 +99,13 @@ function tail(reader: OutputReader, wanted: Wanted, counts: OutputCounts): ReadR
   const { lines, start, end, isAll } = lastLines(reader, wanted);
   const hint = isAll
     ? undefined
-    : `[the last ${lines.length} lines; ${bytesText(start - wanted.from)} before them: mode "head", "grep" or "full"]`;
+    : `[${capped(lines.length, wanted)}the last ${lines.length === 1 ? "line" : `${lines.length} lines`}; ${bytesText(start - wanted.from)} before them: mode "head", "grep" or "full"]`;
   return answer(lines, hint, { ...counts, start, cursor: end, more: false, lost: lostIn(lines) });
+}
+
+/** Said when an answer holds fewer lines than were asked for, and there are more. */
+function capped(shown: number, { asked = 0 }: Wanted): string {
+  return shown < asked ? `${shown} of the ${asked} lines asked for fit into one answer; ` : "";
 }
 
 function fit(lines: readonly PlainLine[], budget: number): PlainLine[] {

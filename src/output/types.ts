@@ -7,19 +7,20 @@ export interface ReadRequest {
   /**
    * - `tail` (default): the last lines;
    * - `head`: the first lines;
-   * - `grep`: lines that match `pattern`, each with its byte offset in front;
+   * - `grep`: lines that match `pattern`, numbered, with two lines of context; the newest when there are too
+   *   many, or with a `cursor` the first ones after it;
    * - `full`: everything from `cursor` (or the start) on, page by page.
    */
   mode?: "tail" | "head" | "grep" | "full";
-  /** Lines at most (tail, head, grep); 100 by default. */
+  /** Lines at most; 100 by default, 1,900 in mode `full` and in any case (an answer that is capped says so). */
   lines?: number;
   /** For grep, which it means without `mode`: JavaScript regular expression, at most 512 characters. */
   pattern?: string;
-  /** From an earlier answer (or an offset of a grep): only what came after it. Without `mode` and `pattern` the same as `full`. */
-  cursor?: string;
+  /** From an earlier answer, or any offset in bytes: only what comes after it. Without `mode` and `pattern` the same as `full`. */
+  cursor?: string | number;
   /** Only this stream. */
   stream?: OutputStream;
-  /** Bytes of `text` at most; 7,600 by default, so that 8 KB hold it and a heading. */
+  /** Bytes of `text` at most; 16,000 by default, 40,000 in any case. */
   maxBytes?: number;
 }
 

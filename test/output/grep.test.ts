@@ -3,38 +3,56 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { numbered, Output } from "./outputs.js";
 
-test("grep gives the matching lines with the places where they start, and counts all", async () => {
+test("grep gives the matching lines with their numbers and two lines of context, and counts all", async () => {
   const output = new Output().out("alpha\nbeta 1\n").err("beta 2\n").out("gamma\nbeta 3");
   const { lines, text, matches } = await output.read({ mode: "grep", pattern: "^beta" });
   assert.deepEqual(
     lines.map((line) => line.text),
-    ["6: beta 1", "13: beta 2", "26: beta 3"],
+    ["1-alpha", "2:beta 1", "3:beta 2", "4-gamma", "5:beta 3"],
   );
   assert.equal(matches, 3);
-  assert.equal(text.split("\n").length, 3);
-  // The place is a cursor.
+  assert.equal(text.split("\n").length, 5);
+  assert.equal(lines[1]?.stream, "stdout");
+  // A place in bytes is a cursor, as a number, too.
+  assert.equal((await output.read({ cursor: 26 })).text, "beta 3");
   assert.equal((await output.read({ cursor: "26" })).text, "beta 3");
   assert.deepEqual(await output.lines({ mode: "grep", pattern: "beta", stream: "stderr" }), [
-    "13: beta 2",
+    "1:beta 2",
   ]);
 });
 
 test("a pattern without a mode means grep: the last lines would pass for its matches", async () => {
   const output = new Output().out("alpha\nbeta 1\ngamma\nbeta 2");
-  assert.deepEqual(await output.lines({ pattern: "^beta" }), ["6: beta 1", "19: beta 2"]);
-  assert.deepEqual(await output.lines({ pattern: "^beta", cursor: "13" }), ["19: beta 2"]);
+  assert.deepEqual(await output.lines({ pattern: "^beta" }), [
+    "1-alpha",
+    "2:beta 1",
+    "3-gamma",
+    "4:beta 2",
+  ]);
+  assert.deepEqual(await output.lines({ pattern: "^beta", cursor: "13" }), ["3-gamma", "4:beta 2"]);
 });
 
 test("grep over many lines goes on where it stopped, and misses none", async () => {
   const output = new Output(8 * 1024 ** 2).out(numbered(0, 100_000));
-  let cursor: string | undefined;
+  const newest = await output.read({ mode: "grep", pattern: "77$" });
+  assert.equal(newest.matches, 1000);
+  assert.match(
+    newest.text,
+    /\n\[the newest \d+ of 1000 matching lines; all from the start: the same with cursor "0"\]$/,
+  );
+  assert.ok(newest.lines.some(({ text }) => text === "99978:line 99977"));
+  let cursor = "0";
   const found: string[] = [];
   for (let more = true; more;) {
     const page = await output.read({ mode: "grep", pattern: "77$", cursor });
-    found.push(...page.lines.map(({ text }) => text.replace(/^\d+: /, "")));
-    if (cursor === undefined) {
-      assert.equal(page.matches, 1000);
-      assert.match(page.text, /100 of 1000 matching lines; .* cursor "\d+"\]$/);
+    for (const { text } of page.lines) {
+      const [, number, line] = /^(\d+):line (\d+)$/u.exec(text) ?? [];
+      if (line === undefined) continue;
+      assert.equal(Number(number), Number(line) + 1);
+      found.push(`line ${line}`);
+    }
+    if (cursor === "0") {
+      assert.match(page.text, /the first \d+ of 1000 matching lines; .* cursor "\d+"\]$/);
     }
     ({ cursor, more } = page);
   }
@@ -48,7 +66,10 @@ test("grep over many lines goes on where it stopped, and misses none", async () 
 
 test("grep sees lines that are split over pieces, without colours", async () => {
   const output = new Output().out("be\u001b[31m").err("other\n").out("ta\u001b[0m!\n");
-  assert.deepEqual(await output.lines({ mode: "grep", pattern: "^beta!$" }), ["0: beta!"]);
+  assert.deepEqual(await output.lines({ mode: "grep", pattern: "^beta!$" }), [
+    "1:beta!",
+    "2-other",
+  ]);
 });
 
 test("grep that finds nothing says in how much", async () => {
@@ -61,7 +82,7 @@ test("grep sees a progress bar as it stands last, however long it was", async ()
   const output = new Output();
   for (let i = 0; i < 1000; i++) output.err(`\rstep ${i} of 1000`);
   output.err("\rall done\n");
-  assert.deepEqual(await output.lines({ mode: "grep", pattern: "done" }), ["0: all done"]);
+  assert.deepEqual(await output.lines({ mode: "grep", pattern: "done" }), ["1:all done"]);
   assert.equal((await output.read({ mode: "grep", pattern: "step" })).matches, 0);
 });
 
@@ -73,7 +94,7 @@ test("grep says of how many lines only the beginning was looked at", async () =>
     `(no line matches in 5,006 bytes; ${cut})`,
   );
   const { text } = await output.read({ mode: "grep", pattern: "^x" });
-  assert.ok(text.endsWith(`[2 of 2 matching lines; ${cut}]`), text.slice(-200));
+  assert.ok(text.endsWith(`[2 matching lines; ${cut}]`), text.slice(-200));
 });
 
 test("a pattern that is none, or too long, is refused before anything is read", async () => {
@@ -112,3 +133,16 @@ for (const pattern of ["(^(a+)+$)|!", "^(a|a)*$", "^(.*a){20}$", "(x+x+)+y"]) {
     assert.equal((await output.read({ mode: "grep", pattern: "b x" })).matches, 200);
   });
 }
+
+test("grep of long lines that match shows one at least, and goes on behind it", async () => {
+  const output = new Output();
+  for (let i = 0; i < 20; i++) output.out(`${i} ${"x".repeat(1000)}\n`);
+  let shown = 0;
+  let cursor = "0";
+  for (let more = true; more;) {
+    const page = await output.read({ pattern: "x", cursor, maxBytes: 2048 });
+    shown += page.lines.filter(({ text }) => /^\d+:/u.test(text)).length;
+    ({ cursor, more } = page);
+  }
+  assert.equal(shown, 20);
+});
