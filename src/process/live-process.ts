@@ -25,6 +25,7 @@ import {
   type KillTarget,
   type KillTree,
 } from "../system/kill-tree.js";
+import type { JobMembers } from "../system/members.js";
 import type { ProcessNote } from "../system/process-table.js";
 import { jobEnvironment, type Shell, type SpawnFunction } from "../system/spawn.js";
 import type { Watchdog } from "../system/watchdog.js";
@@ -240,7 +241,7 @@ export class LiveProcess {
     if (problem !== undefined) this.#warn("looking for what it left", problem);
     if (members.areAllGone) return leftovers;
     const isNoneLeft = problem === undefined && leftovers.length === 0;
-    if (!isNoneLeft || !(await members.strike(() => undefined))) this.#killing ??= this.#killTree();
+    if (!isNoneLeft || !(await isClean(members))) this.#killing ??= this.#killTree();
     return leftovers;
   }
 
@@ -316,6 +317,17 @@ export class LiveProcess {
     const error = coerceError(thrown).message;
     this.#deps.log("warn", `process ${this.id}: ${what} failed`, { error });
   }
+}
+
+/** On a busy machine a look may meet strangers in the middle of their start or end; it is taken again. */
+const LOOKS = 3;
+
+async function isClean(members: JobMembers): Promise<boolean> {
+  for (let look = 0; look < LOOKS; look++) {
+    if (await members.strike(() => undefined)) return true;
+    if (members.problem !== undefined) return false;
+  }
+  return false;
 }
 
 const LONGEST_READY_LINE = 500;

@@ -51,8 +51,9 @@ export class JobMembers {
   readonly #unknown = new Map<number, number>();
   /** When the numbers in these sets were taken down; they mean something else after a whole round of numbers. */
   #counter: PidCounter | undefined;
-  /** Of the look that goes on: numbers below belong to older processes. */
+  /** Of the look that goes on: numbers outside of these belong to older processes. */
   #lowest = 2;
+  #highest = Infinity;
   #areAllGone = false;
   #problem: string | undefined;
 
@@ -119,9 +120,9 @@ export class JobMembers {
     };
     this.#problem = undefined;
     await scanner.scan({
-      begin: (counter) => {
+      begin: (counter, newest) => {
         before = counter;
-        this.#begin(counter);
+        this.#begin(counter, newest);
       },
       wants: (pid) => this.#wants(pid) && !(kill && this.#others.has(pid)),
       see: (pid, entry, jobs) => {
@@ -152,7 +153,7 @@ export class JobMembers {
     return { found, isClean };
   }
 
-  #begin(counter: PidCounter | undefined): void {
+  #begin(counter: PidCounter | undefined, newest = 0): void {
     if (counter && this.#counter && !isSameRound(this.#counter.forks, counter)) {
       for (const numbers of [this.#older, this.#others, this.#unknown]) numbers.clear();
       this.#counter = counter;
@@ -161,11 +162,12 @@ export class JobMembers {
     const { pid, forksBefore } = this.#target;
     const isRising =
       counter && forksBefore !== undefined && isStillRising({ pid, forksBefore }, counter);
-    this.#lowest = isRising ? Math.max(2, pid) : 2;
+    [this.#lowest, this.#highest] = isRising && newest >= pid ? [pid, newest] : [2, Infinity];
   }
 
   #wants(pid: number): boolean {
-    return pid >= this.#lowest && pid !== this.#system.self.pid && !this.#older.has(pid);
+    if (pid < this.#lowest || pid > this.#highest) return false;
+    return pid !== this.#system.self.pid && !this.#older.has(pid);
   }
 
   #isOlder({ startTime }: ProcessEntry): boolean {

@@ -10,8 +10,11 @@ import type { PidCounter, ProcessEntry, ProcessTable } from "./process-table.js"
 
 /** What is looked for, and what it is told while a look goes on. None of these may throw. */
 export interface Search {
-  /** A look begins. `counter` was read before the numbers were listed; undefined where the system has none. */
-  begin(counter: PidCounter | undefined): void;
+  /**
+   * A look begins. `counter` was read before the numbers were listed, `newest` is the newest number of the list; both
+   * undefined where the system has no counter.
+   */
+  begin(counter: PidCounter | undefined, newest: number | undefined): void;
   /** False for a number that need not be read for this search. */
   wants(pid: number): boolean;
   /**
@@ -80,7 +83,7 @@ export class Scanner {
   }
 
   #show(entries: readonly ProcessEntry[], searches: readonly Search[]): void {
-    for (const search of searches) search.begin(undefined);
+    for (const search of searches) search.begin(undefined, undefined);
     for (const entry of entries) {
       const { pid } = entry;
       const jobs = () => this.#table.jobsOf(pid);
@@ -90,24 +93,19 @@ export class Scanner {
 
   async #lookAtEach(list: () => number[], searches: readonly Search[]): Promise<void> {
     const counter = this.#table.counter();
-    for (const search of searches) search.begin(counter);
+    const pids = list();
+    // Numbers above the newest are of processes that were started meanwhile, or before numbers began again.
+    const isBelow = counter && (pids.at(-1) ?? 0) <= counter.last;
+    const newest = isBelow ? counter.last : counter && this.#table.counter()?.last;
+    for (const search of searches) search.begin(counter, newest);
     let reads = 0;
     let since = performance.now();
-    for (const pid of this.#newestFirst(list(), counter)) {
+    for (const pid of newestFirst(pids, newest)) {
       if (!this.#lookAt(pid, searches)) continue;
       if (++reads % READS > 0 || performance.now() - since < SLICE_MILLISECONDS) continue;
       await turn();
       since = performance.now();
     }
-  }
-
-  /** Numbers are listed from the lowest on; they are given out in order, and again from the lowest when used up. */
-  #newestFirst(pids: readonly number[], before: PidCounter | undefined): number[] {
-    const highest = pids.at(-1) ?? 0;
-    const last = before && highest > before.last ? this.#table.counter()?.last : undefined;
-    const newest = last === undefined ? -1 : pids.findLastIndex((pid) => pid <= last);
-    if (newest < 0) return pids.toReversed();
-    return [...pids.slice(0, newest + 1).toReversed(), ...pids.slice(newest + 1).toReversed()];
   }
 
   /** False when it is wanted by none, and so was not read. */
@@ -123,6 +121,12 @@ export class Scanner {
     }
     return true;
   }
+}
+
+/** Numbers are listed from the lowest on; they are given out in order, and again from the lowest when used up. */
+function newestFirst(pids: readonly number[], newest = Infinity): number[] {
+  const at = pids.findLastIndex((pid) => pid <= newest) + 1;
+  return [...pids.slice(0, at).toReversed(), ...pids.slice(at).toReversed()];
 }
 
 function once<T>(read: () => T): () => T {

@@ -41,7 +41,14 @@ export function chooseShell(
   }
   const own = env["SHELL"];
   const usable = own && isAbsolute(own) && POSIX_SHELLS.includes(basename(own)) && exists(own);
-  return { file: usable ? own : "/bin/sh", args: ["-c"], verbatim: false };
+  const file = usable ? own : (usualShells(platform).find((each) => exists(each)) ?? "/bin/sh");
+  return { file, args: ["-c"], verbatim: false };
+}
+
+/** What models write is bash: a plain sh knows no arrays and no `[[`. */
+function usualShells(platform?: NodeJS.Platform): string[] {
+  const bash = ["/bin/bash", "/usr/bin/bash", "/usr/local/bin/bash"];
+  return (platform ?? process.platform) === "darwin" ? ["/bin/zsh", ...bash] : bash;
 }
 
 export interface Markers {

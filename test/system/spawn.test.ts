@@ -6,15 +6,18 @@ import { chooseShell, jobEnvironment } from "../../src/system/spawn.js";
 import { withRoom } from "../process/room.js";
 import { proc, skip } from "../process/support.js";
 
-test("the user's shell if it understands -c as models write it, else /bin/sh", () => {
+test("the user's shell if it understands -c as models write it, else bash (zsh on macOS), else /bin/sh", () => {
   const choose = (shell: string | undefined, exists = true) =>
     chooseShell({ SHELL: shell }, "linux", () => exists).file;
   for (const shell of ["/bin/bash", "/usr/bin/zsh", "/bin/dash", "/opt/ksh"]) {
     assert.equal(choose(shell), shell);
   }
   for (const shell of ["/usr/bin/fish", "/usr/bin/nu", "/bin/tcsh", "bash", "", undefined]) {
-    assert.equal(choose(shell), "/bin/sh");
+    assert.equal(choose(shell), "/bin/bash");
+    assert.equal(chooseShell({ SHELL: shell }, "darwin", () => true).file, "/bin/zsh");
   }
+  const elsewhere = (file: string) => file === "/usr/local/bin/bash";
+  assert.equal(chooseShell({}, "linux", elsewhere).file, "/usr/local/bin/bash");
   assert.equal(choose("/bin/bash", false), "/bin/sh");
 });
 
@@ -43,9 +46,10 @@ test("the chosen shell is the one that runs, and the record says so", () =>
   withRoom(
     async (room) => {
       const { job } = await room.create("echo $0");
-      assert.equal(job.shell, "/bin/sh");
+      const { file } = chooseShell({ SHELL: "/usr/bin/fish" });
+      assert.equal(job.shell, file);
       await room.ended(job.id);
-      assert.equal(await room.output(job.id), "/bin/sh\n");
+      assert.equal(await room.output(job.id), `${file}\n`);
     },
     { deps: { env: { PATH: process.env["PATH"], SHELL: "/usr/bin/fish" } } },
   ));
