@@ -198,6 +198,7 @@ export class Workspace {
 
   /** The `chat.message` hook; see Notices. */
   async userMessage(message: ComingMessage): Promise<string | undefined> {
+    if (message.typed) this.tasks.userWrote(message.sessionID);
     return this.notices.userMessage(message, this.ready(message.sessionID));
   }
 

@@ -58,6 +58,8 @@ export type ModelRef = z.infer<typeof modelRef>;
 export const run = z.object({
   /** The user message that we sent; its answer has it as `parentID`. */
   promptMessageID: z.string(),
+  /** Of a run that was given further instructions: the message that began it. */
+  firstPromptMessageID: z.string().optional(),
   startedAt: date,
   completedAt: date.optional(),
   status: jobStatus,
@@ -82,6 +84,8 @@ export const subagentJob = z.object({
     /** Tool calls of all runs, each call id counted once. */
     toolCalls: count,
     lastTool: z.string().optional(),
+    /** Model requests (assistant messages) of the latest run. */
+    steps: count.optional(),
     /** A tool that runs right now. */
     runningTool: z.string().optional(),
     lastUpdate: date,

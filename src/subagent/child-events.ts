@@ -9,6 +9,7 @@ import type { Options } from "../options.js";
 import type { Blocked } from "./blocked.js";
 import type { LiveRun } from "./live-run.js";
 import type { Runner } from "./runner.js";
+import type { Supervisor } from "./supervisor.js";
 
 export type ChildEvent = Exclude<HostEvent, { type: "asked" | "answered" | "deleted" }>;
 
@@ -18,6 +19,7 @@ export interface ChildEventsDeps {
   options: Options;
   runner: Runner;
   blocked: Blocked;
+  supervisor: Supervisor;
 }
 
 /** Activity is noted in the record at most so often: a streamed token is no news to a reader. */
@@ -31,7 +33,7 @@ export class ChildEvents {
   }
 
   onEvent(event: ChildEvent): void {
-    const { clock, runner, blocked } = this.#deps;
+    const { clock, runner, blocked, supervisor } = this.#deps;
     const live = runner.liveIn(event.sessionID);
     if (!live) return;
     const { jobID } = live;
@@ -46,6 +48,7 @@ export class ChildEvents {
     }
     const newTool = this.#note(jobID, live, event);
     this.#noteProgress(jobID, live, newTool);
+    supervisor.checkLoop(jobID, live);
     if (newTool !== undefined) this.#checkLimit(jobID, live);
   }
 
@@ -55,7 +58,7 @@ export class ChildEvents {
     // A second one is a consequence of the first.
     if (event.type === "error") live.sessionError ??= event.error;
     if (event.type === "assistant" && isOfThisRun(live, event.message.id)) {
-      live.sawUsage(event.message.id, event.message.usage);
+      live.sawStep(event.message);
       this.#deps.jobs.updateSubagent(jobID, live.totals());
     }
     if (event.type !== "tool" || !isOfThisRun(live, event.messageID)) return undefined;
@@ -67,15 +70,21 @@ export class ChildEvents {
     const isRecent = live.heardAt - live.notedAt < PROGRESS_INTERVAL_MS;
     const job = jobs.getSubagent(jobID);
     if (!job) return;
-    const { toolCalls, runningTool } = live;
-    const isNew = newTool !== undefined || runningTool !== job.progress.runningTool;
+    const { toolCalls, runningTool, steps } = live;
+    const isNew =
+      newTool !== undefined ||
+      runningTool !== job.progress.runningTool ||
+      steps !== (job.progress.steps ?? 0);
     if (!isNew && isRecent && !live.isMarked) return;
     live.notedAt = live.heardAt;
     live.isMarked = false;
     blocked.resumed(jobID, live);
     const lastTool = newTool ?? job.progress.lastTool;
-    const progress = { toolCalls, lastTool, runningTool, lastUpdate: new Date(live.heardAt) };
-    jobs.updateSubagent(jobID, { progress, stalledSince: undefined });
+    const lastUpdate = new Date(live.heardAt);
+    const progress = { toolCalls, lastTool, runningTool, steps, lastUpdate };
+    // A run that is asked again and again is busy, and stalled all the same.
+    const stalledSince = live.isLooping ? job.stalledSince : undefined;
+    jobs.updateSubagent(jobID, { progress, stalledSince });
   }
 
   #checkLimit(jobID: string, live: LiveRun): void {

@@ -58,6 +58,8 @@ export class Launcher {
   readonly #slots: Slots;
   /** How each task that waits or runs was started last. */
   readonly #starts = new Map<string, LaunchPlan>();
+  /** Resolves when every launch that was called so far is in the queue or refused. */
+  #launches: Promise<void> = Promise.resolve();
   #isClosed = false;
 
   constructor(deps: SubagentDeps, runner: Runner) {
@@ -66,9 +68,20 @@ export class Launcher {
     this.#slots = new Slots(deps.options);
   }
 
+  /** Tasks get their places in the order of the calls, however long each is looked at. */
   async launch(input: LaunchInput): Promise<Launched> {
+    const earlier = this.#launches;
+    const planning = planLaunch(this.#deps, input).then(async (plan) => {
+      await earlier;
+      // In the queue when this returns; how the run starts is waited for by its caller alone.
+      return { launched: this.#add(input, plan) };
+    });
+    this.#launches = Promise.allSettled([earlier, planning]).then(() => undefined);
+    return (await planning).launched;
+  }
+
+  #add(input: LaunchInput, plan: LaunchPlan): Promise<Launched> {
     const { jobs, clock, options } = this.#deps;
-    const plan = await planLaunch(this.#deps, input);
     this.#checkWanted(input.signal);
     // Others may have been launched while this one was looked at.
     checkCount(jobs, plan.rootSessionID, options.maxTasksPerSession);

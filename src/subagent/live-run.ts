@@ -3,7 +3,7 @@
  * message cost, when something was last heard, and why it is being stopped. Gone when the run has ended.
  */
 import type { Timer } from "../ports.js";
-import type { RunError, Usage } from "../host/host.js";
+import type { AssistantInfo, RunError, Usage } from "../host/host.js";
 import type { BlockedOn, SubagentJob } from "../jobs/job.js";
 import type { EndReason, TerminalStatus } from "../jobs/status.js";
 
@@ -24,6 +24,8 @@ export interface StopIntent {
 /** Characters of a streamed answer that are kept, its newest. */
 const STREAMED_MOST = 16_000;
 const PIECES_MOST = 4_000;
+/** So many steps in a row without a finish reason are told as a stall. */
+export const LOOP_STEPS = 10;
 
 type Totals = Pick<SubagentJob, "tokens" | "cost">;
 
@@ -48,7 +50,11 @@ export class LiveRun {
   /** The newest answer as it streams: what is older, and the latest pieces. */
   readonly #streamed = { partID: "", older: "", latest: "" };
 
-  #prompt: Prompt = { messageID: "", text: "", at: 0 };
+  /** Those that were sent and not refused, in the order of sending; the run ends with the answer to the last. */
+  readonly #prompts: Prompt[] = [];
+  /** Steps that have a finish reason, and how many of the newest in a row say "unknown". */
+  readonly #finished = new Set<string>();
+  unknownFinishes = 0;
   /** What is older than this belongs to an earlier run. */
   firstPromptID = "";
   /** Prompts on their way to the host. */
@@ -91,25 +97,41 @@ export class LiveRun {
     this.#release = release;
   }
 
-  /** The run now ends with the answer to this prompt. Gives the one before, undefined for the first. */
-  prompted(prompt: Prompt): Prompt | undefined {
-    const before = this.#prompt.messageID === "" ? undefined : this.#prompt;
-    this.#prompt = prompt;
+  /** The run now ends with the answer to this prompt. */
+  prompted(prompt: Prompt): void {
+    this.#prompts.push(prompt);
+    this.#answers(prompt);
+  }
+
+  /**
+   * The host refused this prompt: it is not waited for and never sent again. The run then answers the last one that
+   * is left; undefined, and no change, when there is no other.
+   */
+  refused({ messageID }: Prompt): Prompt | undefined {
+    if (this.#prompts.length < 2) return undefined;
+    const wasLast = messageID === this.promptMessageID;
+    const index = this.#prompts.findIndex((prompt) => prompt.messageID === messageID);
+    this.#prompts.splice(index, 1);
+    const last = this.#prompts.at(-1);
+    if (wasLast && last) this.#answers(last);
+    return last;
+  }
+
+  #answers(prompt: Prompt): void {
     this.firstPromptID ||= prompt.messageID;
     this.promptedAt = prompt.at;
     this.resent = 0;
     this.unfinishedSince = undefined;
     this.sessionError = undefined;
-    return before;
   }
 
   get promptMessageID(): string {
-    return this.#prompt.messageID;
+    return this.#prompts.at(-1)?.messageID ?? "";
   }
 
   /** Kept for a second send if the host lost it. */
   get promptText(): string {
-    return this.#prompt.text;
+    return this.#prompts.at(-1)?.text ?? "";
   }
 
   /** It has ended, or nobody looks at it any more. */
@@ -161,8 +183,22 @@ export class LiveRun {
     return (older + latest).slice(-STREAMED_MOST).trim();
   }
 
-  sawUsage(messageID: string, usage: Usage): void {
-    this.#usage.set(messageID, usage);
+  /** One of the several updates of a step, in the order of the steps. */
+  sawStep({ id, usage, completed, finish }: AssistantInfo): void {
+    this.#usage.set(id, usage);
+    if (!completed || finish === undefined || this.#finished.has(id)) return;
+    this.#finished.add(id);
+    this.unknownFinishes = finish === "unknown" ? this.unknownFinishes + 1 : 0;
+  }
+
+  /** Steps of this run. */
+  get steps(): number {
+    return this.#usage.size;
+  }
+
+  /** Its provider gives no finish reason, so the host asks it again without end. */
+  get isLooping(): boolean {
+    return this.unknownFinishes >= LOOP_STEPS;
   }
 
   /** Sums over all runs, each message counted with its latest figures. */

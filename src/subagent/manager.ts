@@ -26,7 +26,7 @@ import { finalText, lastToolError, textSoFar } from "./verdict.js";
 export type { Launched, LaunchInput, ResumeFrom } from "./launcher.js";
 
 export interface TaskResult {
-  /** The final text of the latest run, or for a running one all it said so far. */
+  /** The result of the latest run (see `finalText`), or for a running one all it said so far. */
   text: string;
   /** The run's promptMessageID: pages of one text share it. */
   run: string;
@@ -44,6 +44,7 @@ export class BackgroundManager {
   readonly #supervisor: Supervisor;
   readonly #blocked: Blocked;
   readonly #childEvents: ChildEvents;
+  readonly #waits = new Set<{ sessionID: string | undefined; done: () => void }>();
 
   constructor(deps: SubagentDeps) {
     this.#deps = deps;
@@ -56,7 +57,12 @@ export class BackgroundManager {
     this.#launcher = new Launcher(deps, runner);
     this.#blocked = new Blocked({ ...deps, runner });
     this.#supervisor = new Supervisor({ ...deps, runner, blocked: this.#blocked });
-    this.#childEvents = new ChildEvents({ ...deps, runner, blocked: this.#blocked });
+    this.#childEvents = new ChildEvents({
+      ...deps,
+      runner,
+      blocked: this.#blocked,
+      supervisor: this.#supervisor,
+    });
   }
 
   /**
@@ -107,33 +113,54 @@ export class BackgroundManager {
 
   /** What the task has said. Rejects with a HostError when its session cannot be read. */
   async result(task: SubagentJob): Promise<TaskResult> {
-    const run = task.runs.at(-1)?.promptMessageID;
+    const { promptMessageID: run, firstPromptMessageID } = task.runs.at(-1) ?? {};
     if (!task.sessionID || run === undefined) return { text: "", run: "" };
     const messages = (await storedMessages(this.#deps.host, task.sessionID)) ?? [];
     const running = !isTerminal(task.status);
-    const stored = running ? textSoFar(messages, run) : finalText(messages, run);
+    const first = firstPromptMessageID ?? run;
+    const stored = running ? textSoFar(messages, first) : finalText(messages, first);
     const text = stored || task.partialText || "";
     return { text, run, toolError: text ? undefined : lastToolError(messages) };
   }
 
-  /** Resolves when the task has ended, after `milliseconds`, or when the signal aborts. */
-  async wait(taskID: string, milliseconds: number, signal?: AbortSignal): Promise<void> {
+  /**
+   * Resolves when the task has ended or asks for a permission or an answer, after `milliseconds`, when the signal
+   * aborts, or when a person writes in the session `waiting`. Never rejects.
+   */
+  async wait(
+    taskID: string,
+    milliseconds: number,
+    signal?: AbortSignal,
+    waiting?: string,
+  ): Promise<void> {
     const { jobs, clock } = this.#deps;
-    const ended = () => isTerminal(jobs.getSubagent(taskID)?.status ?? "cancelled");
-    if (ended() || signal?.aborted) return;
+    const isOver = (): boolean => {
+      const job = jobs.getSubagent(taskID);
+      if (!job || isTerminal(job.status)) return true;
+      return job.blockedOn !== undefined && job.blockedOn.kind !== "retry";
+    };
+    if (isOver() || signal?.aborted) return;
     await new Promise<void>((resolve) => {
       const timer = clock.after(milliseconds, () => done());
       const stopListening = jobs.onChange(({ job }) => {
-        if (job.id === taskID && ended()) done();
+        if (job.id === taskID && isOver()) done();
       });
       const done = (): void => {
         timer.cancel();
         stopListening();
+        this.#waits.delete(wait);
         signal?.removeEventListener("abort", done);
         resolve();
       };
+      const wait = { sessionID: waiting, done };
+      this.#waits.add(wait);
       signal?.addEventListener("abort", done);
     });
+  }
+
+  /** A person has written in this session: calls of `wait` from it return. */
+  userWrote(sessionID: string): void {
+    for (const wait of this.#waits) if (wait.sessionID === sessionID) wait.done();
   }
 
   /** Ends tasks and waits until the host says that they are idle. Ended ones are left as they are. */

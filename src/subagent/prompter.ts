@@ -32,16 +32,16 @@ export class Prompter {
     const job = jobs.getSubagent(jobID);
     if (!job?.sessionID) throw new HostError(`task ${jobID} has no session`);
     const prompt: Prompt = { messageID: ids.next("msg"), text, at: clock.now() };
-    const before = live.prompted(prompt);
-    this.#record(jobID, prompt, before);
+    const isFirst = live.promptMessageID === "";
+    live.prompted(prompt);
+    this.#record(jobID, live, prompt, isFirst);
     live.prompting += 1;
     try {
-      await host.prompt({ ...this.#address(job, live), text });
+      await host.prompt({ ...this.#address(job, prompt.messageID), text });
     } catch (thrown) {
-      if (before && live.promptMessageID === prompt.messageID) {
-        live.prompted(before);
-        this.#record(jobID, before, prompt);
-      } else if (!before) jobs.updateSubagent(jobID, { prompt: text });
+      const left = live.refused(prompt);
+      if (isFirst) jobs.updateSubagent(jobID, { prompt: text });
+      else if (left && live === this.#deps.live(jobID)) this.#record(jobID, live, left, false);
       throw thrown;
     } finally {
       live.prompting -= 1;
@@ -53,7 +53,7 @@ export class Prompter {
   async sendAgain(jobID: string, live: LiveRun, stored: boolean): Promise<void> {
     const job = this.#deps.jobs.getSubagent(jobID);
     if (!job) return;
-    const address = this.#address(job, live);
+    const address = this.#address(job, live.promptMessageID);
     await this.#deps.host.prompt(stored ? address : { ...address, text: live.promptText });
     await this.abortForgotten(jobID);
   }
@@ -72,21 +72,22 @@ export class Prompter {
     }
   }
 
-  /** The run of `replaced` now answers `prompt`; without one it is a new run. */
-  #record(jobID: string, { messageID, at }: Prompt, replaced: Prompt | undefined): void {
+  /** The run now answers `prompt`; the first prompt is a new run. */
+  #record(jobID: string, live: LiveRun, { messageID, at }: Prompt, isFirst: boolean): void {
     const { jobs } = this.#deps;
     const { runs = [] } = jobs.getSubagent(jobID) ?? {};
+    const first = live.firstPromptID;
     const run = {
       promptMessageID: messageID,
+      ...(first !== messageID && { firstPromptMessageID: first }),
       startedAt: new Date(at),
       status: "running" as const,
     };
-    const earlier = replaced ? runs.slice(0, -1) : runs;
+    const earlier = isFirst ? runs : runs.slice(0, -1);
     jobs.updateSubagent(jobID, { runs: [...earlier, run], prompt: undefined });
   }
 
-  #address(job: SubagentJob, live: LiveRun) {
-    const { sessionID = "", agent, model, variant } = job;
-    return { sessionID, messageID: live.promptMessageID, agent, model, variant };
+  #address({ sessionID = "", agent, model, variant }: SubagentJob, messageID: string) {
+    return { sessionID, messageID, agent, model, variant };
   }
 }

@@ -5,8 +5,9 @@
 import { coerceError, type Log } from "../ports.js";
 import type { Host } from "../host/host.js";
 import type { SubagentJob } from "../jobs/job.js";
-import type { JobEnd, JobRegistry } from "../jobs/registry.js";
+import type { JobEnd, JobRegistry, Quote } from "../jobs/registry.js";
 import { isTerminal } from "../jobs/status.js";
+import { quoteOf } from "./quote.js";
 import { asksForTools, finalText, judge } from "./verdict.js";
 
 interface RecoverDeps {
@@ -18,7 +19,7 @@ interface RecoverDeps {
 /** `task` is in the registry, as it was written last; its host was alive until `at`. Never rejects. */
 export async function recover(deps: RecoverDeps, task: SubagentJob, at: Date): Promise<void> {
   if (isTerminal(task.status)) return;
-  const promptMessageID = task.runs.at(-1)?.promptMessageID;
+  const { promptMessageID, firstPromptMessageID } = task.runs.at(-1) ?? {};
   if (task.status === "pending" || !task.sessionID || promptMessageID === undefined) {
     const error = "OpenCode ended while the task waited for its turn";
     deps.jobs.end(task.id, { status: "failed", reason: "interrupted", error, at });
@@ -26,11 +27,13 @@ export async function recover(deps: RecoverDeps, task: SubagentJob, at: Date): P
   }
   let end: JobEnd = { ...INTERRUPTED, at };
   let text = "";
+  let quote: Quote | undefined;
   let partial = true;
   try {
     const messages = await deps.host.messages(task.sessionID);
     const verdict = judge({ messages, promptMessageID, busy: false });
-    text = finalText(messages, promptMessageID);
+    text = finalText(messages, firstPromptMessageID ?? promptMessageID);
+    quote = quoteOf(text, messages);
     // An abort is how a host that ends stops its runs; nobody cancelled this task.
     const isOver = verdict.kind === "ended" && verdict.status !== "cancelled";
     if (isOver && !asksForTools(messages, promptMessageID)) {
@@ -56,7 +59,7 @@ export async function recover(deps: RecoverDeps, task: SubagentJob, at: Date): P
     partial,
     resultLength: text.length,
   });
-  deps.jobs.end(task.id, end);
+  deps.jobs.end(task.id, { ...end, ...(quote && { quote }) });
 }
 
 const INTERRUPTED = {

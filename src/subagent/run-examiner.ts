@@ -107,7 +107,9 @@ export class RunExaminer {
       jobs.byParent(sessionID).some((job) => job.kind === "subagent" && !isTerminal(job.status));
     if (verdict.status === "completed") {
       if (waits && !live.intent) return;
-      end(jobID, live, waits && live.intent ? live.intent : verdict, messages);
+      // A step without a finish reason is no answer: the host would have gone on.
+      const isCut = waits || live.isLooping;
+      end(jobID, live, isCut && live.intent ? live.intent : verdict, messages);
     } else end(jobID, live, live.intent ?? verdict, messages);
   }
 
@@ -138,13 +140,17 @@ export class RunExaminer {
   #count(jobID: string, live: LiveRun, messages: readonly Message[]): void {
     const { jobs } = this.#deps;
     for (const step of stepsOf(messages, live.firstPromptID)) {
-      live.sawUsage(step.id, step.usage);
+      live.sawStep(step);
       for (const call of step.tools) live.sawCall(call);
     }
     const progress = jobs.getSubagent(jobID)?.progress;
-    const { toolCalls, runningTool } = live;
+    const { toolCalls, runningTool, steps } = live;
     if (!progress) return;
-    if (progress.toolCalls === toolCalls && progress.runningTool === runningTool) return;
-    jobs.updateSubagent(jobID, { progress: { ...progress, toolCalls, runningTool } });
+    const isKnown =
+      progress.toolCalls === toolCalls &&
+      progress.runningTool === runningTool &&
+      progress.steps === steps;
+    if (isKnown) return;
+    jobs.updateSubagent(jobID, { progress: { ...progress, toolCalls, runningTool, steps } });
   }
 }

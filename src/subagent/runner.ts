@@ -14,6 +14,7 @@ import { missingRules } from "./rights.js";
 import { Prompter } from "./prompter.js";
 import { RunExaminer } from "./run-examiner.js";
 import { RunStopper } from "./run-stopper.js";
+import { quoteOf } from "./quote.js";
 import { finalText } from "./verdict.js";
 
 export interface RunnerDeps {
@@ -84,7 +85,7 @@ export class Runner {
     try {
       const sessionID = job.sessionID ?? (await this.#createSession(job, input.rules));
       if (input.strict) await this.#checkRules(sessionID, input.rules);
-      if (!input.isCurrent() || !this.#begin(jobID, sessionID, live)) return;
+      if (!this.#begin(jobID, sessionID, live, input.isCurrent())) return;
     } catch (thrown) {
       if (input.isCurrent()) this.#end(jobID, undefined, failed(coerceError(thrown)));
       return;
@@ -159,8 +160,13 @@ export class Runner {
     if (!job || isTerminal(job.status)) return;
     const at = new Date(clock.now());
     // A job that was stopped while it waited has no run of its own: an earlier one keeps its result.
-    if (live) jobs.updateSubagent(jobID, ranUntil(at, job, live, end, messages));
-    jobs.end(jobID, { status: end.status, reason: end.reason, error: end.error, at });
+    const { status, reason, error } = end;
+    const patch = live && ranUntil(at, job, live, end, messages);
+    if (patch) jobs.updateSubagent(jobID, patch);
+    const text = live ? finalText(messages, live.firstPromptID) || patch?.partialText : undefined;
+    // Without a read of the messages nothing is known of its words.
+    const quote = messages.length > 0 || text ? quoteOf(text ?? "", messages) : undefined;
+    jobs.end(jobID, { status, reason, error, at, ...(quote && { quote }) });
   }
 
   async #createSession(job: SubagentJob, permission: PermissionRule[]): Promise<string> {
@@ -176,9 +182,14 @@ export class Runner {
   }
 
   /** False when the job was cancelled while its session was being created. */
-  #begin(jobID: string, sessionID: string, live: LiveRun): boolean {
+  #begin(jobID: string, sessionID: string, live: LiveRun, isCurrent: boolean): boolean {
     const { jobs, clock, onBegin } = this.#deps;
-    if (jobs.getSubagent(jobID)?.status !== "pending") return false;
+    const job = jobs.getSubagent(jobID);
+    if (!isCurrent || job?.status !== "pending") {
+      // Its session exists now: a continuation of the cancelled task works in it, so it is never without an owner.
+      if (job && job.sessionID === undefined) jobs.updateSubagent(jobID, { sessionID });
+      return false;
+    }
     live.startedAt = live.heardAt = clock.now();
     this.#live.set(jobID, live);
     this.#liveBySession.set(sessionID, live);
@@ -225,13 +236,13 @@ function ranUntil(
   { status, reason, error }: StopIntent,
   messages: readonly Message[],
 ): Partial<SubagentJob> {
-  const stored = finalText(messages, live.promptMessageID);
+  const stored = finalText(messages, live.firstPromptID);
   // A stream that was cut leaves an empty message: what was heard of it is all there is.
   const partialText = !stored && status !== "completed" ? live.streamedText : undefined;
   const ended = { status, endReason: reason, completedAt: at };
   return {
     ...live.totals(),
-    progress: { ...job.progress, toolCalls: live.toolCalls },
+    progress: { ...job.progress, toolCalls: live.toolCalls, steps: live.steps },
     resultLength: stored.length || partialText?.length || 0,
     partialText: partialText || undefined,
     partial: status !== "completed" || error !== undefined,

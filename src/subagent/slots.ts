@@ -47,7 +47,9 @@ export class Slots {
       await queue.add(() => this.#all.add(start));
     } finally {
       this.#waitsNoMore(id, start);
-      if (queue.pending === 0 && queue.size === 0) this.#byModel.delete(model);
+      // Another queue may have taken its place since.
+      const isEmpty = queue.pending === 0 && queue.size === 0;
+      if (isEmpty && this.#byModel.get(model) === queue) this.#byModel.delete(model);
     }
   }
 

@@ -70,7 +70,7 @@ export class Supervisor {
   }
 
   #checkStall(jobID: string, live: LiveRun, now: number): void {
-    const { runner, jobs, options, notices } = this.#deps;
+    const { jobs, options } = this.#deps;
     const job = jobs.getSubagent(jobID);
     if (!job || job.stalledSince || live.intent) return;
     if (job.blockedOn && job.blockedOn.kind !== "retry") return;
@@ -80,9 +80,21 @@ export class Supervisor {
     const silentSince = Math.max(live.heardAt, job.blockedOn?.nextAt?.getTime() ?? 0);
     if (live.runningTool || now - silentSince < options.stallMinutes * MINUTE_MS) return;
     const stalledSince = new Date(silentSince);
+    this.#stalled(jobID, live, stalledSince, `no sign of life since ${stalledSince.toISOString()}`);
+  }
+
+  /** A provider that never gives a finish reason is asked again by the host without end; told once as a stall. */
+  checkLoop(jobID: string, live: LiveRun): void {
+    const job = this.#deps.jobs.getSubagent(jobID);
+    if (!job || !live.isLooping || job.stalledSince || live.intent) return;
+    const text = `${live.unknownFinishes} steps in a row without a finish reason from its provider; OpenCode asks again after each`;
+    this.#stalled(jobID, live, new Date(this.#deps.clock.now()), text);
+  }
+
+  #stalled(jobID: string, live: LiveRun, stalledSince: Date, text: string): void {
+    const { runner, jobs, options, notices } = this.#deps;
     live.isMarked = true;
     const marked = jobs.updateSubagent(jobID, { stalledSince });
-    const text = `no sign of life since ${stalledSince.toISOString()}`;
     if (options.stallAction === "cancel") {
       void runner.stop(jobID, { status: "failed", reason: "stalled", error: text });
     } else if (marked) notices.announce(marked, "stalled", text);

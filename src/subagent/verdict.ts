@@ -84,10 +84,32 @@ export function asksForTools(messages: readonly Message[], promptMessageID: stri
   return steps.at(-1)?.finish === "tool-calls";
 }
 
-/** The last words of a run: the text of its newest step that has any. */
-export function finalText(messages: readonly Message[], promptMessageID: string): string {
-  const spoken = stepsOf(messages, promptMessageID).filter((step) => step.text && !step.summary);
-  return spoken.at(-1)?.text ?? "";
+/** A last text of at most so many characters may only close an answer ("Done."). */
+const CLOSING_MOST = 200;
+/** An earlier text of at least so many characters is a report that such a closing text does not replace. */
+const REPORT_LEAST = 400;
+
+/**
+ * The result of a run: for each user message of the run, in order, the last text that answers it. Where that text
+ * has at most 200 characters and an earlier one that answers the same message has at least 400, the latest such
+ * report stands before it. Texts are separated by an empty line.
+ */
+export function finalText(messages: readonly Message[], firstPromptID: string): string {
+  const byQuestion = new Map<string, string[]>();
+  for (const { parentID, text, summary } of stepsOf(messages, firstPromptID)) {
+    if (!text || summary) continue;
+    const texts = byQuestion.get(parentID);
+    if (texts) texts.push(text);
+    else byQuestion.set(parentID, [text]);
+  }
+  return [...byQuestion.values()].flatMap(answerOf).join("\n\n");
+}
+
+function answerOf(texts: readonly string[]): string[] {
+  const last = texts.slice(-1);
+  if ((last[0]?.length ?? 0) > CLOSING_MOST) return last;
+  const report = texts.slice(0, -1).findLast(({ length }) => length >= REPORT_LEAST);
+  return report === undefined ? last : [report, ...last];
 }
 
 /** Everything that a run said so far, step by step. */

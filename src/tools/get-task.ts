@@ -27,7 +27,7 @@ export function getBackgroundTask(ready: Ready) {
       const release = workspace.notices.hold([id], sessionID);
       let told = false;
       try {
-        if (wait > 0) await workspace.tasks.wait(id, wait * 1_000, abort);
+        if (wait > 0) await workspace.tasks.wait(id, wait * 1_000, abort, sessionID);
         const job = await access.task(taskId);
         const result = await workspace.tasks.result(job);
         const unchanged = lastReads.unchanged(sessionID, job, result.text.length, now());
