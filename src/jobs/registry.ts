@@ -17,8 +17,10 @@ import {
 export interface Quote {
   /** Bounded by the module that ends the job; as it came, not escaped. */
   text: string;
-  /** Characters of the whole, of which `text` is a part or all. */
+  /** Characters of the whole, of which `text` is a part or all; what is left out of a process's output counts with its bytes. */
   total: number;
+  /** Of a failed process: with this `pattern` getBackgroundProcess finds the lines of errors that are not among the last ones. */
+  pattern?: string;
 }
 
 export interface JobChange {
@@ -38,7 +40,7 @@ export interface JobEnd {
   reason: EndReason;
   error?: string;
   at: Date;
-  quote?: Quote;
+  quote?: Quote | undefined;
 }
 
 export class JobRegistry {

@@ -10,7 +10,7 @@
  * 5. The output is closed, then the record becomes terminal; `ended` resolves. Nothing is left: no process, no
  *    timer, no listener, no descriptor.
  */
-import type { JobEnd } from "../jobs/registry.js";
+import type { JobEnd, Quote } from "../jobs/registry.js";
 import { waysOf } from "../platform.js";
 import { coerceError, type Timer } from "../ports.js";
 import { Capture } from "./capture.js";
@@ -23,6 +23,7 @@ import {
   type KillOutcome,
   type KillTarget,
 } from "../system/kill-tree.js";
+import { readJob } from "./output-access.js";
 import type { LiveDeps, LiveRequest } from "./live-deps.js";
 import { afterLong } from "../time.js";
 import { watchReadiness, type Readiness } from "./readiness.js";
@@ -50,6 +51,7 @@ export class LiveProcess {
   #readiness: Readiness | undefined;
   #timeout: Timer | undefined;
   #drain: Drain | undefined;
+  #quote: Quote | undefined;
   #killReason: KillReason | undefined;
   #killing: Promise<KillOutcome> | undefined;
 
@@ -166,6 +168,7 @@ export class LiveProcess {
     if (!shell.isClosed) await within(this.#deps.clock, REPORT_MILLISECONDS, shell.closed);
     shell.release();
     await this.capture.settle();
+    this.#quote = await this.#readEnd();
     this.#deps.jobs.updateProcess(this.id, {
       exitCode: shell.exit?.code ?? undefined,
       signal: shell.exit?.signal ?? undefined,
@@ -228,7 +231,23 @@ export class LiveProcess {
     const failed = { status: "failed", reason: "error", error: cannotStart?.message } as const;
     const end = cannotStart ? failed : this.#howItEnded();
     const error = jobs.getProcess(this.id)?.error ?? end.error;
-    jobs.end(this.id, { ...end, error, at: new Date(clock.now()) });
+    jobs.end(this.id, { ...end, error, at: new Date(clock.now()), quote: this.#quote });
+  }
+
+  /** What a notice quotes. Undefined when it cannot be read. */
+  async #readEnd(): Promise<Quote | undefined> {
+    const { job, file } = this.#request;
+    const tail = { mode: "tail", lines: 40, maxBytes: 6_000 } as const;
+    try {
+      const source = { job, file, capture: this.capture };
+      const { text: words, lines, start, bytes } = await readJob(source, tail, this.#deps.guard);
+      if (bytes === 0) return { text: "", total: 0 };
+      const text = lines.length > 0 ? lines.map((line) => line.text).join("\n") : words;
+      return { text, total: start + text.length };
+    } catch (thrown) {
+      this.#warn("reading its output's end", thrown);
+      return undefined;
+    }
   }
 
   #howItEnded(): Omit<JobEnd, "at"> {

@@ -58,7 +58,8 @@ export async function recover(deps: RecoverDeps, task: SubagentJob): Promise<voi
     partial,
     resultLength: text.length,
   });
-  deps.jobs.end(task.id, end);
+  const words = text || task.partialText || "";
+  deps.jobs.end(task.id, { ...end, quote: { text: words, total: words.length } });
 }
 
 const INTERRUPTED = {

@@ -6,7 +6,7 @@ import { coerceError, UserError, type Clock, type Log } from "../ports.js";
 import type { Host, Message, PermissionRule } from "../host/host.js";
 import type { IdSource } from "../host/ids.js";
 import type { SubagentJob } from "../jobs/job.js";
-import type { JobRegistry } from "../jobs/registry.js";
+import type { JobRegistry, Quote } from "../jobs/registry.js";
 import type { NoticePort } from "../notices/port.js";
 import { isTerminal } from "../jobs/status.js";
 import { LiveRun, type StopIntent } from "./live-run.js";
@@ -14,7 +14,7 @@ import { missingRules } from "./rights.js";
 import { Prompter } from "./prompter.js";
 import { RunExaminer } from "./run-examiner.js";
 import { RunStopper } from "./run-stopper.js";
-import { finalText } from "./verdict.js";
+import { finalText, lastToolError } from "./verdict.js";
 
 export interface RunnerDeps {
   host: Host;
@@ -159,8 +159,9 @@ export class Runner {
     if (!job || isTerminal(job.status)) return;
     const at = new Date(clock.now());
     // A job that was stopped while it waited has no run of its own: an earlier one keeps its result.
-    if (live) jobs.updateSubagent(jobID, ranUntil(at, job, live, end, messages));
-    jobs.end(jobID, { status: end.status, reason: end.reason, error: end.error, at });
+    const ran = live && jobs.updateSubagent(jobID, ranUntil(at, job, live, end, messages));
+    const quote = ran && quoteOf(ran, live, messages);
+    jobs.end(jobID, { status: end.status, reason: end.reason, error: end.error, at, quote });
   }
 
   async #createSession(job: SubagentJob, permission: PermissionRule[]): Promise<string> {
@@ -239,6 +240,13 @@ function ranUntil(
       index === job.runs.length - 1 ? { ...run, ...ended } : run,
     ),
   };
+}
+
+function quoteOf({ partialText }: SubagentJob, live: LiveRun, messages: readonly Message[]): Quote {
+  const text = finalText(messages, live.promptMessageID) || partialText || "";
+  const toolError = text ? undefined : lastToolError(messages);
+  const words = toolError ? `(no text output; its last failed tool call: ${toolError})` : text;
+  return { text: words, total: words.length };
 }
 
 function failed({ message: error }: Error): StopIntent {
