@@ -3,7 +3,6 @@
  * events on. The plugin and library users hold one of these; closing it leaves nothing behind.
  */
 import { join } from "node:path";
-import { excerptOf } from "./excerpt.js";
 import { coerceError, silentLog, systemClock, type Clock, type Log } from "./ports.js";
 import type { HostEvent } from "./host/events.js";
 import { translateEvent } from "./host/events.js";
@@ -92,7 +91,6 @@ export class Workspace {
       ...this.#ports(),
       ids: this.ids,
       tree: this.tree,
-      excerpt: (job) => excerptOf(job, this.tasks, this.processes),
       save: () => this.persist(),
       onParentAbort: (sessionID) => this.#sessionEnds.aborted(sessionID),
     });
@@ -233,7 +231,7 @@ export class Workspace {
     // Theirs is ours from here on, as it was left; what became of each is found out now.
     const committed = this.store.commitClaim();
     await Promise.all(jobs.map((job) => this.#recover(job)));
-    await this.notices.findHearers();
+    await this.notices.findRecipients();
     await committed;
   }
 

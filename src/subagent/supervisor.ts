@@ -8,6 +8,7 @@ import type { JobRegistry } from "../jobs/registry.js";
 import type { NoticePort } from "../notices/port.js";
 import type { Options } from "../options.js";
 import { isTerminal } from "../jobs/status.js";
+import { elapsed } from "../text.js";
 import type { Blocked } from "./blocked.js";
 import type { LiveRun } from "./live-run.js";
 import type { Runner } from "./runner.js";
@@ -82,7 +83,7 @@ export class Supervisor {
     const stalledSince = new Date(silentSince);
     live.isMarked = true;
     const marked = jobs.updateSubagent(jobID, { stalledSince });
-    const text = `no sign of life since ${stalledSince.toISOString()}`;
+    const text = `no sign of life for ${elapsed(now - silentSince)}`;
     if (options.stallAction === "cancel") {
       void runner.stop(jobID, { status: "failed", reason: "stalled", error: text });
     } else if (marked) notices.announce(marked, "stalled", text);
