@@ -111,14 +111,12 @@ export class Notices implements NoticePort {
     answer: (tells: (jobIDs: readonly string[]) => void) => Promise<T>,
     recipient?: string,
   ): Promise<T> {
-    const release = this.hold(jobIDs, recipient);
+    const release = this.outbox.hold(jobIDs, recipient);
     let told: readonly string[] = [];
     try {
-      const result = await answer((ids) => (told = ids));
-      release(told);
-      return result;
+      return await answer((ids) => (told = ids));
     } finally {
-      release(false);
+      release(told);
     }
   }
 

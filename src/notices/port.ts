@@ -9,9 +9,9 @@ export interface NoticePort {
   /** The parent is told that a job is blocked, stalled, ready or has printed something. Ends announce themselves. */
   announce(job: Job, kind: Exclude<Notice["kind"], "ended">, text: string): void;
   /**
-   * Runs what makes an answer. Until it settles, notices of these jobs are held back; those of the jobs that it hands
-   * to `tells` are not sent at all, because the answer says the same. When it rejects, all are sent. With a
-   * `recipient` only notices to that session count. Rejects as `answer` does.
+   * Runs what makes an answer. Until it settles, notices of these jobs are held back; those of the jobs that it handed
+   * to `tells` last are not sent at all, because the answer says the same, and so does an error. With a `recipient`
+   * only notices to that session count. Rejects as `answer` does.
    */
   answering<T>(
     jobIDs: readonly string[],
