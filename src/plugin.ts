@@ -4,6 +4,7 @@
  */
 import type { Plugin, PluginInput, PluginOptions } from "@opencode-ai/plugin";
 import { isOneShot } from "./host/one-shot.js";
+import { isWritten } from "./host/written.js";
 import { coerceError } from "./ports.js";
 import { Shared } from "./shared.js";
 import { createTools } from "./tools/index.js";
@@ -32,12 +33,13 @@ export const server: Plugin = (input, rawOptions) => {
       const workspace = await leading();
       // Shown once there is a terminal to see it in.
       const unseen = workspace ? (await problems).splice(0) : [];
-      for (const each of unseen) workspace?.notices.toast(each, "warning");
+      // One for all: the host shows one toast at a time.
+      if (unseen.length > 0) workspace?.notices.toast(unseen.join("\n"), "warning");
       workspace?.handleEvent(event);
     },
     "chat.message": async ({ sessionID }, { message, parts }) => {
       const workspace = await leading();
-      const typed = parts.some((part) => part.type !== "text" || !part.synthetic);
+      const typed = parts.some(isWritten);
       const text = await workspace?.userMessage({ sessionID, messageID: message.id, typed });
       if (workspace === undefined || text === undefined) return;
       const id = workspace.ids.next("prt");

@@ -70,16 +70,16 @@ export class SessionEnds {
       .byParent(sessionID)
       .filter((job) => !isTerminal(job.status) || notices.outbox.has(job.id));
     if (started.length === 0) return;
-    const letGo = notices.hold(started.map(({ id }) => id));
-    const isUndone = await this.#undone(sessionID, fromMessageID);
+    const ids = started.map(({ id }) => id);
+    const isUndone = await notices.answering(ids, () => this.#undone(sessionID, fromMessageID));
     const undone = started.flatMap(({ id, parentMessageID }) =>
       parentMessageID !== undefined && isUndone(parentMessageID) ? id : [],
     );
-    const release = notices.hold(undone);
-    letGo(false);
-    await this.#end(liveOf(undone.flatMap((id) => jobs.get(id) ?? [])));
-    for (const id of undone) notices.outbox.forget(id);
-    release(true);
+    await notices.answering(undone, async (tells) => {
+      tells(undone);
+      await this.#end(liveOf(undone.flatMap((id) => jobs.get(id) ?? [])));
+      for (const id of undone) notices.outbox.forget(id);
+    });
   }
 
   /** Which messages are undone, by the order in which the host has them; by their ids when it cannot say. */

@@ -5,7 +5,6 @@
 import { join } from "node:path";
 import type { Context } from "./context.js";
 import { OwnerControl } from "./control/owner.js";
-import { excerptOf } from "./excerpt.js";
 import {
   coerceError,
   doAll,
@@ -111,7 +110,6 @@ export class Workspace {
       ...this.#ports(),
       ids: this.ids,
       tree: this.tree,
-      excerpt: (job) => excerptOf(job, this.tasks, this.processes),
       save: () => this.persist(),
       onParentAbort: (sessionID) => this.#sessionEnds.aborted(sessionID),
     });
@@ -270,7 +268,7 @@ export class Workspace {
     const committed = this.store.commitClaim();
     const now = new Date(this.clock.now());
     await Promise.all(jobs.map((job) => this.#recover(job, lastSigns.get(job.id) ?? now)));
-    if (jobs.length + notices.length > 0) await this.notices.findHearers();
+    if (jobs.length + notices.length > 0) await this.notices.findRecipients();
     await committed;
   }
 

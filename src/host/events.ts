@@ -29,7 +29,9 @@ export type HostEvent =
   | { type: "answered"; sessionID: string; requestID: string }
   | { type: "created"; sessionID: string; parentID: string | undefined }
   | { type: "deleted"; sessionID: string }
-  | { type: "reverted"; sessionID: string; messageID: string };
+  | { type: "reverted"; sessionID: string; messageID: string }
+  /** Something else of the session changed: nothing is undone in it. */
+  | { type: "updated"; sessionID: string; archived: boolean };
 
 const envelope = z.object({
   type: z.string(),
@@ -39,7 +41,8 @@ const envelope = z.object({
 const sessionInfo = z.object({
   id: z.string(),
   parentID: z.string().optional(),
-  revert: z.object({ messageID: z.string() }).optional(),
+  revert: z.object({ messageID: z.string() }).nullish(),
+  time: z.object({ archived: z.number().nullish() }).optional().catch(undefined),
 });
 
 const shapes = {
@@ -119,8 +122,11 @@ export function translateEvent(raw: unknown): HostEvent | undefined {
       return info && { type: "created", sessionID, parentID: info.parentID };
     }
     case "session.updated": {
-      const revert = shapes.session.safeParse(properties).data?.info.revert;
-      return revert && { type: "reverted", sessionID, messageID: revert.messageID };
+      const info = shapes.session.safeParse(properties).data?.info;
+      if (!info) return undefined;
+      const { revert, time } = info;
+      if (revert) return { type: "reverted", sessionID, messageID: revert.messageID };
+      return { type: "updated", sessionID, archived: typeof time?.archived === "number" };
     }
     case "session.deleted":
       return { type: "deleted", sessionID };

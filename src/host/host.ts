@@ -34,6 +34,8 @@ export interface SessionInfo {
   permission: PermissionRule[];
   /** The user has undone everything from this message on. */
   revertedFrom?: string | undefined;
+  /** The user has put it away. */
+  archived: boolean;
 }
 
 export interface AgentInfo {
@@ -99,7 +101,7 @@ export interface UserMessage {
   model: ModelRef;
   variant?: string | undefined;
   text: string;
-  /** Written by a person: not synthetic throughout, and not a request to compact. */
+  /** Written by a person: not synthetic or ignored throughout, and not a request to compact. */
   real: boolean;
 }
 

@@ -41,7 +41,7 @@ const session = z
     permission: maybe(rules),
     metadata: maybe(z.record(z.string(), z.unknown())),
     revert: maybe(z.object({ messageID: z.string() })),
-    time: z.object({ created: z.number() }),
+    time: z.object({ created: z.number(), archived: maybe(z.number()) }),
   })
   .transform(({ metadata, revert, time, ...info }): SessionInfo => {
     const taskID = metadata?.[TASK_KEY];
@@ -51,6 +51,7 @@ const session = z
       taskID: typeof taskID === "string" ? taskID : undefined,
       createdAt: new Date(time.created),
       revertedFrom: revert?.messageID,
+      archived: time.archived !== undefined,
     };
   });
 

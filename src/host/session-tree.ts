@@ -6,6 +6,8 @@ import { HostError, type Host } from "./host.js";
 
 /** A chain longer than this is taken for a loop. */
 const MAX_DEPTH = 50;
+/** So many sessions are remembered, those heard of last: some 100 bytes each. The host is asked for older ones. */
+const MOST_KNOWN = 10_000;
 
 export class SessionTree {
   readonly #parents = new Map<string, string | undefined>();
@@ -17,7 +19,10 @@ export class SessionTree {
 
   /** From `session.created`, or from an answer of the host. */
   learn(sessionID: string, parentID: string | undefined): void {
+    this.#parents.delete(sessionID);
     this.#parents.set(sessionID, parentID);
+    const [oldest] = this.#parents.keys();
+    if (this.#parents.size > MOST_KNOWN && oldest !== undefined) this.#parents.delete(oldest);
   }
 
   forget(sessionID: string): void {
@@ -47,7 +52,10 @@ export class SessionTree {
         if (!info) throw new HostError(`session ${current} does not exist`, 404);
         this.learn(current, info.parentID);
       }
-      current = this.#parents.get(current);
+      const parentID: string | undefined = this.#parents.get(current);
+      // What is asked for is not the first to be forgotten.
+      this.learn(current, parentID);
+      current = parentID;
     }
     return line;
   }

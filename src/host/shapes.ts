@@ -4,6 +4,7 @@
  */
 import { z } from "zod";
 import type { AssistantInfo, Message, RunError, ToolCall } from "./host.js";
+import { isWritten } from "./written.js";
 
 const hostError = z.object({
   name: z.string(),
@@ -110,7 +111,7 @@ export function messageOf(raw: unknown): Message | undefined {
     return { ...message.info, text: text.trim(), tools };
   }
   const { role, id, agent, model } = message.info;
-  const written = texts.filter((part) => !part.synthetic);
+  const written = texts.filter(isWritten);
   return {
     role,
     id,
@@ -120,7 +121,7 @@ export function messageOf(raw: unknown): Message | undefined {
     text: written.map((part) => part.text).join("\n"),
     real:
       !message.parts.some((part) => part.type === "compaction") &&
-      (written.length > 0 || !texts.length),
+      (message.parts.length === 0 || message.parts.some(isWritten)),
   };
 }
 

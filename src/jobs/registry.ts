@@ -40,7 +40,7 @@ export interface JobEnd {
   reason: EndReason;
   error?: string;
   at: Date;
-  quote?: Quote;
+  quote?: Quote | undefined;
 }
 
 export class JobRegistry {

@@ -1,29 +1,31 @@
 /**
- * The way to one parent session. At most one message of ours is under way; what comes meanwhile is the next.
- *
- * quiet → merging (entries wait for others that end together) → sending → in flight (a message carries them) →
- * quiet, once an assistant has answered that message. Nothing is sent to a session that nobody has used since
- * this OpenCode started, that its user has stopped, or that waits for an answer of its user: there the entries
- * ride with the user's next message. HTTP 204 proves nothing, so an unanswered message of an idle parent is
- * started again, without inserting it a second time, with growing pauses and without end.
+ * The way to one parent session: carries out what `delivery.ts` says, with one timer. It sends messages of ours in the
+ * agent, model and variant that the user chose last, attaches entries to messages of the user, and looks for answers.
+ * HTTP 204 proves nothing, so an unanswered message of an idle parent is started again, without inserting it a second
+ * time. What fails leaves the entries where they are.
  */
-import { coerceError, type Clock, type Log, type Timer } from "../ports.js";
-import type { AssistantInfo, Host } from "../host/host.js";
+import { HostError, type AssistantInfo, type Host, type Message } from "../host/host.js";
 import type { IdSource } from "../host/ids.js";
-import type { Options } from "../options.js";
-import { Delivery } from "./delivery.js";
-import type { Notice } from "./notice.js";
+import { latestRealUserMessage } from "../host/latest-user.js";
+import { coerceError, type Clock, type Log, type Timer } from "../ports.js";
+import { within } from "../time.js";
+import {
+  INITIAL,
+  maySend,
+  plan,
+  readBy,
+  step,
+  STORE_PATIENCE_MS,
+  type DeliveryEvent,
+  type DeliveryState,
+} from "./delivery.js";
+import type { Carrier, Notice } from "./notice.js";
 import type { Outbox } from "./outbox.js";
-import { ParentState } from "./parent-state.js";
-import { Receipts } from "./receipts.js";
 
-/** The merge window is at most so many times the quiet time asked for. */
-const MERGE_STRETCH = 5;
-/** Pause before an unanswered message of an idle parent is looked at; doubled each time. */
-const RECEIPT_MS = 3_000;
-/** The same for a busy parent, which reads the message at its next step. */
-const BUSY_RECEIPT_MS = 30_000;
-const LONGEST_PAUSE_MS = 5 * 60_000;
+/** A user's message waits so long for the disk. */
+const SAVE_PATIENCE_MS = 1_000;
+/** So many are remembered of what was told, for an undo. */
+const MOST_TOLD = 500;
 
 export interface ChannelDeps {
   host: Host;
@@ -31,213 +33,329 @@ export interface ChannelDeps {
   outbox: Outbox;
   clock: Clock;
   log: Log;
-  options: Options;
-  /** The text of a message that carries these entries; a result is asked for so many times. */
-  compose: (notices: readonly Notice[], tries: number) => Promise<string>;
+  mergeMilliseconds: number;
+  /** The text of a message to this session that carries these entries. */
+  compose: (sessionID: string, notices: readonly Notice[]) => string;
   /** Makes sure that what was said so far is on disk. */
   save: () => Promise<void>;
   /** As the option `wake` has it: whether this parent may be woken now. */
   mayWake: (sessionID: string, notices: readonly Notice[]) => boolean;
+  /** The user has stopped the run of this session. */
+  onStopped: (sessionID: string) => void;
 }
 
 export class ParentChannel {
   readonly #deps: ChannelDeps;
   readonly #sessionID: string;
-  readonly #receipts: Receipts;
-  readonly #delivery: Delivery;
-  readonly #state = new ParentState();
-  #disposed = false;
+  #state: DeliveryState = INITIAL;
   #timer: Timer | undefined;
-  #mergingSince: number | undefined;
-  #working = false;
-  #attempts = 0;
-  /** After a failure: not before this time. */
-  #retryAt = 0;
+  #isDisposed = false;
+  /** Without their quotes: one that is told again names the call that reads them. */
+  #told: Notice[] = [];
 
   constructor(sessionID: string, deps: ChannelDeps) {
     this.#sessionID = sessionID;
     this.#deps = deps;
-    this.#receipts = new Receipts(sessionID, deps.outbox);
-    const receipts = this.#receipts;
-    const permit = (): (() => boolean) => {
-      const before = this.#state.changes;
-      return () =>
-        !this.#disposed && this.#state.maySend(deps.clock.now()) && this.#state.changes === before;
-    };
-    this.#delivery = new Delivery(sessionID, { ...deps, receipts, permit });
   }
 
   /** Used since this OpenCode started, and not stopped by its user. */
   get inUse(): boolean {
-    return this.#state.awake && !this.#state.stopped;
+    return this.#state.used && !this.#state.stopped;
   }
 
-  onBusy(): void {
-    this.#state.works();
-    this.poke();
+  get isBusy(): boolean {
+    return this.#state.busy;
   }
 
-  onRetry(): void {
-    this.#state.waitsToRetry();
+  /** Nothing is under way: with nothing owed it may be forgotten. */
+  get isQuiet(): boolean {
+    const { busy, action, attaching, asked } = this.#state;
+    return !busy && !action && attaching === 0 && asked.size === 0;
   }
 
-  /** True when the user has just stopped the parent's run. */
-  onIdle(): boolean {
-    const stopped = this.#state.ended();
-    // An answer is looked for sooner than while it was busy.
-    if (this.#deps.outbox.inFlight(this.#sessionID).length > 0) this.#cancelTimer();
-    this.poke();
-    return stopped;
+  /** Something happened in the session. */
+  take(event: DeliveryEvent): void {
+    const { clock, onStopped } = this.#deps;
+    const before = this.#state;
+    this.#state = step(before, event, clock.now());
+    if (event.type === "assistant") this.#receive(event.message);
+    if (this.#state.stopped && !before.stopped) onStopped(this.#sessionID);
+    this.schedule();
   }
 
-  onReverted(): void {
-    this.#state.undone();
-  }
-
-  onAsked(requestID: string): void {
-    this.#state.asked(requestID);
-  }
-
-  onAnswered(requestID: string): void {
-    if (this.#state.answered(requestID)) this.poke();
-  }
-
-  /** A user message is stored: ours among them. */
-  onUser(messageID: string): void {
-    this.#receipts.stored(messageID);
-    this.#state.stored(messageID);
-    this.poke();
-  }
-
-  /** True when the user has just stopped the parent's run. */
-  onAssistant(message: AssistantInfo): boolean {
-    const delivered = this.#receipts.answeredBy(message);
-    if (delivered > 0) {
-      this.#works();
-      const sessionID = this.#sessionID;
-      this.#deps.log("debug", "notices were delivered", { sessionID, notices: delivered });
-    }
-    const stopped = this.#state.stoppedBy(message);
-    this.poke();
-    return stopped;
-  }
-
-  /** Somebody works in this session. */
-  onUsed(): void {
-    this.#state.awake = true;
+  /** Does what is due, and sets the timer for what will be. Called after every change. */
+  schedule(): void {
+    this.#timer?.cancel();
+    this.#timer = undefined;
+    if (this.#isDisposed) return;
+    const { outbox, clock, mergeMilliseconds, mayWake } = this.#deps;
+    const now = clock.now();
+    const waiting = outbox.deliverable(this.#sessionID);
+    const next = plan(
+      this.#state,
+      {
+        waiting,
+        inFlight: outbox.inFlight(this.#sessionID),
+        mayWake: () => mayWake(this.#sessionID, waiting),
+        mergeMilliseconds,
+      },
+      now,
+    );
+    this.#state = next.state;
+    if (next.plan.do === "wait") {
+      this.#timer = clock.after(next.plan.until - now, () => this.schedule());
+    } else if (next.plan.do !== "nothing") void this.#carryOut(next.plan.do);
   }
 
   /**
-   * The user's message is about to be stored: the entries that wait are put into it, once `known` tells that
-   * those of an earlier OpenCode are among them. Resolves with their text, or undefined when there is nothing to
-   * add. Never rejects: the user's message comes first.
+   * The user's message is about to be stored: the entries that wait are put into it, once `known` tells that those of
+   * an earlier OpenCode are among them. Resolves with their text, or undefined when there is nothing to add. Never
+   * rejects: the user's message comes first.
    */
-  async ride(messageID: string, known: Promise<void>): Promise<string | undefined> {
-    const { outbox, clock, log } = this.#deps;
-    this.#state.userComes(messageID, clock.now());
-    this.#mergingSince = undefined;
-    this.#cancelTimer();
-    await known;
-    if (!this.#working) await this.#delivery.freeLost(this.#state.takeUndone());
-    const notices = outbox.deliverable(this.#sessionID);
-    if (notices.length === 0) return undefined;
-    const sentAt = new Date(clock.now());
-    outbox.setCarrier(notices, { messageID, own: false, sentAt, attempts: 1 });
+  async attach(messageID: string, known: Promise<void>): Promise<string | undefined> {
+    const { outbox, clock, log, compose } = this.#deps;
+    this.take({ type: "typed", messageID });
     try {
-      const text = await this.#deps.compose(notices, 1);
+      await known;
+      // What is prepared for a message of ours will not be sent: the user has typed meanwhile.
+      outbox.setCarrier(outbox.inFlight(this.#sessionID).filter(isPrepared), undefined);
+      await this.#freeLost();
+      const notices = outbox.deliverable(this.#sessionID);
+      if (notices.length === 0) return undefined;
+      const text = compose(this.#sessionID, notices);
+      outbox.setCarrier(notices, {
+        messageID,
+        own: false,
+        sentAt: new Date(clock.now()),
+        attempts: 1,
+      });
       // A host that dies after this must not tell them again, nor find that what they say did not happen.
-      await this.#delivery.saveSoon();
+      await within(clock, SAVE_PATIENCE_MS, this.#save());
       return text;
     } catch (thrown) {
       const error = coerceError(thrown).message;
-      log("error", "notices could not be put into words", { sessionID: this.#sessionID, error });
-      outbox.setCarrier(notices, undefined);
+      log("error", "notices could not be attached", { sessionID: this.#sessionID, error });
       return undefined;
+    } finally {
+      this.take({ type: "attached" });
     }
-  }
-
-  /** Does what can be done now: sends, waits, or looks for an answer. */
-  poke(): void {
-    const { outbox, options, clock } = this.#deps;
-    if (this.#working || !this.#state.awake || this.#state.stopped || this.#disposed) return;
-    if (outbox.inFlight(this.#sessionID).length > 0) {
-      this.#awaitReceipt();
-      return;
-    }
-    const notices = outbox.deliverable(this.#sessionID);
-    if (notices.length === 0 || this.#state.isAsked) return;
-    if (!this.#deps.mayWake(this.#sessionID, notices)) return;
-    const newest = Math.max(...notices.map(({ createdAt }) => createdAt.getTime()));
-    const now = clock.now();
-    this.#mergingSince ??= now;
-    const quietUntil = Math.max(newest, this.#mergingSince) + options.mergeMilliseconds;
-    const latest = this.#mergingSince + MERGE_STRETCH * options.mergeMilliseconds;
-    const free = Math.max(this.#retryAt, this.#state.freeAt);
-    const due = Math.max(Math.min(quietUntil, latest), free) - now;
-    this.#cancelTimer();
-    this.#timer = clock.after(Math.max(0, due), () => {
-      this.#timer = undefined;
-      this.#mergingSince = undefined;
-      this.#work("send", async () => {
-        await this.#delivery.send();
-        this.#retryAt = 0;
-      });
-    });
   }
 
   dispose(): void {
-    this.#cancelTimer();
-    this.#disposed = true;
-  }
-
-  #cancelTimer(): void {
     this.#timer?.cancel();
     this.#timer = undefined;
+    this.#isDisposed = true;
   }
 
-  /** A failure leaves the entries where they are; the next look comes after a pause. */
-  #work(what: string, action: () => Promise<void>): void {
-    if (this.#working) return;
-    this.#working = true;
-    const { log } = this.#deps;
-    action()
-      .catch((thrown: unknown) => {
-        const error = coerceError(thrown).message;
-        this.#backOff();
-        const sessionID = this.#sessionID;
-        log("warn", `could not ${what} notices; they are kept`, { sessionID, error });
-      })
-      .finally(() => {
-        this.#working = false;
-        this.poke();
-      });
+  /** Never rejects: the next try comes after a pause. */
+  async #carryOut(action: "send" | "confirm"): Promise<void> {
+    this.#state = step(this.#state, { type: "began", action }, this.#deps.clock.now());
+    try {
+      await (action === "send" ? this.#send() : this.#confirm());
+    } catch (thrown) {
+      const { log, clock } = this.#deps;
+      const error = coerceError(thrown).message;
+      const sessionID = this.#sessionID;
+      log("warn", `could not ${action} notices; they are kept`, { sessionID, error });
+      this.#state = step(this.#state, { type: "failed" }, clock.now());
+    }
+    this.take({ type: "finished" });
   }
 
-  #awaitReceipt(): void {
-    if (this.#timer) return;
-    const pause = this.#state.busy ? BUSY_RECEIPT_MS : this.#pause();
-    this.#timer = this.#deps.clock.after(pause, () => {
-      this.#timer = undefined;
-      this.#work("confirm", async () => {
-        const { busy, answered } = await this.#delivery.confirm();
-        this.#state.busy = busy;
-        if (answered > 0) this.#works();
-        else if (!busy) this.#backOff();
-      });
+  async #send(): Promise<void> {
+    const { host, ids, outbox, clock, compose } = this.#deps;
+    const sessionID = this.#sessionID;
+    const { changes } = this.#state;
+    const carrier: Carrier = {
+      messageID: ids.next("msg"),
+      own: true,
+      sentAt: new Date(clock.now()),
+      attempts: 0,
+    };
+    const ours = () =>
+      outbox.inFlight(sessionID).filter((each) => each.carrier?.messageID === carrier.messageID);
+    try {
+      outbox.setCarrier(outbox.deliverable(sessionID), carrier);
+      const [exists, speaker] = await Promise.allSettled([
+        this.#look(),
+        this.#speaker(),
+        this.#save(),
+      ]);
+      if (exists.status === "rejected") throw exists.reason;
+      if (!exists.value) return;
+      if (speaker.status === "rejected") throw speaker.reason;
+      // What has ended meanwhile comes along.
+      const late = outbox.deliverable(sessionID);
+      if (late.length > 0) {
+        outbox.setCarrier(late, carrier);
+        await this.#save();
+      }
+      const notices = ours().filter(({ jobID }) => !outbox.isHeld(jobID));
+      if (notices.length === 0 || !this.#maySend(changes)) return;
+      const text = compose(sessionID, notices);
+      outbox.setCarrier(notices, { ...carrier, attempts: 1 });
+      const { agent, model, variant } = speaker.value;
+      const { messageID } = carrier;
+      await host.prompt({ sessionID, messageID, agent, model, variant, text, synthetic: true });
+      this.#state = step(this.#state, { type: "stored", messageID }, clock.now());
+      this.#state = step(this.#state, { type: "sent" }, clock.now());
+    } finally {
+      outbox.setCarrier(ours().filter(isPrepared), undefined);
+    }
+  }
+
+  /** Looks for the answer to what is under way, and starts its turn again when there will be none. */
+  async #confirm(): Promise<void> {
+    const { host, outbox, clock } = this.#deps;
+    const sessionID = this.#sessionID;
+    const { changes } = this.#state;
+    if (!(await this.#look())) return;
+    const [busySessions, messages] = await Promise.all([
+      host.busySessions(),
+      host.messages(sessionID),
+    ]);
+    const busy = busySessions.has(sessionID);
+    const answered = this.#settle(messages);
+    this.#freeMissing(messages);
+    const carrier = outbox.inFlight(sessionID)[0]?.carrier;
+    // A busy parent reads the message at its next step.
+    const isWaitedFor = carrier && messages.some(({ id }) => id === carrier.messageID);
+    if (!busy && isWaitedFor) await this.#startAgain(carrier, changes);
+    const confirmed = { type: "confirmed", busy, answered: answered > 0 } as const;
+    this.#state = step(this.#state, confirmed, clock.now());
+  }
+
+  async #startAgain(carrier: Carrier, changes: number): Promise<void> {
+    const { host, outbox, log } = this.#deps;
+    const sessionID = this.#sessionID;
+    const { agent, model, variant } = await this.#speaker();
+    const { messageID, attempts: attempt } = carrier;
+    const carried = outbox
+      .inFlight(sessionID)
+      .filter((notice) => notice.carrier?.messageID === messageID);
+    // The answer may have come in the meantime.
+    if (carried.length === 0 || !this.#maySend(changes)) return;
+    const extra = { sessionID, messageID, attempt };
+    log("warn", "a notice was stored and not answered; starting its turn again", extra);
+    outbox.setCarrier(carried, { ...carrier, attempts: attempt + 1 });
+    await host.prompt({ sessionID, messageID, agent, model, variant });
+  }
+
+  /**
+   * What was about to be sent when an earlier host died, and never was, may go out again; so may what was told by
+   * messages that are undone for good. Never rejects.
+   */
+  async #freeLost(): Promise<void> {
+    const { host, outbox, log } = this.#deps;
+    const { tellAgain, action } = this.#state;
+    if (action || (!tellAgain && outbox.inFlight(this.#sessionID).length === 0)) return;
+    this.#state = { ...this.#state, tellAgain: false };
+    try {
+      const messages = await host.messages(this.#sessionID);
+      this.#settle(messages);
+      this.#freeMissing(messages);
+      if (tellAgain) this.#tellAgain(new Set(messages.map(({ id }) => id)));
+    } catch (thrown) {
+      log("warn", "notices under way could not be checked", { error: coerceError(thrown).message });
+    }
+  }
+
+  /** What was told by messages that are not among these, once. */
+  #tellAgain(messageIDs: ReadonlySet<string>): void {
+    const isLeft = ({ carrier }: Notice) => carrier && messageIDs.has(carrier.messageID);
+    const gone = this.#told.filter((notice) => !isLeft(notice));
+    this.#told = this.#told.filter(isLeft);
+    this.#deps.outbox.tellAgain(gone, messageIDs);
+  }
+
+  #freeMissing(messages: readonly Message[]): void {
+    const { outbox, clock } = this.#deps;
+    const known = new Set(messages.map(({ id }) => id));
+    const missing = outbox.inFlight(this.#sessionID).filter(({ carrier }) => {
+      if (!carrier || known.has(carrier.messageID)) return false;
+      return carrier.own || clock.now() - carrier.sentAt.getTime() > STORE_PATIENCE_MS;
     });
+    outbox.setCarrier(missing, undefined);
   }
 
-  #works(): void {
-    this.#attempts = 0;
-    this.#retryAt = 0;
+  /**
+   * An answer says that all was read that was stored before it. It proves nothing about a message that never arrived,
+   * and a compaction's summary answers nobody.
+   */
+  #receive(message: AssistantInfo): void {
+    if (message.summary || this.#deps.outbox.inFlight(this.#sessionID).length === 0) return;
+    this.#remove(readBy(this.#state, message.parentID));
   }
 
-  #backOff(): void {
-    this.#retryAt = this.#deps.clock.now() + this.#pause();
-    this.#attempts += 1;
+  /** The same for all that is stored; gives how many notices were answered. */
+  #settle(messages: readonly Message[]): number {
+    if (this.#deps.outbox.inFlight(this.#sessionID).length === 0) return 0;
+    const stored: string[] = [];
+    const answered = new Set<string>();
+    for (const message of messages) {
+      if (message.role === "user") stored.push(message.id);
+      else if (!message.summary) answered.add(message.parentID);
+    }
+    this.#state = { ...this.#state, stored };
+    const last = stored.findLastIndex((id) => answered.has(id));
+    return this.#remove(new Set([...stored.slice(0, last + 1), ...answered]));
   }
 
-  #pause(): number {
-    return Math.min(RECEIPT_MS * 2 ** Math.min(this.#attempts, 10), LONGEST_PAUSE_MS);
+  #remove(readMessageIDs: ReadonlySet<string>): number {
+    const { outbox, log, clock } = this.#deps;
+    const sessionID = this.#sessionID;
+    const delivered = outbox
+      .inFlight(sessionID)
+      .filter(({ carrier }) => carrier && readMessageIDs.has(carrier.messageID));
+    if (delivered.length === 0) return 0;
+    this.#state = step(this.#state, { type: "delivered" }, clock.now());
+    const told = delivered.map((notice) => ({ ...notice, quote: undefined }));
+    this.#told = [...this.#told, ...told].slice(-MOST_TOLD);
+    outbox.remove(delivered);
+    log("debug", "notices were delivered", { sessionID, notices: delivered.length });
+    return delivered.length;
   }
+
+  #maySend(changes: number): boolean {
+    return !this.#isDisposed && maySend(this.#state, changes, this.#deps.clock.now());
+  }
+
+  async #speaker() {
+    const speaker = await latestRealUserMessage(this.#deps.host, this.#sessionID);
+    if (speaker) return speaker;
+    throw new HostError(`session ${this.#sessionID} has no message of a user`);
+  }
+
+  /** False when the session is gone. Rejects while its user has undone messages, which a prompt would take away. */
+  async #look(): Promise<boolean> {
+    const { host, outbox, log, clock } = this.#deps;
+    const sessionID = this.#sessionID;
+    const session = await host.session(sessionID);
+    if (session) {
+      const undone = session.revertedFrom !== undefined;
+      const looked = { type: "looked", archived: session.archived, undone } as const;
+      this.#state = step(this.#state, looked, clock.now());
+      if (undone) throw new HostError("its user has undone messages");
+      return true;
+    }
+    const notices = outbox.pending(sessionID).length;
+    log("info", "notices dropped: their session was deleted", { sessionID, notices });
+    outbox.clear(sessionID);
+    return false;
+  }
+
+  /** A state that cannot be written must not keep a notice back. Never rejects. */
+  async #save(): Promise<void> {
+    try {
+      await this.#deps.save();
+    } catch (thrown) {
+      const error = coerceError(thrown).message;
+      this.#deps.log("warn", "a notice goes out before it was saved", { error });
+    }
+  }
+}
+
+/** Its message is prepared and not sent yet. */
+function isPrepared({ carrier }: Notice): boolean {
+  return carrier?.attempts === 0;
 }

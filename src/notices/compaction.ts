@@ -1,7 +1,8 @@
 /** What a summary of a session must not forget: the jobs that run and those whose end was not read. Pure. */
 import type { Job } from "../jobs/job.js";
 import { isTerminal } from "../jobs/status.js";
-import { outsideLine, readCall } from "./wording.js";
+import { outsideLine } from "./outside-text.js";
+import { readCall } from "./wording.js";
 
 const MOST_CHARACTERS = 2_000;
 

@@ -1,173 +1,289 @@
 /**
- * One message to a parent: put together, sent in the agent, model and variant that its user chose last, looked
- * for when no answer comes. Everything here may reject; the channel keeps the entries and tries again.
+ * The delivery of notices to one parent session, as a state machine without effects: `step` takes what happened into
+ * the state, `plan` says what to do now. `channel.ts` carries it out.
+ *
+ *     nothing owed ─▶ waiting (ends that come together merge) ─▶ send ─▶ in flight ─▶ answered: nothing owed
+ *                                                                            └─▶ no answer: confirm, ever more rarely
+ *
+ * At most one message of ours is under way. Nothing is sent to a session that nobody has used since this OpenCode
+ * started, whose user has stopped it, that waits for an answer of its user, or that is archived: there the entries
+ * are attached to the user's next message.
  */
-import { coerceError, type Clock, type Log, type Timer } from "../ports.js";
-import { HostError, type Host, type Message, type UserMessage } from "../host/host.js";
-import type { IdSource } from "../host/ids.js";
-import { latestRealUserMessage } from "../host/latest-user.js";
+import type { AssistantInfo } from "../host/host.js";
 import type { Notice } from "./notice.js";
-import type { Carrier, Outbox } from "./outbox.js";
-import { STORE_PATIENCE_MS } from "./parent-state.js";
-import type { Receipts } from "./receipts.js";
 
-const SAVE_PATIENCE_MS = 1_000;
-/** Nobody waits for a message of ours, so a result that cannot be read is worth another try. */
-const EXCERPT_TRIES = 3;
+/** A user's message may take so long from our hook to the host's store: other plugins come after us. */
+export const STORE_PATIENCE_MS = 60_000;
+/** The merge window is at most so many times the quiet time asked for. */
+const MERGE_STRETCH = 5;
+/** Pause before an unanswered message of an idle parent is looked at, and after a failure; doubled each time. */
+const FIRST_PAUSE_MS = 3_000;
+const LONGEST_PAUSE_MS = 5 * 60_000;
+/** The same for a busy parent, which reads the message at its next step. */
+const BUSY_PAUSE_MS = 30_000;
+/** Ids of stored user messages that are remembered. */
+const MOST_STORED = 500;
 
-export interface DeliveryDeps {
-  host: Host;
-  ids: IdSource;
-  outbox: Outbox;
-  receipts: Receipts;
-  clock: Clock;
-  log: Log;
-  compose: (notices: readonly Notice[], tries: number) => Promise<string>;
-  save: () => Promise<void>;
-  /**
-   * Asked before anything is prepared. What it gives is false while the user has stopped the session or is asked
-   * something, and once they have typed or undone something: what was prepared before may be in another agent than
-   * they chose now, and a prompt would take away for good what is undone.
-   */
-  permit: () => () => boolean;
+export interface DeliveryState {
+  /** Used since this OpenCode started. */
+  readonly used: boolean;
+  readonly busy: boolean;
+  /** The user stopped its run; only the user starts the next one. */
+  readonly stopped: boolean;
+  /** Read from the host; only a run that the user started is told anything then. */
+  readonly archived: boolean;
+  /** Its user has undone messages, which the next prompt would take away for good. */
+  readonly undone: boolean;
+  /** Something was undone since the user typed last: what those messages told may have to be told again. */
+  readonly tellAgain: boolean;
+  /** Questions to its user. */
+  readonly asked: ReadonlySet<string>;
+  /** How often its user has typed or undone something: what was prepared before may be out of place. */
+  readonly changes: number;
+  /** What the user typed last; empty before the first time. */
+  readonly lastUserMessageID: string;
+  /** Until then that message is awaited: what we sent meanwhile could be answered in its place. */
+  readonly userMessageUntil: number;
+  /** Messages of the user to which entries are being attached. */
+  readonly attaching: number;
+  /** What is being carried out. */
+  readonly action: "send" | "confirm" | undefined;
+  /** Failures and looks in vain since the last answer. */
+  readonly attempts: number;
+  /** Nothing is sent before. */
+  readonly retryAt: number;
+  /** Since then the answer to what is in flight has been waited for anew. */
+  readonly lookedAt: number;
+  /** Since when there is something that might be sent. */
+  readonly mergingSince: number | undefined;
+  /** User messages in the order in which the host first named them: ids do not tell it. */
+  readonly stored: readonly string[];
+  /** The host has last said that its run waits to ask the provider again. */
+  readonly retrying: boolean;
+  readonly stoppedStepID: string;
+  /** The newest since the user typed last. */
+  readonly lastStep: AssistantInfo | undefined;
 }
 
-export class Delivery {
-  readonly #deps: DeliveryDeps;
-  readonly #sessionID: string;
+export const INITIAL: DeliveryState = {
+  used: false,
+  busy: false,
+  stopped: false,
+  archived: false,
+  undone: false,
+  tellAgain: false,
+  asked: new Set(),
+  changes: 0,
+  lastUserMessageID: "",
+  userMessageUntil: 0,
+  attaching: 0,
+  action: undefined,
+  attempts: 0,
+  retryAt: 0,
+  lookedAt: 0,
+  mergingSince: undefined,
+  stored: [],
+  retrying: false,
+  stoppedStepID: "",
+  lastStep: undefined,
+};
 
-  constructor(sessionID: string, deps: DeliveryDeps) {
-    this.#sessionID = sessionID;
-    this.#deps = deps;
-  }
+export type DeliveryEvent =
+  | { type: "used" | "busy" | "retry" | "idle" | "reverted" }
+  | { type: "updated"; archived: boolean }
+  | { type: "asked" | "answered"; requestID: string }
+  /** A user message is stored, ours among them. */
+  | { type: "stored"; messageID: string }
+  | { type: "assistant"; message: AssistantInfo }
+  /** An assistant has answered what was in flight. */
+  | { type: "delivered" }
+  /** The user has typed; the message is about to be stored. `attached`: what was owed is in it, or nothing was. */
+  | { type: "typed"; messageID: string }
+  | { type: "attached" }
+  | { type: "began"; action: "send" | "confirm" }
+  /** The host was asked how the session stands. */
+  | { type: "looked"; archived: boolean; undone: boolean }
+  | { type: "sent" }
+  | { type: "confirmed"; busy: boolean; answered: boolean }
+  | { type: "failed" }
+  | { type: "finished" };
 
-  /** Sends what may go out now. */
-  async send(): Promise<void> {
-    const { host, ids, outbox, receipts, clock, compose } = this.#deps;
-    const sessionID = this.#sessionID;
-    const maySend = this.#deps.permit();
-    if (!(await this.#exists())) return;
-    const speaker = await this.#speaker();
-    const notices = outbox.deliverable(sessionID);
-    if (notices.length === 0 || !maySend()) return;
-    const text = await compose(notices, EXCERPT_TRIES);
-    // While the text was put together the user may have come first, or stopped the run.
-    const current = new Set(outbox.deliverable(sessionID).map(({ id }) => id));
-    if (!maySend() || !notices.every(({ id }) => current.has(id))) return;
-    const messageID = ids.next("msg");
-    const sentAt = new Date(clock.now());
-    outbox.setCarrier(notices, { messageID, own: true, sentAt, attempts: 1 });
-    await this.#save();
-    if (!maySend()) {
-      outbox.setCarrier(notices, undefined);
-      return;
-    }
-    const { agent, model, variant } = speaker;
-    await host.prompt({ sessionID, messageID, agent, model, variant, text, synthetic: true });
-    receipts.stored(messageID);
+/** `now` in milliseconds. */
+export function step(state: DeliveryState, event: DeliveryEvent, now: number): DeliveryState {
+  switch (event.type) {
+    case "used":
+      return { ...state, used: true };
+    case "busy":
+      return { ...state, used: true, busy: true, retrying: false };
+    case "retry":
+      return { ...state, retrying: true };
+    case "idle":
+      // A run that is over waits for no answer any more. Ours is looked for sooner than while it was busy.
+      return ended({ ...state, busy: false, asked: new Set(), lookedAt: now });
+    case "asked":
+      return { ...state, asked: new Set([...state.asked, event.requestID]) };
+    case "answered":
+      return { ...state, asked: new Set([...state.asked].filter((id) => id !== event.requestID)) };
+    case "reverted":
+      return { ...state, changes: state.changes + 1, undone: true, tellAgain: true };
+    case "updated":
+      return state.undone
+        ? { ...state, archived: event.archived, undone: false, attempts: 0, retryAt: 0 }
+        : { ...state, archived: event.archived };
+    case "stored":
+      return stored(state, event.messageID);
+    case "assistant":
+      return answered(state, event.message);
+    case "delivered":
+      return { ...state, attempts: 0, retryAt: 0 };
+    case "typed":
+      return typed(state, event.messageID, now);
+    case "attached":
+      return { ...state, attaching: state.attaching - 1, lookedAt: now };
+    case "began":
+      return { ...state, action: event.action, mergingSince: undefined };
+    case "looked":
+      return { ...state, archived: event.archived, undone: event.undone };
+    case "sent":
+      return { ...state, retryAt: 0, lookedAt: now };
+    case "confirmed":
+      return event.busy || event.answered
+        ? { ...state, busy: event.busy, lookedAt: now }
+        : backOff({ ...state, busy: false }, now);
+    case "failed":
+      return backOff(state, now);
+    case "finished":
+    default:
+      return { ...state, action: undefined };
   }
+}
 
-  /** Looks for the answer to what is under way, and starts its turn again when there will be none. */
-  async confirm(): Promise<{ busy: boolean; answered: number }> {
-    const { host, outbox, receipts } = this.#deps;
-    const sessionID = this.#sessionID;
-    const maySend = this.#deps.permit();
-    if (!(await this.#exists())) return { busy: false, answered: 0 };
-    const busy = (await host.busySessions()).has(sessionID);
-    const messages = await host.messages(sessionID);
-    const answered = receipts.settle(messages);
-    this.#freeMissing(messages);
-    const carrier = outbox.inFlight(sessionID)[0]?.carrier;
-    // A busy parent reads the message at its next step.
-    const isWaitedFor = carrier && receipts.isStored(carrier.messageID);
-    if (!busy && isWaitedFor) await this.#startAgain(carrier, maySend);
-    return { busy, answered };
-  }
+function backOff(state: DeliveryState, now: number): DeliveryState {
+  const retryAt = now + pauseOf(state);
+  return { ...state, attempts: state.attempts + 1, retryAt, lookedAt: now };
+}
 
-  async #startAgain(carrier: Carrier, maySend: () => boolean): Promise<void> {
-    const { host, outbox, log } = this.#deps;
-    const sessionID = this.#sessionID;
-    const { agent, model, variant } = await this.#speaker();
-    const { messageID, attempts: attempt } = carrier;
-    const carried = outbox
-      .inFlight(sessionID)
-      .filter((notice) => notice.carrier?.messageID === messageID);
-    // The answer may have come in the meantime.
-    if (carried.length === 0 || !maySend()) return;
-    log("warn", "a notice was stored and not answered; starting its turn again", {
-      sessionID,
-      messageID,
-      attempt,
-    });
-    outbox.setCarrier(carried, { ...carrier, attempts: attempt + 1 });
-    await host.prompt({ sessionID, messageID, agent, model, variant });
-  }
+function pauseOf({ attempts }: DeliveryState): number {
+  return Math.min(FIRST_PAUSE_MS * 2 ** Math.min(attempts, 10), LONGEST_PAUSE_MS);
+}
 
-  /**
-   * What was about to be sent when an earlier host died, and never was, may go out again; so may what was told by
-   * messages that are undone for good. Never rejects.
-   */
-  async freeLost(isUndone: boolean): Promise<void> {
-    const { host, outbox, receipts, log } = this.#deps;
-    if (!isUndone && outbox.inFlight(this.#sessionID).length === 0) return;
-    try {
-      const messages = await host.messages(this.#sessionID);
-      receipts.settle(messages);
-      this.#freeMissing(messages);
-      if (!isUndone) return;
-      const known = new Set(messages.map(({ id }) => id));
-      outbox.tellAgain(receipts.takenBack(known), known);
-    } catch (thrown) {
-      log("warn", "notices under way could not be checked", { error: coerceError(thrown).message });
-    }
-  }
+/** Idle. All that the host says of a stop between two tries: the step is over, without a reason. */
+function ended(state: DeliveryState): DeliveryState {
+  const { lastStep: last, retrying } = state;
+  // A shell command of the user's ends like that, too, but waits for no provider.
+  const isCut = retrying && last?.completed && last.finish === undefined && !last.error;
+  return isCut ? stop(state, last.id) : state;
+}
 
-  #freeMissing(messages: readonly Message[]): void {
-    const { outbox, clock } = this.#deps;
-    const known = new Set(messages.map(({ id }) => id));
-    const missing = outbox.inFlight(this.#sessionID).filter(({ carrier }) => {
-      if (!carrier || known.has(carrier.messageID)) return false;
-      return carrier.own || clock.now() - carrier.sentAt.getTime() > STORE_PATIENCE_MS;
-    });
-    outbox.setCarrier(missing, undefined);
-  }
+function answered(state: DeliveryState, message: AssistantInfo): DeliveryState {
+  const next = message.summary ? state : { ...state, lastStep: message };
+  if (message.id === state.stoppedStepID) return next;
+  if (message.error?.name === "MessageAbortedError") return stop(next, message.id);
+  // What the user typed after the stop is being answered.
+  return message.parentID === state.lastUserMessageID ? { ...next, stopped: false } : next;
+}
 
-  async #speaker(): Promise<UserMessage> {
-    const speaker = await latestRealUserMessage(this.#deps.host, this.#sessionID);
-    if (speaker) return speaker;
-    throw new HostError(`session ${this.#sessionID} has no message of a user`);
-  }
+function stop(state: DeliveryState, stoppedStepID: string): DeliveryState {
+  return stoppedStepID === state.stoppedStepID ? state : { ...state, stoppedStepID, stopped: true };
+}
 
-  /** Rejects while a prompt would do harm: the host takes undone messages away for good with the next one. */
-  async #exists(): Promise<boolean> {
-    const { host, outbox, log } = this.#deps;
-    const sessionID = this.#sessionID;
-    const session = await host.session(sessionID);
-    if (session?.revertedFrom !== undefined) throw new HostError("its user has undone messages");
-    if (session) return true;
-    const notices = outbox.pending(sessionID).length;
-    log("info", "notices dropped: their session was deleted", { sessionID, notices });
-    outbox.clear(sessionID);
-    return false;
-  }
+function typed(state: DeliveryState, messageID: string, now: number): DeliveryState {
+  return {
+    ...state,
+    used: true,
+    busy: true,
+    stopped: false,
+    lastUserMessageID: messageID,
+    changes: state.changes + 1,
+    lastStep: undefined,
+    userMessageUntil: now + STORE_PATIENCE_MS,
+    attaching: state.attaching + 1,
+    mergingSince: undefined,
+  };
+}
 
-  /** For a message of the user's, which a disk that hangs must not hold up. Never rejects. */
-  async saveSoon(): Promise<void> {
-    let timer: Timer | undefined;
-    const late = new Promise<void>((resolve) => {
-      timer = this.#deps.clock.after(SAVE_PATIENCE_MS, resolve);
-    });
-    await Promise.race([this.#save(), late]);
-    timer?.cancel();
-  }
+function stored(state: DeliveryState, messageID: string): DeliveryState {
+  const isAwaited = messageID === state.lastUserMessageID;
+  return {
+    ...state,
+    userMessageUntil: isAwaited ? 0 : state.userMessageUntil,
+    // The host names old ones again.
+    stored: state.stored.includes(messageID)
+      ? state.stored
+      : [...state.stored, messageID].slice(-MOST_STORED),
+  };
+}
 
-  /** A state that cannot be written must not keep a notice back. */
-  async #save(): Promise<void> {
-    try {
-      await this.#deps.save();
-    } catch (thrown) {
-      const error = coerceError(thrown).message;
-      this.#deps.log("warn", "a notice goes out before it was saved", { error });
-    }
+/** What stands in the outbox for the session, as far as it matters here. */
+export interface Owed {
+  /** May go out: not under way, and of no job that is held back. */
+  readonly waiting: readonly Notice[];
+  readonly inFlight: readonly Notice[];
+  /** Asked only when nothing else is in the way: whether these are worth a turn now. */
+  readonly mayWake: () => boolean;
+  /** Quiet time in which entries merge. */
+  readonly mergeMilliseconds: number;
+}
+
+export type Plan = { do: "nothing" } | { do: "wait"; until: number } | { do: "send" | "confirm" };
+
+const NOTHING: Plan = { do: "nothing" };
+
+/** What to do now, and the state that remembers since when entries merge. */
+export function plan(
+  state: DeliveryState,
+  owed: Owed,
+  now: number,
+): { state: DeliveryState; plan: Plan } {
+  const rest = { ...state, mergingSince: undefined };
+  if (state.action || state.attaching > 0 || !state.used || state.stopped) {
+    return { state, plan: NOTHING };
   }
+  if (isPutAway(state)) return { state: rest, plan: NOTHING };
+  if (owed.inFlight.length > 0) {
+    const sentAt = Math.max(...owed.inFlight.map(({ carrier }) => carrier?.sentAt.getTime() ?? 0));
+    const since = Math.max(state.lookedAt, sentAt);
+    return {
+      state: rest,
+      plan: at(since + (state.busy ? BUSY_PAUSE_MS : pauseOf(state)), "confirm", now),
+    };
+  }
+  if (owed.waiting.length === 0 || state.asked.size > 0 || !owed.mayWake()) {
+    return { state: rest, plan: NOTHING };
+  }
+  const { mergeMilliseconds } = owed;
+  const mergingSince = state.mergingSince ?? now;
+  const newest = Math.max(...owed.waiting.map(({ createdAt }) => createdAt.getTime()));
+  const quietUntil = Math.max(newest, mergingSince) + mergeMilliseconds;
+  const latest = mergingSince + MERGE_STRETCH * mergeMilliseconds;
+  const due = Math.max(Math.min(quietUntil, latest), state.retryAt, state.userMessageUntil);
+  return { state: { ...state, mergingSince }, plan: at(due, "send", now) };
+}
+
+function at(due: number, what: "send" | "confirm", now: number): Plan {
+  return due <= now ? { do: what } : { do: "wait", until: due };
+}
+
+function isPutAway({ archived, busy }: DeliveryState): boolean {
+  return archived && !busy;
+}
+
+/**
+ * Whether a message that was begun at `changes` may go out. False while the user has stopped the session or is asked
+ * something, and once they have typed or undone something: it may be in another agent than they chose now.
+ */
+export function maySend(state: DeliveryState, changes: number, now: number): boolean {
+  const isFree = !state.stopped && state.asked.size === 0 && now >= state.userMessageUntil;
+  return isFree && !isPutAway(state) && !state.undone && state.changes === changes;
+}
+
+/**
+ * The stored messages that an answer to this one has read: each step reads all that is stored. An id does not tell the
+ * order, for it is made before its message is stored, and messages overtake each other; it is the best guess for a
+ * message whose own event was lost.
+ */
+export function readBy({ stored: all }: DeliveryState, parentID: string): Set<string> {
+  const position = all.indexOf(parentID);
+  const before = position < 0 ? all.filter((id) => id < parentID) : all.slice(0, position);
+  return new Set([...before, parentID]);
 }

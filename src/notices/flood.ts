@@ -1,7 +1,7 @@
 /**
  * What a process asks to be told, held to a bearable rate: five at once, then one merged notice a minute with
  * the newest texts and the number of those that are only in the output. Nothing is dropped silently and there
- * is no end to how long a process may go on. While five of its notices wait for a parent whom nobody wakes, what
+ * is no end to how long a process may go on. While five of its notices wait for a parent that may not be woken, what
  * comes is merged on, so that they grow no further.
  */
 import type { Clock, Timer } from "../ports.js";
@@ -23,14 +23,17 @@ interface Source {
 
 export class FloodGate {
   readonly #clock: Clock;
-  readonly #pass: (jobID: string, text: string) => void;
+  readonly #pass: (jobID: string, text: string, throttled: boolean) => void;
   readonly #unsent: (jobID: string) => number;
   readonly #sources = new Map<string, Source>();
 
-  /** `unsent`: how many notices that passed for a job wait to be sent. */
+  /**
+   * `pass`: a notice; `throttled`: what follows comes merged. `unsent`: how many notices that passed for a job wait to
+   * be sent.
+   */
   constructor(
     clock: Clock,
-    pass: (jobID: string, text: string) => void,
+    pass: (jobID: string, text: string, throttled: boolean) => void,
     unsent: (jobID: string) => number,
   ) {
     this.#clock = clock;
@@ -42,7 +45,7 @@ export class FloodGate {
     const source = this.#sources.get(jobID) ?? this.#open(jobID);
     if (source.tokens > 0 && this.#unsent(jobID) < BURST) {
       source.tokens -= 1;
-      this.#pass(jobID, text.slice(0, MOST_CHARACTERS));
+      this.#pass(jobID, text.slice(0, MOST_CHARACTERS), source.tokens === 0);
     } else {
       source.waiting += 1;
       source.newest.push(text.slice(0, MOST_CHARACTERS));
@@ -91,6 +94,6 @@ export class FloodGate {
     const rest = more > 0 ? `\n(${more} earlier ones are only in the output)` : "";
     source.newest = [];
     source.waiting = 0;
-    this.#pass(jobID, texts.join("\n") + rest);
+    this.#pass(jobID, texts.join("\n") + rest, false);
   }
 }

@@ -9,20 +9,36 @@ export const notice = z.object({
   jobID: z.string(),
   /** `output`: lines that the process asked to be told about; `ready`: a late readiness. */
   kind: z.enum(["ended", "blocked", "stalled", "ready", "output"]),
-  /** What came from outside, not escaped yet: output lines, what is asked. What an end quotes is read when it is told. */
+  /** Not of an end. What came from outside, not escaped yet: output lines, what is asked. */
   text: z.string().optional(),
-  /** Characters that were left out of `text`. */
-  omitted: z.number().int().nonnegative().optional(),
+  /** `output`: lines that follow within the next minute come together in one notice. */
+  throttled: z.boolean().optional(),
+  /** `ended`: the job's words. Absent in state of 0.1.0, and where nothing could be read when the job ended. */
+  quote: z
+    .object({
+      /** At most `MOST_QUOTED` characters, not escaped. */
+      text: z.string(),
+      /** What `text` leaves out: characters of a subagent's result, bytes of a process's output. */
+      omitted: z.number().int().nonnegative(),
+      /** Where in `text` it is left out: 0 is before it. */
+      omittedAt: z.number().int().nonnegative(),
+      /** For getBackgroundProcess: finds the lines of errors in what is left out. */
+      pattern: z.string().optional(),
+    })
+    .optional(),
   createdAt: date,
-  /** The message that carries it to the parent, once it was sent; delivered is what an assistant answered. */
+  /** The message that carries it to the parent; delivered is what an assistant answered. */
   carrier: z
     .object({
       messageID: z.string(),
-      /** Our own prompt, or the user's message that it rides on. */
+      /** Our own prompt, or the user's message that it is attached to. */
       own: z.boolean(),
       sentAt: date,
+      /** 0 while the message is prepared and not sent yet. */
       attempts: z.number().int().nonnegative(),
     })
     .optional(),
 });
 export type Notice = z.infer<typeof notice>;
+export type Carrier = NonNullable<Notice["carrier"]>;
+export type StoredQuote = NonNullable<Notice["quote"]>;

@@ -1,6 +1,6 @@
 /**
- * Notices: what happened to jobs, brought to the sessions that started them. Turns changes of jobs into entries
- * of the outbox and events of the host into the state of each parent's channel; wires both, decides nothing else.
+ * Notices: what happened to jobs, brought to the sessions that started them. Turns changes of jobs into entries of the
+ * outbox and events of the host into the state of each parent's delivery; wires both, decides nothing else.
  */
 import { coerceError, type Clock, type Log } from "../ports.js";
 import type { HostEvent } from "../host/events.js";
@@ -9,18 +9,22 @@ import type { IdSource } from "../host/ids.js";
 import type { SessionTree } from "../host/session-tree.js";
 import type { Job } from "../jobs/job.js";
 import type { JobChange, JobRegistry } from "../jobs/registry.js";
+import { isTerminal } from "../jobs/status.js";
 import type { Options } from "../options.js";
 import { ParentChannel, type ChannelDeps } from "./channel.js";
-import { Composer } from "./composer.js";
 import { compactionNote } from "./compaction.js";
+import type { DeliveryEvent } from "./delivery.js";
 import { FloodGate } from "./flood.js";
-import { findHearers } from "./hearers.js";
 import type { Notice } from "./notice.js";
 import { Outbox } from "./outbox.js";
 import type { NoticePort, Release } from "./port.js";
+import { findRecipients, mayWake, Recipients } from "./recipients.js";
 import { Toasts } from "./toasts.js";
-import { mayWake } from "./wake.js";
-import type { Excerpt } from "./wording.js";
+import { composeNotice, type News } from "./wording.js";
+
+/** Sessions that are remembered although nothing is owed to them and nothing of theirs runs. */
+const MOST_QUIET = 200;
+const MOST_DELETED = 1_000;
 
 export interface NoticesDeps {
   host: Host;
@@ -30,8 +34,6 @@ export interface NoticesDeps {
   clock: Clock;
   log: Log;
   options: Options;
-  /** The end of a job's result or output, and its whole length. */
-  excerpt: (job: Job) => Promise<Excerpt>;
   save: () => Promise<void>;
   /** The user stopped the run of this session. */
   onParentAbort: (sessionID: string) => void;
@@ -48,11 +50,11 @@ export class Notices implements NoticePort {
   readonly outbox: Outbox;
   readonly #deps: NoticesDeps;
   readonly #channelDeps: ChannelDeps;
+  readonly #recipients: Recipients;
+  /** The longest unused first. */
   readonly #channels = new Map<string, ParentChannel>();
-  /** Jobs may end a moment after their parent was deleted. */
+  /** Jobs may end a moment after their parent was deleted. The oldest first. */
   readonly #deleted = new Set<string>();
-  /** Idle subagents that are not ours, of the host's `task` for one: nobody would read what they say when woken. */
-  readonly #over = new Set<string>();
   #isClosed = false;
   readonly #flood: FloodGate;
   readonly #toasts: Toasts;
@@ -60,39 +62,39 @@ export class Notices implements NoticePort {
 
   constructor(deps: NoticesDeps) {
     this.#deps = deps;
-    const parentOf = (sessionID: string) => deps.tree.knownLine(sessionID)[1];
-    this.outbox = new Outbox({
-      ...deps,
-      heirOf: (sessionID) => (this.#over.has(sessionID) ? parentOf(sessionID) : undefined),
-    });
-    const composer = new Composer(deps);
+    const { jobs, tree, options } = deps;
+    const isBusy = (sessionID: string) => this.#channels.get(sessionID)?.isBusy ?? false;
+    this.#recipients = new Recipients({ jobs, tree, isBusy });
+    this.outbox = new Outbox({ ...deps, recipientOf: (job) => this.#recipients.of(job) });
     this.#channelDeps = {
       ...deps,
       outbox: this.outbox,
-      compose: (notices, tries) => composer.compose(notices, tries),
-      mayWake: (sessionID, notices) => mayWake(deps.jobs, deps.options.wake, sessionID, notices),
+      mergeMilliseconds: options.mergeMilliseconds,
+      compose: (sessionID, notices) => this.#compose(sessionID, notices),
+      mayWake: (sessionID, notices) => mayWake(jobs, options.wake, sessionID, notices),
+      onStopped: (sessionID) => deps.onParentAbort(sessionID),
     };
-    const pass = (jobID: string, text: string): void => {
-      const job = deps.jobs.get(jobID);
-      if (job) this.outbox.add(job, "output", text);
+    const pass = (jobID: string, text: string, throttled: boolean): void => {
+      const job = jobs.get(jobID);
+      if (job) this.outbox.add(job, "output", { text, ...(throttled && { throttled }) });
     };
     const unsent = (jobID: string): number => this.outbox.unsent(jobID, ["output"]).length;
     this.#flood = new FloodGate(deps.clock, pass, unsent);
     this.#toasts = new Toasts(deps.clock, (message, variant) => this.toast(message, variant));
     this.#stopListening = [
-      deps.jobs.onChange((change) => this.#onJob(change)),
+      jobs.onChange((change) => this.#onJob(change)),
       this.outbox.onChange((sessionID) => {
         if (this.#deleted.has(sessionID)) this.#drop(sessionID);
-        else this.#channels.get(sessionID)?.poke();
+        else this.#channels.get(sessionID)?.schedule();
       }),
     ];
   }
 
   announce(job: Job, kind: Exclude<Notice["kind"], "ended">, text: string): void {
     if (kind === "output") this.#flood.offer(job.id, text);
-    else this.outbox.add(job, kind, text);
+    else this.outbox.add(job, kind, { text });
     if (this.#deps.options.toasts && (kind === "blocked" || kind === "stalled")) {
-      this.#toasts.concern(job, `${kind}: ${text}`);
+      this.#toasts.concern(job, kind, text);
     }
   }
 
@@ -104,8 +106,22 @@ export class Notices implements NoticePort {
     });
   }
 
-  hold(jobIDs: readonly string[], hearer?: string): Release {
-    return this.outbox.hold(jobIDs, hearer);
+  async answering<T>(
+    jobIDs: readonly string[],
+    answer: (tells: (jobIDs: readonly string[]) => void) => Promise<T>,
+    recipient?: string,
+  ): Promise<T> {
+    const release = this.outbox.hold(jobIDs, recipient);
+    let told: readonly string[] = [];
+    try {
+      return await answer((ids) => (told = ids));
+    } finally {
+      release(told);
+    }
+  }
+
+  hold(jobIDs: readonly string[], recipient?: string): Release {
+    return this.outbox.hold(jobIDs, recipient);
   }
 
   owes(sessionID: string): boolean {
@@ -113,9 +129,8 @@ export class Notices implements NoticePort {
     return pending.some(({ carrier, jobID }) => carrier ?? this.#deps.jobs.getSubagent(jobID));
   }
 
-  /** Somebody works in this session: a tool of ours was called from it, or a job is started for it. */
   used(sessionID: string): void {
-    this.#channel(sessionID).onUsed();
+    this.#take(sessionID, { type: "used" });
   }
 
   /** Sessions that may be woken: the next instance asks, when the host only loads this one anew. */
@@ -123,43 +138,33 @@ export class Notices implements NoticePort {
     return [...this.#channels].flatMap(([sessionID, { inUse }]) => (inUse ? sessionID : []));
   }
 
-  /** The `chat.message` hook, before it is stored: the text to carry along, if it was typed. `known`: earlier jobs are. */
+  /** The `chat.message` hook, before it is stored: the text to attach, if it was typed. `known`: earlier jobs are. */
   async userMessage(message: ComingMessage, known: Promise<void> = Promise.resolve()) {
     const { sessionID, messageID, typed } = message;
     if (!typed) return undefined;
-    return this.#channel(sessionID).ride(messageID, known);
+    return this.#channel(sessionID).attach(messageID, known);
   }
 
   onEvent(event: HostEvent): void {
     const { sessionID } = event;
     switch (event.type) {
       case "busy":
-        this.#over.delete(sessionID);
-        this.#channel(sessionID).onBusy();
-        break;
       case "retry":
-        this.#channel(sessionID).onRetry();
+      case "asked":
+        this.#take(sessionID, event);
         break;
       case "idle":
-        this.#handOver(sessionID);
-        if (this.#channels.get(sessionID)?.onIdle()) this.#deps.onParentAbort(sessionID);
-        break;
-      case "asked":
-        this.#channel(sessionID).onAsked(event.requestID);
+        this.#channels.get(sessionID)?.take(event);
+        if (this.#recipients.isEndedForeignSubagent(sessionID)) this.outbox.reroute(sessionID);
         break;
       case "answered":
-        this.#channels.get(sessionID)?.onAnswered(event.requestID);
+      case "reverted":
+      case "updated":
+      case "assistant":
+        this.#channels.get(sessionID)?.take(event);
         break;
       case "user":
-        this.#channels.get(sessionID)?.onUser(event.messageID);
-        break;
-      case "assistant":
-        if (this.#channels.get(sessionID)?.onAssistant(event.message)) {
-          this.#deps.onParentAbort(sessionID);
-        }
-        break;
-      case "reverted":
-        this.#channels.get(sessionID)?.onReverted();
+        this.#channels.get(sessionID)?.take({ type: "stored", messageID: event.messageID });
         break;
       case "deleted":
         this.#forget(sessionID);
@@ -168,12 +173,14 @@ export class Notices implements NoticePort {
     }
   }
 
-  /** What an earlier owner owed finds who can hear it; see `hearers.ts`. Never rejects. */
-  async findHearers(): Promise<void> {
-    await findHearers(this.#deps, this.outbox, {
+  /** What an earlier owner owed goes to sessions that read it; see `recipients.ts`. Never rejects. */
+  async findRecipients(): Promise<void> {
+    const sessionIDs = this.outbox.all().map(({ parentSessionID }) => parentSessionID);
+    await findRecipients(this.#deps, sessionIDs, {
       gone: (sessionID) => this.#forget(sessionID),
-      // With a channel it was seen at work since: its own end decides.
-      found: (sessionID) => !this.#channels.has(sessionID) && this.#handOver(sessionID),
+      found: (sessionID) => {
+        if (this.#recipients.isEndedForeignSubagent(sessionID)) this.outbox.reroute(sessionID);
+      },
     });
   }
 
@@ -186,7 +193,7 @@ export class Notices implements NoticePort {
     return compactionNote([...new Set([...jobs.byParent(sessionID), ...owed])], unread);
   }
 
-  /** Sends nothing more; what ends from here on is still noted, for whoever restores it. */
+  /** Sends nothing more; what ends from here on is still noted, for the next owner of the state. */
   close(): void {
     this.#isClosed = true;
     for (const channel of this.#channels.values()) channel.dispose();
@@ -200,7 +207,7 @@ export class Notices implements NoticePort {
     this.#toasts.dispose();
   }
 
-  #onJob({ type, job }: JobChange): void {
+  #onJob({ type, job, quote }: JobChange): void {
     if (type === "changed") {
       if (job.status === "pending") this.outbox.withdraw(job.id, ["ended"]);
       if (!job.blockedOn) this.outbox.withdraw(job.id, ["blocked"]);
@@ -212,34 +219,66 @@ export class Notices implements NoticePort {
     if (type !== "ended") return;
     this.#flood.close(job.id);
     if (job.kind === "subagent" && job.sessionID) this.outbox.reroute(job.sessionID);
-    // Processes never outlive their host, as everybody knows; a subagent's result was promised.
+    // That processes end with their host is known to all; a subagent's result was promised.
     const isExit = job.endReason === "host_exit";
-    if (job.notify && !(isExit && job.kind === "process")) this.outbox.markEnded(job);
+    if (job.notify && !(isExit && job.kind === "process")) this.outbox.markEnded(job, quote);
     if (this.#deps.options.toasts && !isExit) this.#toasts.ended(job);
     // With `wake: "all"` this end may be what another entry has waited for.
-    this.#channels.get(job.parentSessionID)?.poke();
+    this.#channels.get(job.parentSessionID)?.schedule();
+  }
+
+  #compose(sessionID: string, notices: readonly Notice[]): string {
+    const { jobs, clock } = this.#deps;
+    const news = [...new Set(notices.map(({ jobID }) => jobID))].flatMap((id): News[] => {
+      const job = jobs.get(id);
+      const ofJob = notices.filter(({ jobID }) => jobID === id);
+      return job ? [{ job, notices: ofJob, leftRunning: this.#leftRunningBy(job) }] : [];
+    });
+    return composeNotice(news, liveOf(jobs.byParent(sessionID)), clock.now());
+  }
+
+  #leftRunningBy(job: Job): Job[] {
+    if (job.kind !== "subagent" || !job.sessionID || !isTerminal(job.status)) return [];
+    const started = this.#deps.jobs.byParent(job.sessionID);
+    return liveOf(started).filter(({ kind }) => kind === "process");
+  }
+
+  #take(sessionID: string, event: DeliveryEvent): void {
+    this.#channel(sessionID).take(event);
   }
 
   #channel(sessionID: string): ParentChannel {
     let channel = this.#channels.get(sessionID);
-    if (!channel) {
+    if (channel) this.#channels.delete(sessionID);
+    else {
       channel = new ParentChannel(sessionID, this.#channelDeps);
       if (this.#isClosed) channel.dispose();
-      this.#channels.set(sessionID, channel);
     }
+    this.#channels.set(sessionID, channel);
+    if (this.#channels.size > MOST_QUIET) this.#forgetQuiet();
     return channel;
   }
 
-  #handOver(sessionID: string): void {
-    const { jobs, tree } = this.#deps;
-    if (tree.knownLine(sessionID).length < 2 || jobs.findBySession(sessionID)) return;
-    this.#over.add(sessionID);
-    this.outbox.reroute(sessionID);
+  /** A session with nothing owed and nothing running is as one that was never seen: its next event says all. */
+  #forgetQuiet(): void {
+    let over = this.#channels.size - MOST_QUIET;
+    for (const [sessionID, channel] of this.#channels) {
+      if (over <= 0) return;
+      const isNeeded =
+        !channel.isQuiet ||
+        this.outbox.pending(sessionID).length > 0 ||
+        liveOf(this.#deps.jobs.byParent(sessionID)).length > 0;
+      if (isNeeded) continue;
+      channel.dispose();
+      this.#channels.delete(sessionID);
+      over -= 1;
+    }
   }
 
   #forget(sessionID: string): void {
     this.#deleted.add(sessionID);
-    this.#over.delete(sessionID);
+    const [oldest] = this.#deleted;
+    if (this.#deleted.size > MOST_DELETED && oldest !== undefined) this.#deleted.delete(oldest);
     this.#drop(sessionID);
     this.#channels.get(sessionID)?.dispose();
     this.#channels.delete(sessionID);
@@ -252,4 +291,8 @@ export class Notices implements NoticePort {
     log("info", "notices dropped: their session was deleted", { sessionID, notices });
     this.outbox.clear(sessionID);
   }
+}
+
+function liveOf(jobs: readonly Job[]): Job[] {
+  return jobs.filter(({ status }) => !isTerminal(status));
 }

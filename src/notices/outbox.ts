@@ -8,17 +8,20 @@ import type { Clock } from "../ports.js";
 import type { Job } from "../jobs/job.js";
 import type { JobRegistry } from "../jobs/registry.js";
 import { isTerminal } from "../jobs/status.js";
-import type { Notice } from "./notice.js";
+import type { Quote } from "../jobs/registry.js";
+import type { Carrier, Notice } from "./notice.js";
 import type { Release } from "./port.js";
-
-export type Carrier = NonNullable<Notice["carrier"]>;
+import { storedQuote } from "./quote.js";
 
 export interface OutboxDeps {
   jobs: JobRegistry;
   clock: Clock;
-  /** Who hears what a session that is no subagent of ours does not read any more; undefined while it works. */
-  heirOf: (sessionID: string) => string | undefined;
+  /** Which session is told of a job. */
+  recipientOf: (job: Job) => string;
 }
+
+/** What an entry says. */
+type Words = Pick<Notice, "text" | "throttled" | "quote">;
 
 export class Outbox {
   readonly #deps: OutboxDeps;
@@ -32,37 +35,37 @@ export class Outbox {
     this.#deps = deps;
   }
 
-  add(job: Job, kind: Notice["kind"], text?: string, omitted?: number): void {
+  add(job: Job, kind: Notice["kind"], words: Words = {}): void {
     const notice: Notice = {
       id: `ntc_${randomBytes(8).toString("hex")}`,
-      parentSessionID: this.#addressee(job),
+      parentSessionID: this.#deps.recipientOf(job),
       jobID: job.id,
       kind,
-      text,
-      omitted,
+      ...words,
       createdAt: new Date(this.#deps.clock.now()),
     };
     this.#put(notice);
     this.#changed(notice.parentSessionID);
   }
 
-  /** One entry per end of a job, which replaces whatever was still to be said of its running. */
-  markEnded(job: Job): void {
-    if (this.#ofJob(job.id).some(({ kind, carrier }) => kind === "ended" && !carrier)) return;
+  /** One entry per end of a job, which replaces whatever was still to be said of its running. `quote`: its words. */
+  markEnded(job: Job, quote?: Quote): void {
+    if (this.#ofJob(job.id).some(({ kind, carrier }) => kind === "ended" && !carrier?.attempts))
+      return;
     this.withdraw(job.id, ["blocked", "stalled", "ready"]);
-    this.add(job, "ended");
+    this.add(job, "ended", { quote: quote && storedQuote(job, quote) });
   }
 
   /** What was told by messages that are undone, unless the job's start is undone with them, or it is no longer so. */
   tellAgain(notices: readonly Notice[], messageIDs: ReadonlySet<string>): void {
-    for (const { jobID, parentSessionID, kind, text, omitted } of notices) {
+    for (const { jobID, parentSessionID, kind, text, throttled } of notices) {
       const job = this.#deps.jobs.get(jobID);
       if (!job) continue;
       const { parentMessageID = "" } = job;
       const isHere = job.parentSessionID === parentSessionID && parentMessageID !== "";
       if (isHere && !messageIDs.has(parentMessageID)) continue;
       if (kind === "ended" && isTerminal(job.status)) this.markEnded(job);
-      else if (kind === "output") this.add(job, kind, text, omitted);
+      else if (kind === "output") this.add(job, kind, { text, throttled });
     }
   }
 
@@ -73,7 +76,7 @@ export class Outbox {
 
   unsent(jobID: string, kinds?: readonly Notice["kind"][]): Notice[] {
     return this.#ofJob(jobID).filter(
-      ({ kind, carrier }) => !carrier && (kinds?.includes(kind) ?? true),
+      ({ kind, carrier }) => !carrier?.attempts && (kinds?.includes(kind) ?? true),
     );
   }
 
@@ -85,7 +88,12 @@ export class Outbox {
   /** Entries that an earlier owner of the state had still to deliver; of a job without a record nothing can be said. */
   adopt(notices: readonly Notice[]): void {
     const known = notices.filter(({ jobID }) => this.#deps.jobs.get(jobID) !== undefined);
-    for (const notice of known) this.#put(notice);
+    for (const notice of known) {
+      const { carrier } = notice;
+      // What was only prepared on disk may have been sent: the host knows.
+      const attempts = Math.max(1, carrier?.attempts ?? 0);
+      this.#put({ ...notice, carrier: carrier && { ...carrier, attempts } });
+    }
     for (const parent of new Set(known.map(({ parentSessionID }) => parentSessionID))) {
       this.#changed(parent);
     }
@@ -134,9 +142,13 @@ export class Outbox {
     this.remove(this.pending(parentSessionID));
   }
 
+  isHeld(jobID: string): boolean {
+    return this.#held.has(jobID);
+  }
+
   /** See NoticePort. */
-  hold(jobIDs: readonly string[], hearer?: string): Release {
-    const held = jobIDs.filter((id) => this.#isFor(id, hearer));
+  hold(jobIDs: readonly string[], recipient?: string): Release {
+    const held = jobIDs.filter((id) => this.#isFor(id, recipient));
     for (const id of held) this.#held.set(id, (this.#held.get(id) ?? 0) + 1);
     let open = true;
     return (told) => {
@@ -147,21 +159,22 @@ export class Outbox {
         if (holders > 0) this.#held.set(id, holders);
         else this.#held.delete(id);
       }
-      // Who is told of a job may have changed meanwhile.
+      // The recipient of a job's notices may have changed meanwhile.
       const ids = typeof told === "boolean" ? jobIDs.filter(() => told) : told;
-      const known = ids.filter((id) => this.#isFor(id, hearer));
+      const known = ids.filter((id) => this.#isFor(id, recipient));
       for (const id of known) this.withdraw(id, ["ended", "blocked", "stalled", "ready"]);
       for (const parent of this.#byParent.keys()) this.#changed(parent);
     };
   }
 
-  /** What a subagent whose run is over was not told goes to whoever launched it, also what it would have to be woken for. */
+  /** What was not told to a subagent whose run is over goes to the session above it. */
   reroute(sessionID: string): void {
     const orphaned = this.pending(sessionID);
     this.remove(orphaned);
     for (const notice of orphaned) {
       const job = this.#deps.jobs.get(notice.jobID);
-      if (job) this.add(job, notice.kind, notice.text, notice.omitted);
+      const { kind, text, throttled, quote } = notice;
+      if (job) this.add(job, kind, { text, throttled, quote });
     }
   }
 
@@ -171,22 +184,9 @@ export class Outbox {
     return () => this.#listeners.delete(listener);
   }
 
-  /** The starting session, or the nearest one above it that is no subagent whose run is over. */
-  #addressee(job: Job): string {
-    const { jobs, heirOf } = this.#deps;
-    let sessionID = job.parentSessionID;
-    for (;;) {
-      const owner = jobs.findBySession(sessionID);
-      const isOver = owner && isTerminal(owner.status);
-      const above = owner ? isOver && owner.parentSessionID : heirOf(sessionID);
-      if (!above || above === sessionID) return sessionID;
-      sessionID = above;
-    }
-  }
-
-  #isFor(jobID: string, hearer: string | undefined): boolean {
+  #isFor(jobID: string, recipient: string | undefined): boolean {
     const job = this.#deps.jobs.get(jobID);
-    return hearer === undefined || (job !== undefined && this.#addressee(job) === hearer);
+    return recipient === undefined || (job && this.#deps.recipientOf(job)) === recipient;
   }
 
   #ofJob(jobID: string): Notice[] {

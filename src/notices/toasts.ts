@@ -2,9 +2,10 @@
 import type { Clock, Timer } from "../ports.js";
 import type { Toast } from "../host/host.js";
 import type { Job } from "../jobs/job.js";
-import { oneLine } from "../text.js";
+import { outsideLine } from "./outside-text.js";
 
 const MERGE_MS = 300;
+const MOST_LINES = 4;
 
 export class Toasts {
   readonly #clock: Clock;
@@ -18,14 +19,13 @@ export class Toasts {
   }
 
   ended(job: Job): void {
-    const outcome =
-      job.status === "completed" ? "completed" : `${job.status}: ${job.endReason ?? ""}`;
-    this.#add(`${oneLine(job.name, 40)} ${outcome}`, job.status === "failed");
+    this.#add(`${named(job)} ${outcome(job)}`, job.status === "failed");
   }
 
-  /** Blocked or stalled: somebody should look. */
-  concern(job: Job, what: string): void {
-    this.#add(`${oneLine(job.name, 40)}: ${oneLine(what, 80)}`, true);
+  /** Somebody should look. `what`: what is asked, or what is known of the silence. */
+  concern(job: Job, kind: "blocked" | "stalled", what: string): void {
+    const state = kind === "blocked" ? "waits for you" : "stalled";
+    this.#add(`${named(job)} ${state}: ${outsideLine(what, 80)}`, true);
   }
 
   dispose(): void {
@@ -40,7 +40,7 @@ export class Toasts {
       this.#timer = undefined;
       const lines = this.#lines;
       this.#lines = [];
-      const shown = lines.slice(0, 4).map((line) => line.text);
+      const shown = lines.slice(0, MOST_LINES).map((line) => line.text);
       const more = lines.length > shown.length ? [`and ${lines.length - shown.length} more`] : [];
       this.#show(
         [...shown, ...more].join("\n"),
@@ -48,4 +48,30 @@ export class Toasts {
       );
     });
   }
+}
+
+/** A name comes from the model: quoted, it cannot pass for what became of another job. */
+function named({ name }: Job): string {
+  return `"${outsideLine(name, 40).replaceAll('"', "'")}"`;
+}
+
+/** How a job ended, for people: "completed", "failed: exit 7", "failed: HTTP 401: no key", "cancelled by you". */
+function outcome(job: Job): string {
+  if (job.status === "completed") return "completed";
+  if (job.status === "cancelled") return `cancelled ${CANCELLED[job.endReason ?? ""] ?? ""}`.trim();
+  return `failed: ${whyFailed(job)}`;
+}
+
+const CANCELLED: Readonly<Record<string, string>> = {
+  cancelled_by_agent: "by the agent",
+  cancelled_by_user: "by you",
+  session_deleted: "with its session",
+};
+
+function whyFailed(job: Job): string {
+  if (job.kind === "process" && job.endReason === "error") {
+    if (job.signal !== undefined) return `ended by ${job.signal}`;
+    if (job.exitCode !== undefined) return `exit ${job.exitCode}`;
+  }
+  return outsideLine(job.error ?? (job.endReason ?? "unknown").replaceAll("_", " "), 80);
 }

@@ -10,6 +10,7 @@ import type { BlockedOn } from "../jobs/job.js";
 import type { JobRegistry } from "../jobs/registry.js";
 import type { NoticePort } from "../notices/port.js";
 import type { Options } from "../options.js";
+import { elapsed } from "../text.js";
 import type { LiveRun } from "./live-run.js";
 import type { Runner } from "./runner.js";
 
@@ -78,9 +79,10 @@ export class Blocked {
     const since = before?.since ?? new Date(clock.now());
     const blockedOn = { kind: "retry" as const, what: message, since, sessionID, attempt, nextAt };
     const job = jobs.updateSubagent(jobID, { blockedOn });
-    const isLong = nextAt.getTime() - clock.now() >= options.stallMinutes * 60_000;
+    const pause = nextAt.getTime() - clock.now();
+    const isLong = pause >= options.stallMinutes * 60_000;
     if (!job || !isLong || before?.attempt === attempt) return;
-    const when = `attempt ${attempt} at ${nextAt.toISOString()}`;
+    const when = `attempt ${attempt}, next in ${elapsed(pause)}`;
     notices.announce(job, "stalled", `it waits to ask the provider again (${when}): ${message}`);
   }
 

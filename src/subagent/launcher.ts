@@ -159,16 +159,12 @@ export class Launcher {
     plan: LaunchPlan,
     signal: AbortSignal | undefined,
   ): Promise<Launched> {
-    const release = this.#deps.notices.hold([task.id]);
-    let isTold = false;
-    try {
+    return this.#deps.notices.answering([task.id], async (tells) => {
       await this.#enqueue(task, plan);
       const launched = await this.#answer(task, similar);
-      isTold = launched.task.status === "failed" && !signal?.aborted;
+      if (launched.task.status === "failed" && !signal?.aborted) tells([task.id]);
       return launched;
-    } finally {
-      release(isTold);
-    }
+    });
   }
 
   async #answer(task: SubagentJob, similar: SubagentJob[]): Promise<Launched> {

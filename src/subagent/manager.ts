@@ -256,19 +256,18 @@ export class BackgroundManager {
     if (task && !isTerminal(task.status)) await this.#runner.stop(taskID, intent);
   }
 
-  /** It is told to nobody: the end of the one that started it says all. Global processes go on, and speak. */
+  /** Their ends have no notices: that of the job which started them says all. Global processes go on, and have. */
   async #endWorkOf(sessionID: string, reason: EndReason): Promise<void> {
     const { jobs, notices, endProcessesOf } = this.#deps;
     const live = jobs
       .byParent(sessionID)
       .filter((job) => !isTerminal(job.status) && !(job.kind === "process" && job.global));
     const tasks = onlyTasks(live).map(({ id }) => id);
-    const release = notices.hold(live.map(({ id }) => id));
-    try {
+    const all = live.map(({ id }) => id);
+    await notices.answering(all, async (tells) => {
+      tells(all);
       await Promise.all([this.cancel(tasks, reason), endProcessesOf(sessionID, reason)]);
-    } finally {
-      release(true);
-    }
+    });
   }
 }
 

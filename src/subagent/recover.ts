@@ -2,7 +2,7 @@
  * What became of a task whose host died while it was live. Its session is asked, never resumed: a finished
  * answer to our prompt is a completed task, anything else is interrupted, with whatever text there is.
  */
-import { coerceError, type Log } from "../ports.js";
+import { coerceError, type Clock, type Log } from "../ports.js";
 import type { Host } from "../host/host.js";
 import type { SubagentJob } from "../jobs/job.js";
 import type { JobEnd, JobRegistry, Quote } from "../jobs/registry.js";
@@ -13,6 +13,7 @@ import { asksForTools, finalText, judge } from "./verdict.js";
 interface RecoverDeps {
   host: Host;
   jobs: JobRegistry;
+  clock: Clock;
   log: Log;
 }
 

@@ -8,6 +8,7 @@ import type { JobRegistry } from "../jobs/registry.js";
 import type { NoticePort } from "../notices/port.js";
 import type { Options } from "../options.js";
 import { isTerminal } from "../jobs/status.js";
+import { elapsed } from "../text.js";
 import type { Blocked } from "./blocked.js";
 import type { LiveRun } from "./live-run.js";
 import type { Runner } from "./runner.js";
@@ -80,7 +81,7 @@ export class Supervisor {
     const silentSince = Math.max(live.heardAt, job.blockedOn?.nextAt?.getTime() ?? 0);
     if (live.runningTool || now - silentSince < options.stallMinutes * MINUTE_MS) return;
     const stalledSince = new Date(silentSince);
-    this.#stalled(jobID, live, stalledSince, `no sign of life since ${stalledSince.toISOString()}`);
+    this.#stalled(jobID, live, stalledSince, `no sign of life for ${elapsed(now - silentSince)}`);
   }
 
   /** A provider that never gives a finish reason is asked again by the host without end; told once as a stall. */

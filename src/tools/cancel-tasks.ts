@@ -30,11 +30,9 @@ export function cancelBackgroundTasks(ready: Ready) {
       }
       if (targets.length === 0) return "no task matched; nothing was cancelled";
       const live = targets.filter((task) => !isTerminal(task.status)).map((task) => task.id);
-      const release = workspace.notices.hold(live, sessionID);
-      let told = false;
-      try {
+      const cancel = async (tells: (ids: string[]) => void): Promise<string> => {
         await workspace.tasks.cancel(live, "cancelled_by_agent");
-        told = !abort.aborted;
+        if (!abort.aborted) tells(live);
         const lines = targets.map((task) => {
           const job = workspace.tasks.getTask(task.id) ?? task;
           const had = live.includes(task.id) ? "" : " → had ended already";
@@ -45,9 +43,8 @@ export function cancelBackgroundTasks(ready: Ready) {
           lines.length,
           (more) => `and ${more} more: listBackgroundTasks tells`,
         );
-      } finally {
-        release(told);
-      }
+      };
+      return workspace.notices.answering(live, cancel, sessionID);
     },
   });
 }

@@ -39,15 +39,13 @@ export function createBackgroundTask(ready: Ready) {
         throw new UserError(`agent: expected ${task.agent}, as ${task.id} is one, got ${got}`);
       }
       // What the answer says of its earlier end must not go out beside it.
-      const release = workspace.notices.hold([task.id], sessionID);
-      try {
+      const resume = async () => {
         const untold = await untoldEnd(workspace, task, sessionID);
         const { prompt, model, tags } = args;
         const launched = await tasks.resume(task.id, prompt, { ...from, model, tags });
         return [answer(launched, clock.now(), workspace.oneShot), ...untold].join("\n");
-      } finally {
-        release(false);
-      }
+      };
+      return workspace.notices.answering([task.id], resume, sessionID);
     },
   });
 }

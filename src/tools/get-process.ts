@@ -26,11 +26,14 @@ export function getBackgroundProcess(ready: Ready) {
       const before = access.process(processId);
       const { id } = before;
       const maxBytes = bytesAfter(describeJob(before, workspace.clock.now()));
-      const output = await workspace.processes.read(id, { ...request, maxBytes });
-      // The end may have come while the output was read: what is said last is the newest state.
-      const job = access.process(processId);
-      if (isTerminal(job.status) && !abort.aborted) workspace.notices.hold([id], sessionID)(true);
-      return `${describeJob(job, workspace.clock.now())}\n${output.text || "(no output)"}`;
+      const read = async (tells: (ids: string[]) => void): Promise<string> => {
+        const output = await workspace.processes.read(id, { ...request, maxBytes });
+        // The end may have come while the output was read: what is said last is the newest state.
+        const job = access.process(processId);
+        if (isTerminal(job.status) && !abort.aborted) tells([id]);
+        return `${describeJob(job, workspace.clock.now())}\n${output.text || "(no output)"}`;
+      };
+      return workspace.notices.answering([id], read, sessionID);
     },
   });
 }

@@ -24,9 +24,7 @@ export function getBackgroundTask(ready: Ready) {
       const access = await Access.of(workspace, sessionID);
       const { id } = await access.task(taskId);
       const now = () => workspace.clock.now();
-      const release = workspace.notices.hold([id], sessionID);
-      let told = false;
-      try {
+      const read = async (tells: (ids: string[]) => void): Promise<string> => {
         if (wait > 0) await workspace.tasks.wait(id, wait * 1_000, abort, sessionID);
         const job = await access.task(taskId);
         const result = await workspace.tasks.result(job);
@@ -37,11 +35,10 @@ export function getBackgroundTask(ready: Ready) {
         const line = describeJob(job, now(), workspace.tasks.position(id));
         const answer = `${line}\n${page(job, result, cursor, bytesAfter(line))}`;
         // Only an end that this answer says is an end that the parent was told of.
-        told = isTerminal(job.status) && !abort.aborted;
+        if (isTerminal(job.status) && !abort.aborted) tells([id]);
         return answer;
-      } finally {
-        release(told);
-      }
+      };
+      return workspace.notices.answering([id], read, sessionID);
     },
   });
 }

@@ -23,22 +23,19 @@ export function killProcesses(ready: Ready) {
       const access = await Access.of(workspace, sessionID);
       if (processId !== undefined) access.process(processId);
       const chosen = access.select("process", filter).map(({ id }) => id);
-      const release = workspace.notices.hold(chosen, sessionID);
-      let told: string[] = [];
-      try {
+      const kill = async (tells: (ids: string[]) => void): Promise<string> => {
         const { jobs } = await workspace.processes.kill(
           { id: processId, sessionID: rest.sessionId, status: rest.status, tags: rest.tags },
           { reason: "cancelled_by_agent", remove, only: (job) => access.may(job) },
         );
         // The answer names only whom it ended: of the others an earlier end is still to be told.
-        if (!abort.aborted) told = jobs.map(({ job }) => job.id);
+        if (!abort.aborted) tells(jobs.map(({ job }) => job.id));
         if (jobs.length === 0) return "no process matched; nothing was ended";
         const lines = jobs.map((job) => outcome(job, workspace.clock.now()));
         const others = (more: number) => `and ${more} more: listBackgroundProcesses tells`;
         return fitting(lines, lines.length, others);
-      } finally {
-        release(told);
-      }
+      };
+      return workspace.notices.answering(chosen, kill, sessionID);
     },
   });
 }

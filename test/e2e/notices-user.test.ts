@@ -111,6 +111,78 @@ describe("notices to a parent whose user", () => {
     assert.equal(timesTold(bed, parent.id, firstJob(bed, parent.id)), 1);
   });
 
+  bed.test("is shown a plugin's message for the screen alone: it is nobody's word", async () => {
+    const { host, model } = bed;
+    const parent = await host.createSession({ title: "screen only" });
+    const name = "child beside a plugin";
+    model.script(`${name} 1`, [[gate(`${name} 1`), text("first is done")]]);
+    model.script(`${name} 2`, [[gate(`${name} 2`), text("second is done")]]);
+    model.scriptSession(parent.id, [
+      [launch(`${name} 1`, { agent: "explore" }), launch(`${name} 2`, { agent: "explore" })],
+      text("planned"),
+      [text("working"), gate("never")],
+      forever(text("noted")),
+    ]);
+    const showsScreen = () =>
+      host.client.session.prompt(
+        {
+          sessionID: parent.id,
+          noReply: true,
+          parts: [{ type: "text", text: "context pruned", ignored: true }],
+        },
+        { throwOnError: true },
+      );
+    const user = await host.prompt(parent.id, "make a plan", { agent: "plan" });
+    await host.waitRunEnd(parent.id, user);
+    await showsScreen();
+    model.open(`${name} 1`);
+    await host.waitFor(
+      "message.part.delta",
+      ({ sessionID, delta }) => sessionID === parent.id && delta === "working",
+    );
+    const told = (await host.userMessages(parent.id)).at(-1);
+    assert.equal(told?.agent, "plan", "the user is still in plan");
+    // ESC, and again a message for the screen: it lifts no stop and carries nothing.
+    await host.abort(parent.id);
+    await host.waitIdle(parent.id);
+    const turns = model.turns(parent.id).length;
+    model.open(`${name} 2`);
+    await host.waitFor("tui.toast.show", ({ message }) => message.includes(`${name} 2`));
+    await showsScreen();
+    const messages = await host.messages(parent.id);
+    assert.equal(messages.at(-1)?.parts.length, 1, "nothing is attached to it");
+    await host.prompt(parent.id, "go on", { agent: "plan" });
+    const request = await model.waitForRequest(
+      (each) => each.conversation === parent.id && each.allText.includes("go on"),
+    );
+    assert.equal(model.turns(parent.id).length, turns + 1);
+    assert.match(request.allText, /second is done/u);
+  });
+
+  bed.test("archives it: it is not woken; its next message takes all along", async () => {
+    const { host, model } = bed;
+    const parent = await host.createSession({ title: "archived" });
+    const name = "child of an archived session";
+    model.script(name, [[gate(name), text("child is done")]]);
+    model.scriptSession(parent.id, [launch(name), text("started"), forever(text("noted"))]);
+    await host.run(parent.id, "start one");
+    await host.client.session.update(
+      { sessionID: parent.id, time: { archived: Date.now() } },
+      { throwOnError: true },
+    );
+    model.open(name);
+    await host.waitFor("tui.toast.show", ({ message }) => message.includes(name));
+    // One that ends later and is told elsewhere shows that this one would have been told by now.
+    const other = await host.createSession({ title: `beside ${name}` });
+    model.script(`${name} elsewhere`, [text("done")]);
+    model.scriptSession(other.id, [launch(`${name} elsewhere`), forever(text("noted"))]);
+    await host.prompt(other.id, "start it");
+    await noticeTo(bed, other.id);
+    assert.equal(timesTold(bed, parent.id, firstJob(bed, parent.id)), 0);
+    await host.run(parent.id, "and now?");
+    assert.equal(timesTold(bed, parent.id, firstJob(bed, parent.id)), 1);
+  });
+
   bed.test("lets it leave its plan: the notice comes to the agent that builds", async () => {
     const { host, model } = bed;
     const parent = await host.createSession({ title: "planned" });

@@ -33,6 +33,8 @@ describe("wrong options", () => {
       );
       assert.equal(toasts.length, 1, name);
     }
+    const toasts = host.events.items.filter(({ event }) => event.type === "tui.toast.show");
+    assert.equal(toasts.length, 1, "the host shows one toast at a time");
   });
 });
 

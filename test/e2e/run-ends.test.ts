@@ -152,7 +152,7 @@ describe("how a run ended", () => {
     const notice = await noticeTo(bed, parent.id);
     assert.match(notice, /status="completed" reason="finished"/u);
     assert.match(notice, /^\| it runs$/mu);
-    assert.match(notice, /^still running, started by it: proc_\w+ \(left behind\)$/mu);
+    assert.match(notice, /^still running, started by it: proc_\w+ "left behind"$/mu);
   });
 
   bed.test("ten children that answer at once are all completed", async () => {

@@ -74,10 +74,10 @@ void describe("the user of a terminal", { skip }, () => {
     ]);
     await tui.say("start all");
     const toasts = [
-      /good one completed/,
-      /bad one failed: error/,
-      /Clean up: blocked: permission/,
-      /Think hard: .*stalled/,
+      /"good one" completed/,
+      /"bad one" failed: exit 3/,
+      /"Clean up" waits for you: permission/,
+      /"Think hard" stalled/,
     ];
     const seen = new Set<RegExp>();
     // A toast goes after some seconds: each is looked for on every screen.

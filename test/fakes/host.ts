@@ -87,7 +87,15 @@ export class FakeHost implements Host {
   addSession(info: Partial<SessionInfo> = {}): string {
     const id = info.id ?? `ses_${String(++this.#sessionCount).padStart(4, "0")}`;
     const { title = "a session", createdAt = new Date(0) } = info;
-    const session = { directory: "/project", permission: [], ...info, title, createdAt, id };
+    const session = {
+      directory: "/project",
+      permission: [],
+      archived: false,
+      ...info,
+      title,
+      createdAt,
+      id,
+    };
     this.sessions.set(id, { info: session, messages: [] });
     return id;
   }

@@ -4,11 +4,10 @@ import type { HostEvent } from "../../src/host/events.js";
 import type { IdSource } from "../../src/host/ids.js";
 import type { AssistantMessage } from "../../src/host/host.js";
 import { SessionTree } from "../../src/host/session-tree.js";
-import type { Job, SubagentJob } from "../../src/jobs/job.js";
+import type { SubagentJob } from "../../src/jobs/job.js";
 import { JobRegistry } from "../../src/jobs/registry.js";
 import { isTerminal } from "../../src/jobs/status.js";
 import { Notices } from "../../src/notices/notices.js";
-import type { Excerpt } from "../../src/notices/wording.js";
 import { parseOptions, type Options } from "../../src/options.js";
 import type { LogLevel } from "../../src/ports.js";
 import { BackgroundManager, type LaunchInput } from "../../src/subagent/manager.js";
@@ -36,7 +35,6 @@ export class House extends Stage {
   readonly stoppedByUser: string[] = [];
   /** How often each job became terminal. */
   readonly ends = new Map<string, number>();
-  excerpt: (job: Job) => Promise<Excerpt>;
   save: () => Promise<void> = () => Promise.resolve();
   endProcesses: (sessionID: string) => Promise<void> = () => Promise.resolve();
 
@@ -54,15 +52,9 @@ export class House extends Stage {
     this.tree = new SessionTree(this.host);
     const { host, jobs, ids, tree, options } = this;
     const ports = { host, jobs, ids, clock, log, options };
-    this.excerpt = async (job) => {
-      if (job.kind === "process") return { text: "", total: 0 };
-      const { text } = await this.tasks.result(job);
-      return { text, total: text.length };
-    };
     this.notices = new Notices({
       ...ports,
       tree,
-      excerpt: (job) => this.excerpt(job),
       save: () => this.save(),
       onParentAbort: (sessionID) => this.stoppedByUser.push(sessionID),
     });

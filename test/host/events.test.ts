@@ -25,7 +25,7 @@ function expected(name: string): Counts {
     if (type === "session.error") add("error");
     if (type === "session.created") add("created");
     if (type === "session.deleted") add("deleted");
-    if (type === "session.updated" && text.includes('"revert":{')) add("reverted");
+    if (type === "session.updated") add(text.includes('"revert":{') ? "reverted" : "updated");
     if (/^(?:permission|question)\.asked$/u.test(type)) add("asked");
     if (/^(?:permission|question)\.(?:replied|rejected)$/u.test(type)) add("answered");
   }
@@ -144,6 +144,17 @@ void describe("the fields that are read of an event", () => {
         [sessions["child"], sessions["parent"]],
       ],
     );
+  });
+
+  void it("updated: whether the session is archived", () => {
+    const updated = (time: object) =>
+      translateEvent({
+        type: "session.updated",
+        properties: { sessionID: "ses_1", info: { id: "ses_1", time } },
+      });
+    const event = { type: "updated", sessionID: "ses_1" };
+    assert.deepEqual(updated({ created: 1, archived: 2 }), { ...event, archived: true });
+    assert.deepEqual(updated({ created: 1 }), { ...event, archived: false });
   });
 
   void it("reverted: from which message on; taken back, it is no such event", () => {

@@ -19,4 +19,5 @@ export const TYPES = [
   "created",
   "deleted",
   "reverted",
+  "updated",
 ] as const;

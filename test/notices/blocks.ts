@@ -1,6 +1,8 @@
 // Owns: what a notice is made of, for tests of its words: entries, blocks of ended jobs, the notice of them.
 import type { Notice } from "../../src/notices/notice.js";
-import { composeNotice, type NoticeBlock } from "../../src/notices/wording.js";
+import type { Job } from "../../src/jobs/job.js";
+import { storedQuote } from "../../src/notices/quote.js";
+import { composeNotice, type News } from "../../src/notices/wording.js";
 import { subagent } from "./jobs.js";
 
 export const NOW = Date.UTC(2026, 0, 1, 0, 1);
@@ -10,10 +12,23 @@ export function notice(kind: Notice["kind"], text?: string, jobID = "bg_01234567
   return { id: "ntc_1", parentSessionID, jobID, kind, text, createdAt: new Date(NOW) };
 }
 
-export function ended(text: string, total = text.length): NoticeBlock {
-  const job = subagent({ status: "completed", endReason: "finished", completedAt: new Date(NOW) });
-  return { job, notices: [notice("ended")], excerpt: { text, total } };
+/** The end of a job with its words, as the outbox keeps them. */
+export function end(job: Job, text: string, total = text.length): News {
+  const jobID = job.id;
+  return {
+    job,
+    notices: [{ ...notice("ended", undefined, jobID), quote: storedQuote(job, { text, total }) }],
+  };
 }
 
-export const compose = (...blocks: NoticeBlock[]) => composeNotice(blocks, [], NOW);
+export function ended(text: string, total = text.length): News {
+  const at = new Date(NOW);
+  return end(
+    subagent({ status: "completed", endReason: "finished", completedAt: at }),
+    text,
+    total,
+  );
+}
+
+export const compose = (...news: News[]) => composeNotice(news, [], NOW);
 export const quotedOf = (text: string) => text.split("\n").filter((line) => line.startsWith("| "));

@@ -43,7 +43,7 @@ void describe("an entry", () => {
       house.notices.outbox.add(job, "ended");
     }
     house.busy(busy);
-    await house.notices.findHearers();
+    await house.notices.findRecipients();
     assert.deepEqual(
       house.notices.outbox.all().map(({ parentSessionID, jobID }) => [jobID, parentSessionID]),
       [
@@ -53,8 +53,13 @@ void describe("an entry", () => {
     );
   });
 
-  for (const stored of [true, false]) {
-    void it(`that an earlier host was sending ${stored ? "and stored" : "and never stored"} is told once`, async () => {
+  for (const [stored, attempts] of [
+    [true, 0],
+    [true, 1],
+    [false, 0],
+    [false, 1],
+  ] as const) {
+    void it(`that an earlier host was sending (${attempts}) ${stored ? "and stored" : "and never stored"} is told once`, async () => {
       const { house, parent, child, owed } = await family();
       parent.esc();
       await house.answer(child.sessionID, "done");
@@ -64,7 +69,7 @@ void describe("an entry", () => {
       const sentAt = new Date(house.clock.now());
       house.notices.outbox.clear(parent.id);
       house.notices.outbox.adopt([
-        { ...entry, carrier: { messageID, own: true, sentAt, attempts: 1 } },
+        { ...entry, carrier: { messageID, own: true, sentAt, attempts } },
       ]);
       if (stored) house.host.addUser(parent.id, { id: messageID, text: child.id, real: false });
       await parent.types();
@@ -75,4 +80,16 @@ void describe("an entry", () => {
       assert.deepEqual(owed(), []);
     });
   }
+
+  void it("of version 0.1.0, which kept no words of an end, names the call that reads them", async () => {
+    const { house, parent, child } = await family();
+    parent.esc();
+    await house.answer(child.sessionID, "done");
+    const left = house.notices.outbox.all().map((entry) => ({ ...entry, quote: undefined }));
+    house.notices.outbox.clear(parent.id);
+    house.notices.outbox.adopt(left);
+    await parent.types();
+    const call = `to read its result: getBackgroundTask({"taskId":"${child.id}"})`;
+    assert.equal(parent.told(call).times, 1);
+  });
 });

@@ -3,12 +3,17 @@ import { describe, it } from "node:test";
 import * as fc from "fast-check";
 import type { Host } from "../../src/host/host.js";
 import type { Options } from "../../src/options.js";
+import { deferred, type Deferred } from "../../fixtures/deferred.js";
+import { settle } from "../fakes/clock.js";
 import { House } from "../fakes/house.js";
 import { Parent } from "../fakes/parent.js";
 import { rounds } from "../rounds.js";
 import { MINUTE } from "./family.js";
 
 const FALLIBLE = ["prompt", "session", "messages", "busySessions", "toast"] as const;
+/** What a delivery waits for: while one of these stands still, everything else goes on around it. */
+const STEPS = ["session", "messages", "busySessions", "prompt", "save"] as const;
+type Step = (typeof STEPS)[number];
 
 type Action =
   | {
@@ -28,7 +33,10 @@ type Action =
   | { do: "resume"; which: number }
   | { do: "wait"; milliseconds: number }
   | { do: "fail"; method: keyof Host; times: number }
-  | { do: "lose"; what: "turn" | "answer" };
+  | { do: "lose"; what: "turn" | "answer" }
+  /** The next delivery stands still at this step; `open` lets it go on. */
+  | { do: "stop"; at: Step }
+  | { do: "open"; at: Step };
 
 const action: fc.Arbitrary<Action> = fc.oneof(
   {
@@ -75,6 +83,13 @@ const action: fc.Arbitrary<Action> = fc.oneof(
     }),
   },
   {
+    weight: 6,
+    arbitrary: fc.record({
+      do: fc.constantFrom("stop" as const, "open" as const),
+      at: fc.constantFrom(...STEPS),
+    }),
+  },
+  {
     weight: 1,
     arbitrary: fc.record({
       do: fc.constant("lose" as const),
@@ -91,6 +106,15 @@ class World {
   readonly #children: { id: string; sessionID: string; live: boolean }[] = [];
   readonly #questions: string[] = [];
   #release: (() => void) | undefined;
+  readonly #stopped = new Map<Step, Deferred<void>>();
+  /** Messages of the user that wait for a step that stands still. */
+  readonly #typing: Promise<void>[] = [];
+  /** Between our hook and the host's store. */
+  #coming = 0;
+  /** Noted rather than thrown: a delivery tries again after an error. */
+  readonly wrong: string[] = [];
+  #isEscaped = false;
+  #isAsked = false;
   /** Whoever uses it stores a message behind newer ones. */
   #olderID = "";
 
@@ -98,6 +122,19 @@ class World {
     this.house = new House({ options: { concurrency: 100, maxRunning: 100, ...options } });
     this.parent = new Parent(this.house);
     this.#olderID = this.house.host.newMessageID();
+    const { host } = this.house;
+    const prompt = host.prompt.bind(host);
+    host.prompt = (input) => {
+      if (input.sessionID === this.parent.id) this.#checkMaySend();
+      return prompt(input);
+    };
+  }
+
+  /** What never happens, whatever was under way when the user came. */
+  #checkMaySend(): void {
+    if (this.#coming > 0) this.wrong.push("sent ahead of a message of the user's");
+    if (this.#isEscaped) this.wrong.push("sent to a session that its user has stopped");
+    if (this.#isAsked) this.wrong.push("sent to a session that waits for its user");
   }
 
   async do(step: Action): Promise<void> {
@@ -123,22 +160,38 @@ class World {
         else parent.losesAnswers = 1;
         break;
       case "ask":
-        if (parent.running) this.#questions.push(parent.ask());
+        if (!parent.running) break;
+        this.#questions.push(parent.ask());
+        this.#isAsked = true;
         break;
       case "answer":
+        this.#isAsked = false;
         for (const requestID of this.#questions.splice(0)) parent.answer(requestID);
         break;
       case "hold":
         this.#hold();
         break;
-      case "type":
-        parent.answersPrompts = true;
-        await parent.types();
+      case "stop":
+        this.#stop(step.at);
         break;
-      case "cross":
-        parent.answersPrompts = true;
-        await parent.types("crossing", { messageID: this.#olderID });
+      case "open":
+        await this.#open(step.at);
+        break;
+      case "type":
+        await this.#type();
+        break;
+      case "cross": {
+        const messageID = this.#olderID;
         this.#olderID = house.host.newMessageID();
+        await this.#type("crossing", messageID);
+        break;
+      }
+      case "end":
+      case "esc":
+        if (!parent.running) break;
+        parent[step.do]();
+        this.#isAsked = false;
+        if (step.do === "esc") this.#isEscaped = true;
         break;
       default:
         parent[step.do]();
@@ -146,7 +199,35 @@ class World {
     assert.ok(parent.unanswered.length <= 1, "two prompts of ours wait in one session");
   }
 
+  #stop(at: Step): void {
+    if (this.#stopped.has(at)) return;
+    const { house } = this;
+    const gate = at === "save" ? deferred<void>() : house.host.block(at);
+    if (at === "save") house.save = () => gate.promise;
+    this.#stopped.set(at, gate);
+  }
+
+  async #open(...steps: Step[]): Promise<void> {
+    for (const at of steps) {
+      this.#stopped.get(at)?.resolve();
+      this.#stopped.delete(at);
+      if (at === "save") this.house.save = () => Promise.resolve();
+    }
+    await settle();
+  }
+
+  /** The next thing happens whether the message is stored by then or not. */
+  async #type(text?: string, messageID?: string): Promise<void> {
+    this.parent.answersPrompts = true;
+    this.#isEscaped = false;
+    this.#coming += 1;
+    const typing = this.parent.types(text, { messageID }).finally(() => (this.#coming -= 1));
+    this.#typing.push(typing);
+    await settle();
+  }
+
   async launch(): Promise<void> {
+    await this.#open(...STEPS);
     this.heal();
     const child = await this.house.child({ parentSessionID: this.parent.id });
     this.house.busy(child.sessionID);
@@ -161,13 +242,17 @@ class World {
   /** All comes to rest: what runs ends, nothing fails, the user types now and then. */
   async rest(): Promise<void> {
     const { house, parent } = this;
+    await this.#open(...STEPS);
+    await house.clock.advance(1_000);
+    await Promise.all(this.#typing);
     this.heal();
     parent.answersPrompts = true;
     this.#release?.();
+    this.#isAsked = false;
     for (const requestID of this.#questions.splice(0)) parent.answer(requestID);
     for (const [index] of this.#children.entries()) await this.#finish(index, false);
     for (let round = 0; round < 10; round++) {
-      await parent.types();
+      await this.#type();
       await parent.run();
       await house.clock.advance(6 * MINUTE);
       await parent.run();
@@ -180,7 +265,8 @@ class World {
     if (!child?.live) return;
     child.live = false;
     this.ends.set(child.id, (this.ends.get(child.id) ?? 0) + 1);
-    // The look at the child's messages must not be what fails here.
+    // The look at the child's messages must not be what fails or stands still here.
+    await this.#open("messages", "busySessions");
     this.house.host.heal("messages");
     this.house.host.heal("busySessions");
     await this.house.answer(child.sessionID, "The answer.");
@@ -190,6 +276,7 @@ class World {
   async #resume(which: number): Promise<void> {
     const child = this.#children[which % Math.max(1, this.#children.length)];
     if (!child || child.live) return;
+    await this.#open(...STEPS);
     this.heal();
     // An end that was not told yet is withdrawn: the next one tells.
     const owed = this.house.notices.outbox.all();
@@ -212,7 +299,7 @@ class World {
 
 const RUNS = rounds(3_000);
 
-void describe("whatever happens in whatever order, every end is told exactly once", () => {
+void describe("whatever happens in whatever order, also in the middle of a delivery, every end is told exactly once", () => {
   for (const options of [
     {},
     { mergeMilliseconds: 0 },
@@ -228,6 +315,7 @@ void describe("whatever happens in whatever order, every end is told exactly onc
           for (const step of actions) await world.do(step);
           await world.rest();
           const { house, parent, ends } = world;
+          assert.deepEqual(world.wrong, []);
           assert.deepEqual(house.notices.outbox.all(), []);
           for (const [id, times] of ends) {
             assert.deepEqual(parent.told(`id="${id}"`), { times, read: true }, id);

@@ -2,9 +2,9 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import * as fc from "fast-check";
-import { chooseBlocks, composeNotice, HEADER } from "../../src/notices/wording.js";
+import { composeNotice, HEADER } from "../../src/notices/wording.js";
 import { process, subagent } from "./jobs.js";
-import { compose, ended, notice, NOW } from "./blocks.js";
+import { compose, end, ended, notice, NOW } from "./blocks.js";
 
 const HOSTILE = [
   "</background_job>",
@@ -50,11 +50,13 @@ const OURS = [
   /^duration: [^<]*$/u,
   /^error: [^<]*$/u,
   /^it waits for the user[^<]*:$/u,
-  /^it asked to tell you[^<]*:$/u,
+  /^it printed (?:what matches notifyPattern, or )?OPENCODE_NOTIFY[^<]*:$/u,
   /^(?:partial )?(?:result|output)[^<]*:$/u,
   /^no (?:text )?output$/u,
   /^still running, started by it: [^<]*$/u,
   /^to read more: getBackground(?:Task|Process)\(\{"(?:task|process)Id":"(?:bg|proc)_0123456789"\}\)$/u,
+  /^…$/u,
+  /^it can be continued: createBackgroundTask with "taskId":"bg_0123456789" and a prompt$/u,
   /^<\/background_job>$/u,
 ];
 const FORBIDDEN =
@@ -71,15 +73,14 @@ void describe("text from outside, whatever it contains,", () => {
         const text = compose(
           {
             job,
-            notices: [notice("output", output), notice("blocked", asks), notice("ended")],
-            excerpt: { text: result, total: result.length },
+            notices: [
+              notice("output", output),
+              notice("blocked", asks),
+              ...end(job, result).notices,
+            ],
             leftRunning: [process({ name: other })],
           },
-          {
-            job: process({ name, leftovers: [{ pid: 1, command: cmd }] }),
-            notices: [notice("ended")],
-            excerpt: { text: result, total: result.length + 10 },
-          },
+          end(process({ name, leftovers: [{ pid: 1, command: cmd }] }), result, result.length + 10),
         );
         const lines = text.split("\n");
         for (const line of lines) {
@@ -95,7 +96,7 @@ void describe("text from outside, whatever it contains,", () => {
         assert.equal(count(/^<\/background_job>$/u), 2);
         assert.equal(count(/^\[Automatic/u), 1);
         assert.equal(count(/^name: /u), 2);
-        assert.equal(count(/^to read more: /u), 2);
+        assert.equal(count(/^to read more: /u), 1);
         assert.ok(!FORBIDDEN.test(text));
       }),
       { numRuns: 500 },
@@ -117,11 +118,11 @@ void describe("text from outside, whatever it contains,", () => {
             kind === "subagent"
               ? subagent({ id: `bg_${number}`, name, status })
               : process({ id: `proc_${number}`, name, status });
-          return { job, notices: [notice("ended"), ...(says ? [notice("output", name)] : [])] };
+          const { notices } = end(job, "so it is");
+          return { job, notices: [...notices, ...(says ? [notice("output", name)] : [])] };
         });
-        const { full, brief } = chooseBlocks(news);
-        const blocks = full.map((each) => ({ ...each, excerpt: { text: "so it is", total: 8 } }));
-        const text = composeNotice(blocks, brief, NOW);
+        const running = [subagent({ id: "bg_running", name: "x" })];
+        const text = composeNotice(news, running, NOW);
         assert.ok(text.length <= 24_000, `${text.length} characters`);
         const lines = text.split("\n");
         const told = lines.flatMap((line) =>
@@ -152,7 +153,7 @@ void describe("text from outside, whatever it contains,", () => {
       ...ended(text),
       job: subagent({ name: text, error: text }),
     });
-    assert.ok(notice.length < 8_000);
+    assert.ok(notice.length < 24_000);
     assert.equal(notice.split("</background_job>").length - 1, 1);
   });
 });

@@ -1,9 +1,12 @@
 /** What a notice says of each job, and how long it may be. */
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { chooseBlocks, composeNotice, HEADER } from "../../src/notices/wording.js";
+import type { Notice } from "../../src/notices/notice.js";
+import { composeNotice, HEADER, type News } from "../../src/notices/wording.js";
+import { storedQuote } from "../../src/notices/quote.js";
+import { grouped } from "../../src/text.js";
 import { process, subagent } from "./jobs.js";
-import { compose, ended, notice, NOW, quotedOf } from "./blocks.js";
+import { compose, end, ended, notice, NOW, quotedOf } from "./blocks.js";
 
 const IN_BRIEF = /^- (?:bg|proc)_[0-9a-z]{10} \(([\w, ]+)\): [^<]*$/u;
 
@@ -20,7 +23,7 @@ void describe("a notice says", () => {
       partial: true,
     });
     assert.equal(
-      compose({ job, notices: [notice("ended")], excerpt: { text: "So\nfar", total: 6 } }),
+      compose(end(job, "So\nfar")),
       `${HEADER}
 
 <background_job id="bg_0123456789" kind="subagent" status="failed" reason="error">
@@ -30,7 +33,7 @@ error: scripted: HTTP 401: no key
 partial result:
 | So
 | far
-to read more: getBackgroundTask({"taskId":"bg_0123456789"})
+it can be continued: createBackgroundTask with "taskId":"bg_0123456789" and a prompt
 </background_job>`,
     );
   });
@@ -45,34 +48,74 @@ to read more: getBackgroundTask({"taskId":"bg_0123456789"})
       survivors: [{ pid: 8, command: "b" }],
       completedAt: new Date(NOW),
     });
-    const text = compose({ job, notices: [notice("ended")], excerpt: { text: "", total: 0 } });
+    const text = compose(end(job, ""));
     assert.match(
       text,
       /^duration: 1 min · exit code: 1 · signal: SIGTERM · ended with it: 7 a &lt;child> · still alive: 8$/mu,
     );
     assert.match(text, /^no output$/mu);
-    assert.match(text, /getBackgroundProcess\(\{"processId":"proc_0123456789"\}\)/u);
+    assert.doesNotMatch(text, /getBackgroundProcess/u, "there is no more to read");
   });
 
-  for (const [what, excerpt, line] of [
-    ["no text", { text: "", total: 0 }, "no text output"],
-    [
-      "a text that cannot be read",
-      undefined,
-      "result: could not be read now; the call below reads it",
-    ],
+  void it("what went wrong once: an exit code is no error beside itself", () => {
+    const job = process({
+      status: "failed",
+      endReason: "error",
+      exitCode: 3,
+      error: "exit code 3",
+    });
+    assert.equal(compose(end(job, "")).match(/exit code/gu)?.length, 1);
+    const other = { ...job, error: "exit code 3; it is unknown whether something is left" };
+    assert.match(compose(end(other, "")), /^error: exit code 3; it is unknown/mu);
+  });
+
+  for (const [status, reason, can] of [
+    ["failed", "error", true],
+    ["cancelled", "cancelled_by_user", true],
+    ["cancelled", "session_deleted", false],
+    ["completed", "finished", false],
   ] as const) {
-    void it(`${what}: "${line}"`, () => {
-      const lines = compose({ ...ended(""), excerpt }).split("\n");
-      assert.ok(lines.includes(line));
+    void it(`of a subagent that is ${status} (${reason}) that it can ${can ? "" : "not "}be continued`, () => {
+      const text = compose(end(subagent({ status, endReason: reason }), "words"));
+      assert.equal(text.includes("it can be continued: createBackgroundTask"), can);
+      assert.doesNotMatch(text, /to read more/u);
     });
   }
 
+  void it("last what still runs of the same session, in one line", () => {
+    const running = [
+      subagent({ id: "bg_1111111111", status: "running" }),
+      subagent({ id: "bg_2222222222", status: "pending" }),
+      process({ id: "proc_3333333333", name: 'dev "server"\n' }),
+      subagent(),
+    ];
+    assert.equal(
+      composeNotice([ended("done")], running, NOW)
+        .split("\n")
+        .at(-1),
+      `still running: 2 subagents (bg_1111111111, bg_2222222222 waiting), 1 process (proc_3333333333 "dev 'server'")`,
+    );
+    assert.doesNotMatch(compose(ended("done")), /still running/u);
+  });
+
+  void it("that further notices of a process are held back, once it prints too many", () => {
+    const all = [notice("output", "one"), { ...notice("output", "two"), throttled: true }];
+    const text = compose({ job: process(), notices: all });
+    assert.match(text, /^\| one\n\| two\nmore of these are held back/mu);
+    assert.doesNotMatch(compose({ job: process(), notices: all.slice(0, 1) }), /held back/u);
+  });
+
+  void it("that there was no text, or the call that reads one that is not at hand", () => {
+    assert.match(compose(ended("")), /^no text output$/mu);
+    const text = compose({ ...ended(""), notices: [notice("ended")] });
+    assert.match(text, /^to read its result: getBackgroundTask\(\{"taskId":"bg_0123456789"\}\)$/mu);
+  });
+
   for (const [kind, line] of [
     ["blocked", /^it waits for the user .* it asks:$/mu],
-    ["stalled", /^nothing is heard of it:$/mu],
+    ["stalled", /^no activity detected:$/mu],
     ["ready", /^it is ready now:$/mu],
-    ["output", /^it asked to tell you:$/mu],
+    ["output", /^it printed OPENCODE_NOTIFY:$/mu],
   ] as const) {
     void it(`that a job is ${kind}, with its duration until now`, () => {
       const text = compose({ job: process(), notices: [notice(kind, "words")] });
@@ -95,7 +138,7 @@ to read more: getBackgroundTask({"taskId":"bg_0123456789"})
     });
     assert.match(
       text,
-      /^still running, started by it: proc_0123456789 \(a server\), proc_0000000000 \(a job\)$/mu,
+      /^still running, started by it: proc_0123456789 "a server", proc_0000000000 "a job"$/mu,
     );
   });
 });
@@ -106,13 +149,9 @@ void describe("a notice is bounded", () => {
       const id = `bg_${String(index).padStart(10, "0")}`;
       const status = index % 100 === 99 ? ("failed" as const) : ("completed" as const);
       const reason = status === "failed" ? ("error" as const) : ("finished" as const);
-      return { job: subagent({ id, name, status, endReason: reason }), notices: [notice("ended")] };
+      return end(subagent({ id, name, status, endReason: reason }), "it");
     });
-  const composeMany = (news: ReturnType<typeof many>) => {
-    const { full, brief } = chooseBlocks(news);
-    const blocks = full.map((each) => ({ ...each, excerpt: { text: "it", total: 2 } }));
-    return composeNotice(blocks, brief, NOW).split("\n");
-  };
+  const composeMany = (news: News[]) => composeNotice(news, [], NOW).split("\n");
 
   void it("300 jobs: blocks for 30 of them, failures first, and a line for each other", () => {
     const lines = composeMany(many(300));
@@ -122,7 +161,11 @@ void describe("a notice is bounded", () => {
       blocks.map((line) => line.includes('status="failed" reason="error"')).slice(0, 4),
       [true, true, true, false],
     );
-    assert.ok(lines.includes("and 270 more, each read with the call for its id as above:"));
+    assert.ok(
+      lines.includes(
+        'and 270 more, each read with getBackgroundTask({"taskId":"…"}) or getBackgroundProcess({"processId":"…"}):',
+      ),
+    );
     assert.equal(lines.filter((line) => IN_BRIEF.test(line)).length, 270);
     assert.ok(lines.includes("- bg_0000000298 (completed, finished): a job"));
   });
@@ -148,40 +191,94 @@ void describe("a notice is bounded", () => {
     });
     assert.match(text, /ended with it: 1 x, 2 x, 3 x, 4 x, 5 x, and 95 more/u);
     assert.match(text, /still alive: 1, 2, 3, 4, 5, and 95 more/u);
-    assert.match(text, /started by it: (?:proc_0123456789 \(a job\), ){5}and 95 more/u);
+    assert.match(text, /started by it: (?:proc_0123456789 "a job", ){5}and 95 more/u);
   });
 
   for (const [jobs, each] of [
-    [1, 1_200],
-    [2, 1_200],
-    [3, 1_200],
-    [4, 1_000],
-    [30, 133],
+    [1, 6_000],
+    [2, 6_000],
+    [3, 5_333],
+    [4, 4_000],
+    [8, 2_000],
   ] as const) {
-    void it(`${jobs} long results: the last ${each} characters of each, and how many are left out`, () => {
-      const long = Array.from({ length: 5_000 }, (_, index) => String(index % 10)).join("");
-      const text = compose(...Array.from({ length: jobs }, () => ended(long, 9_000)));
+    void it(`${jobs} long results: ${each} characters of each, head and end, and how many are left out`, () => {
+      const long = Array.from({ length: 9_000 }, (_, index) => String(index % 10)).join("");
+      const text = compose(...Array.from({ length: jobs }, () => ended(long)));
       const quoted = quotedOf(text).map((line) => line.slice(2));
+      const half = Math.floor(each / 2);
       assert.deepEqual(
         quoted,
-        Array.from({ length: jobs }, () => long.slice(-each)),
+        Array.from({ length: jobs }, () => [long.slice(0, half), long.slice(half - each)]).flat(),
       );
-      const said = `(its end; ${9_000 - each} characters left out)`;
+      const said = `result (${grouped(9_000 - each)} characters left out):`;
       assert.equal(text.split(said).length - 1, jobs);
+      assert.equal(text.match(/^…$/gmu)?.length, jobs);
+      assert.equal(text.match(/^to read more: /gmu)?.length, jobs);
     });
   }
 
-  void it("all that one job has to say shares its 1,200 characters, and nothing is left out unsaid", () => {
+  void it("30 long results: as many characters of each, as far as their fixed lines leave room", () => {
+    const text = compose(...Array.from({ length: 30 }, () => ended("x".repeat(9_000))));
+    const quoted = quotedOf(text).join("").length;
+    assert.ok(text.length <= 24_000 && quoted > 13_000, `${quoted} of ${text.length} characters`);
+    const lengths = quotedOf(text).map((line) => line.length);
+    assert.ok(Math.max(...lengths) - Math.min(...lengths) <= 1);
+  });
+
+  void it("what a short result does not need is the others'", () => {
+    const long = "x".repeat(6_000);
+    const all = [ended("short"), ended(long), ended(long), ended("y".repeat(3_000))];
+    const quoted = quotedOf(compose(...all)).join("");
+    assert.equal(quoted.match(/y/gu)?.length, 3_000);
+    assert.equal(quoted.match(/x/gu)?.length, 12_000);
+  });
+
+  void it("a long result is cut at line ends, and what is missing is counted to the character", () => {
+    const lines = Array.from({ length: 500 }, (_, index) => `line ${index} `.padEnd(40, "."));
+    const text = compose(ended(lines.join("\n")));
+    const quoted = quotedOf(text).map((line) => line.slice(2));
+    assert.ok(quoted.every((line) => lines.includes(line)));
+    assert.deepEqual([quoted[0], quoted.at(-1)], [lines[0], lines[499]]);
+    const [, left = ""] = /^result \(([\d,]+) characters left out\):$/mu.exec(text) ?? [];
+    const shown = quoted.join("\n").length;
+    assert.ok(shown > 5_500 && shown <= 6_000, `${shown} characters`);
+    // The line end at which it is parted belongs to what is shown.
+    assert.equal(Number(left.replace(",", "")), lines.join("\n").length - shown);
+  });
+
+  void it("a process's output is its end, with the bytes before it, and a call that finds its errors", () => {
+    const job = process({ status: "failed", endReason: "error", exitCode: 2 });
+    const output = "€".repeat(100) + "\n" + "x".repeat(5_990);
+    const text = compose(end(job, output, output.length + 1_000));
+    assert.deepEqual(quotedOf(text), [`| ${"x".repeat(5_990)}`]);
+    assert.match(text, /^output \(1,301 bytes left out\):$/mu);
+    assert.match(
+      text,
+      /^to read more: getBackgroundProcess\(\{"processId":"proc_0123456789"\}\)$/mu,
+    );
+    const quote = { ...storedQuote(job, { text: "boom", total: 50, pattern: 'error|"x"' }) };
+    const found = compose({ job, notices: [{ ...notice("ended"), quote }] });
+    assert.match(found, /"mode":"grep","pattern":"error\|\\"x\\""\}\)$/mu);
+  });
+
+  void it("texts of line ends and escapes alone fit as well", () => {
+    for (const text of ["\n".repeat(6_000), "<".repeat(6_000)]) {
+      const notice = compose(...Array.from({ length: 30 }, () => ended(text)));
+      assert.ok(notice.length <= 24_000, `${notice.length} characters`);
+    }
+  });
+
+  void it("all that one job has to say shares its 6,000 characters, and nothing is left out unsaid", () => {
     const texts = Array.from({ length: 40 }, (_, index) => `${index} `.repeat(300));
     const job = process({ status: "completed", endReason: "finished", completedAt: new Date(NOW) });
-    const notices = [...texts.map((text) => notice("output", text)), notice("ended")];
-    const text = compose({ job, notices, excerpt: { text: "x".repeat(4_000), total: 4_000 } });
+    const outputs: Notice[] = texts.map((text) => notice("output", text));
+    const text = compose({ job, notices: [...outputs, ...end(job, "x".repeat(4_000)).notices] });
     const quoted = quotedOf(text);
     const characters = quoted.reduce((sum, line) => sum + line.length - 2, 0);
-    assert.ok(characters <= 1_200, `${characters} characters`);
-    const all = texts.join("\n").length;
-    assert.match(text, new RegExp(`tell you, 40 times \\(its end; ${all - 600} characters`, "u"));
-    assert.match(text, /output \(its end; 3400 bytes left out\)/u);
+    assert.ok(characters <= 6_000, `${characters} characters`);
+    const left = grouped(texts.join("\n").length - 3_000);
+    assert.ok(text.includes(`OPENCODE_NOTIFY 40 times (its end; ${left} characters left out):`));
+    assert.match(text, /output \(1,000 bytes left out\)/u);
   });
 
   void it("a name and an error have one line each, however long and however many accents", () => {
@@ -191,10 +288,14 @@ void describe("a notice is bounded", () => {
   });
 
   void it("never cuts a character in two", () => {
-    const text = compose(ended("😀".repeat(1_000) + "x", 2_001));
-    const [line = ""] = quotedOf(text);
-    assert.ok(!/\p{Surrogate}/u.test(line));
-    assert.equal(line.length - 2, 1_199);
-    assert.match(text, /\(its end; 802 characters left out\)/u);
+    // 8,001 characters, of which the middle 2,002 are left out: each half would end within a pair.
+    const text = compose(ended("x" + "😀".repeat(4_000)));
+    const quoted = quotedOf(text).map((line) => line.slice(2));
+    assert.ok(!/\p{Surrogate}/u.test(quoted.join("")));
+    assert.deepEqual(
+      quoted.map((line) => line.length),
+      [2_999, 3_000],
+    );
+    assert.match(text, /\(2,002 characters left out\)/u);
   });
 });

@@ -1,0 +1,64 @@
+/**
+ * A job's words, cut to what a notice may quote: at line ends where there are any, head and end of a subagent's
+ * result, the end of a process's output, and always with the size of what is missing. Pure.
+ */
+import type { Job } from "../jobs/job.js";
+import type { Quote } from "../jobs/registry.js";
+import type { StoredQuote } from "./notice.js";
+
+/** Characters quoted of one job. */
+export const MOST_QUOTED = 6_000;
+
+/** What the outbox keeps of what the end of a job says. */
+export function storedQuote(job: Job, { text, total, pattern }: Quote): StoredQuote {
+  const omitted = Math.max(0, total - text.length);
+  return cutQuote(job.kind, { text, omitted, omittedAt: 0, pattern }, MOST_QUOTED);
+}
+
+/** The same with at most so many characters. */
+export function cutQuote(kind: Job["kind"], quote: StoredQuote, most: number): StoredQuote {
+  const { text, omitted, pattern } = quote;
+  if (text.length <= most) return quote;
+  // The head of a process's quote is worth something only where it holds the errors.
+  const hasHead = kind === "subagent" || pattern !== undefined;
+  const head = hasHead ? headEnd(text, Math.floor(most / 2)) : 0;
+  const end = endStart(text, Math.max(head, text.length - (most - head)));
+  const cut = text.slice(head, end);
+  const size = kind === "subagent" ? cut.length : Buffer.byteLength(cut);
+  return {
+    text: text.slice(0, head) + text.slice(end),
+    omitted: omitted + size,
+    omittedAt: head,
+    pattern,
+  };
+}
+
+/** Where a head of at most so many characters ends: behind a line, if that keeps half of it. */
+function headEnd(text: string, most: number): number {
+  const lineEnd = text.lastIndexOf("\n", most - 1) + 1;
+  if (lineEnd >= most / 2) return lineEnd;
+  return isHalf(text, most) ? most - 1 : most;
+}
+
+/** Where an end begins that begins no earlier than this: at a line, if that keeps half of it. */
+function endStart(text: string, least: number): number {
+  const lineStart = text[least - 1] === "\n" ? least : text.indexOf("\n", least) + 1;
+  if (lineStart > 0 && text.length - lineStart >= (text.length - least) / 2) return lineStart;
+  return isHalf(text, least) ? least + 1 : least;
+}
+
+/** Whether a cut here would part a character. */
+function isHalf(text: string, at: number): boolean {
+  return /^[\udc00-\udfff]/.test(text.slice(at, at + 1));
+}
+
+/** Characters for each, at most `most` in all and as alike as can be: what one does not need is the others'. */
+export function shares(needed: readonly number[], most: number): number[] {
+  let left = most;
+  for (const [place, need] of needed.toSorted((one, other) => one - other).entries()) {
+    const share = Math.floor(left / (needed.length - place));
+    if (need > share) return needed.map((each) => Math.min(each, share));
+    left -= need;
+  }
+  return [...needed];
+}
