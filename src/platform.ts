@@ -1,6 +1,6 @@
 /**
- * What an operating system does differently, as far as we have to. The one place that knows them by name: whoever
- * depends on one of these ways asks for it here, and tests ask for those of another system.
+ * What an operating system does differently, as far as we have to. The one place that knows them by name: modules
+ * that depend on one of these ways ask for it here, and tests ask for those of another system.
  */
 export interface Ways {
   /** Where processes are looked up. */
@@ -11,7 +11,7 @@ export interface Ways {
   hasPosixShell: boolean;
   /** The program `rm` is also found as `RM`. */
   foldsCase: boolean;
-  /** A file that somebody has open cannot be replaced until it is closed. */
+  /** A file that a process has open cannot be replaced until it is closed. */
   locksOpenFiles: boolean;
 }
 

@@ -69,7 +69,7 @@ export interface LiveDeps extends CaptureDeps {
 const REPORT_MILLISECONDS = 500;
 
 /** Of a kill that came before the start. */
-const NOBODY: KillOutcome = { forced: false, survivors: [], foreign: false };
+const NOTHING_LEFT: KillOutcome = { forced: false, survivors: [], foreign: false };
 
 export class LiveProcess {
   readonly id: string;
@@ -145,7 +145,7 @@ export class LiveProcess {
       // Not started yet: `start` sees the reason and starts nothing.
       await this.ended;
       const { status } = this.#deps.jobs.getProcess(this.id) ?? this.#request.job;
-      return status === "cancelled" ? NOBODY : undefined;
+      return status === "cancelled" ? NOTHING_LEFT : undefined;
     }
     if (!this.#killReason) {
       // Its own end is under way: hurry it.
@@ -247,7 +247,7 @@ export class LiveProcess {
 
   async #killed(): Promise<Pick<KillOutcome, "survivors" | "unverified">> {
     try {
-      return (await this.#killing) ?? NOBODY;
+      return (await this.#killing) ?? NOTHING_LEFT;
     } catch (thrown) {
       this.#warn("ending what it left", thrown);
       return { survivors: [], unverified: coerceError(thrown).message };

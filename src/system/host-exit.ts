@@ -82,7 +82,7 @@ function install(emitter: ExitEmitter): ExitListener {
       callback();
     }
     const signal = SIGNALS.find((name) => name === event);
-    // Whoever else listens decides what the signal means; if nobody does, it means what it always did.
+    // Another listener decides what the signal means; without one it means what it always did.
     if (signal && emitter.listenerCount(signal) === 0) emitter.raise(signal);
   };
   const listener: ExitListener = Object.assign(listen, { [CALLBACKS]: callbacks });

@@ -57,8 +57,8 @@ export interface Markers {
 }
 
 /**
- * The environment of a job. A host that is itself somebody's job hands that job's marker on: whoever ends the
- * outer job finds the inner one's processes, too.
+ * The environment of a job. A host that runs within a job of another host hands that job's marker on: when the
+ * outer job is ended, the inner one's processes are found, too.
  */
 export function jobEnvironment(
   base: NodeJS.ProcessEnv,

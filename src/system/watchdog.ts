@@ -16,7 +16,7 @@ import { within } from "../time.js";
 export interface WatchdogDeps {
   clock: Clock;
   log: Log;
-  /** Stands in the environment of every guarded process; nobody else's environment holds it. */
+  /** Stands in the environment of every guarded process, and in no other. */
   instanceID: string;
   platform?: NodeJS.Platform;
   env?: NodeJS.ProcessEnv;
@@ -43,7 +43,7 @@ export class Watchdog {
     this.#canGuard = hasProcessGroups && hasPosixShell;
   }
 
-  /** Before a process is started: a host that dies in the next instant has somebody who finds it by its mark. */
+  /** Before a process is started: if the host dies in the next instant, the helper finds it by its mark. */
   prepare(): void {
     if (!this.#canGuard) return;
     this.#idle?.cancel();

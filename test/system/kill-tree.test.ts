@@ -210,9 +210,9 @@ test("a date that is set back while a kill waits does not make the grace longer"
   const clock = new FakeClock();
   const { kill, sent } = machine([HOST, { pid: 100, stubborn: "term" }], { clock });
   const killing = kill(target, 1000);
-  let isOver = false;
-  void killing.then(() => (isOver = true));
-  for (let round = 0; round < 300 && !isOver; round++) {
+  const state = { isOver: false };
+  void killing.then(() => (state.isOver = true));
+  for (let round = 0; round < 300 && !state.isOver; round++) {
     clock.set(clock.now() - 20_000);
     await clock.advance(5);
   }
