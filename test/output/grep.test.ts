@@ -67,8 +67,8 @@ test("grep over many lines goes on where it stopped, and misses none", async () 
 test("grep sees lines that are split over pieces, without colours", async () => {
   const output = new Output().out("be\u001b[31m").err("other\n").out("ta\u001b[0m!\n");
   assert.deepEqual(await output.lines({ mode: "grep", pattern: "^beta!$" }), [
-    "1:beta!",
-    "2-other",
+    "1-other",
+    "2:beta!",
   ]);
 });
 
