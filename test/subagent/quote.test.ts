@@ -82,7 +82,7 @@ void describe("a quote", () => {
 
   void it("never holds half of a character", () => {
     for (const pad of ["", "x"]) {
-      assert.ok(excerpt(pad + "😀".repeat(5_000)).isWellFormed());
+      assert.doesNotMatch(excerpt(pad + "😀".repeat(5_000)), /\p{Surrogate}/u);
     }
   });
 });
