@@ -225,7 +225,7 @@ void describe("a running task that is given a further instruction", () => {
 
   for (const [name, text] of [
     ["prompt-while-tool-runs", "The answer."],
-    ["prompt-while-text-streams", "More."],
+    ["prompt-while-text-streams", "The answer.\n\nMore."],
   ] as const) {
     void it(`as recorded: ${name}`, async () => {
       const { replay, house, id, border } = await untilSecondPrompt(name, 1);
