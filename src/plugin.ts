@@ -27,7 +27,8 @@ export const server: Plugin = (input, rawOptions) => {
       const workspace = await leading();
       // Shown once somebody is there to see it.
       const unseen = workspace ? (await problems).splice(0) : [];
-      for (const each of unseen) workspace?.notices.toast(each, "warning");
+      // One for all: the host shows one toast at a time.
+      if (unseen.length > 0) workspace?.notices.toast(unseen.join("\n"), "warning");
       workspace?.handleEvent(event);
     },
     "chat.message": async ({ sessionID }, { message, parts }) => {

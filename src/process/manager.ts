@@ -16,7 +16,7 @@
 import { isEmptyFilter, matches, type JobFilter } from "../jobs/filter.js";
 import type { ProcessJob } from "../jobs/job.js";
 import { isTerminal } from "../jobs/status.js";
-import { coerceError, UserError } from "../ports.js";
+import { coerceError, requireID, UserError } from "../ports.js";
 import { checkInput, type StartInput } from "./check-input.js";
 import { killJob } from "./kill-job.js";
 import type { LiveDeps } from "./live-deps.js";
@@ -66,6 +66,8 @@ export class BackgroundProcessManager {
    * before the start.
    */
   async create(input: CreateInput, { signal }: CreateOptions = {}): Promise<CreateResult> {
+    requireID("parentSessionID", input.parentSessionID);
+    requireID("rootSessionID", input.rootSessionID);
     this.check(input);
     const { jobs, clock, env, probe, announce } = this.#deps;
     const sameCommand = this.list().filter((job) => this.#live.has(job.id) && isSame(job, input));

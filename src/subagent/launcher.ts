@@ -2,7 +2,7 @@
  * How a task comes to run: checked, recorded, queued for a slot, and given to the runner. A task that is continued
  * goes the same way again.
  */
-import { UserError, coerceError } from "../ports.js";
+import { UserError, coerceError, requireID, requireText } from "../ports.js";
 import { newJobId } from "../jobs/id.js";
 import type { SubagentJob } from "../jobs/job.js";
 import { isTerminal } from "../jobs/status.js";
@@ -68,6 +68,9 @@ export class Launcher {
 
   async launch(input: LaunchInput): Promise<Launched> {
     const { jobs, clock, options } = this.#deps;
+    for (const field of ["description", "prompt", "agent"] as const)
+      requireText(field, input[field]);
+    requireID("parentSessionID", input.parentSessionID);
     const plan = await planLaunch(this.#deps, input);
     this.#checkWanted(input.signal);
     // Others may have been launched while this one was looked at.

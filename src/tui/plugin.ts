@@ -23,8 +23,10 @@ export function setUp(
   clock: Clock = systemClock,
 ): void {
   const { options, problems } = parseTuiOptions(rawOptions);
-  for (const message of problems)
-    api.ui.toast({ title: "Background", message, variant: "warning" });
+  // The host shows one toast at a time.
+  if (problems.length > 0) {
+    api.ui.toast({ title: "Background", message: problems.join("\n"), variant: "warning" });
+  }
 
   const call = (before: readonly ShownJob[], after: readonly ShownJob[]) => {
     if (options.attention) callUser(api, before, after);
