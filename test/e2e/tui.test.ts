@@ -7,15 +7,13 @@ import { after, before, describe, test } from "node:test";
 import { ScriptedModel } from "../../fixtures/model/index.js";
 import { aSubagent } from "../../fixtures/jobs.js";
 import { writeStateFolder } from "../../fixtures/tui/jobs.js";
-import { noTerminalReason, type Terminal } from "../../fixtures/tui/terminal.js";
+import type { Terminal } from "../../fixtures/tui/terminal.js";
 import { chooseAction, searchDialog } from "../../fixtures/tui/keys.js";
 import { scriptStory, STORY, STORY_BEGINS } from "../../fixtures/tui/story.js";
 import { startTui, type Tui } from "../../fixtures/tui/tui.js";
 import type { Job } from "../../src/jobs/job.js";
 import { isAlive } from "../../src/system/identity.js";
-
-const skip = (await noTerminalReason()) ?? false;
-const options = { timeout: 240_000 };
+import { LIMIT as options, skip } from "./use-terminal.js";
 
 void describe("the terminal part", { skip }, () => {
   let model: ScriptedModel | undefined;
