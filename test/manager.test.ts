@@ -10,9 +10,15 @@ import { useFolders } from "./fakes/folders.js";
 const folder = useFolders();
 const client = createOpencodeClient({ baseUrl: "http://127.0.0.1:9" });
 
-/** As a program without types would call it. */
+/** As a program without types would call them. */
 function openAnyhow(settings: object) {
   return Reflect.apply(openBackground, undefined, [settings]);
+}
+
+function callAnyhow(manager: object, method: string, input: object): Promise<unknown> {
+  const found: unknown = Reflect.get(manager, method);
+  assert.ok(typeof found === "function");
+  return Promise.resolve(Reflect.apply(found, manager, [input]));
 }
 
 void describe("openBackground", () => {
@@ -53,12 +59,12 @@ void describe("openBackground", () => {
         ],
       ];
       for (const [input, message] of starts) {
-        const call = async () => Reflect.apply(processes.create, processes, [input]);
+        const call = async () => callAnyhow(processes, "create", input);
         await assert.rejects(call, { name: "UserError", message });
       }
       const task = { description: "d", prompt: "p", agent: "general", parentSessionID: "ses_1" };
       for (const field of Object.keys(task)) {
-        const launch = async () => Reflect.apply(tasks.launch, tasks, [{ ...task, [field]: 7 }]);
+        const launch = async () => callAnyhow(tasks, "launch", { ...task, [field]: 7 });
         await assert.rejects(launch, (thrown) => {
           assert.ok(thrown instanceof UserError);
           assert.match(thrown.message, new RegExp(`^${field}: expected .+, got a number$`));

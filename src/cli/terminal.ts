@@ -3,7 +3,7 @@
  * prints. What comes from jobs goes through `safe` first, because a terminal obeys what it is given.
  */
 import { plainLine } from "../output/plain-text.js";
-import { cells, fit, pad } from "../tui/cells.js";
+import { cells, fit, pad } from "../cells.js";
 import { escapeUnseen, harmless, oneLine } from "../text.js";
 
 export interface Terminal {

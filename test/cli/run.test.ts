@@ -6,7 +6,7 @@ import { describe, it } from "node:test";
 import { z } from "zod";
 import { systemTerminal } from "../../src/cli/terminal.js";
 import { harmless } from "../../src/text.js";
-import { cells } from "../../src/tui/cells.js";
+import { cells } from "../../src/cells.js";
 import { call, owner, realProcess } from "./support.js";
 import { useFolders } from "../fakes/folders.js";
 import { ended, noticeOf, processJob, subagent } from "../store/records.js";

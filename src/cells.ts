@@ -3,7 +3,7 @@
  * of what would move the cursor. A character is what a person takes for one (an emoji with its modifiers, a
  * letter with its accents). Where terminals differ, the wider answer is given: then nothing is ever cut off.
  */
-import { harmless } from "../text.js";
+import { harmless } from "./text.js";
 
 /** Of one line that may hold anything: control characters and direction marks gone, white space folded. */
 export function clean(text: string): string {

@@ -1,7 +1,7 @@
 /** A subagent's session as lines of a log: what it was told, what it said, which tools it called. Pure. */
 import type { Message, Part, ToolPart } from "@opencode-ai/sdk/v2";
-import { clean, cleanOutput } from "./cells.js";
-import type { Tone } from "./describe.js";
+import { clean, cleanOutput } from "../../cells.js";
+import type { Tone } from "../describe.js";
 import type { LogLine } from "./log-rows.js";
 
 export interface SessionMessage {

@@ -1,13 +1,13 @@
 /** The list of jobs in the host's own select dialog: searched by typing, grouped, kept up to date. */
 import { createComponent } from "@opentui/solid";
 import { createMemo } from "solid-js";
-import { dialogWidth, openDialog, rootOf, type ViewContext } from "./context.js";
-import { summary } from "./describe.js";
-import type { Element } from "./element.js";
+import { dialogWidth, openDialog, rootOf, type ViewContext } from "../context.js";
+import { summary } from "../describe.js";
+import type { Element } from "../element.js";
 import { openJob } from "./job-dialog.js";
 import { optionsFor } from "./job-options.js";
-import { isLive, jobsFor } from "./shown-job.js";
-import { createTicker } from "./ticker.js";
+import { isLive, jobsFor } from "../shown-job.js";
+import { createTicker } from "../ticker.js";
 
 export function openJobs(context: ViewContext): void {
   context.source.refresh();
