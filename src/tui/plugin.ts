@@ -2,6 +2,7 @@
 import type { TuiPluginApi } from "@opencode-ai/plugin/tui";
 import { systemClock, type Clock } from "../ports.js";
 import { callsFor } from "./attention.js";
+import { badge } from "./badge.js";
 import type { ViewContext } from "./context.js";
 import { openJobs } from "./jobs/jobs-dialog.js";
 import { LOG_ROUTE, logView } from "./log/log-view.js";
@@ -40,7 +41,12 @@ export function setUp(
 
   api.slots.register({
     order: SIDEBAR_ORDER,
-    slots: { sidebar_content: (_, props) => sidebar(context, () => props.session_id) },
+    slots: {
+      sidebar_content: (_, props) => sidebar(context, () => props.session_id),
+      session_prompt_right: (_, props) => badge(context, () => props.session_id),
+      // The home screen's footer is the host's own: who takes that slot replaces it.
+      home_prompt_right: () => badge(context),
+    },
   });
   api.route.register([{ name: LOG_ROUTE, render: ({ params }) => logRoute(context, params) }]);
   // The command must be found while the prompt's completion is open, which is a mode of its own; the key must not.

@@ -199,6 +199,10 @@ void describe("the terminal part", { skip }, () => {
     await terminal.resize(80, 24);
     // Drawn anew, and not only cut off by the terminal.
     await terminal.waitFor(/ctrl\+p commands/);
+    // Without the sidebar the counts stand beside the prompt.
+    await terminal.waitFor((screen) => /●50/.test(screen) && !/Background/.test(screen), {
+      what: "the counts beside the prompt",
+    });
     await terminal.press("C-x", "b");
     await terminal.waitFor(/Background ●50[^]*● Job 0 查找所有的用法 in.*… +\d+s/);
     await terminal.press("C-x", "b");
