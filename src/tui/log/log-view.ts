@@ -129,7 +129,7 @@ function footer(context: ViewContext, log: LogReading, position: LogPosition): E
     { flexShrink: 0, marginTop: 1, marginBottom: 1 },
     show(
       () => log.note() !== undefined || position.notice() !== "",
-      () => said(() => position.notice() || (log.note() ?? ""), "warning"),
+      () => said(() => position.notice() || clean(log.note() ?? ""), "warning"),
     ),
     show(
       () => position.searching(),

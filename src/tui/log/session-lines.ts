@@ -36,7 +36,7 @@ function partLines(part: Part, role: Message["role"]): Line[] {
 
 function toolLines({ tool, state }: ToolPart): Line[] {
   const title = "title" in state && state.title ? state.title : inputText(state.input);
-  const head = `${TOOL_SIGNS[state.status].sign} ${tool} ${clean(title)}`.trimEnd();
+  const head = `${TOOL_SIGNS[state.status].sign} ${clean(tool)} ${clean(title)}`.trimEnd();
   const lines: Line[] = [{ text: shortened(head), tone: TOOL_SIGNS[state.status].tone }];
   if (state.status === "error") lines.push(...block(state.error, "bad", "  "));
   return lines;
