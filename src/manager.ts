@@ -14,33 +14,62 @@
  * await background.dispose();
  * ```
  */
+import { statSync } from "node:fs";
+import { isAbsolute } from "node:path";
 import { OpenCodeHost } from "./host/opencode-host.js";
 import type { OpenCodeClient } from "./host/transport.js";
 import { parseOptions, type Options } from "./options.js";
 import { UserError, type Clock, type Log } from "./ports.js";
 import { Workspace } from "./workspace.js";
 
+/** What `openBackground` is given. */
 export interface BackgroundSettings {
-  /** OpenCode's SDK client, of either generation. */
+  /** OpenCode's SDK client, of either generation (`createOpencodeClient`). */
   client: OpenCodeClient;
-  /** Absolute. */
+  /** The absolute path of an existing folder: the project whose sessions start the jobs. */
   directory: string;
-  /** Where state is kept; `${XDG_STATE_HOME:-~/.local/state}/opencode/background` by default. */
+  /** The absolute path of where state is kept; `${XDG_STATE_HOME:-~/.local/state}/opencode/background` by default. */
   stateFolder?: string;
-  /** Names the folder below it; "library" by default. */
+  /** Names the folder below `stateFolder`; "library" by default. */
   projectID?: string;
-  /** As in the plugin, each with its default; a wrong one is an error here. */
+  /** As in the plugin's configuration, each with its default; a wrong one is an error here. */
   options?: Partial<Options>;
+  /** For tests: the wall clock and the timers. */
   clock?: Clock;
+  /** Where faults are told that no call can report; nowhere by default. */
   log?: Log;
 }
 
-/** Throws a UserError that names every wrong option. */
+/**
+ * Background work for one directory, without the plugin. Pass it every event of the directory (`handleEvent`), and
+ * `dispose` it at the end: that ends what runs and writes the state.
+ *
+ * Throws a `UserError` that names every wrong option, or the setting that is missing.
+ */
 export function openBackground(settings: BackgroundSettings): Workspace {
-  const { client, projectID = "library", ...rest } = settings;
-  const { options, problems } = parseOptions(settings.options);
-  if (problems.length > 0) throw new UserError(problems.join("; "));
-  return new Workspace({ ...rest, host: new OpenCodeHost(client), projectID, options });
+  const { client, projectID = "library", directory, stateFolder, ...rest } = settings;
+  if (!isObject(client)) throw new UserError("client: expected an OpenCode client, got nothing");
+  checkPath("directory", directory);
+  if (!statSync(directory, { throwIfNoEntry: false })?.isDirectory()) {
+    throw new UserError(`directory: expected an existing folder, got ${JSON.stringify(directory)}`);
+  }
+  if (stateFolder !== undefined) checkPath("stateFolder", stateFolder);
+  const { options, faults } = parseOptions(settings.options);
+  if (faults.length > 0) throw new UserError(faults.join("; "));
+  const host = new OpenCodeHost(client);
+  const where = { directory, projectID, ...(stateFolder === undefined ? {} : { stateFolder }) };
+  return new Workspace({ ...rest, ...where, host, options });
+}
+
+/** Programs without types may pass anything. */
+function checkPath(field: string, path: unknown): void {
+  if (typeof path === "string" && isAbsolute(path)) return;
+  const got = JSON.stringify(path) ?? "nothing";
+  throw new UserError(`${field}: expected an absolute path, got ${got}`);
+}
+
+function isObject(value: unknown): boolean {
+  return typeof value === "object" && value !== null;
 }
 
 export { BackgroundManager } from "./subagent/manager.js";

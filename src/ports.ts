@@ -81,3 +81,18 @@ export async function doAll(message: string, steps: readonly (() => unknown)[]):
 export class UserError extends Error {
   override readonly name = "UserError";
 }
+
+/** For programs without types, which may leave a field out. Throws a `UserError` that names it. */
+export function requireText(field: string, value: unknown): void {
+  if (typeof value !== "string") throw wrongField(field, "text", value);
+}
+
+/** The same for an id, which is never empty. */
+export function requireID(field: string, value: unknown): void {
+  if (typeof value !== "string" || value === "") throw wrongField(field, "an id", value);
+}
+
+function wrongField(field: string, expected: string, value: unknown): UserError {
+  const kind = value === undefined ? "nothing" : `a ${typeof value}`;
+  return new UserError(`${field}: expected ${expected}, got ${value === "" ? '""' : kind}`);
+}

@@ -6,8 +6,10 @@ import { z } from "zod";
 
 export interface ReadOptions<T> {
   options: T;
-  /** One line for each option that was not taken. */
+  /** One line for each option that was not taken: what is wrong, and what holds instead. */
   problems: string[];
+  /** The same without what holds instead, for callers that refuse them. */
+  faults: string[];
 }
 
 export function readOptions<S extends z.ZodRawShape>(
@@ -15,20 +17,24 @@ export function readOptions<S extends z.ZodRawShape>(
   raw: Readonly<Record<string, unknown>>,
 ): ReadOptions<z.infer<z.ZodObject<S>>> {
   const problems: string[] = [];
+  const faults: string[] = [];
+  const complain = (fault: string, instead: string): void => {
+    faults.push(fault);
+    problems.push(fault + instead);
+  };
   const accepted: Record<string, unknown> = {};
   for (const [name, value] of Object.entries(raw)) {
     const option = Object.entries(schema.shape).find(([known]) => known === name)?.[1];
     const parsed = option && z.safeParse(option, value);
-    if (!parsed) problems.push(`option "${name}" is unknown and was ignored`);
+    if (!parsed) complain(`option "${name}" is unknown`, " and was ignored");
     else if (parsed.success) accepted[name] = parsed.data;
     else {
       const expected = parsed.error.issues.map(explain).join(" and ");
-      problems.push(
-        `option "${name}": expected ${expected}, got ${shown(value)}; using the default`,
-      );
+      const fault = `option "${name}": expected ${expected}, got ${shown(value)}`;
+      complain(fault, "; using the default");
     }
   }
-  return { options: schema.parse(accepted), problems };
+  return { options: schema.parse(accepted), problems, faults };
 }
 
 /** In words of our own: the bundle holds no language for zod's. */

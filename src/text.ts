@@ -44,3 +44,28 @@ export function oneLine(text: string, most: number): string {
 export function lastOf(text: string, most: number): string {
   return text.slice(Math.max(0, text.length - most)).replace(/^[\udc00-\udfff]/u, "");
 }
+
+/**
+ * Characters that change how a line is shown without being seen: control characters (C0, C1), line and paragraph
+ * separators, marks of direction, zero-width characters, soft hyphens, tags. A joiner between the parts of an emoji
+ * is none of them.
+ */
+const UNSEEN =
+  /[\p{Cc}\u2028\u2029\u00ad\u061c\u180e\u200b\u200c\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\u{e0000}-\u{e007f}]|(?<![\p{Extended_Pictographic}\p{Emoji_Modifier}\ufe0f])\u200d/gu;
+
+/** The same text without what a terminal would obey and no reader would see. Not for text with line ends: they go, too. */
+export function harmless(text: string): string {
+  return text.replaceAll(UNSEEN, "");
+}
+
+/** The same for JSON, where nothing may be lost: as `\uXXXX`. `text` is what `JSON.stringify` gave. */
+export function escapeUnseen(text: string): string {
+  return text.replaceAll(UNSEEN, (found) =>
+    found === "\n"
+      ? found
+      : Array.from(
+          { length: found.length },
+          (_, at) => `\\u${found.charCodeAt(at).toString(16).padStart(4, "0")}`,
+        ).join(""),
+  );
+}

@@ -7,7 +7,11 @@ const DEFAULTS = parseOptions().options;
 
 void describe("options", () => {
   void it("have their defaults when none is given", () => {
-    assert.deepEqual(parseOptions(), { options: optionsSchema.parse({}), problems: [] });
+    assert.deepEqual(parseOptions(), {
+      options: optionsSchema.parse({}),
+      problems: [],
+      faults: [],
+    });
     assert.equal(DEFAULTS.concurrency, 5);
     assert.equal(DEFAULTS.maxRunning, 10);
     assert.equal(DEFAULTS.maxDepth, 1);

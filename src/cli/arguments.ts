@@ -1,80 +1,261 @@
-/** What the user typed, as a command or as a complaint with the usage. Pure. */
-import { parseArgs } from "node:util";
+/** What the user typed, as a command or as a complaint in one line. Owns the commands, their options and their help. Pure. */
+import { parseArgs, type ParseArgsConfig } from "node:util";
 import { coerceError, UserError } from "../ports.js";
 
-export const COMMANDS = ["doctor", "ls", "show", "logs", "kill", "clean"] as const;
-export type CommandName = (typeof COMMANDS)[number];
+export const PROGRAM = "opencode-background-manager";
+
+const OPTIONS = {
+  json: { type: "boolean", help: "for scripts" },
+  root: {
+    type: "string",
+    value: "DIR",
+    help: "the state folder (${XDG_STATE_HOME:-~/.local/state}/opencode/background)",
+  },
+  project: { type: "string", value: "ID", help: "only this project" },
+  all: { type: "boolean", short: "a", help: "the ended jobs, too" },
+  quiet: { type: "boolean", short: "q", help: "only the ids" },
+  follow: { type: "boolean", short: "f", help: "go on until the process ends" },
+  lines: { type: "string", short: "n", value: "N", help: "only the last N lines" },
+  grep: {
+    type: "string",
+    short: "g",
+    value: "TEXT",
+    help: "only lines with this text; in small letters it finds capitals, too",
+  },
+  yes: { type: "boolean", short: "y", help: "remove them" },
+  help: { type: "boolean", short: "h", help: "this text" },
+  version: { type: "boolean", short: "v", help: "the version" },
+} as const;
+type OptionName = keyof typeof OPTIONS;
+
+interface CommandShape {
+  /** How many jobs it takes. */
+  jobs: "none" | "one" | "several";
+  options: readonly OptionName[];
+  about: string;
+  /** For its own help: what the line above leaves out. */
+  more?: string;
+}
+
+const ANY_PART =
+  "JOB is an id, a name, or a part of either that only one job has. A job that runs is preferred.";
+const WHOLE =
+  "JOB is a whole id, at least the first 8 characters of one (proc_ab3), or a whole name of one job that runs.";
+
+const COMMANDS = {
+  doctor: {
+    jobs: "none",
+    options: [],
+    about: "what runs where and owned by which OpenCode, orphans, what is owed, broken files",
+  },
+  ls: {
+    jobs: "none",
+    options: ["all", "quiet"],
+    about: "the jobs that run; with --all the ended ones, too",
+    more: "Sorted by time, the newest last; as wide as the terminal, and not cut in a pipe.",
+  },
+  show: { jobs: "one", options: [], about: "all that is known of a job", more: ANY_PART },
+  logs: {
+    jobs: "one",
+    options: ["follow", "lines", "grep"],
+    about: "the output of a process; -f follows it until the process ends",
+    more: ANY_PART,
+  },
+  kill: {
+    jobs: "several",
+    options: [],
+    about: "end processes with their whole trees, if they still are what was started",
+    more: `${WHOLE}\nNothing is ended if one of several is not found.`,
+  },
+  clean: {
+    jobs: "none",
+    options: ["yes"],
+    about: "list the folders of dead owners to whom nothing is owed; with --yes remove them",
+  },
+  completion: {
+    jobs: "none",
+    options: [],
+    about: "the completion for a shell: bash, zsh or fish",
+    more: [
+      `bash: eval "$(${PROGRAM} completion bash)" in ~/.bashrc`,
+      `zsh:  eval "$(${PROGRAM} completion zsh)" in ~/.zshrc, after compinit`,
+      `fish: ${PROGRAM} completion fish > ~/.config/fish/completions/${PROGRAM}.fish`,
+    ].join("\n"),
+  },
+} as const satisfies Record<string, CommandShape>;
+export type CommandName = keyof typeof COMMANDS;
+
+export const SHELLS = ["bash", "zsh", "fish"] as const;
+export type ShellName = (typeof SHELLS)[number];
+
+/** Every command takes these. */
+const COMMON: readonly OptionName[] = ["json", "root", "project", "help"];
 
 export interface Request {
   command: CommandName | "help" | "version";
-  /** For show, logs and kill. */
-  id: string;
+  /** Whose help is asked for; undefined: that of all. */
+  about: CommandName | undefined;
+  /** For show, logs and kill: as they were typed, at least one. */
+  jobs: string[];
+  /** For completion. */
+  shell: ShellName;
   json: boolean;
   /** Undefined: the default state folder. */
   root: string | undefined;
   project: string | undefined;
   /** ls: ended jobs, too. */
   all: boolean;
+  /** ls: ids only. */
+  quiet: boolean;
   /** logs: go on until the process ends. */
   follow: boolean;
+  /** logs: the last so many lines; undefined: all. */
+  lines: number | undefined;
+  /** logs: only lines with this text. */
+  grep: string | undefined;
   /** clean: do it. */
   yes: boolean;
 }
 
-export const USAGE = `Background jobs of OpenCode, seen from outside: reads the state folders, needs no model.
-
-Usage: opencode-background-manager COMMAND [options]
-
-  doctor          what runs where and owned by whom, orphans, unread notices, broken files
-  ls              the jobs that run; with --all the ended ones, too
-  show ID         all that is known of a job
-  logs ID [-f]    the output of a process; -f follows it until the process ends
-  kill ID         end a process with its whole tree, if it still is the process that was started
-  clean           list the folders of dead owners to whom nothing is owed; with --yes remove them
-
-  --json          for scripts
-  --root DIR      the state folder (\${XDG_STATE_HOME:-~/.local/state}/opencode/background)
-  --project ID    only this project
-  -a, --all       ls: ended jobs, too
-  -f, --follow    logs: follow
-  -y, --yes       clean: remove
-  -h, --help      this text
-  -v, --version
-
-Exit code: 0 all is well; 1 a problem was found, or there is no such job; 2 wrong usage.
-`;
-
-const options = {
-  json: { type: "boolean", default: false },
-  root: { type: "string" },
-  project: { type: "string" },
-  all: { type: "boolean", short: "a", default: false },
-  follow: { type: "boolean", short: "f", default: false },
-  yes: { type: "boolean", short: "y", default: false },
-  help: { type: "boolean", short: "h", default: false },
-  version: { type: "boolean", short: "v", default: false },
-} as const;
-
-/** Throws a `UserError` that says what is wrong. */
+/** Throws a `UserError` that says in one line what is wrong and where the help is. */
 export function readArguments(args: readonly string[]): Request {
   const { values, positionals } = parse(args);
-  const [name, id = "", ...rest] = positionals;
-  const request = { ...values, root: values.root, project: values.project, id };
-  if (values.help || name === "help") return { ...request, command: "help" };
+  const [name, ...rest] = positionals;
+  const command = commandNames().find((known) => known === name);
+  const request: Request = {
+    command: "help",
+    about: command,
+    jobs: [],
+    shell: "bash",
+    json: values.json ?? false,
+    root: values.root,
+    project: values.project,
+    all: values.all ?? false,
+    quiet: values.quiet ?? false,
+    follow: values.follow ?? false,
+    lines: readLines(values.lines),
+    grep: values.grep,
+    yes: values.yes ?? false,
+  };
+  if (name === "help") return { ...request, about: commandNames().find((one) => one === rest[0]) };
+  if (values.help) return request;
   if (values.version) return { ...request, command: "version" };
-  const command = COMMANDS.find((known) => known === name);
-  if (!command) throw new UserError(name ? `unknown command "${name}"` : "a command is missing");
-  const needsID = command === "show" || command === "logs" || command === "kill";
-  if (needsID && !id) throw new UserError(`${command}: the id of a job is missing`);
-  const extra = needsID ? rest[0] : id || rest[0];
-  if (extra) throw new UserError(`${command}: "${extra}" was not expected`);
-  return { ...request, command };
+  if (command === undefined) {
+    throw wrong(name === undefined ? "a command is missing" : `unknown command "${name}"`);
+  }
+  for (const given of optionNames()) {
+    if (values[given] !== undefined && !takes(command, given)) {
+      throw wrong(`${command} has no option --${given}`, command);
+    }
+  }
+  if (command === "completion") {
+    const shell = SHELLS.find((known) => known === rest[0]);
+    if (!shell) throw wrong(`completion: which shell? ${SHELLS.join(", ")}`, command);
+    return { ...request, command, shell };
+  }
+  const { jobs } = COMMANDS[command];
+  if (jobs !== "none" && rest.length === 0) throw wrong(`${command}: a job is missing`, command);
+  const extra = jobs === "several" ? undefined : rest[jobs === "one" ? 1 : 0];
+  if (extra !== undefined) throw wrong(`${command}: "${extra}" was not expected`, command);
+  return { ...request, command, jobs: rest };
+}
+
+function wrong(what: string, command?: CommandName, cause?: unknown): UserError {
+  const call = [PROGRAM, ...(command ? [command] : []), "--help"].join(" ");
+  return new UserError(`${what}; see ${call}`, { cause });
+}
+
+function readLines(text: string | undefined): number | undefined {
+  if (text === undefined) return undefined;
+  if (!/^\d{1,9}$/u.test(text)) throw wrong(`--lines: expected a whole number, got "${text}"`);
+  return Number(text);
+}
+
+function takes(command: CommandName, option: OptionName): boolean {
+  const { options }: CommandShape = COMMANDS[command];
+  return COMMON.includes(option) || options.includes(option);
 }
 
 function parse(args: readonly string[]) {
   try {
-    return parseArgs({ args: [...args], options, allowPositionals: true });
+    return parseArgs({ args: [...args], options: PARSED, allowPositionals: true });
   } catch (thrown) {
-    throw new UserError(coerceError(thrown).message, { cause: thrown });
+    // The first sentence; Node's second one is about arguments that begin with a dash.
+    const [what = ""] = coerceError(thrown).message.split(/\. (?=[A-Z])/u);
+    throw wrong(what, undefined, thrown);
   }
+}
+
+const PARSED = OPTIONS satisfies ParseArgsConfig["options"];
+
+export function commandNames(): CommandName[] {
+  return Object.keys(COMMANDS).filter((name): name is CommandName => name in COMMANDS);
+}
+
+function optionNames(): OptionName[] {
+  return Object.keys(OPTIONS).filter((name): name is OptionName => name in OPTIONS);
+}
+
+/** For completions: of one command, those that all take included. */
+export function optionsOf(command: CommandName): { name: string; short?: string; help: string }[] {
+  return optionNames()
+    .filter((option) => takes(command, option))
+    .map((name) => ({ name, ...OPTIONS[name] }));
+}
+
+export function aboutOf(command: CommandName): string {
+  return COMMANDS[command].about;
+}
+
+/** Of one command, or of all. */
+export function helpText(command: CommandName | undefined): string {
+  return command === undefined ? helpOfAll() : helpOfOne(command);
+}
+
+function helpOfAll(): string {
+  const width = Math.max(...commandNames().map((name) => synopsis(name).length)) + 2;
+  return [
+    "Background jobs of OpenCode, seen from outside: reads the state folders, needs no model.",
+    "",
+    `Usage: ${PROGRAM} COMMAND [options]`,
+    "",
+    ...commandNames().map((name) => `  ${synopsis(name).padEnd(width)}${aboutOf(name)}`),
+    "",
+    ...optionLines([...COMMON, "version"]),
+    "",
+    `${PROGRAM} COMMAND --help has the rest.`,
+    "",
+    "Colour only on a terminal, and not with NO_COLOR. Exit code: 0 all is well; 1 a problem was found, or",
+    "there is no such job; 2 wrong usage.",
+    "",
+  ].join("\n");
+}
+
+function helpOfOne(command: CommandName): string {
+  const { options, about, more }: CommandShape = COMMANDS[command];
+  return [
+    `Usage: ${PROGRAM} ${synopsis(command)} [options]`,
+    "",
+    `${about.slice(0, 1).toUpperCase()}${about.slice(1)}.`,
+    ...(more === undefined ? [] : ["", more]),
+    "",
+    ...optionLines([...options, ...COMMON]),
+    "",
+  ].join("\n");
+}
+
+function synopsis(command: CommandName): string {
+  if (command === "completion") return `${command} SHELL`;
+  const { jobs } = COMMANDS[command];
+  return jobs === "none" ? command : `${command} JOB${jobs === "several" ? "…" : ""}`;
+}
+
+function optionLines(names: readonly OptionName[]): string[] {
+  const left = names.map((name) => {
+    const option: { type: string; short?: string; value?: string } = OPTIONS[name];
+    const short = option.short === undefined ? "    " : `-${option.short}, `;
+    return `  ${short}--${name}${option.value === undefined ? "" : ` ${option.value}`}`;
+  });
+  const width = Math.max(...left.map(({ length }) => length)) + 2;
+  return names.map((name, at) => `${(left[at] ?? "").padEnd(width)}${OPTIONS[name].help}`);
 }

@@ -13,12 +13,13 @@ export interface Diagnosis {
 }
 
 export function doctor(survey: Survey, now: number, terminal: Pick<Terminal, "colour">): Diagnosis {
-  const { root, instances, entries } = survey;
+  const { root, instances, entries, unwritable } = survey;
   const orphans = entries.filter(({ fate }) => fate === "orphan");
+  const owed = debtsOf(survey);
   const broken = instances.flatMap((instance) =>
     instance.problems.map((text) => ({ instance, text })),
   );
-  const ok = orphans.length === 0 && broken.length === 0;
+  const ok = isWell(survey);
 
   const lines = [`State folder: ${root}`];
   if (instances.length === 0) lines.push("No OpenCode has left or keeps any background work here.");
@@ -36,6 +37,28 @@ export function doctor(survey: Survey, now: number, terminal: Pick<Terminal, "co
     lines.push("", paint(terminal, "red", `Broken or set aside: ${broken.length}`));
     for (const { instance, text } of broken) lines.push(`  ${instance.folder}: ${safe(text)}`);
   }
+  if (unwritable.length > 0) {
+    lines.push("", paint(terminal, "red", `Not writable for this user: ${unwritable.length}`));
+    for (const { folder, why } of unwritable) lines.push(`  ${folder}: ${safe(why)}`);
+    lines.push("  What OpenCode starts is lost to the next one as long as that lasts.");
+  }
+  if (owed.length > 0) {
+    lines.push("", paint(terminal, "yellow", "Owed by an OpenCode that is gone:"));
+    for (const { directory, notices, jobs, sessions } of owed) {
+      const what = [
+        notices > 0 ? `${notices} notice${notices === 1 ? "" : "s"}` : undefined,
+        jobs > 0 ? `the end of ${jobs} job${jobs === 1 ? "" : "s"}` : undefined,
+      ];
+      lines.push(`  ${safe(directory)}: ${what.filter(Boolean).join(" and ")}`);
+      for (const session of sessions.slice(0, MOST_SESSIONS))
+        lines.push(`    opencode -s ${safe(session)}`);
+      if (sessions.length > MOST_SESSIONS)
+        lines.push(`    and ${sessions.length - MOST_SESSIONS} more`);
+    }
+    lines.push(
+      "  Start OpenCode in that directory: it is delivered with the session's next message.",
+    );
+  }
   lines.push(
     "",
     ok ? paint(terminal, "green", "All is well.") : paint(terminal, "red", "Problems found."),
@@ -44,13 +67,15 @@ export function doctor(survey: Survey, now: number, terminal: Pick<Terminal, "co
 }
 
 export function doctorJSON(survey: Survey): Diagnosis {
-  const { root, instances, entries } = survey;
+  const { root, instances, entries, unwritable } = survey;
   const orphans = entries.filter(({ fate }) => fate === "orphan").map(({ job }) => job.id);
-  const ok = orphans.length === 0 && instances.every(({ problems }) => problems.length === 0);
+  const ok = isWell(survey);
   const text = json({
     ok,
     root,
     orphans,
+    unwritable,
+    owed: debtsOf(survey),
     instances: instances.map((instance) => ({
       folder: instance.folder,
       state: instance.state,
@@ -74,6 +99,41 @@ export function doctorJSON(survey: Survey): Diagnosis {
     })),
   });
   return { text, ok };
+}
+
+function isWell({ instances, entries, unwritable }: Survey): boolean {
+  return (
+    unwritable.length === 0 &&
+    entries.every(({ fate }) => fate !== "orphan") &&
+    instances.every(({ problems }) => problems.length === 0)
+  );
+}
+
+const MOST_SESSIONS = 10;
+
+/** What sessions have still to be told by the next OpenCode that starts in a directory. */
+interface Debt {
+  directory: string;
+  notices: number;
+  /** That are still to be settled: interrupted ones and orphans. */
+  jobs: number;
+  sessions: string[];
+}
+
+function debtsOf({ instances, entries }: Survey): Debt[] {
+  return instances.flatMap((instance) => {
+    if (instance.state !== "dead" || !instance.owner) return [];
+    const open = entries.filter((each) => each.instance === instance && each.fate !== "ended");
+    const { notices } = instance;
+    if (open.length + notices.length === 0) return [];
+    const sessions = [
+      ...notices.map(({ parentSessionID }) => parentSessionID),
+      ...open.map(({ job }) => job.parentSessionID),
+    ];
+    const { directory } = instance.owner;
+    const jobs = open.length;
+    return [{ directory, notices: notices.length, jobs, sessions: [...new Set(sessions)] }];
+  });
 }
 
 function describeInstance(

@@ -1,38 +1,117 @@
-/** `ls` and `show`: jobs in a table, one job in full. */
+/** `ls` and `show`: jobs in a table, one job in full; for people and for scripts. */
 import type { Job } from "../jobs/job.js";
-import { elapsed } from "../text.js";
-import { outputOf, type Entry, type Survey } from "./survey.js";
+import type { Request } from "./arguments.js";
+import { byteSize, elapsed, grouped } from "../text.js";
+import { outputOf, stoppedAt, type Entry, type Survey } from "./survey.js";
 import { json, paint, safe, table, type Colour, type Terminal } from "./terminal.js";
 
 /** The jobs that run, or all of them; the newest last. */
 export function list(
   { entries }: Survey,
-  { all, asJSON }: { all: boolean; asJSON: boolean },
+  { all, json: asJSON, quiet }: Pick<Request, "all" | "json" | "quiet">,
   now: number,
+  terminal: Pick<Terminal, "columns">,
 ): string {
   const shown = entries.filter(({ fate }) => all || fate !== "ended");
   shown.sort((a, b) => a.job.createdAt.getTime() - b.job.createdAt.getTime());
   if (asJSON) return json(shown.map((entry) => asRecord(entry)));
+  if (quiet) return shown.map(({ job }) => `${job.id}\n`).join("");
   if (shown.length === 0)
     return all ? "No jobs.\n" : "No running jobs; --all shows the ended ones.\n";
-  const rows = shown.map(({ job, instance, fate }) => [
-    job.id,
-    statusOf(job, fate),
-    elapsed(endOf({ job, instance, fate }, now) - job.createdAt.getTime()),
-    `${instance.owner?.identity?.pid ?? "-"}`,
-    safe(instance.owner?.directory ?? "-", 60),
-    whatOf(job),
-  ]);
-  return table([["ID", "STATUS", "TIME", "OPENCODE", "DIRECTORY", "WHAT"], ...rows]);
+  const rows = shown.map((entry) => {
+    const { job, instance, fate } = entry;
+    return [
+      job.id,
+      kindOf(job),
+      statusOf(job, fate),
+      exitOf(job),
+      elapsed(stoppedAt(entry, now) - job.createdAt.getTime()),
+      `${instance.owner?.identity?.pid ?? "-"}`,
+      safe(instance.owner?.directory ?? "-", 60),
+      whatOf(job),
+    ];
+  });
+  const heads = ["ID", "KIND", "STATUS", "EXIT", "TIME", "OPENCODE", "DIRECTORY", "WHAT"];
+  return table([heads, ...rows], terminal.columns);
 }
 
-export function show(entry: Entry, asJSON: boolean): string {
-  const record = asRecord(entry);
-  if (asJSON) return json(record);
-  const rows = Object.entries(record)
-    .filter(([, value]) => value !== undefined)
-    .map(([key, value]) => [key, valueText(value)]);
-  return table(rows);
+export function show(entry: Entry, asJSON: boolean, now: number): string {
+  return asJSON ? json(asRecord(entry)) : describe(entry, now);
+}
+
+/** For people: what is known, in the order in which it is asked. Raw values are in `--json`. */
+function describe(entry: Entry, now: number): string {
+  const { job, instance, fate } = entry;
+  const owed = instance.notices.filter(({ jobID }) => jobID === job.id).length;
+  const time = elapsed(stoppedAt(entry, now) - (job.startedAt ?? job.createdAt).getTime());
+  const rows: [string, string | undefined][] = [
+    ["id", job.id],
+    ["name", safe(job.name, 2000)],
+    ["kind", kindOf(job)],
+    ["status", statusOf(job, fate)],
+    ["error", job.error && safe(job.error, 2000)],
+    ["waits for", job.blockedOn && `${job.blockedOn.kind}: ${safe(job.blockedOn.what, 2000)}`],
+    ["tags", job.tags.length > 0 ? safe(job.tags.join(", "), 2000) : undefined],
+    ...(job.kind === "process" ? processRows(job, entry) : subagentRows(job)),
+    ["created", localTime(job.createdAt)],
+    ["started", job.startedAt && localTime(job.startedAt)],
+    ["ended", job.completedAt && localTime(job.completedAt)],
+    ["time", time],
+    ["started by", `${safe(job.parentSessionID)} (opencode -s ${safe(job.parentSessionID)})`],
+    ["directory", instance.owner && safe(instance.owner.directory, 2000)],
+    ["OpenCode", `${instance.owner?.identity?.pid ?? "unknown"} (${OWNERS[instance.state]})`],
+    ["to be told", owed > 0 ? `${owed} notice${owed === 1 ? "" : "s"} of it` : undefined],
+  ];
+  return table(rows.flatMap(([key, value]) => (value === undefined ? [] : [[key, value]])));
+}
+
+const OWNERS = { alive: "running", dead: "gone", elsewhere: "elsewhere" } as const;
+
+function processRows(job: Job & { kind: "process" }, entry: Entry): [string, string | undefined][] {
+  const { bytes, dropped, missingError } = job.output;
+  const lost = dropped > 0 ? `, ${byteSize(dropped)} of it not kept` : "";
+  const ready = job.readyAt ? `since ${localTime(job.readyAt)}` : "not yet";
+  const asksReady = job.readyPattern !== undefined || job.readyPort !== undefined;
+  const left = (job.survivors ?? []).map(({ pid, command }) => `${pid} (${safe(command, 80)})`);
+  return [
+    ["command", safe(job.command, 10_000)],
+    ["in", safe(job.cwd, 2000)],
+    ["pid", job.identity && `${job.identity.pid}`],
+    ["exit", exitOf(job) === "-" ? undefined : exitOf(job)],
+    ["ready", asksReady ? ready : undefined],
+    ["port", job.readyPort === undefined ? undefined : `${job.readyPort}`],
+    ["still alive", left.length > 0 ? left.join(", ") : undefined],
+    [
+      "output",
+      `${byteSize(bytes)}${lost}${missingError ? `; missing: ${safe(missingError)}` : ""}`,
+    ],
+    ["file", outputOf(entry)],
+  ];
+}
+
+function subagentRows(job: Job & { kind: "subagent" }): [string, string | undefined][] {
+  const { tokens, progress, model, sessionID } = job;
+  const sum = tokens.input + tokens.output + tokens.reasoning;
+  return [
+    ["agent", safe(job.agent)],
+    ["model", model && safe(`${model.providerID}/${model.modelID}`)],
+    ["session", sessionID && `${safe(sessionID)} (opencode -s ${safe(sessionID)})`],
+    ["prompt", job.prompt && safe(job.prompt, 2000)],
+    ["runs", `${job.runs.length}`],
+    [
+      "tool calls",
+      `${progress.toolCalls}${progress.lastTool ? `, last ${safe(progress.lastTool)}` : ""}`,
+    ],
+    ["tokens", grouped(sum)],
+    ["cost", job.cost > 0 ? `$${job.cost.toFixed(4)}` : undefined],
+  ];
+}
+
+/** "2026-11-21 10:00:00", in the time zone of who reads it. */
+function localTime(date: Date): string {
+  const two = (value: number): string => String(value).padStart(2, "0");
+  const day = [date.getFullYear(), two(date.getMonth() + 1), two(date.getDate())].join("-");
+  return `${day} ${[date.getHours(), date.getMinutes(), date.getSeconds()].map(two).join(":")}`;
 }
 
 /** For `doctor`: one line. */
@@ -42,7 +121,7 @@ export function describeEntry(
   terminal: Pick<Terminal, "colour">,
 ): string {
   const { job, fate } = entry;
-  const time = elapsed(endOf(entry, now) - job.createdAt.getTime());
+  const time = elapsed(stoppedAt(entry, now) - job.createdAt.getTime());
   const status = paint(terminal, colourOf(fate), statusOf(job, fate));
   const pid = job.kind === "process" && job.identity ? ` pid ${job.identity.pid}` : "";
   return `${job.id} ${status} ${time}${pid}  ${whatOf(job)}`;
@@ -62,15 +141,37 @@ function asRecord(entry: Entry) {
   };
 }
 
+function kindOf(job: Job): string {
+  return job.kind === "subagent" ? "task" : "process";
+}
+
+/** The exit code, or the signal that ended it. */
+function exitOf(job: Job): string {
+  if (job.kind === "subagent") return "-";
+  return job.signal ?? (job.exitCode === undefined ? "-" : `${job.exitCode}`);
+}
+
 function statusOf(job: Job, fate: Entry["fate"]): string {
   if (fate === "orphan" || fate === "interrupted") return fate;
   if (fate === "unknown") return `${job.status}?`;
   if (job.blockedOn) return `blocked (${job.blockedOn.kind})`;
   if (job.stalledSince) return "stalled";
-  return job.endReason && job.endReason !== "finished"
-    ? `${job.status} (${job.endReason})`
-    : job.status;
+  const why = WHY_ENDED[job.endReason ?? "finished"];
+  return why === undefined ? job.status : `${job.status} (${why})`;
 }
+
+/** What the status and the exit code do not say already. */
+const WHY_ENDED: Readonly<Partial<Record<NonNullable<Job["endReason"]>, string>>> = {
+  never_started: "never started",
+  timeout: "timeout",
+  tool_limit: "tool limit",
+  stalled: "stalled",
+  cancelled_by_agent: "by the agent",
+  cancelled_by_user: "by you",
+  session_deleted: "session deleted",
+  host_exit: "OpenCode ended",
+  interrupted: "interrupted",
+};
 
 function colourOf(fate: Entry["fate"]): Colour {
   if (fate === "orphan") return "red";
@@ -82,15 +183,4 @@ function whatOf(job: Job): string {
   return job.name === job.command
     ? safe(job.name, 80)
     : `${safe(job.name, 40)}: ${safe(job.command, 80)}`;
-}
-
-/** Of one that ended with its owner: that one's last sign of life. */
-function endOf({ job, instance, fate }: Entry, now: number): number {
-  const end = job.completedAt ?? (fate === "interrupted" ? instance.lastSign : undefined);
-  return end?.getTime() ?? now;
-}
-
-function valueText(value: unknown): string {
-  if (value instanceof Date) return value.toISOString();
-  return safe(typeof value === "string" ? value : JSON.stringify(value), 2000);
 }

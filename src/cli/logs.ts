@@ -1,14 +1,18 @@
-/** `logs`: the output of a process as plain text, from the first byte that is kept, and on as it comes. */
-import { followOutput } from "../output/follow.js";
+/** `logs`: the output of a process as plain text, from the first byte that is kept or its last lines, and on as it comes. */
+import { followOutput, type FollowSource } from "../output/follow.js";
 import { openOutput } from "../output/reader.js";
-import { plainLine } from "../output/plain-text.js";
 import type { StreamPiece } from "../output/types.js";
 import type { Clock, Timer } from "../ports.js";
 import { byteSize } from "../text.js";
+import { jsonLine, safeOutput } from "./terminal.js";
 
 export interface LogOptions {
   file: string;
   asJSON: boolean;
+  /** Only the last so many of the lines that are there at first. */
+  lines: number | undefined;
+  /** Only lines with this text. */
+  grep: string | undefined;
   /** Nobody writes any more. Asked again and again while following, never rejects; undefined: only what is there. */
   hasEnded: (() => Promise<boolean>) | undefined;
   clock: Clock;
@@ -20,23 +24,71 @@ const POLL_MILLISECONDS = 250;
 /** Whole lines, ready to be written; throws the system's error when the file cannot be read. */
 export async function* logs(options: LogOptions): AsyncGenerator<string, void, undefined> {
   const { file, asJSON, hasEnded, clock, signal } = options;
-  const format = asJSON ? jsonLine : (_: string, line: string) => `${line}\n`;
   const watch = new EndWatch(hasEnded, clock);
   const source = {
     open: () => openOutput(file),
     hasEnded: () => watch.hasEnded,
     onChange: (listener: () => void) => watch.listen(listener),
   };
-  const lines = new Lines();
-  for await (const piece of followOutput(source, 0, signal)) {
-    if (piece.lost > 0) yield format("lost", `[${byteSize(piece.lost)} are not kept]`);
-    for (const line of lines.push(piece)) yield format(piece.stream, plainLine(line));
+  const wanted = (live: typeof source) => wantedLines(live, options.grep, signal);
+  let skip = 0;
+  let lostThen = Number.POSITIVE_INFINITY;
+  if (options.lines !== undefined) {
+    // What is there now is counted first; a line that is still being written is one of them.
+    const there = { ...source, hasEnded: () => true, onChange: () => () => undefined };
+    let lost = 0;
+    for await (const line of wanted(there)) {
+      skip += line.stream === "lost" ? 0 : 1;
+      lost = line.lost;
+    }
+    skip -= options.lines;
+    lostThen = lost;
   }
-  for (const { stream, text } of lines.rest()) yield format(stream, plainLine(text));
+  for await (const { stream, text, lost } of wanted(source)) {
+    // Lost since they were counted: rather too many than too few.
+    if (lost > lostThen) skip = 0;
+    const isSkipped = skip > 0;
+    if (stream !== "lost") skip -= 1;
+    if (isSkipped) continue;
+    yield asJSON ? jsonLine({ stream, line: text }) : `${text}\n`;
+  }
 }
 
-function jsonLine(stream: string, line: string): string {
-  return `${JSON.stringify({ stream, line })}\n`;
+interface LogLine {
+  /** `lost` says how much is missing at this place. */
+  stream: StreamPiece["stream"] | "lost";
+  text: string;
+  /** Bytes that were lost up to here. */
+  lost: number;
+}
+
+async function* wantedLines(
+  source: FollowSource,
+  grep: string | undefined,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<LogLine, void, undefined> {
+  const isHit = grep === undefined ? () => true : finds(grep);
+  const lines = new Lines();
+  let lost = 0;
+  for await (const piece of followOutput(source, 0, signal)) {
+    lost += piece.lost;
+    if (piece.lost > 0)
+      yield { stream: "lost", text: `[${byteSize(piece.lost)} are not kept]`, lost };
+    for (const line of lines.push(piece)) {
+      const text = safeOutput(line);
+      if (isHit(text)) yield { stream: piece.stream, text, lost };
+    }
+  }
+  for (const { stream, text } of lines.rest()) {
+    const plain = safeOutput(text);
+    if (isHit(plain)) yield { stream, text: plain, lost };
+  }
+}
+
+/** A search in small letters finds capitals, too. */
+function finds(text: string): (line: string) => boolean {
+  if (text !== text.toLowerCase()) return (line) => line.includes(text);
+  return (line) => line.toLowerCase().includes(text);
 }
 
 /** The pieces of two streams as the lines of each. */
@@ -49,7 +101,7 @@ class Lines {
     return lines;
   }
 
-  rest(): { stream: string; text: string }[] {
+  rest(): { stream: StreamPiece["stream"]; text: string }[] {
     return [...this.#open]
       .filter(([, text]) => text !== "")
       .map(([stream, text]) => ({ stream, text }));

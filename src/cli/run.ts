@@ -6,12 +6,23 @@ import { isTerminal } from "../jobs/status.js";
 import { defaultRoot } from "../store/instance-folder.js";
 import type { Processes } from "../store/owner.js";
 import { VERSION } from "../version.js";
-import { readArguments, USAGE, type Request } from "./arguments.js";
+import { helpText, PROGRAM, readArguments, type Request } from "./arguments.js";
+import { completion } from "./completion.js";
 import { planClean, removeFolders } from "./clean.js";
 import { doctor, doctorJSON } from "./doctor.js";
 import { list, show } from "./list.js";
 import { logs } from "./logs.js";
-import { findEntry, isRunning, outputOf, survey, type Entry, type Survey } from "./survey.js";
+import {
+  checkExists,
+  chooseEntry,
+  findEntry,
+  isRunning,
+  outputOf,
+  survey,
+  type Entry,
+  type Survey,
+  type WhyUnwritable,
+} from "./survey.js";
 import { json, safe, type Terminal } from "./terminal.js";
 
 /** 0: all is well; 1: a problem was found, or there is no such job; 2: wrong usage. */
@@ -26,6 +37,8 @@ export interface CliDeps {
   env: NodeJS.ProcessEnv;
   /** Ends `logs -f`. */
   signal?: AbortSignal;
+  /** For tests: what the system says of a folder's rights. */
+  whyUnwritable?: WhyUnwritable;
 }
 
 /** Never rejects. */
@@ -35,7 +48,7 @@ export async function run(args: readonly string[], deps: CliDeps): Promise<ExitC
   try {
     request = readArguments(args);
   } catch (thrown) {
-    terminal.complain(`${coerceError(thrown).message}\n\n${USAGE}`);
+    terminal.complain(`${PROGRAM}: ${safe(coerceError(thrown).message, 1000)}\n`);
     return 2;
   }
   try {
@@ -48,14 +61,20 @@ export async function run(args: readonly string[], deps: CliDeps): Promise<ExitC
 
 async function obey(request: Request, deps: CliDeps): Promise<ExitCode> {
   const { terminal, clock, processes, env } = deps;
-  const { command, json: asJSON, id } = request;
-  if (command === "help" || command === "version") {
-    terminal.write(command === "help" ? USAGE : `${VERSION}\n`);
+  const { command, json: asJSON } = request;
+  if (command === "help" || command === "version" || command === "completion") {
+    const texts = {
+      help: () => helpText(request.about),
+      version: () => `${VERSION}\n`,
+      completion: () => completion(request.shell),
+    };
+    terminal.write(texts[command]());
     return 0;
   }
+  if (request.root !== undefined) checkExists(request.root);
   const root = request.root ?? defaultRoot(env);
   const filter = request.project === undefined ? {} : { projectID: request.project };
-  const look = () => survey(root, filter, processes);
+  const look = () => survey(root, filter, processes, deps.whyUnwritable);
   const found = await look();
   const now = clock.now();
   if (command === "doctor") {
@@ -64,26 +83,53 @@ async function obey(request: Request, deps: CliDeps): Promise<ExitCode> {
     return ok ? 0 : 1;
   }
   if (command === "ls") {
-    terminal.write(list(found, { all: request.all, asJSON }, now));
+    terminal.write(list(found, request, now, terminal));
+    for (const { folder, why } of found.unwritable) {
+      terminal.complain(`${folder} cannot be written (${safe(why)}): jobs may be missing here\n`);
+    }
     return 0;
   }
   if (command === "clean") return clean(found, request, terminal);
-  const entry = entryOf(found, id);
+  if (command === "kill") {
+    // All are found before any is ended.
+    const entries = request.jobs.map((job) => chooseEntry(found, job, "end"));
+    return killAll([...new Set(entries)], request, deps);
+  }
+  const entry = chooseEntry(found, request.jobs[0] ?? "", "look");
   if (command === "logs") return writeLogs(entry, request, look, deps);
-  if (command === "kill") return kill(entry, request, deps);
-  terminal.write(show(entry, asJSON));
+  terminal.write(show(entry, asJSON, now));
   return 0;
 }
 
-function entryOf(found: Survey, id: string): Entry {
-  const entry = findEntry(found, id);
-  if (!entry) throw new UserError(`there is no job ${id} in ${found.root}`);
-  return entry;
+/** Each for itself: what is refused for one is said, and the others are ended all the same. */
+async function killAll(
+  entries: readonly Entry[],
+  request: Request,
+  deps: CliDeps,
+): Promise<ExitCode> {
+  let code: ExitCode = 0;
+  for (const entry of entries) {
+    try {
+      if ((await kill(entry, request, deps)) !== 0) code = 1;
+    } catch (thrown) {
+      deps.terminal.complain(`${safe(coerceError(thrown).message, 1000)}\n`);
+      code = 1;
+    }
+  }
+  return code;
 }
 
 function processOf({ job }: Entry, refusal: string): ProcessJob {
   if (job.kind === "process") return job;
   throw new UserError(`${job.id} is a subagent: ${refusal}`);
+}
+
+/** Of a subagent's text: the session that has it, and how to open that. */
+function whereText({ job, instance }: Entry): string {
+  const sessionID = job.kind === "subagent" ? job.sessionID : undefined;
+  if (sessionID === undefined) return "it has no session yet, so there is no text";
+  const where = instance.owner ? ` in ${safe(instance.owner.directory, 500)}` : "";
+  return `its text is in its session: opencode -s ${safe(sessionID)}${where}`;
 }
 
 async function writeLogs(
@@ -92,7 +138,7 @@ async function writeLogs(
   look: () => Promise<Survey>,
   deps: CliDeps,
 ): Promise<ExitCode> {
-  const job = processOf(entry, `its text is in its session ${entry.job.id}`);
+  const job = processOf(entry, whereText(entry));
   // An owner that lives still takes what comes after the shell's exit, and ends the record when it has all.
   const hasEnded = async (): Promise<boolean> =>
     isTerminal(job.status) ||
@@ -100,6 +146,8 @@ async function writeLogs(
   const lines = logs({
     file: outputOf(entry),
     asJSON: request.json,
+    lines: request.lines,
+    grep: request.grep,
     hasEnded: request.follow ? hasEnded : undefined,
     clock: deps.clock,
     signal: deps.signal,

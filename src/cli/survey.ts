@@ -2,8 +2,11 @@
  * All jobs on this machine with what can be told from outside: whether an owner looks after each, and whether its
  * process lives. Reads only.
  */
+import { accessSync, constants, readdirSync, statSync } from "node:fs";
+import { dirname } from "node:path";
 import { isTerminal } from "../jobs/status.js";
 import type { Job, ProcessJob } from "../jobs/job.js";
+import { coerceError, UserError } from "../ports.js";
 import { outputPath } from "../store/instance-folder.js";
 import type { Processes } from "../store/owner.js";
 import { readInstances, type InstanceFilter, type InstanceView } from "../store/instances.js";
@@ -25,28 +28,112 @@ export interface Survey {
   root: string;
   instances: InstanceView[];
   entries: Entry[];
+  /** Folders that an OpenCode of this user could not write to, and why: what happens there is kept in memory only. */
+  unwritable: { folder: string; why: string }[];
 }
 
+/** Why this user cannot write to a folder, in the system's words; undefined when it can. */
+export type WhyUnwritable = (folder: string) => string | undefined;
+
+/** Throws a `UserError` when there is something in the root's place that cannot be looked into. */
 export async function survey(
   root: string,
   filter: InstanceFilter,
   processes: Processes,
+  whyUnwritable: WhyUnwritable = systemWhyUnwritable,
 ): Promise<Survey> {
+  checkReadable(root);
   const instances = await readInstances(root, filter, processes);
   const entries = instances.flatMap((instance) =>
     instance.jobs.map((job): Entry => ({ job, instance, fate: fateOf(job, instance, processes) })),
   );
-  return { root, instances, entries };
+  // Those of dead owners are claimed as a whole, by a rename.
+  const used = instances.filter(({ state }) => state === "alive").map(({ folder }) => folder);
+  const unwritable = [root, ...used].flatMap((folder) => {
+    const why = whyUnwritable(folder);
+    return why === undefined ? [] : [{ folder, why }];
+  });
+  return { root, instances, entries, unwritable };
+}
+
+/** A root that is missing is one that no OpenCode has made yet. */
+function checkReadable(root: string): void {
+  try {
+    readdirSync(root);
+  } catch (thrown) {
+    const error = coerceError(thrown);
+    if ("code" in error && error.code === "ENOENT") return;
+    throw new UserError(`the state folder cannot be read: ${error.message}`, { cause: thrown });
+  }
+}
+
+/** For a folder that somebody has named: a mistyped one must not look like one without jobs. */
+export function checkExists(root: string): void {
+  if (statSync(root, { throwIfNoEntry: false })?.isDirectory()) return;
+  throw new UserError(`--root: expected an existing folder, got ${root}`);
+}
+
+/** Of a folder that is missing the nearest one above it decides: it would be made there. */
+function systemWhyUnwritable(folder: string): string | undefined {
+  try {
+    accessSync(folder, constants.W_OK | constants.X_OK);
+    return undefined;
+  } catch (thrown) {
+    const error = coerceError(thrown);
+    const isMissing = "code" in error && error.code === "ENOENT" && dirname(folder) !== folder;
+    return isMissing ? systemWhyUnwritable(dirname(folder)) : error.message;
+  }
 }
 
 /** Of two records with one id that of a living owner. */
 export function findEntry({ entries }: Survey, id: string): Entry | undefined {
-  const found = entries.filter(({ job }) => job.id === id);
-  return found.find(({ instance }) => instance.alive) ?? found.at(-1);
+  return preferred(entries.filter(({ job }) => job.id === id));
+}
+
+function preferred(entries: readonly Entry[]): Entry | undefined {
+  return entries.find(({ instance }) => instance.alive) ?? entries.at(-1);
+}
+
+/** The prefix of an id that says enough to end something: `proc_` or `bg_` and some of what follows. */
+const LEAST_PREFIX = 8;
+
+/**
+ * The one job that is meant. `end` is for what cannot be taken back: whole ids, prefixes of at least 8 characters
+ * and whole names are taken; `look` takes any part of an id or a name that only one job has. Among several the
+ * jobs that have not ended come first. Throws a `UserError` that names the candidates.
+ */
+export function chooseEntry(found: Survey, what: string, purpose: "end" | "look"): Entry {
+  const { root, entries } = found;
+  const ways: ((job: Job) => boolean)[] = [
+    ({ id }) => id === what,
+    ({ name }) => name === what,
+    ({ id }) => what.length >= LEAST_PREFIX && id.startsWith(what),
+  ];
+  if (purpose === "look") ways.push(({ id, name }) => id.includes(what) || name.includes(what));
+  for (const fits of ways) {
+    const all = entries.filter(({ job }) => what !== "" && fits(job));
+    const live = all.filter(({ fate }) => fate !== "ended");
+    const chosen = live.length > 0 ? live : all;
+    const ids = [...new Set(chosen.map(({ job }) => job.id))];
+    if (ids.length > 1) {
+      const some = ids.slice(0, 5).join(", ");
+      const more = ids.length > 5 ? ` and ${ids.length - 5} more` : "";
+      throw new UserError(`"${what}" may be any of ${some}${more}: give more of the id`);
+    }
+    const one = preferred(chosen);
+    if (one) return one;
+  }
+  throw new UserError(`there is no job ${what} in ${root}`);
 }
 
 export function outputOf({ job, instance }: Entry): string {
   return outputPath(instance.folder, job.id);
+}
+
+/** When its time stopped: at its end, or at the last sign of life on disk of an owner that is gone. */
+export function stoppedAt({ job, instance, fate }: Entry, now: number): number {
+  if (job.completedAt) return job.completedAt.getTime();
+  return fate === "interrupted" ? (instance.lastSign ?? job.createdAt).getTime() : now;
 }
 
 export function fateOf(job: Job, instance: InstanceView, processes: Processes): Entry["fate"] {

@@ -3,7 +3,8 @@
  * prints. What comes from jobs goes through `safe` first, because a terminal obeys what it is given.
  */
 import { plainLine } from "../output/plain-text.js";
-import { oneLine } from "../text.js";
+import { cells, fit, pad } from "../cells.js";
+import { escapeUnseen, harmless, oneLine } from "../text.js";
 
 export interface Terminal {
   /** Standard output. */
@@ -11,6 +12,8 @@ export interface Terminal {
   /** Standard error. */
   complain(text: string): void;
   colour: boolean;
+  /** Of the window; undefined in a pipe or a file: nothing is cut then. */
+  columns: number | undefined;
 }
 
 /** Colour only where somebody sees it: not in a pipe, not with NO_COLOR (no-color.org), not on a dumb terminal. */
@@ -22,6 +25,7 @@ export function systemTerminal(
     write: (text) => void stdout.write(text),
     complain: (text) => void stderr.write(text),
     colour: stdout.isTTY && !env["NO_COLOR"] && env["TERM"] !== "dumb",
+    columns: stdout.isTTY ? stdout.columns : undefined,
   };
 }
 
@@ -32,22 +36,52 @@ export function paint({ colour }: Pick<Terminal, "colour">, name: Colour, text: 
   return colour ? `\u001b[${COLOURS[name]}m${text}\u001b[0m` : text;
 }
 
-/** One line of at most so many characters, without anything that a terminal would obey. */
+/** One line of at most so many characters, without anything that a terminal would obey or that nobody would see. */
 export function safe(text: string, most = 200): string {
-  return oneLine(plainLine(text.replaceAll("\n", " ")), most);
+  return oneLine(safeOutput(text.replaceAll(/[\r\n\u2028\u2029]/gu, " ")), most);
 }
 
-/** Columns of equal width, two spaces between them; the last is as long as it is. */
-export function table(rows: readonly (readonly string[])[]): string {
+/** A whole line of output, whose spaces and tabs mean something. */
+export function safeOutput(line: string): string {
+  return plainLine(line).split("\t").map(harmless).join("\t");
+}
+
+/** The last column needs so much of a narrow window; the column before it gives way. */
+const LAST_COLUMN = 24;
+
+/**
+ * Columns of equal width, two spaces between them; the last is as long as it is. In a window of `columns` cells the
+ * last column is cut, and so is the one before it as far as the last would be left with less than 24 cells.
+ */
+export function table(rows: readonly (readonly string[])[], columns?: number): string {
   const widths: number[] = [];
   for (const row of rows) {
-    for (const [at, cell] of row.entries()) widths[at] = Math.max(widths[at] ?? 0, cell.length);
+    for (const [at, cell] of row.entries()) widths[at] = Math.max(widths[at] ?? 0, cells(cell));
+  }
+  const last = widths.length - 1;
+  const before = widths.slice(0, last).reduce((sum, width) => sum + width + 2, 0);
+  let room = Number.POSITIVE_INFINITY;
+  if (columns !== undefined) {
+    const missing = Math.max(0, before + Math.min(LAST_COLUMN, widths[last] ?? 0) - columns);
+    const wide = widths[last - 1] ?? 0;
+    // A column that is only a mark says nothing.
+    const narrow = Math.min(wide, Math.max(8, wide - missing));
+    if (last > 0) widths[last - 1] = narrow;
+    room = Math.max(8, columns - before + wide - narrow);
   }
   const line = (row: readonly string[]): string =>
-    row.map((cell, at) => (at < row.length - 1 ? cell.padEnd(widths[at] ?? 0) : cell)).join("  ");
+    row
+      .map((cell, at) => (at < last ? pad(cell, widths[at] ?? 0) : fit(cell, room)))
+      .join("  ")
+      .trimEnd();
   return rows.map((row) => `${line(row)}\n`).join("");
 }
 
 export function json(value: unknown): string {
-  return `${JSON.stringify(value, undefined, 2)}\n`;
+  return `${escapeUnseen(JSON.stringify(value, undefined, 2))}\n`;
+}
+
+/** The same in one line. */
+export function jsonLine(value: unknown): string {
+  return `${escapeUnseen(JSON.stringify(value))}\n`;
 }

@@ -1,7 +1,7 @@
 /** Whether a process can be started with these arguments; what is wrong is said in one line that names the field. */
 import { statSync, type Stats } from "node:fs";
 import { isAbsolute } from "node:path";
-import { coerceError, UserError } from "../ports.js";
+import { coerceError, requireText, UserError } from "../ports.js";
 import { checkPattern } from "../output/pattern.js";
 import type { CreateInput } from "./types.js";
 
@@ -13,6 +13,8 @@ const LONGEST_SECONDS = 30 * 24 * 60 * 60;
 /** Throws a `UserError`. */
 export function checkInput(input: StartInput): void {
   const { command, cwd, env = {}, notifyPattern, readyPattern, readyPort } = input;
+  requireText("command", command);
+  requireText("cwd", cwd);
   if (command.trim() === "") throw wrong("command", "a shell command", command);
   if (command.includes("\0")) throw wrong("command", "text without a zero byte", command);
   checkFolder(cwd);

@@ -18,7 +18,7 @@ import { PatternGuard } from "../output/pattern-guard.js";
 import { readCursor, readOutput } from "../output/read.js";
 import { openOutput } from "../output/reader.js";
 import type { ReadRequest, ReadResult, StreamOptions, StreamPiece } from "../output/types.js";
-import { coerceError, UserError, type Clock, type Log } from "../ports.js";
+import { coerceError, requireID, UserError, type Clock, type Log } from "../ports.js";
 import { isAlive } from "../system/identity.js";
 import { chooseKillTree, systemForKill } from "../system/kill-tree.js";
 import { chooseShell, systemSpawn, type SpawnFunction } from "../system/spawn.js";
@@ -128,6 +128,8 @@ export class BackgroundProcessManager {
     input: CreateInput,
     { signal, endWithinMilliseconds = 0 }: CreateOptions = {},
   ): Promise<CreateResult> {
+    requireID("parentSessionID", input.parentSessionID);
+    requireID("rootSessionID", input.rootSessionID);
     this.check(input);
     const { jobs, clock, env, probe } = this.#deps;
     const sameCommand = this.list().filter((job) => this.#live.has(job.id) && isSame(job, input));

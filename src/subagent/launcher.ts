@@ -2,7 +2,7 @@
  * How a task comes to run: checked, recorded, queued for a slot, and given to the runner. A task that is continued
  * goes the same way again.
  */
-import { UserError, coerceError } from "../ports.js";
+import { UserError, coerceError, requireID, requireText } from "../ports.js";
 import { newJobId } from "../jobs/id.js";
 import type { SubagentJob } from "../jobs/job.js";
 import { isTerminal } from "../jobs/status.js";
@@ -70,6 +70,10 @@ export class Launcher {
 
   /** Tasks get their places in the order of the calls, however long each is looked at. */
   async launch(input: LaunchInput): Promise<Launched> {
+    for (const field of ["description", "prompt", "agent"] as const) {
+      requireText(field, input[field]);
+    }
+    requireID("parentSessionID", input.parentSessionID);
     const earlier = this.#launches;
     const planning = planLaunch(this.#deps, input).then(async (plan) => {
       await earlier;

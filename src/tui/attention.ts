@@ -4,7 +4,7 @@
  * subagents, so that part is ours. The texts name no command and no path: they leave the terminal. Pure.
  */
 import { isTerminal } from "../jobs/status.js";
-import { clean, fit } from "./cells.js";
+import { clean, fit } from "../cells.js";
 import { lookOf, type ShownJob } from "./shown-job.js";
 
 export interface Call {

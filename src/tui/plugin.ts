@@ -2,9 +2,10 @@
 import type { TuiPluginApi } from "@opencode-ai/plugin/tui";
 import { systemClock, type Clock } from "../ports.js";
 import { callsFor } from "./attention.js";
+import { badge } from "./badge.js";
 import type { ViewContext } from "./context.js";
-import { openJobs } from "./jobs-dialog.js";
-import { LOG_ROUTE, logView } from "./log-view.js";
+import { openJobs } from "./jobs/jobs-dialog.js";
+import { LOG_ROUTE, logView } from "./log/log-view.js";
 import { parseTuiOptions } from "./options.js";
 import { findOrigin } from "./origin.js";
 import type { ShownJob } from "./shown-job.js";
@@ -23,8 +24,10 @@ export function setUp(
   clock: Clock = systemClock,
 ): void {
   const { options, problems } = parseTuiOptions(rawOptions);
-  for (const message of problems)
-    api.ui.toast({ title: "Background", message, variant: "warning" });
+  // The host shows one toast at a time.
+  if (problems.length > 0) {
+    api.ui.toast({ title: "Background", message: problems.join("\n"), variant: "warning" });
+  }
 
   const call = (before: readonly ShownJob[], after: readonly ShownJob[]) => {
     if (options.attention) callUser(api, before, after);
@@ -38,7 +41,12 @@ export function setUp(
 
   api.slots.register({
     order: SIDEBAR_ORDER,
-    slots: { sidebar_content: (_, props) => sidebar(context, () => props.session_id) },
+    slots: {
+      sidebar_content: (_, props) => sidebar(context, () => props.session_id),
+      session_prompt_right: (_, props) => badge(context, () => props.session_id),
+      // The home screen's footer is the host's own: who takes that slot replaces it.
+      home_prompt_right: () => badge(context),
+    },
   });
   api.route.register([{ name: LOG_ROUTE, render: ({ params }) => logRoute(context, params) }]);
   // The command must be found while the prompt's completion is open, which is a mode of its own; the key must not.

@@ -5,7 +5,7 @@
 import type { Renderable } from "@opencode-ai/plugin/tui";
 import { createEffect, createMemo, createSignal, onMount } from "solid-js";
 import { nextChange, shorten } from "./arrange.js";
-import { cells, pad } from "./cells.js";
+import { cells, pad } from "../cells.js";
 import { colour, rootOf, type ViewContext } from "./context.js";
 import { counts, jobLine, SIGNS, type JobLine } from "./describe.js";
 import { box, each, guard, show, text, type Element } from "./element.js";

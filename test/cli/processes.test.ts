@@ -65,6 +65,26 @@ void describe("kill", () => {
     await Promise.all([made.store.close(), elsewhere.store.close()]);
   });
 
+  void it("ends several, by a whole name and by the first characters of an id; none if one is not found", async () => {
+    const root = folder();
+    const one = realProcess("proc_aaaaaaaaaa");
+    const two = realProcess("proc_bbbbbbbbbb");
+    const jobs = [{ ...one.job, name: "dev server" }, two.job];
+    const made = await owner(2, root, ...jobs);
+    const exits = Promise.all([one, two].map(({ child }) => once(child, "exit")));
+    for (const wrong of ["dev", "proc_bb", "proc_cccccccccc"]) {
+      const { code, err } = await call(["kill", "dev server", wrong, "--root", root]);
+      assert.equal(code, 1);
+      assert.ok(err.includes(`there is no job ${wrong} in`), err);
+    }
+    assert.ok(isAlive(one.identity) && isAlive(two.identity));
+    const { code, out } = await call(["kill", "dev server", "proc_bbb", "--root", root]);
+    assert.equal(code, 0, out);
+    assert.match(out, /^proc_aaaaaaaaaa: ended.*\nproc_bbbbbbbbbb: ended.*\n$/);
+    await exits;
+    await made.store.close();
+  });
+
   void it("says who is still alive", async () => {
     const root = folder();
     const { job } = realProcess("proc_1");
@@ -133,6 +153,69 @@ void describe("logs", () => {
     await made.store.close();
   });
 
+  void it("writes the last lines, and those with a text", async () => {
+    const root = folder();
+    const made = await owner(2, root, processJob("proc_1"));
+    const output = log(outputFileOf(made.store, "proc_1"));
+    output.append(0, Buffer.from("one\ntwo Errors\nthree\n"));
+    output.append(1, Buffer.from("an error\n"));
+    output.append(0, Buffer.from("last\nopen"));
+    output.close();
+    const lines = async (...args: string[]) =>
+      (await call(["logs", "proc_1", "--root", root, ...args])).out;
+    assert.equal(await lines("-n", "2"), "last\nopen\n");
+    assert.equal(await lines("--lines", "3"), "an error\nlast\nopen\n");
+    assert.equal(await lines("-n", "0"), "");
+    assert.equal(await lines("-n", "99"), "one\ntwo Errors\nthree\nan error\nlast\nopen\n");
+    assert.equal(await lines("--grep", "error"), "two Errors\nan error\n");
+    assert.equal(await lines("-g", "Error"), "two Errors\n");
+    assert.equal(await lines("-g", "error", "-n", "1"), "an error\n");
+    await made.store.close();
+  });
+
+  void it("writes the last lines first and then what comes", async () => {
+    const root = folder();
+    const { child, job } = realProcess("proc_1");
+    const made = await owner(2, root, job);
+    const output = log(outputFileOf(made.store, "proc_1"));
+    output.append(0, Buffer.from("one\ntwo\nthree\n"));
+    const seen: string[] = [];
+    const write = (text: string): void => {
+      seen.push(text);
+      if (text === "three\n") {
+        output.append(0, Buffer.from("four\n"));
+        child.kill("SIGKILL");
+      }
+    };
+    const terminal = { write, complain: write, colour: false, columns: undefined };
+    const { code } = await call(["logs", "proc_1", "-f", "-n", "1", "--root", root], {
+      terminal,
+      clock: { ...systemClock, after: keepAwake },
+    });
+    output.close();
+    assert.equal(code, 0);
+    assert.deepEqual(seen, ["three\n", "four\n"]);
+    await made.store.close();
+  });
+
+  void it("names the session that has a subagent's text", async () => {
+    const root = folder();
+    const made = await owner(
+      2,
+      root,
+      subagent("bg_1", { sessionID: "ses_child" }),
+      subagent("bg_2", { sessionID: undefined }),
+    );
+    const { code, err } = await call(["logs", "bg_1", "--root", root]);
+    assert.equal(code, 1);
+    assert.match(
+      err,
+      /bg_1 is a subagent: its text is in its session: opencode -s ses_child in \/project\n/,
+    );
+    assert.match((await call(["logs", "bg_2", "--root", root])).err, /it has no session yet/);
+    await made.store.close();
+  });
+
   void it("follows until the process ends whose owner is gone", async () => {
     const root = folder();
     const { child, job } = realProcess("proc_1");
@@ -149,7 +232,7 @@ void describe("logs", () => {
       }
     };
     output.append(0, Buffer.from("first\n"));
-    const terminal = { write, complain: write, colour: false };
+    const terminal = { write, complain: write, colour: false, columns: undefined };
     const { code } = await call(["logs", "proc_1", "-f", "--root", root], {
       terminal,
       clock: { ...systemClock, after: keepAwake },
@@ -200,7 +283,7 @@ void describe("logs", () => {
     output.append(0, Buffer.from("first\n"));
     const write = () => interrupted.abort();
     const { code } = await call(["logs", "proc_1", "-f", "--root", root], {
-      terminal: { write, complain: write, colour: false },
+      terminal: { write, complain: write, colour: false, columns: undefined },
       clock: { ...systemClock, after: keepAwake },
       signal: interrupted.signal,
     });

@@ -5,6 +5,8 @@ import { join } from "node:path";
 import { describe, it } from "node:test";
 import { z } from "zod";
 import { systemTerminal } from "../../src/cli/terminal.js";
+import { harmless } from "../../src/text.js";
+import { cells } from "../../src/cells.js";
 import { call, owner, realProcess } from "./support.js";
 import { useFolders } from "../fakes/folders.js";
 import { ended, noticeOf, processJob, subagent } from "../store/records.js";
@@ -21,12 +23,18 @@ void describe("usage", () => {
     ["show", "bg_1", "extra"],
     ["doctor", "--bogus"],
     ["doctor", "--root"],
+    ["ls", "--follow"],
+    ["logs", "proc_1", "-n", "some"],
+    ["completion", "tcsh"],
   ]) {
-    void it(`"${args.join(" ")}" is wrong: exit code 2, the usage on standard error`, async () => {
+    void it(`"${args.join(" ")}" is wrong: exit code 2, one line on standard error that names the help`, async () => {
       const { code, out, err } = await call(args);
       assert.equal(code, 2);
       assert.equal(out, "");
-      assert.match(err, /Usage:/);
+      assert.match(
+        err,
+        /^opencode-background-manager: .+; see opencode-background-manager .*--help\n$/,
+      );
     });
   }
 
@@ -37,6 +45,26 @@ void describe("usage", () => {
       assert.match(out, /Usage:/);
     }
     assert.match((await call(["--version"])).out, /^\d+\.\d+\.\d+\n$/);
+  });
+
+  void it("has a help of its own for each command", async () => {
+    const { out: all } = await call(["--help"]);
+    for (const command of ["doctor", "ls", "show", "logs", "kill", "clean", "completion"]) {
+      assert.match(all, new RegExp(`^  ${command} `, "m"));
+      for (const args of [
+        [command, "--help"],
+        ["help", command],
+      ]) {
+        const { code, out } = await call(args);
+        assert.equal(code, 0);
+        assert.match(out, new RegExp(`^Usage: opencode-background-manager ${command} `));
+        assert.match(out, /--json/);
+      }
+    }
+    const { out } = await call(["logs", "-h"]);
+    for (const option of [/-f, --follow/, /-n, --lines N/, /-g, --grep TEXT/]) {
+      assert.match(out, option);
+    }
   });
 
   void it("finds the state folder by XDG_STATE_HOME", async () => {
@@ -63,7 +91,17 @@ void describe("doctor", () => {
     assert.match(out, /OpenCode 2: gone, 2 live and 0 ended jobs, 1 unread notices/);
     assert.match(out, /proc_2 interrupted/);
     assert.match(out, /All is well/);
+    assert.match(
+      out,
+      /Owed by an OpenCode that is gone:\n {2}\/project: 1 notice and the end of 2 jobs\n {4}opencode -s ses_\w+\n/,
+    );
+    assert.match(out, /Start OpenCode in that directory/);
     assert.ok(!out.includes("\u001b"));
+    const report = await call(["doctor", "--root", root, "--json"]);
+    const { owed } = z
+      .object({ owed: z.array(z.object({ directory: z.string(), jobs: z.number() })) })
+      .parse(JSON.parse(report.out));
+    assert.deepEqual(owed, [{ directory: "/project", jobs: 2 }]);
     await Promise.all([one.store.close(), two.store.close()]);
   });
 
@@ -92,6 +130,63 @@ void describe("doctor", () => {
     assert.match(out, /Broken or set aside: 2/);
   });
 
+  void it("refuses a folder that is not there, or cannot be read, and is content without one", async () => {
+    const none = join(folder(), "nope");
+    for (const command of ["doctor", "ls", "clean"]) {
+      const { code, out, err } = await call([command, "--root", none]);
+      assert.equal(code, 1);
+      assert.equal(out, "");
+      assert.match(err, /--root: expected an existing folder, got .*nope/);
+    }
+    const state = folder();
+    mkdirSync(join(state, "opencode"));
+    assert.equal((await call(["doctor"], { env: { XDG_STATE_HOME: state } })).code, 0);
+    // Something that is no folder stands in its place.
+    writeFileSync(join(state, "opencode", "background"), "");
+    for (const command of ["doctor", "ls"]) {
+      const { code, err } = await call([command], { env: { XDG_STATE_HOME: state } });
+      assert.equal(code, 1);
+      assert.match(err, /the state folder cannot be read: ENOTDIR/);
+    }
+  });
+
+  void it("names folders that cannot be written, with exit code 1; ls warns", async () => {
+    const root = folder();
+    const one = await owner(1, root, subagent("bg_1"));
+    const gone = await owner(2, root, subagent("bg_2"));
+    const whyUnwritable = (path: string) =>
+      path === one.store.folder ? "EACCES: permission denied" : undefined;
+    const { code, out } = await call(["doctor", "--root", root], { whyUnwritable });
+    assert.equal(code, 1);
+    assert.match(out, /Not writable for this user: 1/);
+    assert.ok(out.includes(`${one.store.folder}: EACCES`));
+    assert.doesNotMatch(out, /All is well/);
+    const report = await call(["doctor", "--root", root, "--json"], { whyUnwritable });
+    assert.match(report.out, /"ok": false/);
+    const listed = await call(["ls", "--root", root], { whyUnwritable });
+    assert.equal(listed.code, 0);
+    assert.match(listed.err, /cannot be written \(EACCES/);
+    await Promise.all([one.store.close(), gone.store.close()]);
+  });
+
+  void it("asks the system whether a folder can be written", async () => {
+    const state = folder();
+    // Under a file nothing can be made, whoever asks.
+    writeFileSync(join(state, "file"), "");
+    const { code, err } = await call(["doctor"], { env: { XDG_STATE_HOME: join(state, "file") } });
+    assert.equal(code, 1);
+    assert.match(err, /ENOTDIR/);
+  });
+
+  void it("counts the time of what was interrupted to the last sign of life", async () => {
+    const root = folder();
+    const gone = await owner(2, root, subagent("bg_2"));
+    // Begun at 10:00, saved at 11:02, looked at at 12:00.
+    assert.match((await call(["ls", "--root", root])).out, /interrupted +- +1 h 2 min/);
+    assert.match((await call(["doctor", "--root", root])).out, /bg_2 interrupted 1 h 2 min/);
+    await gone.store.close();
+  });
+
   void it("shows colours on a terminal and nowhere else", async () => {
     const terminal = (isTTY: boolean, env: NodeJS.ProcessEnv) => {
       const stream = Object.assign(Object.create(process.stdout), { isTTY });
@@ -104,7 +199,7 @@ void describe("doctor", () => {
     const out: string[] = [];
     const write = (text: string) => void out.push(text);
     await call(["doctor", "--root", folder()], {
-      terminal: { write, complain: write, colour: true },
+      terminal: { write, complain: write, colour: true, columns: undefined },
     });
     assert.ok(out.join("").includes("\u001b[32m"));
   });
@@ -125,13 +220,14 @@ void describe("ls and show", () => {
     assert.deepEqual(await ids(), ["bg_1"]);
     assert.deepEqual(await ids("--all"), ["bg_1", "bg_2"]);
     assert.deepEqual(await ids("--all", "--project", "other"), []);
+    assert.equal((await call(["ls", "-aq", "--root", root])).out, "bg_1\nbg_2\n");
     const { code, out } = await call(["ls", "-a", "--root", root]);
     assert.equal(code, 0);
     assert.match(
       out,
-      /^ID +STATUS +TIME +OPENCODE +DIRECTORY +WHAT\nbg_1 +running +2 h +1 +\/project +explore: task bg_1\n/,
+      /^ID +KIND +STATUS +EXIT +TIME +OPENCODE +DIRECTORY +WHAT\nbg_1 +task +running +- +2 h +1 +\/project +explore: task bg_1\n/,
     );
-    assert.match(out, /bg_2 +completed +30 min /);
+    assert.match(out, /bg_2 +task +completed +- +30 min /);
     await one.store.close();
   });
 
@@ -141,17 +237,88 @@ void describe("ls and show", () => {
     const { code, out } = await call(["show", "proc_1", "--root", root]);
     assert.equal(code, 0);
     assert.match(out, /command +npm run dev/);
-    assert.match(out, /createdAt +2026-11-21T10:00:00.000Z/);
-    assert.match(out, /outputFile +\S+proc_1\.log/);
+    assert.match(out, /created +2026-11-21 \d\d:\d\d:00\n/);
+    assert.match(out, /file +\S+proc_1\.log/);
+    const raw = await call(["show", "proc_1", "--json", "--root", root]);
+    assert.match(raw.out, /"createdAt": "2026-11-21T10:00:00.000Z"/);
     const none = await call(["show", "proc_9", "--root", root]);
     assert.equal(none.code, 1);
     assert.match(none.err, /no job proc_9/);
     await one.store.close();
   });
 
-  void it("never print what a terminal would obey", async () => {
+  void it("has the exit code, and why it ended in words", async () => {
     const root = folder();
-    const evil = "\u001b]0;title\u0007\u001b[31mred\u009b2J\nline two\r";
+    const at = new Date("2026-11-21T10:30:00.000Z");
+    const end = { status: "failed", completedAt: at } as const;
+    const one = await owner(
+      1,
+      root,
+      processJob("proc_1", { ...end, exitCode: 7, endReason: "error" }),
+      processJob("proc_2", { ...end, signal: "SIGKILL", endReason: "timeout" }),
+      processJob("proc_3", { ...end, status: "cancelled", endReason: "cancelled_by_user" }),
+    );
+    const { out } = await call(["ls", "-a", "--root", root]);
+    assert.match(out, /proc_1 +process +failed +7 /);
+    assert.match(out, /proc_2 +process +failed \(timeout\) +SIGKILL /);
+    assert.match(out, /proc_3 +process +cancelled \(by you\) +- /);
+    assert.match((await call(["show", "proc_1", "--root", root])).out, /^exit +7$/m);
+    await one.store.close();
+  });
+
+  void it("fits the window, and is not cut in a pipe", async () => {
+    const root = folder();
+    const command = `node ${"x".repeat(60)} ${"查".repeat(40)}`;
+    const one = await owner(1, root, processJob("proc_1", { command, name: "serve" }));
+    const out: string[] = [];
+    const write = (text: string) => void out.push(text);
+    const terminal = { write, complain: write, colour: false };
+    for (const columns of [100, 140]) {
+      out.length = 0;
+      await call(["ls", "--root", root], { terminal: { ...terminal, columns } });
+      const lines = out.join("").trimEnd().split("\n");
+      assert.equal(lines.length, 2);
+      for (const line of lines) assert.ok(cells(line) <= columns, line);
+      assert.match(lines[1] ?? "", /serve: node x+.*…$/);
+    }
+    assert.match((await call(["ls", "--root", root])).out, /serve: node x{60}/);
+    await one.store.close();
+  });
+
+  void it("takes an id, a name or a part that only one job has; a running one is preferred", async () => {
+    const root = folder();
+    const at = new Date("2026-11-21T10:30:00.000Z");
+    const old = { status: "completed", completedAt: at } as const;
+    const one = await owner(
+      1,
+      root,
+      processJob("proc_abcdefghij", { name: "dev server" }),
+      processJob("proc_abcxyzwvut", { name: "dev server", ...old }),
+      processJob("proc_abcd222222", { name: "tests", ...old }),
+    );
+    const shown = async (what: string) => {
+      const { out, err } = await call(["show", what, "--root", root]);
+      return /^id +(\S+)$/m.exec(out)?.[1] ?? err;
+    };
+    assert.equal(await shown("proc_abcdefghij"), "proc_abcdefghij");
+    assert.equal(await shown("dev server"), "proc_abcdefghij");
+    assert.equal(await shown("server"), "proc_abcdefghij");
+    assert.equal(await shown("xyz"), "proc_abcxyzwvut");
+    assert.equal(await shown("tests"), "proc_abcd222222");
+    // Only one of the three lives.
+    assert.equal(await shown("proc_abc"), "proc_abcdefghij");
+    assert.match(await shown("2"), /proc_abcd222222/);
+    const more = await owner(3, root, processJob("proc_abcd333333", { name: "tests" }));
+    const three = await owner(4, root, processJob("proc_abcd444444", { name: "tests" }));
+    assert.match(await shown("tests"), /"tests" may be any of proc_abcd333333, proc_abcd444444/);
+    assert.match(await shown("none such"), /there is no job none such/);
+    await Promise.all([one.store.close(), more.store.close(), three.store.close()]);
+  });
+
+  void it("never print what a terminal would obey or nobody would see", async () => {
+    const root = folder();
+    const evil =
+      "\u001b]0;title\u0007\u001b[31mred\u009b2J\nline two\r\u202egnp.\u2066\u200b\u00ad\u2028\u{e0041}";
     const one = await owner(
       1,
       root,
@@ -161,7 +328,16 @@ void describe("ls and show", () => {
       const { out } = await call([...args, "--root", root]);
       // oxlint-disable-next-line no-control-regex -- these are what it looks for
       assert.doesNotMatch(out, /[\u0000-\u0009\u000b-\u001f\u007f-\u009f]/);
+      assert.doesNotMatch(out, /[\u200b\u2028\u202e\u2066\u00ad\u{e0041}]/u);
       assert.match(out, /red/);
+    }
+    for (const args of [["ls"], ["show", "proc_1"]]) {
+      const { out } = await call([...args, "--json", "--root", root]);
+      const seen = out.replaceAll("\n", "");
+      assert.equal(seen, harmless(seen));
+      const parsed: unknown = JSON.parse(out);
+      const record = Array.isArray(parsed) ? parsed[0] : parsed;
+      assert.equal(z.object({ name: z.string() }).parse(record).name, evil);
     }
     await one.store.close();
   });

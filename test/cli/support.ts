@@ -29,6 +29,7 @@ export async function call(args: readonly string[], changes: Partial<CliDeps> = 
       write: (text) => void out.push(text),
       complain: (text) => void err.push(text),
       colour: false,
+      columns: undefined,
     },
     clock: new FakeClock(NOW),
     processes: machine,

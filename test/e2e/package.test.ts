@@ -9,9 +9,14 @@ import { z } from "zod";
 import { callTool, OPENCODE_BINARY, PACKAGE_ROOT } from "../../fixtures/host/index.js";
 import { useHost } from "./use-host.js";
 
-/** As npm counts megabytes. */
-const MOST_BYTES = 2_500_000;
+/** As npm counts megabytes. Nothing is minified, so that a crash names its line. */
+const MOST_BYTES = 3_500_000;
 const packed = z.array(z.object({ filename: z.string(), unpackedSize: z.number() }));
+
+const optionalPeers = z.object({
+  peerDependencies: z.record(z.string(), z.string()),
+  peerDependenciesMeta: z.record(z.string(), z.object({ optional: z.boolean() })),
+});
 
 /** Each wrong line is one because the types are known: were they `any`, it would be right. */
 const CONSUMER = `
@@ -31,9 +36,49 @@ const CONSUMER = `
     // @ts-expect-error
     plugin.nothing;
     const client = createOpencodeClient({ baseUrl: "http://127.0.0.1" });
-    const { tasks, dispose } = openBackground({ client, directory: "/", options: { most } });
+    const { tasks, dispose } = openBackground({
+      client,
+      directory: "/",
+      options: { maxRunning: most },
+    });
+    // @ts-expect-error
+    openBackground({ client, directory: "/", options: { most } });
     // @ts-expect-error
     await tasks.launch({ prompt: 7 });
+    await dispose();
+  }
+`;
+
+/** The same where none of the optional packages is installed: a client is anything then, all else has its type. */
+const ALONE = `
+  import { openBackground, type Job, type Notice, type Options } from "opencode-background-manager/manager";
+
+  declare const client: Parameters<typeof openBackground>[0]["client"];
+  export async function use(job: Job, options: Options, notice: Notice) {
+    const most: number = options.maxRunning;
+    // @ts-expect-error
+    options.wake = "sometimes";
+    // @ts-expect-error
+    options.nothing;
+    // @ts-expect-error
+    job.nothing;
+    // @ts-expect-error
+    job.status = "lost";
+    // @ts-expect-error
+    notice.nothing;
+    const { tasks, processes, dispose } = openBackground({ client, directory: "/" });
+    // @ts-expect-error
+    openBackground({ client, directory: "/", options: { most } });
+    // @ts-expect-error
+    openBackground({ client });
+    // @ts-expect-error
+    await tasks.launch({ prompt: 7 });
+    const { task } = await tasks.launch({ prompt: "p", description: "d", agent: "a", parentSessionID: "s" });
+    // @ts-expect-error
+    task.nothing;
+    // @ts-expect-error
+    processes.list()[0]?.nothing;
+    if (job.kind === "process") job.exitCode?.toFixed();
     await dispose();
   }
 `;
@@ -65,21 +110,33 @@ describe("the packed package", () => {
     ["NodeNext", "NodeNext"],
     ["ESNext", "Bundler"],
   ] as const) {
-    test(`has types for a consumer with ${resolution}`, () => {
-      const modules = join(PACKAGE_ROOT, "node_modules");
-      const consumer = join(folder, resolution);
-      // What the README tells those who want types to install; symbolic links, for there is no network.
-      for (const name of ["zod", "@opencode-ai/sdk", "@opencode-ai/plugin", "@types/node"]) {
+    const modules = join(PACKAGE_ROOT, "node_modules");
+    const check = (consumer: string, packages: readonly string[], program: string): void => {
+      // Symbolic links, for there is no network.
+      for (const name of packages) {
         const link = join(consumer, "node_modules", name);
         mkdirSync(dirname(link), { recursive: true });
         symlinkSync(join(modules, name), link);
       }
+      mkdirSync(join(consumer, "node_modules"), { recursive: true });
       symlinkSync(installed, join(consumer, "node_modules/opencode-background-manager"));
       writeFileSync(join(consumer, "package.json"), '{ "type": "module" }');
-      writeFileSync(join(consumer, "consumer.ts"), CONSUMER);
+      writeFileSync(join(consumer, "consumer.ts"), program);
       const as = ["--module", module, "--moduleResolution", resolution, "--preserveSymlinks"];
       const strict = ["--strict", "--noEmit", "--skipLibCheck", "--target", "es2023"];
       run(join(modules, ".bin/tsc"), [...strict, ...as, "consumer.ts"], consumer);
+    };
+
+    test(`has types for a consumer with ${resolution}`, () => {
+      const manifest = readFileSync(join(installed, "package.json"), "utf8");
+      const { peerDependencies, peerDependenciesMeta } = optionalPeers.parse(JSON.parse(manifest));
+      const packages = Object.keys(peerDependencies);
+      for (const name of packages) assert.equal(peerDependenciesMeta[name]?.optional, true, name);
+      check(join(folder, resolution), packages, CONSUMER);
+    });
+
+    test(`has types for a consumer with ${resolution} that has nothing else installed`, () => {
+      check(join(folder, `${resolution}-alone`), [], ALONE);
     });
   }
 
@@ -142,10 +199,16 @@ describe("the packed package", () => {
 
 function run(command: string, args: string[], cwd: string): string {
   const env = { ...process.env, BUN_BE_BUN: "1" };
-  return execFileSync(command, args, {
-    cwd,
-    env,
-    encoding: "utf8",
-    stdio: ["ignore", "pipe", "pipe"],
-  });
+  try {
+    return execFileSync(command, args, {
+      cwd,
+      env,
+      encoding: "utf8",
+      stdio: ["ignore", "pipe", "pipe"],
+    });
+  } catch (thrown) {
+    // What tsc has to say is on its standard output.
+    const said = thrown instanceof Error && "stdout" in thrown ? String(thrown.stdout) : "";
+    throw new Error(`${command} ${args.join(" ")}\n${said}`, { cause: thrown });
+  }
 }

@@ -11,9 +11,7 @@ import { chooseAction, searchDialog } from "../../fixtures/tui/keys.js";
 import type { Job } from "../../src/jobs/job.js";
 import { readInstances } from "../../src/store/instances.js";
 import { noticeTo } from "./support.js";
-import { skip, useAttached } from "./use-terminal.js";
-
-const options = { timeout: 240_000 };
+import { LIMIT as options, skip, useAttached } from "./use-terminal.js";
 
 void describe("in the terminal", { skip }, () => {
   const bed = useAttached({

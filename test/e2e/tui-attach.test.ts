@@ -8,9 +8,7 @@ import { text, toolCall } from "../../fixtures/model/index.js";
 import { aSubagent } from "../../fixtures/jobs.js";
 import { writeStateFolder } from "../../fixtures/tui/jobs.js";
 import { chooseAction } from "../../fixtures/tui/keys.js";
-import { skip, useAttached } from "./use-terminal.js";
-
-const options = { timeout: 240_000 };
+import { LIMIT as options, skip, useAttached } from "./use-terminal.js";
 
 void describe("a terminal attached to a server", { skip }, () => {
   const bed = useAttached({

@@ -8,12 +8,10 @@ import { BUILT_PLUGIN, OPENCODE_BINARY, PACKAGE_ROOT } from "../../fixtures/host
 import { forever, gate, ScriptedModel, text, toolCall } from "../../fixtures/model/index.js";
 import { buildPart } from "../../fixtures/tui/build-part.js";
 import { searchDialog } from "../../fixtures/tui/keys.js";
-import { noTerminalReason, type Terminal } from "../../fixtures/tui/terminal.js";
+import type { Terminal } from "../../fixtures/tui/terminal.js";
 import { startTui, type Tui } from "../../fixtures/tui/tui.js";
 import { makeFolders, remove, type Folders } from "../../fixtures/host/folders.js";
-
-const skip = (await noTerminalReason()) ?? false;
-const options = { timeout: 240_000 };
+import { LIMIT as options, skip } from "./use-terminal.js";
 
 test("the key of the list is none of the host's own", async () => {
   const host = await readFile(OPENCODE_BINARY, "latin1");

@@ -2,11 +2,9 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { forever, ScriptedModel, text, toolCall } from "../../fixtures/model/index.js";
-import { noTerminalReason, type Terminal } from "../../fixtures/tui/terminal.js";
+import type { Terminal } from "../../fixtures/tui/terminal.js";
 import { startTui } from "../../fixtures/tui/tui.js";
-
-const skip = (await noTerminalReason()) ?? false;
-const options = { timeout: 240_000 };
+import { LIMIT as options, skip } from "./use-terminal.js";
 
 const COMMANDS = [
   "sleep 400 & sleep 401",

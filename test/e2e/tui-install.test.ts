@@ -17,10 +17,10 @@ import { kill, MARKER, survivorsAfter } from "../../fixtures/host/survivors.js";
 import { fillConfig } from "../../fixtures/host/warm-config.js";
 import { ScriptedModel, text, toolCall } from "../../fixtures/model/index.js";
 import { Registry } from "../../fixtures/tui/registry.js";
-import { noTerminalReason, Terminal } from "../../fixtures/tui/terminal.js";
+import { Terminal } from "../../fixtures/tui/terminal.js";
 import { BUILT_TUI } from "../../fixtures/tui/tui.js";
+import { LIMIT as options, skip } from "./use-terminal.js";
 
-const skip = (await noTerminalReason()) ?? false;
 const packed = z.tuple([z.object({ name: z.string(), version: z.string(), filename: z.string() })]);
 
 void describe("the packed package", { skip }, () => {
@@ -36,7 +36,7 @@ void describe("the packed package", { skip }, () => {
     assert.doesNotMatch(built, /from"(?:solid-js|@opentui)/);
   });
 
-  test("is installed with one line, both parts of it", { timeout: 240_000 }, async () => {
+  test("is installed with one line, both parts of it", options, async () => {
     // Not synchronous: the registry must answer meanwhile.
     const run = promisify(execFile);
     const pack = ["pack", "--json", "--pack-destination", folder];

@@ -7,15 +7,13 @@ import { after, before, describe, test } from "node:test";
 import { ScriptedModel } from "../../fixtures/model/index.js";
 import { aSubagent } from "../../fixtures/jobs.js";
 import { writeStateFolder } from "../../fixtures/tui/jobs.js";
-import { noTerminalReason, type Terminal } from "../../fixtures/tui/terminal.js";
+import type { Terminal } from "../../fixtures/tui/terminal.js";
 import { chooseAction, searchDialog } from "../../fixtures/tui/keys.js";
 import { scriptStory, STORY, STORY_BEGINS } from "../../fixtures/tui/story.js";
 import { startTui, type Tui } from "../../fixtures/tui/tui.js";
 import type { Job } from "../../src/jobs/job.js";
 import { isAlive } from "../../src/system/identity.js";
-
-const skip = (await noTerminalReason()) ?? false;
-const options = { timeout: 240_000 };
+import { LIMIT as options, skip } from "./use-terminal.js";
 
 void describe("the terminal part", { skip }, () => {
   let model: ScriptedModel | undefined;
@@ -201,6 +199,10 @@ void describe("the terminal part", { skip }, () => {
     await terminal.resize(80, 24);
     // Drawn anew, and not only cut off by the terminal.
     await terminal.waitFor(/ctrl\+p commands/);
+    // Without the sidebar the counts stand beside the prompt.
+    await terminal.waitFor((screen) => /●50/.test(screen) && !/Background/.test(screen), {
+      what: "the counts beside the prompt",
+    });
     await terminal.press("C-x", "b");
     await terminal.waitFor(/Background ●50[^]*● Job 0 查找所有的用法 in.*… +\d+s/);
     await terminal.press("C-x", "b");

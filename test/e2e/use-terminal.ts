@@ -10,6 +10,9 @@ import { Bed } from "./use-host.js";
 
 export const skip = (await noTerminalReason()) ?? false;
 
+/** Only so that a run ends: what a test waits for says by itself when nothing moves any more. */
+export const LIMIT = { timeout: 900_000 };
+
 interface Attachment extends Omit<HostOptions, "model"> {
   /** Further terminal parts, from the package's root. */
   parts?: readonly string[];
@@ -61,7 +64,7 @@ export class AttachedBed extends Bed {
 /** Call it inside a describe block that has `skip`. */
 export function useAttached(options: Attachment = {}): AttachedBed {
   const bed = new AttachedBed();
-  before(() => bed.attach(options), { timeout: 240_000 });
-  after(() => bed.clear(), { timeout: 240_000 });
+  before(() => bed.attach(options), LIMIT);
+  after(() => bed.clear(), LIMIT);
   return bed;
 }

@@ -104,8 +104,7 @@ async function victimIn(tui: Tui): Promise<Victim> {
   const pid = await tui.terminal.pid();
   return {
     pid,
-    untilStarted: () =>
-      tui.terminal.waitFor((screen) => screen.includes(STARTED), { withinMs: 120_000 }),
+    untilStarted: () => tui.terminal.waitFor((screen) => screen.includes(STARTED)),
     alive: async () => (await tui.survivors()).filter((each) => each.pid !== pid),
     kill: () => Promise.resolve(process.kill(pid, "SIGKILL")),
   };

@@ -5,7 +5,7 @@ import { createOpencodeClient } from "@opencode-ai/sdk/v2";
 import { aProcess, aSubagent } from "../../fixtures/jobs.js";
 import type { Job } from "../../src/jobs/job.js";
 import schema from "../../src/options.schema.json" with { type: "json" };
-import { cancelJob } from "../../src/tui/cancel.js";
+import { cancelJob } from "../../src/tui/jobs/cancel.js";
 import { FakeClock, settle } from "../fakes/clock.js";
 import { answering } from "./answering.js";
 import { shown } from "./shown.js";

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import * as fc from "fast-check";
-import { cells, clean, cleanOutput, fit, pad, skip, wrap } from "../../src/tui/cells.js";
+import { cells, clean, cleanOutput, fit, pad, skip, wrap } from "../../src/cells.js";
 
 const segments = (text: string) => Array.from(new Intl.Segmenter().segment(text), (s) => s.segment);
 

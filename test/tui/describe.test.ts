@@ -2,9 +2,9 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { aProcess, aSubagent } from "../../fixtures/jobs.js";
-import { cells } from "../../src/tui/cells.js";
+import { cells } from "../../src/cells.js";
 import { duration, facts, jobLine, outcome, shortTime, summary } from "../../src/tui/describe.js";
-import { optionsFor } from "../../src/tui/job-options.js";
+import { optionsFor } from "../../src/tui/jobs/job-options.js";
 import { ago, NOW, shown } from "./shown.js";
 
 void describe("a job in words", () => {

@@ -10,7 +10,7 @@ import {
   topOf,
   type LogLine,
   type Position,
-} from "../../src/tui/log-rows.js";
+} from "../../src/tui/log/log-rows.js";
 
 function lines(from: number, to: number, text = (n: number) => `line ${n}`): LogLine[] {
   return Array.from({ length: to - from }, (_, index) => ({

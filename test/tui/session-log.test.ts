@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { describe, test, type TestContext } from "node:test";
 import { createOpencodeClient, type Event, type Part } from "@opencode-ai/sdk/v2";
 import { deferred } from "../../fixtures/deferred.js";
-import { openSessionLog } from "../../src/tui/session-log.js";
+import { openSessionLog } from "../../src/tui/log/session-log.js";
 import { FakeClock, settle } from "../fakes/clock.js";
 import { answering } from "./answering.js";
 import { ASSISTANT, bashCall, textPart } from "./messages.js";

@@ -1,7 +1,7 @@
 /** A subagent's session as lines of a log: what it was told, what it said, which tools it called. Pure. */
 import type { Message, Part, ToolPart } from "@opencode-ai/sdk/v2";
-import { clean, cleanOutput } from "./cells.js";
-import type { Tone } from "./describe.js";
+import { clean, cleanOutput } from "../../cells.js";
+import type { Tone } from "../describe.js";
 import type { LogLine } from "./log-rows.js";
 
 export interface SessionMessage {
@@ -36,7 +36,7 @@ function partLines(part: Part, role: Message["role"]): Line[] {
 
 function toolLines({ tool, state }: ToolPart): Line[] {
   const title = "title" in state && state.title ? state.title : inputText(state.input);
-  const head = `${TOOL_SIGNS[state.status].sign} ${tool} ${clean(title)}`.trimEnd();
+  const head = `${TOOL_SIGNS[state.status].sign} ${clean(tool)} ${clean(title)}`.trimEnd();
   const lines: Line[] = [{ text: shortened(head), tone: TOOL_SIGNS[state.status].tone }];
   if (state.status === "error") lines.push(...block(state.error, "bad", "  "));
   return lines;

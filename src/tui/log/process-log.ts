@@ -5,10 +5,10 @@
 import { existsSync, watch, type FSWatcher } from "node:fs";
 import { dirname } from "node:path";
 import { createSignal } from "solid-js";
-import { coerceError, type Clock } from "../ports.js";
-import { readPage, type PlainLine } from "../output/page.js";
-import { openOutput } from "../output/reader.js";
-import { cleanOutput } from "./cells.js";
+import { coerceError, type Clock } from "../../ports.js";
+import { readPage, type PlainLine } from "../../output/page.js";
+import { openOutput } from "../../output/reader.js";
+import { cleanOutput } from "../../cells.js";
 import type { LogLine } from "./log-rows.js";
 import type { LogSource } from "./log-source.js";
 import { throttle } from "./throttle.js";

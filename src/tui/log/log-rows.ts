@@ -3,8 +3,8 @@
  * tied to a line's place in the log and not to a row's number, so that it stands still when lines come, when
  * earlier ones are loaded and when the terminal's width changes. Pure.
  */
-import { cells, fit, skip, wrap } from "./cells.js";
-import type { Tone } from "./describe.js";
+import { cells, fit, skip, wrap } from "../../cells.js";
+import type { Tone } from "../describe.js";
 
 export interface LogLine {
   /** Its place in the log; grows from line to line. */

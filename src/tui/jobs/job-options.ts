@@ -1,9 +1,9 @@
 /** The list of jobs and what can be done with one, as options of the host's select dialog. Pure. */
 import type { TuiDialogSelectOption } from "@opencode-ai/plugin/tui";
-import { arrange } from "./arrange.js";
-import { cells, clean, fit } from "./cells.js";
-import { duration, facts, outcome, SIGNS, waitsFor } from "./describe.js";
-import { isLive, lookOf, type ShownJob } from "./shown-job.js";
+import { arrange } from "../arrange.js";
+import { cells, clean, fit } from "../../cells.js";
+import { duration, facts, outcome, SIGNS, waitsFor } from "../describe.js";
+import { isLive, lookOf, type ShownJob } from "../shown-job.js";
 
 /** `width`: of a row, which the host would cut without a sign that something is missing. */
 export function optionsFor(

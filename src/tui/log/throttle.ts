@@ -2,7 +2,7 @@
  * At most one call in so many milliseconds: the first at once, what comes meanwhile as one call at the end. No
  * timer is set while nothing comes.
  */
-import type { Clock, Timer } from "../ports.js";
+import type { Clock, Timer } from "../../ports.js";
 
 export interface Throttled {
   call(): void;

@@ -3,12 +3,12 @@
  * and a word where there is none yet. A queued subagent has no session, and a job may be opened before it is known.
  */
 import { createMemo, onCleanup, untrack, type Accessor } from "solid-js";
-import { outputPath } from "../store/instance-folder.js";
-import type { ViewContext } from "./context.js";
+import { outputPath } from "../../store/instance-folder.js";
+import type { ViewContext } from "../context.js";
 import type { LogReading, LogSource } from "./log-source.js";
 import { openProcessLog } from "./process-log.js";
 import { openSessionLog } from "./session-log.js";
-import type { ShownJob } from "./shown-job.js";
+import type { ShownJob } from "../shown-job.js";
 
 /** Closed with the view that it is opened in. */
 export function openJobLog(

@@ -3,12 +3,12 @@ import { createComponent } from "@opentui/solid";
 import { createMemo } from "solid-js";
 import { answerRequest } from "./answer.js";
 import { cancelJob } from "./cancel.js";
-import { fit } from "./cells.js";
-import { dialogWidth, findJob, openDialog, type ViewContext } from "./context.js";
-import type { Element } from "./element.js";
+import { fit } from "../../cells.js";
+import { dialogWidth, findJob, openDialog, type ViewContext } from "../context.js";
+import type { Element } from "../element.js";
 import { actionsFor, BACK, titleOf, type Action } from "./job-options.js";
-import { LOG_ROUTE } from "./log-view.js";
-import type { ShownJob } from "./shown-job.js";
+import { LOG_ROUTE } from "../log/log-view.js";
+import type { ShownJob } from "../shown-job.js";
 
 export function openJob(context: ViewContext, id: string, back: () => void): void {
   openDialog(context, () => actions(context, id, back));

@@ -1,13 +1,14 @@
 /** The list of jobs in the host's own select dialog: searched by typing, grouped, kept up to date. */
 import { createComponent } from "@opentui/solid";
 import { createMemo } from "solid-js";
-import { dialogWidth, openDialog, rootOf, type ViewContext } from "./context.js";
-import { summary } from "./describe.js";
-import type { Element } from "./element.js";
+import { clean } from "../../cells.js";
+import { dialogWidth, openDialog, rootOf, type ViewContext } from "../context.js";
+import { summary } from "../describe.js";
+import type { Element } from "../element.js";
 import { openJob } from "./job-dialog.js";
 import { optionsFor } from "./job-options.js";
-import { isLive, jobsFor } from "./shown-job.js";
-import { createTicker } from "./ticker.js";
+import { isLive, jobsFor } from "../shown-job.js";
+import { createTicker } from "../ticker.js";
 
 export function openJobs(context: ViewContext): void {
   context.source.refresh();
@@ -44,8 +45,8 @@ function list(context: ViewContext): Element {
 
 function emptyText({ source }: ViewContext): string {
   const problem = source.problem();
-  if (problem !== undefined) return `Nothing can be shown: ${problem}`;
+  if (problem !== undefined) return `Nothing can be shown: ${clean(problem)}`;
   const origin = source.origin();
   if (origin?.kind !== "elsewhere") return "No background jobs";
-  return `The jobs of ${origin.server} cannot be shown on this machine`;
+  return `The jobs of ${clean(origin.server)} cannot be shown on this machine`;
 }

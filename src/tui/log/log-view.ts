@@ -4,17 +4,17 @@
  */
 import type { Renderable } from "@opencode-ai/plugin/tui";
 import { createEffect, createMemo, createSignal } from "solid-js";
-import { colour, findJob, type ViewContext } from "./context.js";
-import { clean, fit } from "./cells.js";
-import { duration, facts, outcome, SIGNS, waitsFor, type Tone } from "./describe.js";
-import { box, each, guard, input, show, text, type Element } from "./element.js";
+import { colour, findJob, type ViewContext } from "../context.js";
+import { clean, fit } from "../../cells.js";
+import { duration, facts, outcome, SIGNS, waitsFor, type Tone } from "../describe.js";
+import { box, each, guard, input, show, text, type Element } from "../element.js";
 import { openJobLog } from "./job-log.js";
 import { registerLogKeys } from "./log-keys.js";
 import { createLogPosition, type LogPosition } from "./log-position.js";
 import { finds, type Row } from "./log-rows.js";
 import type { LogReading } from "./log-source.js";
-import { isLive, lookOf, type ShownJob } from "./shown-job.js";
-import { createTicker } from "./ticker.js";
+import { isLive, lookOf, type ShownJob } from "../shown-job.js";
+import { createTicker } from "../ticker.js";
 
 export const LOG_ROUTE = "background.log";
 
@@ -129,7 +129,7 @@ function footer(context: ViewContext, log: LogReading, position: LogPosition): E
     { flexShrink: 0, marginTop: 1, marginBottom: 1 },
     show(
       () => log.note() !== undefined || position.notice() !== "",
-      () => said(() => position.notice() || (log.note() ?? ""), "warning"),
+      () => said(() => position.notice() || clean(log.note() ?? ""), "warning"),
     ),
     show(
       () => position.searching(),

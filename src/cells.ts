@@ -3,26 +3,22 @@
  * of what would move the cursor. A character is what a person takes for one (an emoji with its modifiers, a
  * letter with its accents). Where terminals differ, the wider answer is given: then nothing is ever cut off.
  */
+import { harmless } from "./text.js";
 
 /** Of one line that may hold anything: control characters and direction marks gone, white space folded. */
 export function clean(text: string): string {
-  return text
-    .replaceAll(ESCAPE_SEQUENCE, "")
-    .replaceAll(/\s+/gu, " ")
-    .replaceAll(UNSAFE, "")
-    .trim();
+  return harmless(text.replaceAll(ESCAPE_SEQUENCE, "").replaceAll(/\s+/gu, " ")).trim();
 }
 
 /** The same for a line of output, whose spaces mean something; a tab reaches to the next multiple of four. */
 export function cleanOutput(line: string): string {
   const plain = line.replaceAll(ESCAPE_SEQUENCE, "");
   const spaced = plain.includes("\t") ? expandTabs(plain) : plain;
-  return spaced.replaceAll(UNSAFE, "");
+  return harmless(spaced);
 }
 
 /* oxlint-disable-next-line no-control-regex -- these are what must not reach the screen */
 const ESCAPE_SEQUENCE = /\u001b(?:\[[0-?]*[ -/]*[@-~]|\][^\u0007\u001b]*(?:\u0007|\u001b\\)?|.)/gu;
-const UNSAFE = /[\p{Cc}\u202a-\u202e\u2066-\u2069\u200e\u200f\ufeff]/gu;
 const PLAIN = /^[\u0020-\u007e]*$/;
 const WIDE =
   /[\u1100-\u115f\u2e80-\u303e\u3041-\ua4cf\ua960-\ua97f\uac00-\ud7a3\uf900-\ufaff\ufe10-\ufe19\ufe30-\ufe6f\uff01-\uff60\uffe0-\uffe6\u{1b000}-\u{1b2ff}\u{20000}-\u{3fffd}]/u;

@@ -4,7 +4,7 @@
 import type { TuiPluginApi } from "@opencode-ai/plugin/tui";
 import type { Message, Part } from "@opencode-ai/sdk/v2";
 import { createSignal } from "solid-js";
-import { coerceError, type Clock } from "../ports.js";
+import { coerceError, type Clock } from "../../ports.js";
 import type { LogLine } from "./log-rows.js";
 import type { LogSource } from "./log-source.js";
 import { sessionLines } from "./session-lines.js";

@@ -4,13 +4,13 @@
  */
 import { createComponent } from "@opentui/solid";
 import { createEffect, createRoot } from "solid-js";
-import { cancelEvent } from "../host/user-request.js";
-import type { Job } from "../jobs/job.js";
-import { isTerminal } from "../jobs/status.js";
-import { coerceError } from "../ports.js";
-import { clean, fit } from "./cells.js";
-import { findJob, type ViewContext } from "./context.js";
-import type { ShownJob } from "./shown-job.js";
+import { cancelEvent } from "../../host/user-request.js";
+import type { Job } from "../../jobs/job.js";
+import { isTerminal } from "../../jobs/status.js";
+import { coerceError } from "../../ports.js";
+import { clean, fit } from "../../cells.js";
+import { findJob, type ViewContext } from "../context.js";
+import type { ShownJob } from "../shown-job.js";
 
 /** What of a view's context it needs. */
 export interface CancelContext extends Pick<ViewContext, "clock"> {

@@ -1,11 +1,11 @@
 /** Answers what a job is blocked on, a permission or a question, with the host's dialogs. */
 import { createComponent } from "@opentui/solid";
 import type { QuestionInfo } from "@opencode-ai/sdk/v2";
-import { coerceError } from "../ports.js";
-import { clean, fit } from "./cells.js";
-import { dialogWidth, openDialog, type ViewContext } from "./context.js";
-import type { Element } from "./element.js";
-import type { ShownJob } from "./shown-job.js";
+import { coerceError } from "../../ports.js";
+import { clean, fit } from "../../cells.js";
+import { dialogWidth, openDialog, type ViewContext } from "../context.js";
+import type { Element } from "../element.js";
+import type { ShownJob } from "../shown-job.js";
 
 export function answerRequest(context: ViewContext, { job, directory }: ShownJob): void {
   const { blockedOn } = job;
