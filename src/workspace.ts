@@ -16,7 +16,6 @@ import { JobRegistry } from "./jobs/registry.js";
 import { Notices, type ComingMessage } from "./notices/notices.js";
 import { parseOptions, type Options } from "./options.js";
 import { askForCommand, type CommandQuestion } from "./permission/ask.js";
-import { createCommandParser, type CommandParser } from "./permission/parse-command.js";
 import { deniesCommands } from "./permission/rules.js";
 import { BackgroundProcessManager, type ProcessManagerDeps } from "./process/manager.js";
 import { onHostExit } from "./system/host-exit.js";
@@ -68,7 +67,6 @@ export class Workspace {
   readonly store: JobStore;
   readonly tasks: BackgroundManager;
   readonly processes: BackgroundProcessManager;
-  readonly #parser: CommandParser;
   readonly #sessionEnds: SessionEnds;
   readonly #stopListening: () => void;
   #restoring: Promise<void> | undefined;
@@ -85,7 +83,6 @@ export class Workspace {
     this.jobs = new JobRegistry(this.log);
     this.ids = new IdSource(() => this.clock.now());
     this.tree = new SessionTree(host);
-    this.#parser = createCommandParser();
     this.notices = new Notices({
       ...this.#ports(),
       ids: this.ids,
@@ -193,7 +190,7 @@ export class Workspace {
   async askForCommand(question: SessionQuestion): Promise<void> {
     const shell = chooseShell(process.env).file;
     const rules = async () => deniesCommands(await this.#rulesOf(question));
-    await askForCommand(this.#parser, { ...question, shell, deniesCommands: rules });
+    await askForCommand({ ...question, shell, deniesCommands: rules });
   }
 
   /** Ends everything, writes the last state and lets go of everything. Idempotent. */

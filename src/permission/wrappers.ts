@@ -1,132 +1,322 @@
-// The commands that run other commands, by name. Promises: a rule for the wrapper alone never allows
-// what it wraps. Programs that run others by means of their own (`git -c`, `awk`, `python -c`, `npx`)
-// are not among them: a rule that allows such a program allows what it can do.
-import {
-  codeOption,
-  evalCode,
-  flock,
-  hidesCode,
-  hidesCodeWith,
-  parallel,
-  source,
-  ssh,
-  trap,
-  watch,
-} from "./code-takers.js";
-import {
-  beforeStatement,
-  chroot,
-  commandBuiltin,
-  find,
-  runs,
-  runsWithAssignments,
-  xargs,
-  type Unwrap,
-} from "./runners.js";
-import { isShell, shellInner, type Inner } from "./shells.js";
-import type { Stdin } from "./simple-command.js";
-import type { Word } from "./word.js";
+/**
+ * The programs that run another command, one line each. Promises: the command behind a known wrapper is
+ * handed on; a wrapper with an unknown option, or with words of its own that are not literal, is opaque.
+ * Programs that run code by means of their own (`git -c`, `awk`, `python -c`, `npx`) are not among them.
+ */
+import { normalize } from "node:path";
+import { isHarmlessVariable } from "./variables.js";
+import { literal, Opaque, UNKNOWN_WORD, type Dialect, type Word } from "./words.js";
 
-const CHANGES_THE_SHELL = hidesCode("a command that changes what later ones mean");
-const LATER = hidesCode("a command that runs code later");
+/** What a wrapper runs. */
+export type Inner =
+  | { readonly kind: "words"; readonly words: readonly Word[] }
+  | { readonly kind: "code"; readonly code: string; readonly dialect: Dialect }
+  | { readonly kind: "script"; readonly path: string };
 
-const ENV = {
-  flags: "i0v",
-  values: "u",
-  longFlags: ["ignore-environment", "null", "debug"],
-  longValues: ["unset"],
-};
-// -i and -s start a shell, -e an editor: not among the known ones.
-const SUDO = {
-  flags: "AbEHknPS",
-  values: "ugpTU",
-  longFlags: ["preserve-env", "non-interactive", "stdin", "background", "set-home", "askpass"],
-  longValues: ["user", "group", "prompt"],
-};
-const TIMEOUT = {
+interface Wrapper {
+  /** Letters of options without and with a value; long options likewise, separated by blanks. */
+  readonly flags?: string;
+  readonly values?: string;
+  readonly longFlags?: string;
+  readonly longValues?: string;
+  /** `-5` is an option. */
+  readonly numbers?: boolean;
+  /** Words before the command. */
+  readonly operands?: number;
+  /** `NAME=value` may stand before the command. */
+  readonly variables?: boolean;
+  /** It adds words of its own. */
+  readonly adds?: boolean;
+  /** The words are shell code, joined with blanks. */
+  readonly code?: boolean;
+  /** With one of these options it runs nothing. */
+  readonly idle?: string;
+}
+
+const TIMEOUT: Wrapper = {
   flags: "fpv",
   values: "ks",
-  longFlags: ["foreground", "preserve-status", "verbose"],
-  longValues: ["kill-after", "signal"],
+  longFlags: "foreground preserve-status verbose",
+  longValues: "kill-after signal",
+  operands: 1,
 };
 
-const WRAPPERS: ReadonlyMap<string, Unwrap> = new Map<string, Unwrap>([
-  ["env", runsWithAssignments(ENV)],
-  ["cross-env", runsWithAssignments({})],
-  ["sudo", runsWithAssignments(SUDO)],
-  ["doas", runs({ flags: "nL", values: "u" })],
-  ["xargs", xargs],
-  ["find", find],
-  ["parallel", parallel],
-  ["exec", runs({ flags: "cl", values: "a" })],
-  ["command", commandBuiltin],
-  ["builtin", runs({})],
-  ["noglob", runs({})],
-  ["nocorrect", runs({})],
-  ["-", runs({})],
-  ["repeat", runs({}, 1)],
-  ["time", beforeStatement({ flags: "pvaq", values: "of" })],
-  ["coproc", beforeStatement({})],
-  ["nohup", runs({})],
-  ["setsid", runs({ flags: "cfw", longFlags: ["ctty", "fork", "wait"] })],
-  ["nice", runs({ values: "n", longValues: ["adjustment"], numbers: true })],
-  ["ionice", runs({ flags: "t", values: "cn", longValues: ["class", "classdata"] })],
-  ["chrt", runs({ flags: "bfior" }, 1)],
-  ["taskset", runs({ flags: "ac", longFlags: ["cpu-list", "all-tasks"] }, 1)],
-  ["timeout", runs(TIMEOUT, 1)],
-  ["gtimeout", runs(TIMEOUT, 1)],
-  ["stdbuf", runs({ values: "ioe", longValues: ["input", "output", "error"] })],
-  ["unbuffer", runs({ flags: "p" })],
-  ["chroot", chroot],
-  ["strace", runs({ flags: "cCfFiknqrtTvwxyYzZ", values: "abeoOpPsSuUX" })],
-  ["ltrace", runs({ flags: "cCfiLrStT", values: "aeFlnopsux" })],
-  ["caffeinate", runs({ flags: "dimsu", values: "tw" })],
-  ["xvfb-run", runs({ flags: "al", values: "nsewp" })],
-  ["busybox", runs({})],
-  ["toybox", runs({})],
-  ["setpriv", runs({})],
-  ["prlimit", runs({})],
-  ["choom", runs({ values: "n" })],
-  ["linux32", runs({})],
-  ["linux64", runs({})],
-  ["setarch", hidesCode("a command behind options that are not known")],
-  ["sg", hidesCode("a shell that reads its code from elsewhere")],
-  ["newgrp", hidesCode("a shell that reads its code from elsewhere")],
-  ["unshare", runs({ flags: "imnpuUCTrfc" })],
-  ["nsenter", runs({})],
-  ["systemd-run", runs({ flags: "qtPdG", longFlags: ["user", "scope", "pty", "wait"] })],
-  ["fakeroot", runs({})],
-  ["chronic", runs({})],
-  ["flock", flock],
-  ["watch", watch],
-  ["ssh", ssh],
-  ["su", codeOption],
-  ["runuser", codeOption],
-  ["script", codeOption],
-  ["eval", evalCode],
-  ["trap", trap],
-  ["source", source],
-  [".", source],
-  ["alias", CHANGES_THE_SHELL],
-  ["emulate", CHANGES_THE_SHELL],
-  ["setopt", CHANGES_THE_SHELL],
-  ["unsetopt", CHANGES_THE_SHELL],
-  ["autoload", CHANGES_THE_SHELL],
-  ["zmodload", CHANGES_THE_SHELL],
-  ["enable", CHANGES_THE_SHELL],
-  ["disable", CHANGES_THE_SHELL],
-  ["hash", hidesCodeWith(/^-|=/, "a command that changes what later ones mean")],
-  ["mapfile", hidesCodeWith(/^-\w*C/, "a command that runs code later")],
-  ["readarray", hidesCodeWith(/^-\w*C/, "a command that runs code later")],
-  ["compgen", hidesCodeWith(/^-\w*[CW]/, "a command that runs its argument")],
-  ["complete", hidesCodeWith(/^-\w*[CW]/, "a command that runs code later")],
-  ["fc", LATER],
-  ["at", LATER],
-  ["batch", LATER],
+const WRAPPERS: ReadonlyMap<string, Wrapper> = new Map<string, Wrapper>([
+  [
+    "env",
+    {
+      flags: "i0v",
+      values: "u",
+      longFlags: "ignore-environment null",
+      longValues: "unset",
+      variables: true,
+    },
+  ],
+  ["cross-env", { variables: true }],
+  [
+    "sudo",
+    {
+      flags: "AbEHknPS",
+      values: "ugpTU",
+      longFlags: "non-interactive preserve-env",
+      longValues: "user group",
+      variables: true,
+    },
+  ],
+  ["doas", { flags: "n", values: "u" }],
+  ["nohup", {}],
+  ["setsid", { flags: "cfw", longFlags: "ctty fork wait" }],
+  ["nice", { values: "n", longValues: "adjustment", numbers: true }],
+  ["ionice", { flags: "t", values: "cn", longValues: "class classdata" }],
+  ["timeout", TIMEOUT],
+  ["gtimeout", TIMEOUT],
+  ["stdbuf", { values: "ioe", longValues: "input output error" }],
+  ["unbuffer", { flags: "p" }],
+  ["time", { flags: "pv" }],
+  ["command", { flags: "pvV", idle: "vV" }],
+  ["builtin", {}],
+  ["exec", { flags: "cl", values: "a" }],
+  [
+    "xargs",
+    {
+      flags: "0rtx",
+      values: "dELnPs",
+      longFlags: "null no-run-if-empty verbose",
+      longValues: "max-args max-procs delimiter",
+      adds: true,
+    },
+  ],
+  ["chroot", { operands: 1 }],
+  ["taskset", { flags: "ac", operands: 1 }],
+  ["chrt", { flags: "bfior", operands: 1 }],
+  ["strace", { flags: "cfqtTvy", values: "eops" }],
+  ["ltrace", { flags: "cfStT", values: "enops" }],
+  ["caffeinate", { flags: "dimsu", values: "tw" }],
+  ["xvfb-run", { flags: "a", values: "ns" }],
+  ["busybox", {}],
+  ["toybox", {}],
+  ["prlimit", { longValues: "nofile nproc as cpu" }],
+  ["choom", { values: "n" }],
+  ["linux32", {}],
+  ["linux64", {}],
+  ["unshare", { flags: "imnpuUCTrf" }],
+  ["systemd-run", { flags: "qtPdG", longFlags: "user scope pty wait" }],
+  ["fakeroot", {}],
+  ["chronic", {}],
+  [
+    "flock",
+    {
+      flags: "senuxo",
+      values: "wE",
+      longFlags: "shared exclusive nonblock",
+      longValues: "timeout wait",
+      operands: 1,
+    },
+  ],
+  [
+    "watch",
+    {
+      flags: "bcdegtwx",
+      values: "n",
+      longFlags: "color differences",
+      longValues: "interval",
+      code: true,
+    },
+  ],
+  ["ssh", { flags: "46AaCfgkNnqTtvXxY", values: "bcilLpRDW", operands: 1, code: true }],
 ]);
 
+const SHELLS: ReadonlyMap<string, Dialect> = new Map([
+  ["bash", "bash"],
+  ["zsh", "zsh"],
+  ["sh", "posix"],
+  ["dash", "posix"],
+  ["ash", "posix"],
+]);
+
+/** Programs that run commands in a way that the table above cannot say. */
+const OPAQUE = new Set(
+  (
+    "parallel at batch newgrp sg setarch setpriv nsenter pkexec runcon numactl firejail bwrap proot rlwrap valgrind " +
+    "perf rbash ksh ksh93 mksh fish csh tcsh elvish nu xonsh osh ysh rc es pwsh powershell cmd"
+  ).split(" "),
+);
+
+/** How to read the code of this shell; `undefined`: it is not read. */
+export function dialectOf(shell: string): Dialect | undefined {
+  const name = shell.slice(Math.max(shell.lastIndexOf("/"), shell.lastIndexOf("\\")) + 1);
+  return SHELLS.get(name.replace(/^-|\.exe$/g, ""));
+}
+
 /** What this command runs besides itself. */
-export function unwrap(name: string, args: readonly Word[], stdin: Stdin | undefined): Inner[] {
-  if (isShell(name)) return shellInner(name, args, stdin);
-  return WRAPPERS.get(name)?.(args, stdin) ?? [];
+export function unwrap(name: string, args: readonly Word[]): Inner[] {
+  if (OPAQUE.has(name)) throw new Opaque(name, "run the command itself");
+  const shell = SHELLS.get(name);
+  if (shell) return [shellInner(name, args, shell)];
+  if (name === "source" || name === ".") return [script(literal(args[0]), name)];
+  if (name === "find") return findInner(args);
+  if (name === "su" || name === "runuser" || name === "script") return codeOption(name, args);
+  const wrapper = WRAPPERS.get(name);
+  return wrapper ? wrapped(name, wrapper, args) : [];
+}
+
+function wrapped(name: string, wrapper: Wrapper, args: readonly Word[]): Inner[] {
+  const { seen, rest } = skipOptions(name, wrapper, args);
+  if ([...(wrapper.idle ?? "")].some((it) => seen.has(it))) return [];
+  let words = rest;
+  if (name === "env" && literal(words[0]) === "-") words = words.slice(1);
+  for (let own = wrapper.operands ?? 0; own > 0; own--) {
+    ownWord(name, words[0]);
+    words = words.slice(1);
+  }
+  while (wrapper.variables && words[0]?.raw.includes("=")) {
+    const text = ownWord(name, words[0]);
+    if (!isHarmlessVariable(/^(\w+)=/.exec(text)?.[1] ?? ""))
+      throw new Opaque(
+        `${name} with the variable ${text.replace(/=.*/su, "")}`,
+        "set it with `env` of the tool",
+      );
+    words = words.slice(1);
+  }
+  if (wrapper.code) {
+    // Without a command ssh starts a shell there.
+    if (words.length === 0) throw new Opaque(`${name} without a command`, "name the command");
+    return [
+      { kind: "code", code: words.map((it) => ownWord(name, it)).join(" "), dialect: "posix" },
+    ];
+  }
+  if (name === "flock" && /^(?:-c|--command)$/.test(literal(words[0]) ?? ""))
+    return [{ kind: "code", code: ownWord(name, words[1]), dialect: "posix" }];
+  if (name === "chroot" && words.length === 0)
+    throw new Opaque("chroot without a command", "name it");
+  if (wrapper.adds && words.length > 0) words = [...words, UNKNOWN_WORD];
+  return words.length === 0 ? [] : [{ kind: "words", words }];
+}
+
+function ownWord(name: string, word: Word | undefined): string {
+  const text = literal(word);
+  if (text === undefined)
+    throw new Opaque(`${name} with words that are not literal`, "write them as they are");
+  return text;
+}
+
+function skipOptions(
+  name: string,
+  wrapper: Wrapper,
+  args: readonly Word[],
+): { seen: Set<string>; rest: readonly Word[] } {
+  const seen = new Set<string>();
+  const unknown = (text: string) =>
+    new Opaque(
+      `${name} with the option ${text}`,
+      "leave the option out, or run the command itself",
+    );
+  for (let index = 0; index < args.length; index++) {
+    const text = literal(args[index]);
+    if (text === undefined) {
+      // However it goes on, a word that starts like this is no option.
+      if (args[index]?.kind !== "many" && /^"?[\w./]/.test(args[index]?.raw ?? ""))
+        return { seen, rest: args.slice(index) };
+      throw new Opaque(`${name} with words that are not literal`, "write them as they are");
+    }
+    if (text === "--") return { seen, rest: args.slice(index + 1) };
+    if (!/^-./.test(text)) return { seen, rest: args.slice(index) };
+    if (wrapper.numbers && /^-\d+$/.test(text)) continue;
+    const [long = "", value] = text.startsWith("--") ? text.slice(2).split(/=(.*)/su) : [];
+    if (long !== "") {
+      if (wrapper.longFlags?.split(" ").includes(long)) continue;
+      if (!wrapper.longValues?.split(" ").includes(long)) throw unknown(text);
+      if (value === undefined) ownWord(name, args[++index]);
+      continue;
+    }
+    for (let at = 1; at < text.length; at++) {
+      const letter = text.charAt(at);
+      seen.add(letter);
+      if (wrapper.flags?.includes(letter)) continue;
+      if (!wrapper.values?.includes(letter)) throw unknown(text);
+      if (at === text.length - 1) ownWord(name, args[++index]);
+      break;
+    }
+  }
+  return { seen, rest: [] };
+}
+
+const SHELL_OPTIONS: Wrapper = {
+  flags: "cehilmnpuvxs",
+  values: "o",
+  longFlags: "login norc noprofile posix",
+};
+
+function shellInner(name: string, args: readonly Word[], dialect: Dialect): Inner {
+  const { seen, rest } = skipOptions(name, SHELL_OPTIONS, args);
+  if (seen.has("i")) throw new Opaque("an interactive shell", `use ${name} -c 'command'`);
+  if (seen.has("c")) return { kind: "code", code: ownWord(name, rest[0]), dialect };
+  if (rest.length === 0 || seen.has("s") || literal(rest[0]) === "-")
+    throw new Opaque(
+      "a shell that reads its code from a pipe or file",
+      `use ${name} -c 'command' or a script's path`,
+    );
+  return script(literal(rest[0]), name);
+}
+
+/** A file of code is named in the command, so the rule for the command decides about it. */
+function script(path: string | undefined, name: string): Inner {
+  if (path === undefined || path.startsWith("-"))
+    throw new Opaque(`${name} of a file that is not named`, "write the file's path");
+  if ((name === "source" || name === ".") && !path.includes("/"))
+    throw new Opaque(`${name} of a name that PATH is searched for`, `write ${name} ./${path}`);
+  if ((name === "source" || name === ".") && /^(?:\/|~|\.\.)/.test(normalize(path)))
+    throw new Opaque(
+      `${name} of a file outside of the project`,
+      `write its path in the project, or run it with bash`,
+    );
+  if (/(?:^|\/)(?:dev\/(?:std|fd|tty)|proc\/)/.test(normalize(path)))
+    throw new Opaque("a script that is a device", "write the command itself");
+  return { kind: "script", path };
+}
+
+/** Options whose value is one word that is only compared. */
+const FIND_TESTS =
+  /^-(?:i?(?:name|path|wholename|regex|lname)|newer\w*|[acm](?:time|min)|size|(?:max|min)depth|type|user|group|perm)$/;
+
+function findInner(args: readonly Word[]): Inner[] {
+  const found: Inner[] = [];
+  for (let index = 0; index < args.length; index++) {
+    const word = args[index];
+    const text = literal(word);
+    const isValue = FIND_TESTS.test(literal(args[index - 1]) ?? "");
+    const fixed = text !== undefined || (word?.kind === "pattern" && !/[{'"\\]/.test(word.raw));
+    // "$X" is one word, and where find looks it is no action.
+    if (!fixed && !(word?.kind === "one" && (isValue || index === 0)))
+      throw new Opaque(
+        "find with words that are not literal",
+        "write them as they are, variables in quotes",
+      );
+    if (isValue || !/^-(?:exec|execdir|ok|okdir)$/.test(text ?? "")) continue;
+    const length = args.slice(index + 1).findIndex((it) => it.value === ";" || it.value === "+");
+    const words = args.slice(index + 1, length < 0 ? args.length : index + 1 + length);
+    found.push({
+      kind: "words",
+      words: [...words.map((it) => (it.value?.includes("{}") ? UNKNOWN_WORD : it)), UNKNOWN_WORD],
+    });
+    index += words.length;
+  }
+  return found;
+}
+
+/** `-c CODE`, harmless flags and one operand, nothing else: further options name a shell or a command. */
+function codeOption(name: string, args: readonly Word[]): Inner[] {
+  const values = args.map((word) => ownWord(name, word));
+  const at = values.findIndex((it) => /^-[aefq]*c$/.test(it));
+  const others = values.filter((_it, index) => index !== at && index !== at + 1);
+  const operands = others.filter((it) => !/^-[aeflq]*$/.test(it));
+  const code = values[at + 1];
+  if (
+    at < 0 ||
+    code === undefined ||
+    operands.length > 1 ||
+    operands.some((it) => it.startsWith("-"))
+  )
+    throw new Opaque(`${name} of this form`, `use ${name} -c 'command'`);
+  return [{ kind: "code", code, dialect: "posix" }];
 }
