@@ -63,9 +63,11 @@ const QUOTED = /(?:[^"\\$`\0-\x08\x0B-\x1F\x7F]|\\(?![$`"\\\n]))+/y;
 const BODY = /(?:[^\\$`\0-\x08\x0B-\x1F\x7F]|\\(?![$`\\\n]))+/y;
 const QUOTED_ESCAPE = /\\([$`"\\]|\n)/y;
 const LONE_DOLLAR = /\$(?=["\s|).,;/]|$)/y;
+const BARE_DOLLAR = /\$(?=[ \t\n)]|$)/y;
 const BACKTICKS = /`([^`\\"#]*)`/y;
 const PARAMETER = /\$(?:[A-Za-z_]\w*|[0-9@*?#$!])/y;
-const BRACED = /\$\{(?:[A-Za-z_]\w*|\d+|[?#$!@*])(?::?[-+][\w./:@%+,=-]*)?\}/y;
+const BRACED =
+  /\$\{(?:[A-Za-z_]\w*|\d+|[?#$!@*])(?::?[-+][\w./:@%+,=-]*)?\}|\$\{[A-Za-z_]\w*(?:##?|%%?)[\w./*?-]+\}/y;
 // zsh would read a subscript, `$#name` a length, and a longer name or number than the others.
 const GOES_ON = /^(?:\[|[^\0-\x7F])/;
 
@@ -164,7 +166,7 @@ class WordReader {
   #readExpansion(unquoted: boolean): void {
     const { text, at } = this;
     if (unquoted && text.startsWith("$'", at) && this.dialect !== "posix") return this.#readAnsiC();
-    if (!unquoted && this.#take(LONE_DOLLAR)) return;
+    if (this.#take(unquoted ? BARE_DOLLAR : LONE_DOLLAR)) return;
     this.#expanded = true;
     this.#many ||= unquoted;
     const backticks = match(BACKTICKS, text, at);

@@ -110,7 +110,7 @@ void describe("what is used now and then but is not plain says why, and how to w
     ["find {src,test} -mtime +$N -name *.ts -newer $F", /find with words that are not literal/],
     ["nice -n $N timeout -k $K 5 npm test", /nice with words that are not literal/],
     ['xargs -P "$(nproc)" -n $N gzip', /xargs with words that are not literal/],
-    ['x=$(cat f) && echo "${x:-none}" ${x%.*}', /the expansion \$\{x%\.\*\}; use \$NAME/],
+    ['x=$(cat f) && echo "${x:-none}" ${x/a/b}', /the expansion \$\{x\/a\/b\}; use \$NAME/],
     ["echo $((1 + 2))", /arithmetic; write the number/],
     ["((i++)) || true", /arithmetic/],
     ["[[ $a =~ ^(b|c)$ ]] && echo ok", /a test of another form/],
