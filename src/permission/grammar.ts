@@ -366,7 +366,7 @@ class StatementReader implements Statements {
       if (!end || this.text[this.#at + end[0].length] === ")")
         throw new Opaque("a here-document without its end", "put its end on a line of its own");
       const body = end[0].slice(0, end[0].lastIndexOf("\n") + 1);
-      if (/[\0-\x08\x0B-\x1F\x7F]/.test(body)) throw this.#broken();
+      if (/(?![\n\t])[\p{Cc}\p{Cs}]/u.test(body)) throw this.#broken();
       if (!quoted) this.#readBody(body);
       this.#at += end[0].length;
       ended(this.#at);

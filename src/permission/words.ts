@@ -54,13 +54,13 @@ export interface Substitutions {
 }
 
 // The sticky patterns below are tried at one index each; see `match`.
-const UNQUOTED = /(?:[\w./:@%+,^=!#~\]-]|(?![\p{Z}\p{C}])[^\0-\x7F])+/uy;
-const SINGLE = /'([^'\0-\x08\x0B-\x1F\x7F]*)'/y;
-const ANSI_C = /\$'((?:[^'\\\0-\x1F\x7F]|\\[nt\\"])*)'/y;
-const ESCAPED = /\\([^\n\0-\x08\x0B-\x1F\x7F])/y;
-const BRACES = /\{[^{}\s'"\\$`;&|<>()*?[\]]*\}/y;
-const QUOTED = /(?:[^"\\$`\0-\x08\x0B-\x1F\x7F]|\\(?![$`"\\\n]))+/y;
-const BODY = /(?:[^\\$`\0-\x08\x0B-\x1F\x7F]|\\(?![$`\\\n]))+/y;
+const UNQUOTED = /(?:[\w./:@%+,^=!#~\]-]|(?![\p{Z}\p{C}])\P{ASCII})+/uy;
+const SINGLE = /'((?:(?![\p{Cc}\p{Cs}])[^']|[\n\t])*)'/uy;
+const ANSI_C = /\$'((?:(?![\p{Cc}\p{Cs}])[^'\\]|\\[nt\\"])*)'/uy;
+const ESCAPED = /\\((?![\p{Cc}\p{Cs}]).)/uy;
+const BRACES = /\{(?:[\w./:@%+,^=!#~-])*\}/y;
+const QUOTED = /(?:(?![\p{Cc}\p{Cs}])[^"\\$`]|[\n\t]|\\(?![$`"\\\n]))+/uy;
+const BODY = /(?:(?![\p{Cc}\p{Cs}])[^\\$`]|[\n\t]|\\(?![$`\\\n]))+/uy;
 const QUOTED_ESCAPE = /\\([$`"\\]|\n)/y;
 const LONE_DOLLAR = /\$(?=["\s|).,;/]|$)/y;
 const BARE_DOLLAR = /\$(?=[ \t\n)]|$)/y;
@@ -69,7 +69,7 @@ const PARAMETER = /\$(?:[A-Za-z_]\w*|[0-9@*?#$!])/y;
 const BRACED =
   /\$\{(?:[A-Za-z_]\w*|\d+|[?#$!@*])(?::?[-+][\w./:@%+,=-]*)?\}|\$\{[A-Za-z_]\w*(?:##?|%%?)[\w./*?-]+\}/y;
 // zsh would read a subscript, `$#name` a length, and a longer name or number than the others.
-const GOES_ON = /^(?:\[|[^\0-\x7F])/;
+const GOES_ON = /^(?:\[|\P{ASCII})/u;
 
 export function match(pattern: RegExp, text: string, at: number): RegExpExecArray | undefined {
   pattern.lastIndex = at;

@@ -14,117 +14,74 @@ export type Inner =
   | { readonly kind: "script"; readonly path: string };
 
 interface Wrapper {
-  /** Letters of options without and with a value; long options likewise, separated by blanks. */
-  readonly flags?: string;
-  readonly values?: string;
-  readonly longFlags?: string;
-  readonly longValues?: string;
-  /** `-5` is an option. */
-  readonly numbers?: boolean;
+  /** Letters of options without and with a value; long options likewise (`wait`, `signal=`). */
+  readonly flags: string;
+  readonly values: string;
+  readonly long: readonly string[];
   /** Words before the command. */
-  readonly operands?: number;
-  /** `NAME=value` may stand before the command. */
-  readonly variables?: boolean;
-  /** It adds words of its own. */
-  readonly adds?: boolean;
-  /** The words are shell code, joined with blanks. */
-  readonly code?: boolean;
-  /** With one of these options it runs nothing. */
-  readonly idle?: string;
+  readonly operands: number;
+  readonly marks: readonly string[];
 }
 
-const TIMEOUT: Wrapper = {
-  flags: "fpv",
-  values: "ks",
-  longFlags: "foreground preserve-status verbose",
-  longValues: "kill-after signal",
-  operands: 1,
-};
+/**
+ * NAME | flags | values | long options | operands | marks. `NAME=`: variables may stand before the command;
+ * `-5`: a number is an option; `adds`: it adds words; `code`: the words are shell code, joined with blanks.
+ */
+const TABLE = `
+env | i0v | u | ignore-environment null unset= | 0 | NAME=
+cross-env | | | | 0 | NAME=
+sudo | AbEHknPS | ugpTU | non-interactive preserve-env user= group= | 0 | NAME=
+doas | n | u | | 0 |
+nohup | | | | 0 |
+setsid | cfw | | ctty fork wait | 0 |
+nice | | n | adjustment= | 0 | -5
+ionice | t | cn | class= classdata= | 0 |
+timeout | fpv | ks | foreground preserve-status verbose kill-after= signal= | 1 |
+gtimeout | fpv | ks | foreground preserve-status verbose kill-after= signal= | 1 |
+stdbuf | | ioe | input= output= error= | 0 |
+unbuffer | p | | | 0 |
+time | pv | | | 0 |
+command | pvV | | | 0 |
+builtin | | | | 0 |
+exec | cl | a | | 0 |
+xargs | 0rtx | dELnPsI | null no-run-if-empty verbose max-args= max-procs= delimiter= | 0 | adds
+chroot | | | | 1 |
+taskset | ac | | | 1 |
+chrt | bfior | | | 1 |
+strace | cfqtTvy | eops | | 0 |
+ltrace | cfStT | enops | | 0 |
+caffeinate | dimsu | tw | | 0 |
+xvfb-run | a | ns | | 0 |
+busybox | | | | 0 |
+toybox | | | | 0 |
+prlimit | | | nofile= nproc= as= cpu= | 0 |
+choom | | n | | 0 |
+linux32 | | | | 0 |
+linux64 | | | | 0 |
+unshare | imnpuUCTrf | | | 0 |
+systemd-run | qtPdG | | user scope pty wait | 0 |
+fakeroot | | | | 0 |
+chronic | | | | 0 |
+flock | senuxo | wE | shared exclusive nonblock timeout= wait= | 1 |
+watch | bcdegtwx | n | color differences interval= | 0 | code
+ssh | 46AaCfgkNnqTtvXxY | bcilLpRDW | | 1 | code
+sh | cehilmnpuvxs | o | login norc noprofile posix | 0 |`;
 
-const WRAPPERS: ReadonlyMap<string, Wrapper> = new Map<string, Wrapper>([
-  [
-    "env",
-    {
-      flags: "i0v",
-      values: "u",
-      longFlags: "ignore-environment null",
-      longValues: "unset",
-      variables: true,
-    },
-  ],
-  ["cross-env", { variables: true }],
-  [
-    "sudo",
-    {
-      flags: "AbEHknPS",
-      values: "ugpTU",
-      longFlags: "non-interactive preserve-env",
-      longValues: "user group",
-      variables: true,
-    },
-  ],
-  ["doas", { flags: "n", values: "u" }],
-  ["nohup", {}],
-  ["setsid", { flags: "cfw", longFlags: "ctty fork wait" }],
-  ["nice", { values: "n", longValues: "adjustment", numbers: true }],
-  ["ionice", { flags: "t", values: "cn", longValues: "class classdata" }],
-  ["timeout", TIMEOUT],
-  ["gtimeout", TIMEOUT],
-  ["stdbuf", { values: "ioe", longValues: "input output error" }],
-  ["unbuffer", { flags: "p" }],
-  ["time", { flags: "pv" }],
-  ["command", { flags: "pvV", idle: "vV" }],
-  ["builtin", {}],
-  ["exec", { flags: "cl", values: "a" }],
-  [
-    "xargs",
-    {
-      flags: "0rtx",
-      values: "dELnPs",
-      longFlags: "null no-run-if-empty verbose",
-      longValues: "max-args max-procs delimiter",
-      adds: true,
-    },
-  ],
-  ["chroot", { operands: 1 }],
-  ["taskset", { flags: "ac", operands: 1 }],
-  ["chrt", { flags: "bfior", operands: 1 }],
-  ["strace", { flags: "cfqtTvy", values: "eops" }],
-  ["ltrace", { flags: "cfStT", values: "enops" }],
-  ["caffeinate", { flags: "dimsu", values: "tw" }],
-  ["xvfb-run", { flags: "a", values: "ns" }],
-  ["busybox", {}],
-  ["toybox", {}],
-  ["prlimit", { longValues: "nofile nproc as cpu" }],
-  ["choom", { values: "n" }],
-  ["linux32", {}],
-  ["linux64", {}],
-  ["unshare", { flags: "imnpuUCTrf" }],
-  ["systemd-run", { flags: "qtPdG", longFlags: "user scope pty wait" }],
-  ["fakeroot", {}],
-  ["chronic", {}],
-  [
-    "flock",
-    {
-      flags: "senuxo",
-      values: "wE",
-      longFlags: "shared exclusive nonblock",
-      longValues: "timeout wait",
-      operands: 1,
-    },
-  ],
-  [
-    "watch",
-    {
-      flags: "bcdegtwx",
-      values: "n",
-      longFlags: "color differences",
-      longValues: "interval",
-      code: true,
-    },
-  ],
-  ["ssh", { flags: "46AaCfgkNnqTtvXxY", values: "bcilLpRDW", operands: 1, code: true }],
-]);
+const WRAPPERS: ReadonlyMap<string, Wrapper> = new Map(TABLE.trim().split("\n").map(readLine));
+
+function readLine(line: string): [string, Wrapper] {
+  const [name = "", flags = "", values = "", long = "", operands = "", marks = ""] = line
+    .split("|")
+    .map((it) => it.trim());
+  const wrapper = {
+    flags,
+    values,
+    long: long.split(" "),
+    operands: Number(operands),
+    marks: marks.split(" "),
+  };
+  return [name, wrapper];
+}
 
 const SHELLS: ReadonlyMap<string, Dialect> = new Map([
   ["bash", "bash"],
@@ -162,14 +119,14 @@ export function unwrap(name: string, args: readonly Word[]): Inner[] {
 
 function wrapped(name: string, wrapper: Wrapper, args: readonly Word[]): Inner[] {
   const { seen, rest } = skipOptions(name, wrapper, args);
-  if ([...(wrapper.idle ?? "")].some((it) => seen.has(it))) return [];
+  if (name === "command" && (seen.has("v") || seen.has("V"))) return [];
   let words = rest;
   if (name === "env" && literal(words[0]) === "-") words = words.slice(1);
-  for (let own = wrapper.operands ?? 0; own > 0; own--) {
+  for (let own = wrapper.operands; own > 0; own--) {
     ownWord(name, words[0]);
     words = words.slice(1);
   }
-  while (wrapper.variables && words[0]?.raw.includes("=")) {
+  while (wrapper.marks.includes("NAME=") && words[0]?.raw.includes("=")) {
     const text = ownWord(name, words[0]);
     if (!isHarmlessVariable(/^(\w+)=/.exec(text)?.[1] ?? ""))
       throw new Opaque(
@@ -178,7 +135,7 @@ function wrapped(name: string, wrapper: Wrapper, args: readonly Word[]): Inner[]
       );
     words = words.slice(1);
   }
-  if (wrapper.code) {
+  if (wrapper.marks.includes("code")) {
     // Without a command ssh starts a shell there.
     if (words.length === 0) throw new Opaque(`${name} without a command`, "name the command");
     return [
@@ -189,7 +146,13 @@ function wrapped(name: string, wrapper: Wrapper, args: readonly Word[]): Inner[]
     return [{ kind: "code", code: ownWord(name, words[1]), dialect: "posix" }];
   if (name === "chroot" && words.length === 0)
     throw new Opaque("chroot without a command", "name it");
-  if (wrapper.adds && words.length > 0) words = [...words, UNKNOWN_WORD];
+  if (wrapper.marks.includes("adds") && words.length > 0) {
+    // A word with the place holder in it is another one each time.
+    const before = args.slice(0, args.length - rest.length).map((it) => it.value);
+    if (seen.has("I") && !/(?:^| )-I ?\{\}/.test(before.join(" ")))
+      throw new Opaque("xargs with another place holder", "use -I{}");
+    words = [...words.map((it) => (it.raw.includes("{}") ? UNKNOWN_WORD : it)), UNKNOWN_WORD];
+  }
   return words.length === 0 ? [] : [{ kind: "words", words }];
 }
 
@@ -221,19 +184,19 @@ function skipOptions(
     }
     if (text === "--") return { seen, rest: args.slice(index + 1) };
     if (!/^-./.test(text)) return { seen, rest: args.slice(index) };
-    if (wrapper.numbers && /^-\d+$/.test(text)) continue;
+    if (wrapper.marks.includes("-5") && /^-\d+$/.test(text)) continue;
     const [long = "", value] = text.startsWith("--") ? text.slice(2).split(/=(.*)/su) : [];
     if (long !== "") {
-      if (wrapper.longFlags?.split(" ").includes(long)) continue;
-      if (!wrapper.longValues?.split(" ").includes(long)) throw unknown(text);
+      if (wrapper.long.includes(long)) continue;
+      if (!wrapper.long.includes(`${long}=`)) throw unknown(text);
       if (value === undefined) ownWord(name, args[++index]);
       continue;
     }
     for (let at = 1; at < text.length; at++) {
       const letter = text.charAt(at);
       seen.add(letter);
-      if (wrapper.flags?.includes(letter)) continue;
-      if (!wrapper.values?.includes(letter)) throw unknown(text);
+      if (wrapper.flags.includes(letter)) continue;
+      if (!wrapper.values.includes(letter)) throw unknown(text);
       if (at === text.length - 1) ownWord(name, args[++index]);
       break;
     }
@@ -241,14 +204,11 @@ function skipOptions(
   return { seen, rest: [] };
 }
 
-const SHELL_OPTIONS: Wrapper = {
-  flags: "cehilmnpuvxs",
-  values: "o",
-  longFlags: "login norc noprofile posix",
-};
-
 function shellInner(name: string, args: readonly Word[], dialect: Dialect): Inner {
-  const { seen, rest } = skipOptions(name, SHELL_OPTIONS, args);
+  const options = WRAPPERS.get("sh");
+  const { seen, rest } = options
+    ? skipOptions(name, options, args)
+    : { seen: new Set(), rest: args };
   if (seen.has("i")) throw new Opaque("an interactive shell", `use ${name} -c 'command'`);
   if (seen.has("c")) return { kind: "code", code: ownWord(name, rest[0]), dialect };
   if (rest.length === 0 || seen.has("s") || literal(rest[0]) === "-")

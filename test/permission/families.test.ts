@@ -10,7 +10,11 @@ const counts = { attacks: 0, ran: 0, opaque: 0, asked: 0 };
 
 async function judged(command: string, shell: string) {
   const asked = await askForCommand({
-    ...{ command, shell, cwd: "/project", directory: "/project", worktree: "/project" },
+    command,
+    shell,
+    cwd: "/project",
+    directory: "/project",
+    worktree: "/project",
     ask: async () => undefined,
   });
   return {

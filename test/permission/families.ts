@@ -132,6 +132,11 @@ export const FAMILIES: Readonly<Record<string, readonly string[]>> = {
     'set -- zz; "$@"',
     "env -S zz",
     "exec -a a zz",
+    "echo x | xargs -I{} sh -c 'zz {}'",
+    "echo zz | xargs -I{} sh -c {}",
+    "echo zz | xargs -I {} {}",
+    "echo zz | xargs -IQ sh -c Q",
+    "echo zz | xargs env",
     'echo() { "$@"; }; echo zz',
   ],
   "text that the shells read differently": [

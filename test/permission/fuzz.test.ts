@@ -35,7 +35,11 @@ test(
 
     async function check(command: string, shell: string): Promise<void> {
       const asked = await askForCommand({
-        ...{ command, shell, cwd: "/project", directory: "/project", worktree: "/project" },
+        command,
+        shell,
+        cwd: "/project",
+        directory: "/project",
+        worktree: "/project",
         ask: async () => undefined,
       });
       const ran = await bed.run(command, shell, { a: "zz", b: "x[$(zz)]" });

@@ -32,8 +32,12 @@ const ODD: readonly string[] = [
 
 /** A command of the plain grammar; one in three is left as it is. */
 export function oddCommand(random: Random): string {
-  const pick = <T>(list: readonly T[]): T => list[Math.floor(random() * list.length)] as T;
-  const marker = () => pick(["aa", "bb", "cc"]);
+  function pick<T>(list: readonly T[]): T {
+    const found = list[Math.floor(random() * list.length)];
+    if (found === undefined) throw new Error("a list without items");
+    return found;
+  }
+  const marker = (): string => pick(["aa", "bb", "cc"]);
   const word = (depth: number): string =>
     pick([
       () => pick(["a", "-x", "x.y", "a=b", "a#b", "./a", "@{u}", "é", "%1", "a^", "1-3"]),
@@ -123,7 +127,7 @@ export function oddCommand(random: Random): string {
   const odd = random() < 1 / 3 ? 0 : 1 + Math.floor(random() * 3);
   for (let count = 0; count < odd; count++) {
     const places = [...text.matchAll(/\b|[ \n;]/g)].map(({ index }) => index);
-    const at = random() < 0.3 ? 0 : (pick(places) ?? 0);
+    const at = random() < 0.3 ? 0 : pick([0, ...places]);
     text = text.slice(0, at) + pick(["", " "]) + pick(ODD) + pick(["", " "]) + text.slice(at);
   }
   return text;

@@ -71,7 +71,11 @@ void describe("what a shell runs is seen", { skip: process.platform === "win32" 
 
   async function assertSeen(command: string, shell: string): Promise<void> {
     const asked = await askForCommand({
-      ...{ command, shell, cwd: folder, directory: folder, worktree: folder },
+      command,
+      shell,
+      cwd: folder,
+      directory: folder,
+      worktree: folder,
       ask: async () => undefined,
     });
     const seen = asked.opaque !== undefined || asked.patterns.some((it) => /^zz(?:\s|$)/.test(it));

@@ -32,8 +32,11 @@ export class ShellBed {
         mode: 0o755,
       });
     // What attacks are made of besides the shells' own commands.
-    for (const name of ["env", "bash", "dash", "zsh", "sh", "cat"])
-      await symlink(`/bin/${name}`, join(this.#root, "bin", name));
+    for (const name of ["env", "bash", "dash", "zsh", "sh", "cat", "xargs"])
+      await symlink(
+        name === "xargs" ? "/usr/bin/xargs" : `/bin/${name}`,
+        join(this.#root, "bin", name),
+      );
   }
 
   close(): Promise<void> {
@@ -52,7 +55,7 @@ export class ShellBed {
       await mkdir(folder);
       await chmod(folder, 0o777);
     }
-    const [file = "", ...args] = [
+    const [file, ...args] = [
       ...LIMITS,
       shell,
       ...(shell.endsWith("zsh") ? ["-f"] : []),
@@ -60,7 +63,10 @@ export class ShellBed {
       command,
     ];
     const child = spawn(file, args, {
-      ...{ cwd: work, stdio: "ignore", detached: true, ...USER },
+      cwd: work,
+      stdio: "ignore",
+      detached: true,
+      ...USER,
       env: { PATH: this.bin, MARKS: marks, HOME: work, ...env },
     });
     await new Promise<void>((resolve, reject) => {
