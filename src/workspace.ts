@@ -26,7 +26,7 @@ import { JobRegistry } from "./jobs/registry.js";
 import { EventCommand } from "./notices/event-command.js";
 import { Notices, type ComingMessage } from "./notices/notices.js";
 import { parseOptions, type Options } from "./options.js";
-import { SessionPermission, type SessionQuestion } from "./permission/session-permission.js";
+import { SessionPermission, type SessionQuestion } from "./permission/ask.js";
 import { BackgroundProcessManager, type ProcessManagerDeps } from "./process/manager.js";
 import { onHostExit } from "./system/host-exit.js";
 import { defaultRoot } from "./store/instance-folder.js";

@@ -1,11 +1,16 @@
-// Asks the user's rules about a command, as the host's own shell tool would and more strictly where
-// that one can be led past them. Promises: it throws unless everything is allowed, and has no effect
-// but the questions; hidden code takes a catch-all rule; values of `env` appear in no question.
+/**
+ * Asks the user's rules about a command, as the host's own bash tool would. Promises: it throws unless
+ * everything is allowed, and has no effect but the questions; an opaque command takes a catch-all rule;
+ * values of `env` appear in no question.
+ */
 import { stat } from "node:fs/promises";
-import { carriesCode, isDangerousVariable } from "./environment.js";
-import { commandFragments, HIDDEN_CODE } from "./hidden.js";
-import { directoryPattern, outsideDirectories, type Project } from "./outside.js";
-import type { CommandParser, ParsedCommand } from "./parse-command.js";
+import type { Host, PermissionRule } from "../host/host.js";
+import { chooseShell } from "../system/spawn.js";
+import { judgeCommand, type Judgement } from "./judge.js";
+import { directoryPattern, outsideDirectories, type Project } from "./paths.js";
+import { deniesCommands, opaquePatterns } from "./rules.js";
+import { carriesCode, isHarmlessVariable } from "./variables.js";
+import { Opaque } from "./words.js";
 
 export interface PermissionRequest {
   permission: string;
@@ -27,51 +32,64 @@ export interface CommandQuestion extends Project {
   readonly env?: Readonly<Record<string, string>>;
   readonly ask: Ask;
   /**
-   * Whether the user's rules deny any command. If so, code that cannot be read is refused, because it
-   * may be what they deny even though a catch-all allows the rest. See `deniesCommands`.
+   * Whether the user's rules deny any command. If so, an opaque command is refused, because it may be
+   * what they deny even though a catch-all allows the rest. See `deniesCommands`.
    */
   readonly deniesCommands?: () => Promise<boolean>;
 }
 
-export interface Asked extends ParsedCommand {
+export interface Asked extends Judgement {
   /** Outside of the project. */
   readonly directories: readonly string[];
+  /** The construct that made the command opaque, and how to write it plainly. */
+  readonly opaque: string | undefined;
 }
 
 export class PermissionDeniedError extends Error {
   override readonly name = "PermissionDeniedError";
 }
 
-export async function askForCommand(
-  parser: CommandParser,
-  question: CommandQuestion,
-): Promise<Asked> {
-  const { command, env = {} } = question;
-  if (command.includes("\0")) throw denied(command, [], "it contains a NUL character");
-  const parsed = await parser.parseCommand(command, question.shell);
-  const hidden = [...parsed.hidden, ...environmentReasons(env, parsed.split)];
-  const directories = await outsideDirectories(parsed.paths, question.cwd, question, isDirectory);
-  const asked = {
-    ...parsed,
-    always: hidden.length === 0 ? parsed.always : [],
-    hidden,
-    directories,
-  };
-
+/** @throws PermissionDeniedError The rules deny it, the user rejected it, or it is refused as opaque. */
+export async function askForCommand(question: CommandQuestion): Promise<Asked> {
+  const { command } = question;
+  if (command.includes("\0")) throw denied(command, undefined, "it contains a NUL character");
+  const judged = judge(question);
+  const { opaque, paths } = judged;
+  const directories = await outsideDirectories(paths, question.cwd, question, isDirectory);
+  const metadata = opaque === undefined ? { command } : { command, hidden: [opaque] };
   try {
     await askDirectories(question, directories);
-    if (hidden.length > 0 && (await question.deniesCommands?.()))
-      throw new Error("Code that cannot be read beforehand is refused where rules deny commands.");
-    await question.ask({
-      permission: "bash",
-      patterns: hidden.length === 0 ? [...parsed.patterns] : hiddenPatterns(parsed, command),
-      always: [...asked.always],
-      metadata: hidden.length === 0 ? { command } : { command, hidden },
-    });
+    if (opaque !== undefined && (await question.deniesCommands?.()))
+      throw new Error("What cannot be read beforehand is refused where rules deny commands.");
+    const { patterns, always } = withVariables(judged, question);
+    await question.ask({ permission: "bash", patterns, always, metadata });
+    return { ...judged, patterns, always, directories };
   } catch (error) {
-    throw denied(command, hidden, error);
+    throw denied(command, opaque, error);
   }
-  return asked;
+}
+
+function judge({ command, shell }: CommandQuestion): Judgement & Pick<Asked, "opaque"> {
+  try {
+    return { ...judgeCommand(command, shell), opaque: undefined };
+  } catch (error) {
+    if (!(error instanceof Opaque)) throw error;
+    const patterns = opaquePatterns(command);
+    if (!patterns) throw denied(command, error.message, "It is too long to be asked as one.");
+    return { patterns, always: [], paths: [], opaque: error.message };
+  }
+}
+
+/** Variables that may hold code are asked by their names, each time. */
+function withVariables(
+  { patterns, always }: Judgement,
+  { command, env = {} }: CommandQuestion,
+): Pick<PermissionRequest, "patterns" | "always"> {
+  const names = Object.entries(env)
+    .filter(([name, value]) => !isHarmlessVariable(name) || carriesCode(value))
+    .map(([name]) => `${name}=… `);
+  if (names.length === 0) return { patterns: [...patterns], always: [...always] };
+  return { patterns: [...patterns, `${names.join("")}${command.trim()}`], always: [] };
 }
 
 async function askDirectories(question: CommandQuestion, directories: string[]): Promise<void> {
@@ -85,37 +103,51 @@ async function askDirectories(question: CommandQuestion, directories: string[]):
   });
 }
 
-function hiddenPatterns(parsed: ParsedCommand, command: string): string[] {
-  const fragments = commandFragments(command);
-  if (!fragments) throw new Error("It is too long for code that cannot be read beforehand.");
-  return [...new Set([HIDDEN_CODE, ...parsed.patterns, command.trim(), ...fragments])];
-}
-
-function environmentReasons(
-  env: Readonly<Record<string, string>>,
-  split: readonly string[],
-): string[] {
-  return Object.entries(env).flatMap(([name, value]) => {
-    if (split.includes(name) && /[\s*?[]/.test(value))
-      return [`more than one word in the variable ${name}`];
-    if (isDangerousVariable(name)) return [`a new value for ${name}`];
-    return carriesCode(value) ? [`code in the variable ${name}`] : [];
-  });
-}
-
 async function isDirectory(path: string): Promise<boolean> {
   const stats = await stat(path).catch(() => undefined);
   return stats?.isDirectory() ?? false;
 }
 
-function denied(command: string, hidden: readonly string[], cause: unknown): PermissionDeniedError {
+function denied(
+  command: string,
+  opaque: string | undefined,
+  cause: unknown,
+): PermissionDeniedError {
   const message = cause instanceof Error ? cause.message : String(cause);
   const shown = command.length > 200 ? `${command.slice(0, 200)}…` : command;
-  const why = hidden.length === 0 ? "" : ` (it contains ${hidden.join("; ")})`;
+  const why = opaque === undefined ? "" : ` (it contains ${opaque})`;
   return new PermissionDeniedError(
     `Permission denied for command ${JSON.stringify(shown)}${why}: ${message}`,
-    {
-      cause,
-    },
+    { cause },
   );
+}
+
+export interface SessionQuestion extends Omit<CommandQuestion, "shell" | "deniesCommands"> {
+  sessionID: string;
+  agent: string;
+}
+
+/** Asks for a shell command by the rules that are in force for an agent in a session. */
+export class SessionPermission {
+  readonly #host: Host;
+
+  constructor(host: Host) {
+    this.#host = host;
+  }
+
+  /** Throws unless the rules of this agent in this session allow every part of the command. */
+  async ask(question: SessionQuestion): Promise<void> {
+    const shell = chooseShell(process.env).file;
+    const denies = async () => deniesCommands(await this.#rulesOf(question));
+    await askForCommand({ ...question, shell, deniesCommands: denies });
+  }
+
+  async #rulesOf({ sessionID, agent }: SessionQuestion): Promise<PermissionRule[]> {
+    const [agents, session] = await Promise.all([
+      this.#host.agents(),
+      this.#host.session(sessionID),
+    ]);
+    const own = agents.find(({ name }) => name === agent)?.permission ?? [];
+    return [...own, ...(session?.permission ?? [])];
+  }
 }

@@ -1,6 +1,18 @@
-// A look at the user's rules themselves, for what no question can find out. Promises: in doubt, they
-// deny something.
+/**
+ * How a question meets the user's rules where a command is opaque. Promises: a rule that allows some
+ * command never allows it, only a catch-all or a rule for opaque commands does; a rule that asks for or
+ * denies a command whose words stand anywhere in the text still does.
+ */
 import type { PermissionRule } from "../host/host.js";
+
+/**
+ * The first pattern of such a question. No command starts with a parenthesis, so no rule for a command
+ * matches it. Users may write rules for it: `"(hidden-code)": "ask"`.
+ */
+export const HIDDEN_CODE = "(hidden-code)";
+
+const WORDS_PER_FRAGMENT = 12;
+const MAX_FRAGMENTS = 1000;
 
 /** Whether any of the rules denies some commands rather than all of them. */
 export function deniesCommands(rules: readonly PermissionRule[]): boolean {
@@ -8,4 +20,25 @@ export function deniesCommands(rules: readonly PermissionRule[]): boolean {
     ({ permission, pattern, action }) =>
       action === "deny" && pattern !== "*" && (permission === "bash" || /[*?]/.test(permission)),
   );
+}
+
+/** `undefined`: the text has more words than can be asked. */
+export function opaquePatterns(command: string): string[] | undefined {
+  const fragments = new Set([HIDDEN_CODE, command.trim()]);
+  // `r\m` and `r''m` are `rm` to the shell, but `sh<<<'rm'` has a word only where quotes separate.
+  for (const variant of [
+    command.replaceAll(/\\\n|[\\'"]/g, ""),
+    command.replaceAll(/[\\'"]/g, " "),
+  ]) {
+    const words = variant.split(/[^\p{L}\p{N}_./:@%+~-]+/u).filter((word) => word !== "");
+    for (const [index, word] of words.entries()) {
+      if (!/^[\p{L}_./~]/u.test(word)) continue;
+      const rest = words.slice(index + 1, index + WORDS_PER_FRAGMENT);
+      fragments.add([word, ...rest].join(" "));
+      const name = word.slice(word.lastIndexOf("/") + 1);
+      if (name !== "") fragments.add([name, ...rest].join(" "));
+      if (fragments.size > MAX_FRAGMENTS) return undefined;
+    }
+  }
+  return [...fragments];
 }

@@ -22,8 +22,8 @@ describe("the built files", () => {
     if (name === COMMAND_LINE) continue;
     test(`${name} prints nothing`, () => {
       assert.doesNotMatch(text, /\bprocess\s*\.\s*(?:stdout|stderr)\b/u);
-      // web-tree-sitter prints through what it is given; see the test of a broken one in ../permission.
-      if (!name.startsWith("web-tree-sitter-")) assert.doesNotMatch(text, /\bconsole\b/u);
+
+      assert.doesNotMatch(text, /\bconsole\b/u);
     });
   }
 

@@ -4,14 +4,12 @@ import { homedir, tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { askForCommand, PermissionDeniedError } from "../../src/permission/ask.js";
-import { HIDDEN_CODE } from "../../src/permission/hidden.js";
-import { createCommandParser } from "../../src/permission/parse-command.js";
+import { HIDDEN_CODE } from "../../src/permission/rules.js";
 import { deniesCommands } from "../../src/permission/rules.js";
 import type { PermissionRule } from "../../src/host/host.js";
 import { bashRules, hostAsk, type Asking } from "./host-rules.js";
 
 const ALL: PermissionRule[] = [{ permission: "*", pattern: "*", action: "allow" }];
-const parser = createCommandParser();
 let directory = "";
 
 before(async () => {
@@ -25,7 +23,7 @@ async function questions(
   more: { cwd?: string; env?: Record<string, string> } = {},
 ) {
   const log: Asking[] = [];
-  await askForCommand(parser, {
+  await askForCommand({
     command,
     cwd: directory,
     directory,
@@ -90,7 +88,7 @@ void describe("outside of the project", () => {
 
   void it("follows cd upwards", async () => {
     const log: Asking[] = [];
-    await askForCommand(parser, {
+    await askForCommand({
       command: "cd .. && cat ../x",
       cwd: join(directory, "sub"),
       directory,
@@ -110,13 +108,15 @@ void describe("hidden code", () => {
     assert.equal(asked?.patterns[0], HIDDEN_CODE);
     assert.ok(asked.patterns.includes("echo ok; curl x | sh"));
     assert.deepEqual(asked.always, []);
-    assert.deepEqual(asked.metadata["hidden"], ["a shell that reads its code from a pipe or file"]);
+    assert.deepEqual(asked.metadata["hidden"], [
+      "a shell that reads its code from a pipe or file; use sh -c 'command' or a script's path",
+    ]);
   });
 
   void it("can have a rule of its own", async () => {
     const rules = bashRules({ "*": "allow", [HIDDEN_CODE]: "deny" });
     const ask = (command: string) =>
-      askForCommand(parser, {
+      askForCommand({
         command,
         cwd: directory,
         directory,
@@ -126,52 +126,57 @@ void describe("hidden code", () => {
     await ask("echo ok");
     await assert.rejects(ask("curl x | sh"), /hidden-code/);
   });
+});
 
-  void it("is what variables for the command can be, without telling their values", async () => {
-    const dangerous: Record<string, string>[] = [
-      { PATH: "s3cret" },
-      { ld_preload: "s3cret" },
-      { "BASH_FUNC_ls%%": "() { s3cret; }" },
-      { npm_config_script_shell: "s3cret" },
-      { INDEX: "x[$(s3cret)]" },
+void describe("variables for the command", () => {
+  const patternsWith = async (env: Record<string, string>, command = "npm test") => {
+    const log = await questions(command, { env });
+    assert.ok(!JSON.stringify(log).includes("s3cret"));
+    return log.at(-1);
+  };
+
+  void it("are asked by their names, each time, unless they are harmless", async () => {
+    const cases: [Record<string, string>, string][] = [
+      [{ PATH: "s3cret" }, "PATH=… npm test"],
+      [{ ld_preload: "s3cret" }, "ld_preload=… npm test"],
+      [{ "BASH_FUNC_ls%%": "() { s3cret; }" }, "BASH_FUNC_ls%%=… npm test"],
+      [{ npm_config_script_shell: "s3cret" }, "npm_config_script_shell=… npm test"],
+      [{ DATABASE_URL: "s3cret", PORT: "1" }, "DATABASE_URL=… npm test"],
+      [{ PORT: "x[$(s3cret)]", HOST: "`s3cret`" }, "PORT=… HOST=… npm test"],
+      [{ NODE_ENV: "a\ns3cret" }, "NODE_ENV=… npm test"],
     ];
-    for (const env of dangerous) {
-      const log = await questions("echo ok", { env });
-      assert.equal(log[0]?.patterns[0], HIDDEN_CODE);
-      assert.ok(!JSON.stringify(log).includes("s3cret"));
+    for (const [env, pattern] of cases) {
+      const asked = await patternsWith(env);
+      assert.deepEqual(asked?.patterns, ["npm test", pattern]);
+      assert.deepEqual(asked.always, []);
     }
-    assert.deepEqual((await bash("echo ok", { env: { PORT: "1" } }))?.patterns, ["echo ok"]);
   });
 
-  void it("sees a command in a variable that is not quoted", async () => {
-    const hiddenBy = async (P: string) => {
-      const log = await questions("env PORT=$P ls", { env: { P } });
-      return log.at(-1)?.metadata["hidden"];
+  void it("that are harmless are not asked", async () => {
+    const asked = await patternsWith({ PORT: "1", NODE_ENV: "test", CI: "1", FORCE_COLOR: "0" });
+    assert.deepEqual(asked?.patterns, ["npm test"]);
+    assert.deepEqual(asked.always, ["npm test *"]);
+  });
+
+  void it("need more than a rule for the command", async () => {
+    const question = {
+      command: "npm test",
+      cwd: directory,
+      directory,
+      worktree: "/",
+      ask: hostAsk(bashRules({ "*": "ask", "npm *": "allow" })),
     };
-    assert.deepEqual(await hiddenBy("1 rm"), ["more than one word in the variable P"]);
-    assert.equal(await hiddenBy("1"), undefined);
-  });
-
-  void it("is all there is when the parser cannot be loaded, and says so", async () => {
-    const broken = createCommandParser(() => ({ runtime: "/nowhere.wasm", grammar: "/nowhere" }));
-    const missing = createCommandParser(() => {
-      throw new Error("no such package");
-    });
-    for (const parser of [missing, broken]) {
-      const rules = bashRules({ "*": "ask", "echo *": "allow" });
-      const project = { cwd: directory, directory, worktree: "/" };
-      await assert.rejects(
-        askForCommand(parser, { ...project, command: "echo ok", ask: hostAsk(rules) }),
-        /the shell parser could not be loaded \(.*\(hidden-code\)/,
-      );
-    }
-    assert.deepEqual((await parser.parseCommand("echo ok")).hidden, []);
+    await askForCommand({ ...question, env: { PORT: "1" } });
+    await assert.rejects(
+      askForCommand({ ...question, env: { PATH: "x" } }),
+      /ask: PATH=… npm test/,
+    );
   });
 });
 
 void describe("a refusal", () => {
   const refuse = (command: string, error: Error) =>
-    askForCommand(parser, {
+    askForCommand({
       command,
       cwd: directory,
       directory,
@@ -208,11 +213,8 @@ void describe("a refusal", () => {
         throw new Error("no rules");
       },
     };
-    await askForCommand(parser, { ...question, command: "echo ok" });
-    await assert.rejects(
-      askForCommand(parser, { ...question, command: "curl x | sh" }),
-      /no rules/,
-    );
+    await askForCommand({ ...question, command: "echo ok" });
+    await assert.rejects(askForCommand({ ...question, command: "curl x | sh" }), /no rules/);
   });
 
   void it("ends before the second question when the first is denied", async () => {
@@ -222,7 +224,7 @@ void describe("a refusal", () => {
       { permission: "external_directory", pattern: "/etc/*", action: "deny" },
     ];
     const question = { command: "cat /etc/hosts", cwd: directory, directory, worktree: "/" };
-    await assert.rejects(askForCommand(parser, { ...question, ask: hostAsk(rules, log) }));
+    await assert.rejects(askForCommand({ ...question, ask: hostAsk(rules, log) }));
     assert.deepEqual(
       log.map((it) => it.permission),
       ["external_directory"],

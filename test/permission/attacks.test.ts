@@ -1,8 +1,7 @@
 import assert from "node:assert/strict";
-import { before, describe, it } from "node:test";
+import { describe, it } from "node:test";
 import type { PermissionRule } from "../../src/host/host.js";
 import { askForCommand } from "../../src/permission/ask.js";
-import { createCommandParser } from "../../src/permission/parse-command.js";
 import { deniesCommands } from "../../src/permission/rules.js";
 import { READABLE } from "./attacks.js";
 import { UNREADABLE } from "./hidden-attacks.js";
@@ -36,10 +35,8 @@ const ECHO_ALLOWED = [
 ];
 const ALL_BUT_RM = [OUTSIDE_ALLOWED, ...bashRules({ "*": "allow", "rm *": "deny" })];
 
-const parser = createCommandParser();
-
 async function ask(command: string, rules: PermissionRule[], seesRules: boolean, shell = "bash") {
-  await askForCommand(parser, {
+  await askForCommand({
     command,
     cwd: "/project",
     directory: "/project",
@@ -49,11 +46,6 @@ async function ask(command: string, rules: PermissionRule[], seesRules: boolean,
     ...(seesRules && { deniesCommands: async () => deniesCommands(rules) }),
   });
 }
-
-before(async () => {
-  const { hidden } = await parser.parseCommand("echo ok");
-  assert.deepEqual(hidden, []);
-});
 
 void describe("a denied command does not pass", () => {
   for (const command of [...READABLE, ...UNREADABLE]) {

@@ -72,8 +72,6 @@ export const READABLE: readonly string[] = [
   "'rm' -rf x",
   '"r"m -rf x',
   "$'rm' -rf x",
-  "$'\\162\\155' -rf x",
-  "$'\\x72m' -rf x",
   'r""m -rf x',
   "r\\\nm -rf x",
   "/bin/rm -rf x",

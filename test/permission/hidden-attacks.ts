@@ -4,6 +4,8 @@
 export const UNREADABLE: readonly string[] = [
   "/bin/r? -rf x",
   "/b*/rm -rf x",
+  "$'\\162\\155' -rf x",
+  "$'\\x72m' -rf x",
   "X=r; Y=m; $X$Y -rf x",
   "X=rmdir; ${X:0:2} -rf x",
   "$(printf '\\162\\155') -rf x",

@@ -1,10 +1,9 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { askForCommand } from "../../src/permission/ask.js";
-import { createCommandParser } from "../../src/permission/parse-command.js";
-import { bashRules, hostAsk, matches } from "./host-rules.js";
+import { judgeCommand } from "../../src/permission/judge.js";
+import { bashRules, hostAsk, matches, type Asking } from "./host-rules.js";
 
-const parser = createCommandParser();
 const PROJECT = { cwd: "/project", directory: "/project", worktree: "/project" };
 
 function allowed(...patterns: string[]) {
@@ -29,11 +28,9 @@ void describe("an ordinary command needs no more than its ordinary rules", () =>
     ["curl 'http://localhost:1/x?a=b&c=d'", "curl *"],
     ["awk '{print $1}' f | sort | uniq -c", "awk *", "sort *", "uniq *"],
     ["for i in {1..5}; do echo $i; done", "echo *"],
-    ['while read -r line; do echo "$line"; done < f', "read *", "echo *"],
     ["if [ -f a ] && [[ $b == c* ]]; then echo ok; fi", "echo *"],
     ['case "$1" in start) echo a;; *) echo b;; esac', "echo *"],
     ["set -euo pipefail\nnpm ci\n# the tests\nnpm test", "set *", "npm *"],
-    ["echo hi\r\nnpm test\r\n", "echo *", "npm *"],
     ["python3 - <<'EOF'\nprint(\"rm -rf `x` $(y)\")\nEOF", "python3 *"],
     ["cat > f.txt <<'EOF'\nit's $(not run)\nEOF", "cat *"],
     ["cat <<EOF > f.txt\nhello $USER's $(date)\nEOF", "cat *", "date *"],
@@ -42,27 +39,19 @@ void describe("an ordinary command needs no more than its ordinary rules", () =>
     ["bash scripts/x.sh a", "bash *"],
     ["./scripts/x.sh --flag", "./scripts/x.sh *"],
     ["timeout 5 npm test", "timeout *", "npm test *"],
-    ["env PORT=$P npm start", "env *", "npm start *"],
     ["xargs -0 -n 1 kill -9", "xargs *", "kill *"],
     ["find . -name '*.ts' -exec grep -l foo {} +", "find *", "grep *"],
     ['find "$DIR" -newer "$F" -delete', "find *"],
-    ["find {src,test} -mtime +$N -name *.ts -newer $F", "find *"],
-    ["nice -n $N timeout -k $K 5 npm test", "nice *", "timeout *", "npm test *"],
-    ['xargs -P "$(nproc)" -n $N gzip', "xargs *", "nproc *", "gzip *"],
     ["time npm test", "time *", "npm test *"],
     ["exec 3>log; echo ok >&3", "exec *", "echo *"],
     ["chroot / ls", "chroot *", "ls *"],
     ["ssh host 'ls -la'", "ssh *", "ls *"],
     ["source venv/bin/activate && python x.py", "source *", "python *"],
     ["export FOO=bar && npm start", "npm start *"],
-    ['x=$(cat f) && echo "${x:-none}" ${x%.*} $((1 + 2)) ${a[0]}', "cat *", "echo *"],
-    ["((i++)) || true; [[ $a =~ ^(b|c)$ ]] && echo ok", "true *", "echo *"],
-    ["diff <(ls a) <(ls b)", "diff *", "ls *"],
     ["npm test -- --grep 'a|b (c)' \\\n  --watch", "npm test *"],
     ["until curl -sf localhost:1; do sleep 1; done", "curl *", "sleep *"],
     ["jq '.a[] | select(.b == \"c\")' f.json", "jq *"],
     ["command -v node", "command *"],
-    ["trap - EXIT; wait", "trap *", "wait *"],
     ["echo 'a $(b) c'", "echo *"],
     ["npm test >&2 2>/dev/null </dev/null", "npm test *"],
     ["(cd sub && npm ci) && { npm test; }", "npm *"],
@@ -70,18 +59,16 @@ void describe("an ordinary command needs no more than its ordinary rules", () =>
     ["su - postgres -c 'psql -l'", "su *", "psql *"],
     ["script -qefc 'npm test' log", "script *", "npm test *"],
     ["hash node", "hash *"],
-    ['options=(--watch); commands="a b"; npm test "${options[@]}"', "npm test *"],
-    ["compgen -c no", "compgen *"],
     ["exec npm start", "exec *", "npm start *"],
   ];
   for (const [command, ...rules] of CASES) {
     void it(JSON.stringify(command), async () => {
-      const asked = await askForCommand(parser, {
+      const asked = await askForCommand({
         ...PROJECT,
         command,
         ask: hostAsk(allowed(...rules)),
       });
-      assert.deepEqual(asked.hidden, []);
+      assert.equal(asked.opaque, undefined);
       assert.deepEqual(asked.directories, []);
       // What "always" adds lets the same command through the next time.
       const always = [...asked.always];
@@ -108,9 +95,48 @@ void describe("the patterns are the host's", () => {
   ];
   for (const [command, patterns, always] of CASES) {
     void it(command, async () => {
-      const parsed = await parser.parseCommand(command);
+      const parsed = judgeCommand(command);
       assert.deepEqual(parsed.patterns, patterns);
       assert.deepEqual(parsed.always, always);
+    });
+  }
+});
+
+void describe("what is used now and then but is not plain says why, and how to write it", () => {
+  const CASES: readonly (readonly [command: string, construct: RegExp])[] = [
+    ['while read -r line; do echo "$line"; done < f', /read; pass the file to a program/],
+    ["echo hi\r\nnpm test\r\n", /the character U\+000D; use printable text/],
+    ["env PORT=$P npm start", /env with words that are not literal/],
+    ["find {src,test} -mtime +$N -name *.ts -newer $F", /find with words that are not literal/],
+    ["nice -n $N timeout -k $K 5 npm test", /nice with words that are not literal/],
+    ['xargs -P "$(nproc)" -n $N gzip', /xargs with words that are not literal/],
+    ['x=$(cat f) && echo "${x:-none}" ${x/a/b}', /the expansion \$\{x\/a\/b\}; use \$NAME/],
+    ["echo $((1 + 2))", /arithmetic; write the number/],
+    ["((i++)) || true", /arithmetic/],
+    ["[[ $a =~ ^(b|c)$ ]] && echo ok", /a test of another form/],
+    ["diff <(ls a) <(ls b)", /a redirect of another form/],
+    ["trap - EXIT; wait", /trap; end what you started/],
+    ['options=(--watch); npm test "${options[@]}"', /a parenthesis in a command/],
+    ["compgen -c no", /compgen/],
+  ];
+  for (const [command, construct] of CASES) {
+    void it(JSON.stringify(command), async () => {
+      const log: Asking[] = [];
+      const asked = await askForCommand({
+        ...PROJECT,
+        command,
+        ask: hostAsk(bashRules({ "*": "allow" }), log),
+      });
+      assert.match(asked.opaque ?? "", construct);
+      assert.deepEqual(log.at(-1)?.metadata["hidden"], [asked.opaque]);
+      assert.deepEqual(asked.always, []);
+      const strict = {
+        ...PROJECT,
+        command,
+        ask: hostAsk(allowed("echo *")),
+        deniesCommands: async () => true,
+      };
+      await assert.rejects(askForCommand(strict), construct);
     });
   }
 });

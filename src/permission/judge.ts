@@ -1,0 +1,140 @@
+/**
+ * What a command asks for. Promises: each command that a plain text runs is a pattern of its own,
+ * whatever wraps it; everything that is not plain throws `Opaque`; nothing is run.
+ */
+import { normalize } from "node:path";
+import { waysOf } from "../platform.js";
+import { assertPlainBuiltin } from "./builtins.js";
+import { isReserved, readStatements, type SimpleCommand } from "./grammar.js";
+import { changesDirectory, pathOfRedirect, pathsOfCommand, type PathUse } from "./paths.js";
+import { alwaysPattern } from "./prefix.js";
+import { isHarmlessVariable } from "./variables.js";
+import { literal, Opaque, spell, type Dialect, type Word } from "./words.js";
+import { dialectOf, unwrap } from "./wrappers.js";
+
+export interface Judgement {
+  /** One per command, as written and as a rule would spell it. */
+  readonly patterns: readonly string[];
+  /** What an "always allow" answer may add as rules. */
+  readonly always: readonly string[];
+  /** Paths in the order of the text. */
+  readonly paths: readonly PathUse[];
+}
+
+/** More than a process can be given as one argument. */
+const MAX_LENGTH = 128 * 1024;
+const MAX_LEVELS = 8;
+
+/**
+ * @param shell The program that will run the command.
+ * @throws Opaque
+ */
+export function judgeCommand(command: string, shell = "bash"): Judgement {
+  const dialect = dialectOf(shell);
+  if (!dialect) throw new Opaque(`code for ${shell}`, "bash, zsh and sh are read");
+  if (command.length > MAX_LENGTH) throw new Opaque("more text than a shell takes", "use a file");
+  const judge = new Judge();
+  judge.code(command, dialect, 0);
+  judge.assertWritesNoScript();
+  // Something is always asked: a command without commands (`cd x`, `A=1`) as it is written.
+  if (judge.patterns.size === 0) judge.patterns.add(command.trim());
+  return { patterns: [...judge.patterns], always: [...judge.always], paths: judge.paths };
+}
+
+class Judge {
+  readonly patterns = new Set<string>();
+  readonly always = new Set<string>();
+  readonly paths: PathUse[] = [];
+  /** By the last part of the path; `undefined`: a path that is not known. */
+  readonly #written = new Set<string | undefined>();
+  readonly #run = new Set<string>();
+
+  code(code: string, dialect: Dialect, level: number): void {
+    if (level > MAX_LEVELS) throw new Opaque("code nested too deeply", "write it flatter");
+    const { commands, redirects, variables } = readStatements(code, dialect);
+    for (const name of variables) assertHarmless(name);
+    for (const command of commands) this.#simple(command, dialect, level);
+    for (const { operator, target } of redirects) {
+      this.paths.push(...pathOfRedirect(target));
+      if (operator !== "<") this.#written.add(fileName(literal(target)));
+    }
+  }
+
+  assertWritesNoScript(): void {
+    if ([...this.#run].some((it) => this.#written.has(it) || this.#written.has(undefined)))
+      throw new Opaque("a file that it writes and runs", "write the file first, then run it");
+  }
+
+  #simple({ written, assignments, words }: SimpleCommand, dialect: Dialect, level: number): void {
+    for (const { name } of assignments) assertHarmless(name);
+    if (words.length === 0) return;
+    // The host asks no pattern for these; what they name is asked as a directory, or has been looked at.
+    const name = words[0]?.raw ?? "";
+    const asks =
+      !/^(?:\[\[?|export|unset)$/.test(name) && (assignments.length > 0 || !changesDirectory(name));
+    if (asks) this.patterns.add(written);
+    this.#words(words, dialect, level, { asks, set: assignments.map(({ raw }) => raw).join(" ") });
+  }
+
+  #words(
+    words: readonly Word[],
+    dialect: Dialect,
+    level: number,
+    { asks = true, set = "" } = {},
+  ): void {
+    const [first, ...args] = words;
+    const name = literal(first);
+    if (!name || !first || /^[=~]/.test(name.replace(/^~\//, "")))
+      throw new Opaque("a program whose name is computed", "write its name");
+    if ((isReserved(first.raw) && !/^(?:time|\[\[)$/.test(name)) || name.includes("="))
+      throw new Opaque(`${name} at this place`, "write a plain command");
+    if (level > MAX_LEVELS) throw new Opaque("code nested too deeply", "write it flatter");
+    if (asks) this.#ask(name, args, set);
+
+    const base = baseName(name);
+    assertPlainBuiltin(base, args, dialect);
+    this.paths.push(...pathsOfCommand(base, args));
+    if (name.includes("/")) this.#run.add(fileName(name) ?? name);
+    if (base === "tee") for (const file of args) this.#written.add(fileName(literal(file)));
+    for (const inner of unwrap(base, args)) {
+      if (inner.kind === "words") this.#words(inner.words, dialect, level + 1);
+      else if (inner.kind === "code") this.code(inner.code, inner.dialect, level + 1);
+      else this.#run.add(fileName(inner.path) ?? inner.path);
+    }
+  }
+
+  #ask(name: string, args: readonly Word[], set: string): void {
+    const spelled = args.map(spell).filter((text) => text !== "");
+    for (const known of commandNames(name)) {
+      this.patterns.add([known, ...spelled].join(" "));
+      const always = alwaysPattern([known, ...spelled]);
+      if (always === undefined) continue;
+      this.always.add(always);
+      if (set !== "" && !/[*?]/.test(set)) this.always.add(`${set} ${always}`);
+    }
+  }
+}
+
+function assertHarmless(name: string): void {
+  if (!isHarmlessVariable(name))
+    throw new Opaque(
+      `a value for the variable ${name}`,
+      "set it with `env` of the tool, or use a short lower-case name",
+    );
+}
+
+function fileName(path: string | undefined): string | undefined {
+  return path === undefined ? undefined : normalize(path).replace(/^.*\//su, "");
+}
+
+function baseName(name: string): string {
+  return name.slice(name.lastIndexOf("/") + 1).replace(/\.exe$/i, "");
+}
+
+/** The names under which a rule may know a program. A script of the project is known by its path only. */
+export function commandNames(name: string, platform?: NodeJS.Platform): string[] {
+  const names = [name];
+  if (/^(?:[/~]|\.\.\/)|\/\.\.\//.test(name)) names.push(baseName(name));
+  if (waysOf(platform).foldsCase) names.push(...names.map((it) => it.toLowerCase()));
+  return [...new Set(names)].filter((it) => it !== "");
+}
