@@ -23,6 +23,17 @@ const OPTIONS = {
     help: "only lines with this text; in small letters it finds capitals, too",
   },
   yes: { type: "boolean", short: "y", help: "remove them" },
+  port: { type: "string", value: "N", help: "4777 by default; 0: any that is free" },
+  host: {
+    type: "string",
+    value: "ADDRESS",
+    help: "127.0.0.1 by default; any other needs --token-file",
+  },
+  "token-file": {
+    type: "string",
+    value: "FILE",
+    help: "a token of your own, in a file that only you can read",
+  },
   help: { type: "boolean", short: "h", help: "this text" },
   version: { type: "boolean", short: "v", help: "the version" },
 } as const;
@@ -67,6 +78,18 @@ const COMMANDS = {
     about: "end processes with their whole trees, if they still are what was started",
     more: `${WHOLE}\nNothing is ended if one of several is not found.`,
   },
+  cancel: {
+    jobs: "several",
+    options: [],
+    about: "abort subagents with what they started, by the OpenCode that runs them",
+    more: WHOLE,
+  },
+  web: {
+    jobs: "none",
+    options: ["port", "host", "token-file"],
+    about: "a page and an API for the browser, until ctrl-C",
+    more: "It prints a link with a token that is made anew at each start. It shows and ends jobs; it starts nothing.",
+  },
   clean: {
     jobs: "none",
     options: ["yes"],
@@ -95,7 +118,7 @@ export interface Request {
   command: CommandName | "help" | "version";
   /** Whose help is asked for; undefined: that of all. */
   about: CommandName | undefined;
-  /** For show, logs and kill: as they were typed, at least one. */
+  /** For show, logs, kill and cancel: as they were typed, at least one. */
   jobs: string[];
   /** For completion. */
   shell: ShellName;
@@ -115,6 +138,12 @@ export interface Request {
   grep: string | undefined;
   /** clean: do it. */
   yes: boolean;
+  /** web: undefined: the usual port. */
+  port: number | undefined;
+  /** web: undefined: loopback. */
+  host: string | undefined;
+  /** web: where the token stands. */
+  tokenFile: string | undefined;
 }
 
 /** Throws a `UserError` that says in one line what is wrong and where the help is. */
@@ -136,6 +165,9 @@ export function readArguments(args: readonly string[]): Request {
     lines: readLines(values.lines),
     grep: values.grep,
     yes: values.yes ?? false,
+    port: readPort(values.port),
+    host: values.host,
+    tokenFile: values["token-file"],
   };
   if (name === "help") return { ...request, about: commandNames().find((one) => one === rest[0]) };
   if (values.help) return request;
@@ -168,6 +200,14 @@ function wrong(what: string, command?: CommandName, cause?: unknown): UserError 
 function readLines(text: string | undefined): number | undefined {
   if (text === undefined) return undefined;
   if (!/^\d{1,9}$/u.test(text)) throw wrong(`--lines: expected a whole number, got "${text}"`);
+  return Number(text);
+}
+
+function readPort(text: string | undefined): number | undefined {
+  if (text === undefined) return undefined;
+  if (!/^\d{1,5}$/u.test(text) || Number(text) > 65_535) {
+    throw wrong(`--port: expected a number from 0 to 65535, got "${text}"`);
+  }
   return Number(text);
 }
 

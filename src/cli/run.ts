@@ -1,11 +1,14 @@
 /** One call of the command line: arguments in, text and an exit code out. Wires the commands. */
 import type { ProcessJob } from "../jobs/job.js";
+import { askOwner } from "../control/client.js";
 import { coerceError, UserError, type Clock } from "../ports.js";
 import { withUnverified, type KillOutcome } from "../system/kill-tree.js";
 import { isTerminal } from "../jobs/status.js";
 import { defaultRoot } from "../store/instance-folder.js";
 import type { Processes } from "../store/owner.js";
 import { VERSION } from "../version.js";
+import type { WebRequest } from "../web/main.js";
+import type { WebServer } from "../web/server.js";
 import { helpText, PROGRAM, readArguments, type Request } from "./arguments.js";
 import { completion } from "./completion.js";
 import { planClean, removeFolders } from "./clean.js";
@@ -35,7 +38,9 @@ export interface CliDeps {
   /** Ends a process with its tree; only called while it is the process that was started. */
   kill: (job: ProcessJob) => Promise<KillOutcome>;
   env: NodeJS.ProcessEnv;
-  /** Ends `logs -f`. */
+  /** Serves the page; loaded when it is asked for. */
+  web: (request: WebRequest) => Promise<WebServer>;
+  /** Ends `logs -f` and `web`. */
   signal?: AbortSignal;
   /** For tests: what the system says of a folder's rights. */
   whyUnwritable?: WhyUnwritable;
@@ -73,6 +78,7 @@ async function obey(request: Request, deps: CliDeps): Promise<ExitCode> {
   }
   if (request.root !== undefined) checkExists(request.root);
   const root = request.root ?? defaultRoot(env);
+  if (command === "web") return serve(root, request, deps);
   const filter = request.project === undefined ? {} : { projectID: request.project };
   const look = () => survey(root, filter, processes, deps.whyUnwritable);
   const found = await look();
@@ -90,10 +96,11 @@ async function obey(request: Request, deps: CliDeps): Promise<ExitCode> {
     return 0;
   }
   if (command === "clean") return clean(found, request, terminal);
-  if (command === "kill") {
+  if (command === "kill" || command === "cancel") {
     // All are found before any is ended.
     const entries = request.jobs.map((job) => chooseEntry(found, job, "end"));
-    return killAll([...new Set(entries)], request, deps);
+    const end = command === "kill" ? kill : cancel;
+    return endAll([...new Set(entries)], end, request, deps);
   }
   const entry = chooseEntry(found, request.jobs[0] ?? "", "look");
   if (command === "logs") return writeLogs(entry, request, look, deps);
@@ -102,21 +109,54 @@ async function obey(request: Request, deps: CliDeps): Promise<ExitCode> {
 }
 
 /** Each for itself: what is refused for one is said, and the others are ended all the same. */
-async function killAll(
+async function endAll(
   entries: readonly Entry[],
+  end: typeof kill,
   request: Request,
   deps: CliDeps,
 ): Promise<ExitCode> {
   let code: ExitCode = 0;
   for (const entry of entries) {
     try {
-      if ((await kill(entry, request, deps)) !== 0) code = 1;
+      if ((await end(entry, request, deps)) !== 0) code = 1;
     } catch (thrown) {
       deps.terminal.complain(`${safe(coerceError(thrown).message, 1000)}\n`);
       code = 1;
     }
   }
   return code;
+}
+
+/** By the OpenCode that runs it: what a subagent does is in that one's hands. */
+async function cancel(
+  { job, fate, instance }: Entry,
+  { json: asJSON }: Request,
+  { terminal }: CliDeps,
+): Promise<ExitCode> {
+  const { id } = job;
+  if (job.kind !== "subagent") throw new UserError(`${id} is a process: kill it`);
+  if (isTerminal(job.status)) throw new UserError(`${id} has ended: ${job.status}`);
+  if (fate === "interrupted") throw new UserError(`${id} does not run: its OpenCode is gone`);
+  const path = instance.owner?.control;
+  if (path === undefined) throw new UserError(`the OpenCode that runs ${id} cannot be reached`);
+  const text = await askOwner(path, { method: "cancel", jobID: id });
+  terminal.write(asJSON ? json({ id, text }) : `${safe(text, 1000)}\n`);
+  return 0;
+}
+
+/** Until it is interrupted. */
+async function serve(root: string, request: Request, deps: CliDeps): Promise<ExitCode> {
+  const { port = 4777, host = "127.0.0.1", tokenFile } = request;
+  const { signal, terminal } = deps;
+  const server = await deps.web({ root, port, host, tokenFile });
+  const { link } = server;
+  terminal.write(request.json ? json({ link, port: server.port }) : `${link}\n`);
+  await new Promise<void>((resolve) => {
+    signal?.addEventListener("abort", () => resolve());
+    if (signal?.aborted) resolve();
+  });
+  await server.close();
+  return 0;
 }
 
 function processOf({ job }: Entry, refusal: string): ProcessJob {
@@ -160,7 +200,7 @@ async function writeLogs(
 const NOT_OURS = "not known to be the process that was started; nobody was signalled by its number";
 
 async function kill(entry: Entry, request: Request, deps: CliDeps): Promise<ExitCode> {
-  const job = processOf(entry, "only its OpenCode can cancel it");
+  const job = processOf(entry, "cancel it");
   const { id, identity } = job;
   if (isTerminal(job.status)) throw new UserError(`${id} has ended: ${job.status}`);
   if (entry.fate === "unknown") {

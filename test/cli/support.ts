@@ -36,6 +36,7 @@ export async function call(args: readonly string[], changes: Partial<CliDeps> = 
     kill: ({ id, identity }) =>
       killTree({ pid: identity?.pid ?? 0, identity, held: false, jobID: id }, 500),
     env: {},
+    web: () => Promise.reject(new Error("no page in this test")),
     ...changes,
   });
   return { code, out: out.join(""), err: err.join("") };
