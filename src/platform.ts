@@ -9,25 +9,31 @@ export interface Ways {
   hasProcessGroups: boolean;
   /** Commands and our own script are given to a shell by `-c`; else to `cmd.exe`. */
   hasPosixShell: boolean;
+  /** Shells for a user without a usable one of his own, the best first; `/bin/sh` if none of them is there. */
+  shells: readonly string[];
   /** The program `rm` is also found as `RM`. */
   foldsCase: boolean;
   /** A file that a process has open cannot be replaced until it is closed. */
   locksOpenFiles: boolean;
 }
 
+const BASH = ["/bin/bash", "/usr/bin/bash", "/usr/local/bin/bash"];
+
 const LINUX: Ways = {
   processes: "/proc",
   hasProcessGroups: true,
   hasPosixShell: true,
+  shells: BASH,
   foldsCase: false,
   locksOpenFiles: false,
 };
 const OTHER_UNIX: Ways = { ...LINUX, processes: "ps" };
-const MACOS: Ways = { ...OTHER_UNIX, foldsCase: true };
+const MACOS: Ways = { ...OTHER_UNIX, shells: ["/bin/zsh", ...BASH], foldsCase: true };
 const WINDOWS: Ways = {
   processes: "cim",
   hasProcessGroups: false,
   hasPosixShell: false,
+  shells: [],
   foldsCase: true,
   locksOpenFiles: true,
 };

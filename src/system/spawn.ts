@@ -35,20 +35,16 @@ export function chooseShell(
   platform?: NodeJS.Platform,
   exists: (file: string) => boolean = existsSync,
 ): Shell {
-  if (!waysOf(platform).hasPosixShell) {
+  const { hasPosixShell, shells } = waysOf(platform);
+  if (!hasPosixShell) {
     const file = env["ComSpec"] ?? env["COMSPEC"] ?? "C:\\Windows\\System32\\cmd.exe";
     return { file, args: ["/d", "/s", "/c"], verbatim: true };
   }
   const own = env["SHELL"];
   const usable = own && isAbsolute(own) && POSIX_SHELLS.includes(basename(own)) && exists(own);
-  const file = usable ? own : (usualShells(platform).find((each) => exists(each)) ?? "/bin/sh");
+  // What models write is bash: a plain sh knows no arrays and no `[[`.
+  const file = usable ? own : (shells.find((each) => exists(each)) ?? "/bin/sh");
   return { file, args: ["-c"], verbatim: false };
-}
-
-/** What models write is bash: a plain sh knows no arrays and no `[[`. */
-function usualShells(platform?: NodeJS.Platform): string[] {
-  const bash = ["/bin/bash", "/usr/bin/bash", "/usr/local/bin/bash"];
-  return (platform ?? process.platform) === "darwin" ? ["/bin/zsh", ...bash] : bash;
 }
 
 export interface Markers {

@@ -19,8 +19,8 @@ void describe("jobs of an owner that died", () => {
     // The jobs began at 10:00, it wrote last at 11:30, and now it is 12:00.
     age(store.folder, new FakeClock(NOW), 30 * 60_000);
     const { out } = await call(["ls", "--root", root]);
-    assert.match(out, /^bg_1 +interrupted +1 h 30 min /mu);
-    assert.match(out, /^proc_1 +interrupted +1 h 30 min /mu);
+    assert.match(out, /^bg_1 +task +interrupted +- +1 h 30 min /mu);
+    assert.match(out, /^proc_1 +process +interrupted +- +1 h 30 min /mu);
     const json = await call(["ls", "--json", "--root", root]);
     assert.match(json.out, /"lastSign": "2026-11-21T11:30:00\.000Z"/u);
     const [view] = await readInstances(root, {}, machine);

@@ -9,6 +9,9 @@ import { harmless } from "../../src/text.js";
 import { cells } from "../../src/cells.js";
 import { call, owner, realProcess } from "./support.js";
 import { useFolders } from "../fakes/folders.js";
+import { FakeClock } from "../fakes/clock.js";
+import { NOW } from "../store/support.js";
+import { age } from "../store/dead-owner.js";
 import { ended, noticeOf, processJob, subagent } from "../store/records.js";
 
 const folder = useFolders();
@@ -181,7 +184,8 @@ void describe("doctor", () => {
   void it("counts the time of what was interrupted to the last sign of life", async () => {
     const root = folder();
     const gone = await owner(2, root, subagent("bg_2"));
-    // Begun at 10:00, saved at 11:02, looked at at 12:00.
+    // Begun at 10:00, written at 11:02, looked at at 12:00.
+    age(gone.store.folder, new FakeClock(NOW), 58 * 60_000);
     assert.match((await call(["ls", "--root", root])).out, /interrupted +- +1 h 2 min/);
     assert.match((await call(["doctor", "--root", root])).out, /bg_2 interrupted 1 h 2 min/);
     await gone.store.close();

@@ -99,7 +99,10 @@ function linkOf(path: string): string {
  * stranger's process ends or begins to ignore a signal. Give `assert.ok` a message here: making
  * one up means parsing the source each time.
  */
-export async function eventually(check: () => void | Promise<void>, atMost = 3000): Promise<void> {
+export async function eventually(
+  check: () => void | Promise<void>,
+  atMost = 30_000,
+): Promise<void> {
   const end = Date.now() + atMost;
   for (;;) {
     try {

@@ -97,6 +97,8 @@ void describe("retention", () => {
   });
 
   void it("drops the oldest outputs beyond the limit first, and never the newest one", async () => {
+    // Ends of one moment are looked at together, right after it.
+    const looked = () => new Promise((resolve) => setImmediate(resolve));
     const KB = 1024;
     const retention = { ...RETENTION, totalOutputLimit: 8 * KB };
     const { store, jobs } = makeStore({ root: folder(), retention });
@@ -113,10 +115,13 @@ void describe("retention", () => {
         at: new Date(NOW + minute * 60_000),
       });
     end("proc_older", 1);
+    await looked();
     assert.deepEqual(kept(), ["proc_live", "proc_old", "proc_older", "proc_newest"]);
     end("proc_old", 2);
+    await looked();
     assert.deepEqual(kept(), ["proc_live", "proc_old", "proc_newest"]);
     end("proc_newest", 3);
+    await looked();
     assert.deepEqual(kept(), ["proc_live", "proc_newest"]);
     assert.equal(jobs.getProcess("proc_old")?.output.dropped, KB);
     assert.equal(jobs.getProcess("proc_newest")?.output.dropped, 0);

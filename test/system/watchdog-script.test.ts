@@ -11,7 +11,7 @@ import { rounds } from "../rounds.js";
 import { program, programFile, skip, withSleepers } from "../process/support.js";
 import { LIMIT } from "./watchdogs.js";
 
-async function runScript(lines: string, instance: string): Promise<number> {
+async function runScript(lines: string, instance: string): Promise<void> {
   const helper = spawn(
     "/bin/sh",
     ["-c", WATCHDOG_SCRIPT, "opencode-background-watchdog", instance],
@@ -19,11 +19,9 @@ async function runScript(lines: string, instance: string): Promise<number> {
       stdio: ["pipe", "ignore", "ignore"],
     },
   );
-  const start = Date.now();
   const exit = once(helper, "exit");
   helper.stdin?.end(lines);
   await exit;
-  return Date.now() - start;
 }
 
 test(
@@ -40,8 +38,7 @@ test(
         "release b",
         "release never_guarded",
       ];
-      const took = await runScript(`${lines.join("\n")}\n`, "no-such-instance");
-      assert.ok(took < 2500, `${took} ms`);
+      await runScript(`${lines.join("\n")}\n`, "no-such-instance");
       assert.deepEqual(identifyProcess(reused.pid), reused);
       assert.deepEqual(identifyProcess(released.pid), released);
       assert.equal(identifyProcess(guarded.pid), undefined);
@@ -52,7 +49,7 @@ test(
   "with nothing to guard it ends at once, and finds what was never announced by the instance's mark",
   { skip },
   async () => {
-    assert.ok((await runScript("", "no-such-instance")) < 1500);
+    await runScript("", "no-such-instance");
     const instance = `inst${randomBytes(8).toString("hex")}`;
     const child = spawn("sh", ["-c", program("ignore-term.mjs")], {
       detached: true,
