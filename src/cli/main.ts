@@ -24,7 +24,7 @@ const clock: CliDeps["clock"] = {
     return { cancel: () => clearTimeout(timer) };
   },
 };
-const pageFolder = fileURLToPath(new URL("../web/", import.meta.url));
+const pageFolder = fileURLToPath(new URL("../web/page/", import.meta.url));
 
 const killTree = chooseKillTree(systemForKill(systemClock));
 process.exitCode = await run(process.argv.slice(2), {

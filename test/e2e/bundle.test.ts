@@ -8,6 +8,11 @@ import { BUILT_PLUGIN } from "../../fixtures/host/index.js";
 const DIST = dirname(BUILT_PLUGIN);
 /** The command line has a console of its own; it must run in Node all the same. */
 const COMMAND_LINE = "cli/main.js";
+/**
+ * The page's server, a process of its own that the command line loads: its library asks which runtime it runs in,
+ * and has a console.
+ */
+const WEB_SERVER = "web/main.js";
 const files = readdirSync(DIST, { recursive: true, encoding: "utf8" }).filter((name) =>
   name.endsWith(".js"),
 );
@@ -15,6 +20,7 @@ const files = readdirSync(DIST, { recursive: true, encoding: "utf8" }).filter((n
 describe("the built files", () => {
   for (const name of files) {
     const text = readFileSync(join(DIST, name), "utf8");
+    if (name === WEB_SERVER) continue;
     test(`${name} needs nothing of Bun`, () => {
       assert.doesNotMatch(text, /["'`]bun(?::[\w/]+)?["'`]/u);
       assert.doesNotMatch(text, /\bBun\b/u);
@@ -28,7 +34,7 @@ describe("the built files", () => {
   }
 
   test("are all that the package's entries and the first request need", () => {
-    for (const entry of ["index.js", "manager.js", "tui/index.js", COMMAND_LINE]) {
+    for (const entry of ["index.js", "manager.js", "tui/index.js", COMMAND_LINE, WEB_SERVER]) {
       assert.ok(files.includes(entry), entry);
     }
     const imported = files.flatMap((name) => [
@@ -37,5 +43,12 @@ describe("the built files", () => {
       ),
     ]);
     for (const [, name = ""] of imported) assert.ok(files.includes(name), name);
+  });
+
+  test("load the page's server in the command line alone", () => {
+    const loading = files.filter((name) =>
+      readFileSync(join(DIST, name), "utf8").includes(WEB_SERVER),
+    );
+    assert.deepEqual(loading, [COMMAND_LINE]);
   });
 });
