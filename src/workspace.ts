@@ -142,6 +142,7 @@ export class Workspace {
       ids: this.ids,
       tree: this.tree,
       notices: this.notices,
+      unattended: this.oneShot,
       used: (sessionID) => this.notices.used(sessionID),
       outbox: this.notices.outbox,
       endProcessesOf: (sessionID, reason) => this.#sessionEnds.endProcesses(sessionID, reason),

@@ -20,6 +20,8 @@ export interface SubagentDeps {
   log: Log;
   options: Options;
   notices: NoticePort;
+  /** No user is there to answer a question (`opencode run`): the host rejects it, and the subagent goes on. */
+  unattended?: boolean;
   /** A task is launched for this session: it is in use, and may be woken. */
   used?: (sessionID: string) => void;
   outbox: Pick<Outbox, "markEnded" | "pending" | "clear">;

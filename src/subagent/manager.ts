@@ -124,7 +124,7 @@ export class BackgroundManager {
   }
 
   /**
-   * Resolves when the task has ended or asks for a permission or an answer, after `milliseconds`, when the signal
+   * Resolves when the task has ended or asks its user for a permission or an answer, after `milliseconds`, when the signal
    * aborts, or when a person writes in the session `waiting`. Never rejects.
    */
   async wait(
@@ -133,11 +133,11 @@ export class BackgroundManager {
     signal?: AbortSignal,
     waiting?: string,
   ): Promise<void> {
-    const { jobs, clock } = this.#deps;
+    const { jobs, clock, unattended } = this.#deps;
     const isOver = (): boolean => {
       const job = jobs.getSubagent(taskID);
       if (!job || isTerminal(job.status)) return true;
-      return job.blockedOn !== undefined && job.blockedOn.kind !== "retry";
+      return !unattended && job.blockedOn !== undefined && job.blockedOn.kind !== "retry";
     };
     if (isOver() || signal?.aborted) return;
     await new Promise<void>((resolve) => {
