@@ -81,7 +81,8 @@ export class Workspace {
   readonly store: JobStore;
   readonly tasks: BackgroundManager;
   readonly processes: BackgroundProcessManager;
-  readonly #permission: SessionPermission;
+  /** The rules that are in force for an agent in a session. */
+  readonly permission: SessionPermission;
   readonly #sessionEnds: SessionEnds;
   readonly #eventCommand: EventCommand;
   readonly #control: OwnerControl;
@@ -105,7 +106,7 @@ export class Workspace {
     this.ids = new IdSource(() => this.clock.now());
     this.tree = new SessionTree(host);
     this.#predecessor = settings.predecessor;
-    this.#permission = new SessionPermission(host);
+    this.permission = new SessionPermission(host);
     this.notices = new Notices({
       ...this.#ports(),
       ids: this.ids,
@@ -208,7 +209,7 @@ export class Workspace {
 
   /** Throws unless the rules of this agent in this session allow every part of the command; see permission/. */
   async askForCommand(question: SessionQuestion): Promise<void> {
-    await this.#permission.ask(question);
+    await this.permission.ask(question);
   }
 
   /**

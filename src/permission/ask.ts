@@ -129,20 +129,24 @@ export interface SessionQuestion extends Omit<CommandQuestion, "shell" | "denies
 
 /** Asks for a shell command by the rules that are in force for an agent in a session. */
 export class SessionPermission {
-  readonly #host: Host;
+  readonly #host: Pick<Host, "agents" | "session">;
 
-  constructor(host: Host) {
+  constructor(host: Pick<Host, "agents" | "session">) {
     this.#host = host;
   }
 
   /** Throws unless the rules of this agent in this session allow every part of the command. */
   async ask(question: SessionQuestion): Promise<void> {
     const shell = chooseShell(process.env).file;
-    const denies = async () => deniesCommands(await this.#rulesOf(question));
+    const denies = async () => deniesCommands(await this.rulesOf(question));
     await askForCommand({ ...question, shell, deniesCommands: denies });
   }
 
-  async #rulesOf({ sessionID, agent }: SessionQuestion): Promise<PermissionRule[]> {
+  /** Those of the agent, then those of the session: the last one that matches holds. */
+  async rulesOf({
+    sessionID,
+    agent,
+  }: Pick<SessionQuestion, "sessionID" | "agent">): Promise<PermissionRule[]> {
     const [agents, session] = await Promise.all([
       this.#host.agents(),
       this.#host.session(sessionID),

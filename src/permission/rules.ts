@@ -22,6 +22,16 @@ export function deniesCommands(rules: readonly PermissionRule[]): boolean {
   );
 }
 
+/** Whether a rule names this permission, in full or by a wildcard that is more than a catch-all. */
+export function isNamed(rules: readonly PermissionRule[], permission: string): boolean {
+  return rules.some(({ permission: pattern }) => {
+    if (/^[*?]*$/.test(pattern)) return false;
+    const escaped = pattern.replaceAll(/[.+^${}()|[\]\\]/g, String.raw`\$&`);
+    const source = escaped.replaceAll("*", ".*").replaceAll("?", ".");
+    return new RegExp(`^${source}$`, "su").test(permission);
+  });
+}
+
 /** `undefined`: the text has more words than can be asked. */
 export function opaquePatterns(command: string): string[] | undefined {
   const fragments = new Set([HIDDEN_CODE, command.trim()]);

@@ -84,11 +84,18 @@ export function checkCount(jobs: JobRegistry, rootSessionID: string, most: numbe
   );
 }
 
-function findAgent(agents: readonly AgentInfo[], name: string): AgentInfo {
-  const usable = agents.filter(({ mode, hidden }) => mode !== "primary" && !hidden);
-  const agent = usable.find((candidate) => candidate.name === name);
+/**
+ * A subagent by its name. One that is hidden is found by its exact name only and is never listed; of a visible one
+ * capitals do not matter. Throws a UserError that names those there are.
+ */
+export function findAgent(agents: readonly AgentInfo[], name: string): AgentInfo {
+  const usable = agents.filter(({ mode }) => mode !== "primary");
+  const visible = usable.filter(({ hidden }) => !hidden);
+  const agent =
+    usable.find((candidate) => candidate.name === name) ??
+    visible.find((candidate) => candidate.name.toLowerCase() === name.toLowerCase());
   if (agent) return agent;
-  const names = usable.map((candidate) => candidate.name).sort();
+  const names = visible.map((candidate) => candidate.name).sort();
   throw new UserError(`agent: expected one of ${names.join(", ")}, got ${JSON.stringify(name)}`);
 }
 

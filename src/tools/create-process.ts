@@ -4,6 +4,7 @@ import { z } from "zod";
 import { UserError } from "../ports.js";
 import type { CreateResult } from "../process/manager.js";
 import { Access } from "./access.js";
+import { askForTool } from "./rights.js";
 import { defineTool, field, type Ready } from "./define.js";
 import { describeJob, MOST_NAMED } from "./describe-job.js";
 import { optionalFlag, optionalInteger, optionalText, tags, text } from "./fields.js";
@@ -42,6 +43,7 @@ export function createBackgroundProcess(ready: Ready) {
       const folder =
         cwd === undefined ? directory : isAbsolute(cwd) ? cwd : resolve(directory, cwd);
       workspace.processes.check({ ...args, cwd: folder });
+      await askForTool(context, "createBackgroundProcess", args.command);
       await workspace.askForCommand({
         sessionID,
         agent: context.agent,

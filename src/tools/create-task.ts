@@ -5,6 +5,8 @@ import { UserError } from "../ports.js";
 import { grouped, lastOf } from "../text.js";
 import type { Workspace } from "../workspace.js";
 import { Access } from "./access.js";
+import { askForTask, askForTool } from "./rights.js";
+import { findAgent } from "../subagent/launch-plan.js";
 import { defineTool, type Ready } from "./define.js";
 import { describeJob, MOST_NAMED } from "./describe-job.js";
 import { optionalId, optionalText, tags, text } from "./fields.js";
@@ -24,11 +26,18 @@ export function createBackgroundTask(ready: Ready) {
       tags,
       taskId: optionalId("bg", "Continue this one"),
     },
-    async run({ taskId, ...args }, { sessionID, messageID, agent, abort }) {
+    async run({ taskId, ...given }, context) {
+      const { sessionID, messageID, agent, abort } = context;
       const workspace = await ready(sessionID);
+      const args = { ...given, agent: findAgent(await workspace.host.agents(), given.agent).name };
+      const ask = async (): Promise<void> => {
+        await askForTool(context, "createBackgroundTask", args.agent);
+        await askForTask(context, args);
+      };
       const { tasks, clock } = workspace;
       const from = { parentMessageID: messageID, parentAgent: agent, signal: abort };
       if (taskId === undefined) {
+        await ask();
         const launched = await tasks.launch({ ...args, ...from, parentSessionID: sessionID });
         return answer(launched, clock.now(), workspace.oneShot);
       }
@@ -38,6 +47,7 @@ export function createBackgroundTask(ready: Ready) {
         const got = JSON.stringify(args.agent);
         throw new UserError(`agent: expected ${task.agent}, as ${task.id} is one, got ${got}`);
       }
+      await ask();
       // What the answer says of its earlier end must not go out beside it.
       const resume = async () => {
         const untold = await untoldEnd(workspace, task, sessionID);

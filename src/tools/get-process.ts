@@ -1,6 +1,7 @@
 /** getBackgroundProcess: the state of one process and a part of its output. */
 import { z } from "zod";
 import { Access } from "./access.js";
+import { askIfNamed } from "./rights.js";
 import { defineTool, field, type Ready } from "./define.js";
 import { bytesAfter, describeJob } from "./describe-job.js";
 import { id, optionalInteger, optionalText } from "./fields.js";
@@ -20,8 +21,10 @@ export function getBackgroundProcess(ready: Ready) {
       pattern: optionalText(512, "Regex for grep"),
       cursor: optionalText(200, "From an earlier answer: what is new"),
     },
-    async run({ processId, ...request }, { sessionID, abort }) {
+    async run({ processId, ...request }, context) {
+      const { sessionID, abort } = context;
       const workspace = await ready(sessionID);
+      await askIfNamed(workspace, context, "getBackgroundProcess");
       const access = await Access.of(workspace, sessionID);
       const before = access.process(processId);
       const { id } = before;
