@@ -4,7 +4,7 @@
  */
 import { plainLine } from "../output/plain-text.js";
 import { cells, fit, pad } from "../cells.js";
-import { escapeUnseen, harmless, oneLine } from "../text.js";
+import { escapeUnseen, oneLine } from "../text.js";
 
 export interface Terminal {
   /** Standard output. */
@@ -43,7 +43,7 @@ export function safe(text: string, most = 200): string {
 
 /** A whole line of output, whose spaces and tabs mean something. */
 export function safeOutput(line: string): string {
-  return plainLine(line).split("\t").map(harmless).join("\t");
+  return plainLine(line);
 }
 
 /** The last column needs so much of a narrow window; the column before it gives way. */
