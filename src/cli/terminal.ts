@@ -3,7 +3,7 @@
  * prints. What comes from jobs goes through `safe` first, because a terminal obeys what it is given.
  */
 import { plainLine } from "../output/plain-text.js";
-import { cells, fit, pad } from "../cells.js";
+import { cells, clean, fit, pad } from "../cells.js";
 import { escapeUnseen, oneLine } from "../text.js";
 
 export interface Terminal {
@@ -38,7 +38,7 @@ export function paint({ colour }: Pick<Terminal, "colour">, name: Colour, text: 
 
 /** One line of at most so many characters, without anything that a terminal would obey or that nobody would see. */
 export function safe(text: string, most = 200): string {
-  return oneLine(safeOutput(text.replaceAll(/[\r\n\u2028\u2029]/gu, " ")), most);
+  return oneLine(clean(text), most);
 }
 
 /** A whole line of output, whose spaces and tabs mean something. */

@@ -347,7 +347,7 @@ export class BackgroundProcessManager {
 
   /** What the answer of a start shows. */
   async #lastLines(job: ProcessJob): Promise<string> {
-    const { lines } = await this.#read(job, { mode: "tail", lines: 20, quoted: true, maxBytes: 4096 });
+    const { lines } = await this.#read(job, { mode: "tail", lines: 20, maxBytes: 4096 });
     return lines.map(({ text }) => text).join("\n");
   }
 
