@@ -18,7 +18,8 @@ export function cleanOutput(line: string): string {
 }
 
 /* oxlint-disable-next-line no-control-regex -- these are what must not reach the screen */
-const ESCAPE_SEQUENCE = /\u001b(?:\[[0-?]*[ -/]*[@-~]|\][^\u0007\u001b]*(?:\u0007|\u001b\\)?|.)/gu;
+const ESCAPE_SEQUENCE =
+  /(?:\u009b|\u001b\[)[0-?]*[ -/]*[@-~]|\u001b(?:\][^\u0007\u001b]*(?:\u0007|\u001b\\)?|.)/gu;
 const PLAIN = /^[\u0020-\u007e]*$/;
 const WIDE =
   /[\u1100-\u115f\u2e80-\u303e\u3041-\ua4cf\ua960-\ua97f\uac00-\ud7a3\uf900-\ufaff\ufe10-\ufe19\ufe30-\ufe6f\uff01-\uff60\uffe0-\uffe6\u{1b000}-\u{1b2ff}\u{20000}-\u{3fffd}]/u;

@@ -2,6 +2,7 @@
  * What a module is given rather than takes for itself: time and a log. Tests pass their own, so that no
  * test waits for a real clock and every warning can be asserted.
  */
+import { harmlessLines } from "./text.js";
 
 /** A timer that was set; `cancel` may be called at any time and more than once. */
 export interface Timer {
@@ -80,6 +81,11 @@ export async function doAll(message: string, steps: readonly (() => unknown)[]):
 /** Bad input or a refused request: the message is written for whoever called, and nothing was done. */
 export class UserError extends Error {
   override readonly name = "UserError";
+
+  /** What comes from outside in the message is made harmless; line ends stay. */
+  constructor(message: string, options?: ErrorOptions) {
+    super(harmlessLines(message), options);
+  }
 }
 
 /** For programs without types, which may leave a field out. Throws a `UserError` that names it. */

@@ -29,15 +29,22 @@ export function grouped(value: number): string {
   return String(value).replace(/\B(?=(?:\d{3})+$)/gu, ",");
 }
 
-/** White space folded, and at most so many characters, never half of one. */
+/**
+ * A text from outside within a line of ours: white space folded, nothing in it that is obeyed or unseen, and at most so
+ * many characters, never half of one.
+ */
 export function oneLine(text: string, most: number): string {
   // A character may have any number of accents: what is looked at is bounded first.
   const head = text.slice(0, most * 16);
-  const folded = head.replace(/\s+/gu, " ").trim();
+  const folded = harmless(head.replace(/[\s\u0085]+/gu, " ")).trim();
   const characters = Array.from(new Intl.Segmenter().segment(folded), ({ segment }) => segment);
   if (head.length === text.length && characters.length <= most) return folded;
-  const shown = characters.slice(0, most - 1).join("");
-  return `${shown.replace(/\p{Surrogate}$/u, "")}…`;
+  return `${characters.slice(0, most - 1).join("")}…`;
+}
+
+/** The same in quotes that it cannot end. */
+export function quoted(text: string, most: number): string {
+  return `"${oneLine(text, most).replaceAll('"', "'")}"`;
 }
 
 /** The end of a text, never half of a character. */
@@ -46,21 +53,48 @@ export function lastOf(text: string, most: number): string {
 }
 
 /**
- * Characters that change how a line is shown without being seen: control characters (C0, C1), line and paragraph
- * separators, marks of direction, zero-width characters, soft hyphens, tags. A joiner between the parts of an emoji
- * is none of them.
+ * Characters that change how a text is shown without being seen: control characters (C0, C1), line and paragraph
+ * separators, marks of direction, zero-width characters, soft hyphens, fillers, tags, variation selectors. What joins
+ * the parts of an emoji, or chooses its form, is none of them.
  */
 const UNSEEN =
-  /[\p{Cc}\u2028\u2029\u00ad\u061c\u180e\u200b\u200c\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\u{e0000}-\u{e007f}]|(?<![\p{Extended_Pictographic}\p{Emoji_Modifier}\ufe0f])\u200d/gu;
+  /(?![\u200d\ufe0f])[\p{Cc}\p{Default_Ignorable_Code_Point}\u2028\u2029\ufff9-\ufffb]|(?<![\p{Extended_Pictographic}\p{Emoji_Modifier}\ufe0f])\u200d|(?<![\p{Extended_Pictographic}0-9#*])\ufe0f/gu;
+/** Half of a character, which no encoding can carry. */
+const HALF = /\p{Surrogate}/gu;
+/** The usual text, of which nothing has to go. */
+const PRINTABLE = /^[ -~]*$/u;
 
 /** The same text without what a terminal would obey and no reader would see. Not for text with line ends: they go, too. */
 export function harmless(text: string): string {
-  return text.replaceAll(UNSEEN, "");
+  return PRINTABLE.test(text) ? text : text.replace(UNSEEN, "").replace(HALF, "\ufffd");
 }
 
-/** The same for JSON, where nothing may be lost: as `\uXXXX`. `text` is what `JSON.stringify` gave. */
+/** The same for one line in which tabs mean something. */
+export function harmlessLine(text: string): string {
+  return text.includes("\t") ? text.split("\t").map(harmless).join("\t") : harmless(text);
+}
+
+/** The same for text of several lines; what some readers take for a line's end is one. */
+export function harmlessLines(text: string): string {
+  return text
+    .split(/\r\n?|[\n\u0085\u2028\u2029]/u)
+    .map(harmlessLine)
+    .join("\n");
+}
+
+/** What a line of quoted text begins with: so none of them can pass for a line of ours. */
+export const QUOTE_MARK = "| ";
+
+/** Text from outside as lines of their own, each marked. */
+export function quoteLines(text: string): string[] {
+  return harmlessLines(text)
+    .split("\n")
+    .map((line) => QUOTE_MARK + line);
+}
+
+/** For JSON, where nothing may be lost: as `\uXXXX`. `text` is what `JSON.stringify` gave. */
 export function escapeUnseen(text: string): string {
-  return text.replaceAll(UNSEEN, (found) =>
+  return text.replace(UNSEEN, (found) =>
     found === "\n"
       ? found
       : Array.from(
@@ -68,4 +102,10 @@ export function escapeUnseen(text: string): string {
           (_, at) => `\\u${found.charCodeAt(at).toString(16).padStart(4, "0")}`,
         ).join(""),
   );
+}
+
+/** A value in an error of ours: as JSON, cut, nothing unseen in it. */
+export function shownValue(value: unknown, most = 100): string {
+  const text = escapeUnseen(JSON.stringify(value) ?? typeof value);
+  return text.length <= most + 20 ? text : `${text.slice(0, most)}… (${text.length} characters)`;
 }

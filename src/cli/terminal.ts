@@ -2,10 +2,9 @@
  * Where the command line writes: two streams, and whether they show colour. The only part of the package that
  * prints. What comes from jobs goes through `safe` first, because a terminal obeys what it is given.
  */
-import stripAnsi from "strip-ansi";
 import { plainLine } from "../output/plain-text.js";
-import { cells, fit, pad } from "../cells.js";
-import { escapeUnseen, harmless, oneLine } from "../text.js";
+import { cells, clean, fit, pad } from "../cells.js";
+import { escapeUnseen, oneLine } from "../text.js";
 
 export interface Terminal {
   /** Standard output. */
@@ -39,14 +38,12 @@ export function paint({ colour }: Pick<Terminal, "colour">, name: Colour, text: 
 
 /** One line of at most so many characters, without anything that a terminal would obey or that nobody would see. */
 export function safe(text: string, most = 200): string {
-  // Not as output: a name that clears the screen is still a name.
-  const line = stripAnsi(text).replaceAll(/[\r\n\t\u2028\u2029]/gu, " ");
-  return oneLine(harmless(line), most);
+  return oneLine(clean(text), most);
 }
 
 /** A whole line of output, whose spaces and tabs mean something. */
 export function safeOutput(line: string): string {
-  return plainLine(line).split("\t").map(harmless).join("\t");
+  return plainLine(line);
 }
 
 /** The last column needs so much of a narrow window; the column before it gives way. */

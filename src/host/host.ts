@@ -3,6 +3,7 @@
  * method rejects with a HostError when the host refuses or cannot be reached: an answer is never made up.
  */
 import type { ModelRef } from "../jobs/job.js";
+import { harmlessLines } from "../text.js";
 
 /** A refused or failed request; `status` is the HTTP status, absent when no answer came. */
 export class HostError extends Error {
@@ -10,7 +11,7 @@ export class HostError extends Error {
   readonly status: number | undefined;
 
   constructor(message: string, status?: number, options?: ErrorOptions) {
-    super(message, options);
+    super(harmlessLines(message), options);
     this.status = status;
   }
 }

@@ -2,7 +2,7 @@
 import type { Clock, Timer } from "../ports.js";
 import type { Toast } from "../host/host.js";
 import type { Job } from "../jobs/job.js";
-import { outsideLine } from "./outside-text.js";
+import { oneLine, quoted } from "../text.js";
 
 const MERGE_MS = 300;
 const MOST_LINES = 4;
@@ -18,14 +18,15 @@ export class Toasts {
     this.#show = show;
   }
 
+  // A name comes from the model: quoted, it cannot pass for what became of another job.
   ended(job: Job): void {
-    this.#add(`${named(job)} ${outcome(job)}`, job.status === "failed");
+    this.#add(`${quoted(job.name, 40)} ${outcome(job)}`, job.status === "failed");
   }
 
   /** Somebody should look. `what`: what is asked, or what is known of the silence. */
   concern(job: Job, kind: "blocked" | "stalled", what: string): void {
     const state = kind === "blocked" ? "waits for you" : "stalled";
-    this.#add(`${named(job)} ${state}: ${outsideLine(what, 80)}`, true);
+    this.#add(`${quoted(job.name, 40)} ${state}: ${oneLine(what, 80)}`, true);
   }
 
   dispose(): void {
@@ -50,11 +51,6 @@ export class Toasts {
   }
 }
 
-/** A name comes from the model: quoted, it cannot pass for what became of another job. */
-function named({ name }: Job): string {
-  return `"${outsideLine(name, 40).replaceAll('"', "'")}"`;
-}
-
 /** How a job ended, for people: "completed", "failed: exit 7", "failed: HTTP 401: no key", "cancelled by you". */
 function outcome(job: Job): string {
   if (job.status === "completed") return "completed";
@@ -73,5 +69,5 @@ function whyFailed(job: Job): string {
     if (job.signal !== undefined) return `ended by ${job.signal}`;
     if (job.exitCode !== undefined) return `exit ${job.exitCode}`;
   }
-  return outsideLine(job.error ?? (job.endReason ?? "unknown").replaceAll("_", " "), 80);
+  return oneLine(job.error ?? (job.endReason ?? "unknown").replaceAll("_", " "), 80);
 }

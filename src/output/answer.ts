@@ -20,6 +20,8 @@ export interface Wanted {
   forward: boolean;
   pattern?: string;
   stream?: "stdout" | "stderr";
+  /** What each line of the process's own begins with. */
+  mark: string;
   /** For the lines, without the hint at the end. */
   budget: number;
 }

@@ -188,7 +188,7 @@ class Matches {
 
   #line(stream: StreamNumber, line: string, offset: number, isMatch: boolean): void {
     const cut = cutBytes(line, SHOWN_LINE);
-    const text = `${this.#number}${isMatch ? ":" : "-"}${cut}${cut.length < line.length ? "…" : ""}`;
+    const text = `${this.#wanted.mark}${this.#number}${isMatch ? ":" : "-"}${cut}${cut.length < line.length ? "…" : ""}`;
     const shown = { stream: streamName(stream), text, offset, number: this.#number, isMatch };
     const last = this.#found.at(-1);
     if (isMatch) this.#match(shown);

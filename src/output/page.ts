@@ -34,6 +34,8 @@ export interface PageRange {
   /** Lines at most. */
   lines?: number;
   stream?: OutputStream;
+  /** What each line of the process's own begins with; nothing by default. */
+  mark?: string;
 }
 
 export function readPage(reader: OutputReader, range: PageRange): Page {
@@ -61,7 +63,8 @@ export interface LastLinesRange {
   from: number;
   lines: number;
   stream?: OutputStream;
-  /** Bytes of text at most, newlines included. */
+  mark?: string;
+  /** Bytes of text at most, newlines and marks included. */
   budget: number;
 }
 
@@ -70,14 +73,14 @@ const TAIL_WINDOWS = [16, 128, 1024].map((kib) => kib * 1024);
 /** The last whole lines within both limits; of a single longer one its end. */
 export function lastLines(
   reader: OutputReader,
-  { from, lines, stream, budget }: LastLinesRange,
+  { from, lines, stream, mark = "", budget }: LastLinesRange,
 ): LastLines {
   let end = reader.end();
   let found: PlainLine[] = [];
   for (const window of TAIL_WINDOWS) {
     const start = Math.max(from, end - window);
     // Its end is before half a character whose rest is still to come.
-    const page = readPage(reader, { from: start, window: Number.POSITIVE_INFINITY, stream });
+    const page = readPage(reader, { from: start, window: Number.POSITIVE_INFINITY, stream, mark });
     ({ end } = page);
     found = page.lines;
     if (start === from) break;
@@ -87,18 +90,18 @@ export function lastLines(
     found = whole;
     break;
   }
-  const shown = lastThatFit(found.slice(-lines), budget);
+  const shown = lastThatFit(found.slice(-lines), budget, mark);
   const start = shown[0]?.offset ?? end;
   return { lines: shown, start, end, isAll: shown.length === found.length && start === from };
 }
 
-function lastThatFit(lines: readonly PlainLine[], budget: number): PlainLine[] {
+function lastThatFit(lines: readonly PlainLine[], budget: number, mark: string): PlainLine[] {
   const shown: PlainLine[] = [];
   let left = budget;
   for (const line of lines.toReversed()) {
     const bytes = Buffer.byteLength(line.text) + 1;
     if (bytes > left) {
-      if (shown.length === 0) shown.push(...endOfLine(line, budget));
+      if (shown.length === 0) shown.push(...endOfLine(line, budget, mark));
       break;
     }
     left -= bytes;
@@ -107,10 +110,10 @@ function lastThatFit(lines: readonly PlainLine[], budget: number): PlainLine[] {
   return shown;
 }
 
-function endOfLine(line: PlainLine, budget: number): PlainLine[] {
-  const kept = cutBytes(line.text, budget - 60, "end");
+function endOfLine(line: PlainLine, budget: number, mark: string): PlainLine[] {
+  const kept = cutBytes(line.text, budget - 60 - mark.length, "end");
   const cut = Buffer.byteLength(line.text) - Buffer.byteLength(kept);
-  return [gapLine(cut, line.offset), { ...line, text: kept }];
+  return [gapLine(cut, line.offset), { ...line, text: mark + kept }];
 }
 
 /** Bytes of these lines as text, each with its newline. */
@@ -205,7 +208,7 @@ function isWanted(frame: Frame, stream: OutputStream | undefined): boolean {
   return stream === undefined || streamName(frame.stream) === stream;
 }
 
-function toLines(pieces: readonly Piece[], { from, stream }: PageRange): PlainLine[] {
+function toLines(pieces: readonly Piece[], { from, stream, mark = "" }: PageRange): PlainLine[] {
   const readers = newLineReaders(Number.POSITIVE_INFINITY);
   const lines: PlainLine[] = [];
   const add = (number: StreamNumber, batch: LineBatch | undefined) => {
@@ -213,7 +216,7 @@ function toLines(pieces: readonly Piece[], { from, stream }: PageRange): PlainLi
     const offsets = batch.offsets();
     for (const [i, raw] of batch.lines.entries()) {
       const offset = offsets[i] ?? 0;
-      const text = isBinary(raw) ? BINARY : plainLine(raw);
+      const text = isBinary(raw) ? BINARY : mark + plainLine(raw);
       // Line after line of it is one.
       if (text === BINARY && lines.at(-1)?.text === BINARY) continue;
       lines.push({ stream: streamName(number), text, offset });

@@ -6,7 +6,7 @@
  * `(?i)` is accepted; it says what holds anyway.
  */
 import { UserError } from "../ports.js";
-import { oneLine } from "../text.js";
+import { oneLine, shownValue } from "../text.js";
 
 /** Milliseconds that matching may take for one question. */
 export const PATTERN_LIMIT = 200;
@@ -51,7 +51,7 @@ export function checkPattern(field: string, pattern: string): void {
     RegExp(source, flags);
   } catch (thrown) {
     const reason = thrown instanceof Error ? thrown.message : String(thrown);
-    const got = JSON.stringify(pattern.slice(0, 100));
+    const got = shownValue(pattern.slice(0, 100));
     throw new UserError(
       `${field}: expected a JavaScript regular expression, got ${got} (${oneLine(reason, 200)})`,
     );

@@ -1,9 +1,8 @@
-/** Output as people should read it: no ANSI sequences, no control characters, progress bars as they stand last. */
+/** Output as people should read it: no ANSI sequences, nothing unseen, progress bars as they stand last. */
 import stripAnsi from "strip-ansi";
+import { harmless, harmlessLine } from "../text.js";
 
-/** Control characters (C0, DEL, C1) except tab and newline: a terminal would obey them. */
-const CONTROL = /[^\P{Cc}\t\n]/gu;
-/** The same without backspace, of which the place matters. */
+/** Control characters (C0, DEL, C1) but for tab, and for backspace, of which the place matters. */
 const CONTROL_BUT_BACKSPACE = /[^\P{Cc}\t\n\b]/gu;
 /**
  * Sequences after which a line is written anew: to its first column (G), to another line (A, E, F, H, f), the line or
@@ -19,13 +18,13 @@ export function plainLine(raw: string): string {
   if (raw.includes("\u001b") || raw.includes("\u009b")) line = stripAnsi(raw.replace(REDRAW, "\r"));
   if (line.includes("\r")) line = lastState(line);
   if (line.includes("\b")) line = overwritten(line.replace(CONTROL_BUT_BACKSPACE, ""));
-  return line.replace(CONTROL, "");
+  return harmlessLine(line);
 }
 
 /** What was written last stands. A state of control characters alone (a bell) is none. */
 function lastState(line: string): string {
   const states = line.split("\r");
-  return states.findLast((state) => state.replace(CONTROL, "") !== "") ?? "";
+  return states.findLast((state) => harmless(state) !== "") ?? "";
 }
 
 /** A backspace goes back by a character, and what follows takes its place. */

@@ -4,6 +4,7 @@
  * place in the output where the next answer goes on.
  */
 import { UserError } from "../ports.js";
+import { QUOTE_MARK } from "../text.js";
 import { grepOutput } from "./grep.js";
 import { answer, bytesText, type OutputCounts, type Wanted } from "./answer.js";
 import { lastLines, lostIn, readPage, sizeOf, type Page, type PlainLine } from "./page.js";
@@ -34,7 +35,7 @@ export async function readOutput(
 }
 
 function check(request: ReadRequest, bytes: number): Wanted {
-  const { lines: asked, cursor, maxBytes = DEFAULT_BYTES, pattern, stream } = request;
+  const { lines: asked, cursor, maxBytes = DEFAULT_BYTES, pattern, stream, quoted } = request;
   const usual = pattern === undefined ? (cursor === undefined ? "tail" : "full") : "grep";
   const { mode = usual } = request;
   const lines = asked ?? (mode === "full" ? MOST_LINES : 100);
@@ -55,6 +56,7 @@ function check(request: ReadRequest, bytes: number): Wanted {
     forward: cursor !== undefined,
     pattern,
     stream,
+    mark: quoted ? QUOTE_MARK : "",
     budget: Math.min(MOST_BYTES, Math.max(2048, maxBytes)) - HINT_BYTES,
   };
 }
@@ -79,10 +81,10 @@ function nothing(wanted: Wanted, counts: OutputCounts): ReadResult {
 
 /** Head, full and cursor: from a place on. The largest window whose text fits is shown. */
 function forward(reader: OutputReader, wanted: Wanted, counts: OutputCounts): ReadResult {
-  const { from, stream, budget, lines } = wanted;
+  const { from, stream, mark, budget, lines } = wanted;
   let page: Page = { lines: [], end: from, atEnd: true };
   for (const window of PAGE_WINDOWS) {
-    page = readPage(reader, { from, window, lines, stream });
+    page = readPage(reader, { from, window, lines, stream, mark });
     if (sizeOf(page.lines) <= budget) break;
   }
   const rest = counts.bytes - page.end;

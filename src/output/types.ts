@@ -2,7 +2,7 @@
 
 export type OutputStream = "stdout" | "stderr";
 
-/** What of the output is wanted. Text is UTF-8 without ANSI sequences, progress bars collapsed. */
+/** What of the output is wanted. Text is UTF-8 without ANSI sequences and invisible characters, progress bars collapsed. */
 export interface ReadRequest {
   /**
    * - `tail` (default): the last lines;
@@ -20,6 +20,8 @@ export interface ReadRequest {
   cursor?: string | number;
   /** Only this stream. */
   stream?: OutputStream;
+  /** The process's own lines begin with `| `, so that none of them can pass for a line of ours; not by default. */
+  quoted?: boolean;
   /** Bytes of `text` at most; 16,000 by default, 40,000 in any case. */
   maxBytes?: number;
 }

@@ -3,6 +3,7 @@ import { isAbsolute, resolve } from "node:path";
 import { z } from "zod";
 import { UserError } from "../ports.js";
 import type { CreateResult } from "../process/manager.js";
+import { quoteLines } from "../text.js";
 import { Access } from "./access.js";
 import { askForTool } from "./rights.js";
 import { defineTool, field, type Ready } from "./define.js";
@@ -86,7 +87,7 @@ function answer(created: CreateResult, now: number, caller: Caller): string {
   const lines = [describeJob(job, now)];
   if (readiness === "not_ready_yet") lines.push("Not ready yet; you will be told when it is.");
   if (readiness === "ended") lines.push("It ended before it was ready.");
-  if (lastLines) lines.push("Last lines of its output:", lastLines);
+  if (lastLines) lines.push("Last lines of its output:", ...quoteLines(lastLines));
   if (job.status === "running") lines.push(whatFollows(job.notify, caller));
   for (const other of sameCommand.slice(0, MOST_NAMED)) {
     lines.push(`The same command already runs in this folder: ${other.id}`);

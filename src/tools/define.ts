@@ -5,7 +5,7 @@
 import type { ToolContext, ToolDefinition } from "@opencode-ai/plugin";
 import { z } from "zod";
 import { UserError } from "../ports.js";
-import { oneLine } from "../text.js";
+import { harmlessLines, oneLine, shownValue } from "../text.js";
 import type { Workspace } from "../workspace.js";
 
 /** The whole answer of a tool stays below this many bytes. */
@@ -95,11 +95,12 @@ function explain(fields: Fields, given: object, error: z.ZodError): string {
 
 function shown(value: unknown): string {
   if (value === undefined) return "nothing";
-  const text = JSON.stringify(value) ?? typeof value;
-  return text.length <= 120 ? text : `${text.slice(0, 100)}… (${text.length} characters)`;
+  return shownValue(value);
 }
 
-function limit(text: string): string {
+/** The last net: whatever an answer holds, nothing unseen is in it. */
+function limit(answer: string): string {
+  const text = harmlessLines(answer);
   if (Buffer.byteLength(text) <= MOST_BYTES) return text;
   const bytes = Buffer.from(text).subarray(0, MOST_BYTES - 60);
   return `${bytes.toString("utf8").replace(/\uFFFD+$/u, "")}\n… cut at ${MOST_BYTES} bytes`;

@@ -4,7 +4,7 @@ import type { ProcessNote } from "../system/process-table.js";
 import { runSince } from "../jobs/since.js";
 import { isTerminal } from "../jobs/status.js";
 import { MOST_BYTES } from "./define.js";
-import { byteSize, elapsed, oneLine } from "../text.js";
+import { byteSize, elapsed, oneLine, quoted } from "../text.js";
 
 /** Numbers of processes that one line names: the rest of the answer needs room, too. */
 const MOST_PIDS = 50;
@@ -12,14 +12,19 @@ const MOST_PIDS = 50;
 export function describeJob(job: Job, now: number, position = 0): string {
   const parts = [
     `${job.id} ${job.status}${job.endReason && job.endReason !== "finished" ? ` (${job.endReason})` : ""}`,
-    `"${oneLine(job.name, 60)}"`,
+    quoted(job.name, 60),
     ...timing(job, now),
     ...(job.kind === "subagent" ? taskFacts(job, now, position) : processFacts(job)),
     ...waiting(job, now),
   ];
-  if (job.tags.length > 0) parts.push(`tags: ${oneLine(job.tags.join(", "), 200)}`);
-  if (job.error) parts.push(`error: ${oneLine(job.error, 300)}`);
+  if (job.tags.length > 0) parts.push(`tags: ${outside(job.tags.join(", "), 200)}`);
+  if (job.error) parts.push(`error: ${outside(job.error, 300)}`);
   return parts.join(" · ");
+}
+
+/** Of a text from outside: what separates our facts from each other is no separator in it. */
+function outside(text: string, most: number): string {
+  return oneLine(text, most).replaceAll("·", "\\u00b7");
 }
 
 function timing(job: Job, now: number): string[] {
@@ -29,9 +34,9 @@ function timing(job: Job, now: number): string[] {
 
 function taskFacts(job: SubagentJob, now: number, position: number): string[] {
   const { toolCalls, lastTool, runningTool, lastUpdate } = job.progress;
-  const which = runningTool ? ` (running: ${runningTool})` : lastTool ? ` (last: ${lastTool})` : "";
+  const which = runningTool ? ` (running: ${outside(runningTool, 60)})` : lastTool ? ` (last: ${outside(lastTool, 60)})` : "";
   const facts = [
-    `agent ${job.agent}`,
+    `agent ${outside(job.agent, 60)}`,
     `${toolCalls} tool call${toolCalls === 1 ? "" : "s"}${which}`,
   ];
   if (position > 0) facts.push(`number ${position} in the queue`);
@@ -47,7 +52,7 @@ function taskFacts(job: SubagentJob, now: number, position: number): string[] {
 }
 
 function processFacts(job: ProcessJob): string[] {
-  const facts = [`$ ${oneLine(job.command, 80)}`];
+  const facts = [`$ ${outside(job.command, 80)}`];
   if (job.identity && !isTerminal(job.status)) facts.push(`pid ${job.identity.pid}`);
   if (job.readyAt) facts.push(job.readyPort ? `ready on port ${job.readyPort}` : "ready");
   if (job.exitCode !== undefined) facts.push(`exit code ${job.exitCode}`);
@@ -56,7 +61,7 @@ function processFacts(job: ProcessJob): string[] {
   facts.push(`output ${byteSize(job.output.bytes)}`);
   if (job.output.missingSince) {
     facts.push(
-      `output missing since ${job.output.missingSince.toISOString()}: ${job.output.missingError ?? ""}`,
+      `output missing since ${job.output.missingSince.toISOString()}: ${outside(job.output.missingError ?? "", 200)}`,
     );
   }
   if (job.leftovers?.length) {
@@ -77,7 +82,7 @@ function waiting(job: Job, now: number): string[] {
   const { blockedOn, stalledSince } = job;
   if (stalledSince) return [`stalled: nothing heard for ${elapsed(now - stalledSince.getTime())}`];
   if (!blockedOn) return [];
-  const what = oneLine(blockedOn.what, 200);
+  const what = outside(blockedOn.what, 200);
   if (blockedOn.kind !== "retry") return [`waits for ${blockedOn.kind}: ${what}`];
   const next = blockedOn.nextAt ? `, next in ${elapsed(blockedOn.nextAt.getTime() - now)}` : "";
   return [`retries the provider (attempt ${blockedOn.attempt ?? 1}${next}): ${what}`];

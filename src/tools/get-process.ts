@@ -30,7 +30,7 @@ export function getBackgroundProcess(ready: Ready) {
       const { id } = before;
       const maxBytes = bytesAfter(describeJob(before, workspace.clock.now()));
       const read = async (tells: (ids: string[]) => void): Promise<string> => {
-        const output = await workspace.processes.read(id, { ...request, maxBytes });
+        const output = await workspace.processes.read(id, { ...request, quoted: true, maxBytes });
         // The end may have come while the output was read: what is said last is the newest state.
         const job = access.process(processId);
         if (isTerminal(job.status) && !abort.aborted) tells([id]);

@@ -43,7 +43,7 @@ void describe("createBackgroundProcess", () => {
       command: "echo why; exit 3",
       readyPattern: "listening",
     });
-    assert.match(answer, /\bexit code 3[^]*\nIt ended before it was ready\.\n.*\nwhy$/u);
+    assert.match(answer, /\bexit code 3[^]*\nIt ended before it was ready\.\n.*\n\| why$/u);
     assert.deepEqual(workspace.notices.outbox.all(), []);
   });
 
@@ -76,7 +76,7 @@ void describe("the cwd of createBackgroundProcess", () => {
     ] as const) {
       const args = { command: "pwd -P; exit 3", cwd, readyPattern: "never" };
       const answer = await call("createBackgroundProcess", args, { directory });
-      assert.equal(answer.split("\n").at(-1), realpathSync(folder));
+      assert.equal(answer.split("\n").at(-1), `| ${realpathSync(folder)}`);
     }
     assert.notEqual(process.cwd(), directory);
   });
