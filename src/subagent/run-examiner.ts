@@ -74,6 +74,9 @@ export class RunExaminer {
     const sessionID = jobs.getSubagent(jobID)?.sessionID;
     if (!sessionID) return;
     live.examinedAt = clock.monotonic();
+    // One after the other: only messages that are read after the session was idle hold all that its run wrote. Asked
+    // together, the host may read the messages between two steps and the status after the last one, and the run would
+    // end with the text of an earlier step.
     if ((await host.busySessions()).has(sessionID)) {
       live.unfinishedSince = undefined;
       return;
