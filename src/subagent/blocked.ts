@@ -62,7 +62,7 @@ export class Blocked {
     this.#arriving.delete(event.requestID);
     for (const [jobID, live] of this.#runsAlong(this.#deps.tree.knownLine(event.sessionID))) {
       if (!live.asked.delete(event.requestID)) continue;
-      live.heardAt = this.#deps.clock.now();
+      live.heardAt = this.#deps.clock.monotonic();
       this.#show(jobID, live);
     }
   }
@@ -73,13 +73,14 @@ export class Blocked {
     const { jobID } = live;
     live.isMarked = true;
     const { sessionID, attempt, message, nextAt } = event;
+    const pause = nextAt.getTime() - clock.now();
+    live.retryAt = clock.monotonic() + pause;
     const { blockedOn: before, stalledSince } = jobs.getSubagent(jobID) ?? {};
     // Something is heard of it: that it was silent need not be told any more.
     if (stalledSince) jobs.updateSubagent(jobID, { stalledSince: undefined, blockedOn: undefined });
     const since = before?.since ?? new Date(clock.now());
     const blockedOn = { kind: "retry" as const, what: message, since, sessionID, attempt, nextAt };
     const job = jobs.updateSubagent(jobID, { blockedOn });
-    const pause = nextAt.getTime() - clock.now();
     const isLong = pause >= options.stallMinutes * 60_000;
     if (!job || !isLong || before?.attempt === attempt) return;
     const when = `attempt ${attempt}, next in ${elapsed(pause)}`;
@@ -101,7 +102,7 @@ export class Blocked {
       const answered = known.filter((requestID) => !pending.has(requestID));
       for (const requestID of answered) live.asked.delete(requestID);
       if (answered.length === 0 || runner.live(jobID) !== live) return;
-      live.heardAt = clock.now();
+      live.heardAt = clock.monotonic();
       this.#show(jobID, live);
     } catch (thrown) {
       const error = coerceError(thrown).message;

@@ -41,7 +41,8 @@ export class ChildEvents {
       void runner.examine(jobID);
       return;
     }
-    live.heardAt = clock.now();
+    live.heardAt = clock.monotonic();
+    live.retryAt = 0;
     if (event.type === "retry") {
       blocked.retrying(live, event);
       return;
@@ -66,7 +67,7 @@ export class ChildEvents {
   }
 
   #noteProgress(jobID: string, live: LiveRun, newTool: string | undefined): void {
-    const { jobs, blocked } = this.#deps;
+    const { jobs, blocked, clock } = this.#deps;
     const isRecent = live.heardAt - live.notedAt < PROGRESS_INTERVAL_MS;
     const job = jobs.getSubagent(jobID);
     if (!job) return;
@@ -80,7 +81,7 @@ export class ChildEvents {
     live.isMarked = false;
     blocked.resumed(jobID, live);
     const lastTool = newTool ?? job.progress.lastTool;
-    const lastUpdate = new Date(live.heardAt);
+    const lastUpdate = new Date(clock.now());
     const progress = { toolCalls, lastTool, runningTool, steps, lastUpdate };
     // A run that is asked again and again is busy, and stalled all the same.
     const stalledSince = live.isLooping ? job.stalledSince : undefined;

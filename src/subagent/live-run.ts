@@ -7,10 +7,13 @@ import type { AssistantInfo, RunError, Usage } from "../host/host.js";
 import type { BlockedOn, SubagentJob } from "../jobs/job.js";
 import type { EndReason, TerminalStatus } from "../jobs/status.js";
 
-/** A message that we sent to the child; `at` in milliseconds since the epoch. */
+/** A message that we sent to the child. */
 export interface Prompt {
   messageID: string;
   text: string;
+  /** For the record. */
+  date: Date;
+  /** By the clock that measures (`Clock.monotonic`). */
   at: number;
 }
 
@@ -59,16 +62,18 @@ export class LiveRun {
   firstPromptID = "";
   /** Prompts on their way to the host. */
   prompting = 0;
-  /** Milliseconds since the epoch, like all times here. */
+  /** All times here are those of `Clock.monotonic`: a change of the date makes no run older or younger. */
   startedAt = 0;
   /** When the prompt was sent last. */
   promptedAt = 0;
   heardAt = 0;
+  /** The host waits until then before it asks the provider again. */
+  retryAt = 0;
   /** When the record was last told that something was heard. */
-  notedAt = 0;
+  notedAt = -Infinity;
   /** The record says that it is stalled or waits to try again: the next sign of life changes that. */
   isMarked = false;
-  examinedAt = 0;
+  examinedAt = -Infinity;
   /** Idle with an unfinished last step, since. */
   unfinishedSince: number | undefined;
   /** Prompts sent again because nothing had started. */

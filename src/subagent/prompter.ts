@@ -31,7 +31,12 @@ export class Prompter {
     const { jobs, host, ids, clock } = this.#deps;
     const job = jobs.getSubagent(jobID);
     if (!job?.sessionID) throw new HostError(`task ${jobID} has no session`);
-    const prompt: Prompt = { messageID: ids.next("msg"), text, at: clock.now() };
+    const prompt: Prompt = {
+      messageID: ids.next("msg"),
+      text,
+      date: new Date(clock.now()),
+      at: clock.monotonic(),
+    };
     const isFirst = live.promptMessageID === "";
     live.prompted(prompt);
     this.#record(jobID, live, prompt, isFirst);
@@ -73,14 +78,14 @@ export class Prompter {
   }
 
   /** The run now answers `prompt`; the first prompt is a new run. */
-  #record(jobID: string, live: LiveRun, { messageID, at }: Prompt, isFirst: boolean): void {
+  #record(jobID: string, live: LiveRun, { messageID, date }: Prompt, isFirst: boolean): void {
     const { jobs } = this.#deps;
     const { runs = [] } = jobs.getSubagent(jobID) ?? {};
     const first = live.firstPromptID;
     const run = {
       promptMessageID: messageID,
       ...(first !== messageID && { firstPromptMessageID: first }),
-      startedAt: new Date(at),
+      startedAt: date,
       status: "running" as const,
     };
     const earlier = isFirst ? runs : runs.slice(0, -1);

@@ -73,7 +73,10 @@ export class RunExaminer {
     const { host, jobs, clock } = this.#deps;
     const sessionID = jobs.getSubagent(jobID)?.sessionID;
     if (!sessionID) return;
-    live.examinedAt = clock.now();
+    live.examinedAt = clock.monotonic();
+    // One after the other: only messages that are read after the session was idle hold all that its run wrote. Asked
+    // together, the host may read the messages between two steps and the status after the last one, and the run would
+    // end with the text of an earlier step.
     if ((await host.busySessions()).has(sessionID)) {
       live.unfinishedSince = undefined;
       return;
@@ -116,7 +119,7 @@ export class RunExaminer {
   /** Nothing started: the prompt is sent once more, without doubling what is stored. */
   async #unanswered(jobID: string, live: LiveRun, stored: boolean): Promise<void> {
     const { clock, log, promptAgain, end } = this.#deps;
-    if (live.prompting > 0 || clock.now() - live.promptedAt < START_TIMEOUT_MS) return;
+    if (live.prompting > 0 || clock.monotonic() - live.promptedAt < START_TIMEOUT_MS) return;
     if (live.resent > 0) {
       const error = "the host accepted the prompt twice and never started to work on it";
       end(jobID, live, { status: "failed", reason: "never_started", error });
@@ -124,12 +127,12 @@ export class RunExaminer {
     }
     log("warn", "a subagent did not start; its prompt is sent once more", { id: jobID, stored });
     live.resent += 1;
-    live.promptedAt = clock.now();
+    live.promptedAt = clock.monotonic();
     await promptAgain(jobID, live, stored);
   }
 
   #unfinished(jobID: string, live: LiveRun, messages: readonly Message[]): void {
-    const now = this.#deps.clock.now();
+    const now = this.#deps.clock.monotonic();
     live.unfinishedSince ??= now;
     if (now - live.unfinishedSince < UNFINISHED_TIMEOUT_MS) return;
     const error = "the run stopped in the middle of an answer and the host said nothing about it";

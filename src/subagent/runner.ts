@@ -190,13 +190,13 @@ export class Runner {
       if (job && job.sessionID === undefined) jobs.updateSubagent(jobID, { sessionID });
       return false;
     }
-    live.startedAt = live.heardAt = clock.now();
+    live.startedAt = live.heardAt = clock.monotonic();
     this.#live.set(jobID, live);
     this.#liveBySession.set(sessionID, live);
     // Until now the result was that of an earlier run.
     const fresh = { partial: undefined, partialText: undefined, resultLength: undefined };
     jobs.updateSubagent(jobID, { ...fresh, sessionID });
-    jobs.start(jobID, new Date(live.startedAt));
+    jobs.start(jobID, new Date(clock.now()));
     onBegin();
     return true;
   }

@@ -57,7 +57,7 @@ export class Supervisor {
 
   #check(jobID: string, live: LiveRun): void {
     const { runner, blocked, clock, options } = this.#deps;
-    const now = clock.now();
+    const now = clock.monotonic();
     const { maxRunMinutes } = options;
     if (maxRunMinutes > 0 && now - live.startedAt > maxRunMinutes * MINUTE_MS && !live.intent) {
       const error = `still running after ${maxRunMinutes} minutes (plugin option "maxRunMinutes")`;
@@ -71,17 +71,17 @@ export class Supervisor {
   }
 
   #checkStall(jobID: string, live: LiveRun, now: number): void {
-    const { jobs, options } = this.#deps;
+    const { jobs, clock, options } = this.#deps;
     const job = jobs.getSubagent(jobID);
     if (!job || job.stalledSince || live.intent) return;
     if (job.blockedOn && job.blockedOn.kind !== "retry") return;
     // Its own subagents work: that is a sign of life.
     if (this.#waitsForOwn(job)) live.heardAt = now;
     // A host that waits to try again is silent until then.
-    const silentSince = Math.max(live.heardAt, job.blockedOn?.nextAt?.getTime() ?? 0);
-    if (live.runningTool || now - silentSince < options.stallMinutes * MINUTE_MS) return;
-    const stalledSince = new Date(silentSince);
-    this.#stalled(jobID, live, stalledSince, `no sign of life for ${elapsed(now - silentSince)}`);
+    const silence = now - Math.max(live.heardAt, live.retryAt);
+    if (live.runningTool || silence < options.stallMinutes * MINUTE_MS) return;
+    const stalledSince = new Date(clock.now() - silence);
+    this.#stalled(jobID, live, stalledSince, `no sign of life for ${elapsed(silence)}`);
   }
 
   /** A provider that never gives a finish reason is asked again by the host without end; told once as a stall. */

@@ -90,19 +90,34 @@ const CLOSING_MOST = 200;
 const REPORT_LEAST = 400;
 
 /**
- * The result of a run: for each user message of the run, in order, the last text that answers it. Where that text
- * has at most 200 characters and an earlier one that answers the same message has at least 400, the latest such
- * report stands before it. Texts are separated by an empty line.
+ * The result of a run: for each message that the parent sent in it (the prompt and each instruction), in order, the
+ * last text that answers it. What answers a message that no one wrote (one of our notices, or the host's own) answers
+ * the written message before it. Where that last text has at most 200 characters and an earlier one of the same
+ * answer has at least 400, the latest such report stands before it. Texts are separated by an empty line.
  */
 export function finalText(messages: readonly Message[], firstPromptID: string): string {
+  const questions = questionsOf(messages);
   const byQuestion = new Map<string, string[]>();
   for (const { parentID, text, summary } of stepsOf(messages, firstPromptID)) {
     if (!text || summary) continue;
-    const texts = byQuestion.get(parentID);
+    const question = questions.get(parentID) ?? parentID;
+    const texts = byQuestion.get(question);
     if (texts) texts.push(text);
-    else byQuestion.set(parentID, [text]);
+    else byQuestion.set(question, [text]);
   }
   return [...byQuestion.values()].flatMap(answerOf).join("\n\n");
+}
+
+/** For each user message the newest one up to it that was written, by their ids. */
+function questionsOf(messages: readonly Message[]): Map<string, string> {
+  const questions = new Map<string, string>();
+  let written: string | undefined;
+  for (const message of messages) {
+    if (message.role !== "user") continue;
+    if (message.real) written = message.id;
+    if (written !== undefined) questions.set(message.id, written);
+  }
+  return questions;
 }
 
 function answerOf(texts: readonly string[]): string[] {

@@ -3,7 +3,7 @@
 // ones, for the ids that we make are given out in the recorded order.
 import { IdSource } from "../../src/host/ids.js";
 import { translateEvent } from "../../src/host/events.js";
-import type { PromptInput } from "../../src/host/host.js";
+import type { Message, PromptInput } from "../../src/host/host.js";
 import type { Options } from "../../src/options.js";
 import { loadRecording, type Recording } from "../../fixtures/recordings/format.js";
 import { settle, type FakeClock } from "./clock.js";
@@ -56,10 +56,19 @@ class RecordedHost extends FakeHost {
     return new Set(this.stored.busy);
   }
 
-  /** The parent's own messages are not in the recording. */
-  override async messages(sessionID: string, limit?: number) {
+  /**
+   * The parent's own messages are not in the recording. A prompt of the recording that is sent as a notice is stored
+   * as one.
+   */
+  override async messages(sessionID: string, limit?: number): Promise<Message[]> {
     const own = await super.messages(sessionID, limit);
-    return sessionID === this.#child ? this.stored.messages(sessionID) : own;
+    if (sessionID !== this.#child) return own;
+    const notices = new Set(this.prompts.flatMap((sent) => (sent.synthetic ? sent.messageID : [])));
+    return this.stored
+      .messages(sessionID)
+      .map((message) =>
+        message.role === "user" && notices.has(message.id) ? { ...message, real: false } : message,
+      );
   }
 }
 

@@ -23,6 +23,12 @@ export const ENDINGS: readonly Ending[] = [
   { name: "text", outcome: FINISHED, toolCalls: 0, text: ANSWER },
   { name: "untitled-root", outcome: FINISHED, toolCalls: 0, text: ANSWER },
   { name: "tools-then-text", outcome: FINISHED, toolCalls: 3, text: ANSWER },
+  {
+    name: "report-tool-closing",
+    outcome: FINISHED,
+    toolCalls: 1,
+    text: `${"A finding. ".repeat(46).slice(0, 500)}\n\nDone.`,
+  },
   { name: "tools-only", outcome: FINISHED, toolCalls: 1, text: "" },
   { name: "tool-error", outcome: FINISHED, toolCalls: 2, text: ANSWER },
   { name: "empty", outcome: FINISHED, toolCalls: 0, text: "" },

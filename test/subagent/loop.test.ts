@@ -134,3 +134,18 @@ void it("a fan-out starts in the order of its calls, however long each is looked
     [0, 1, 2],
   );
 });
+
+void it("messages are read only after the host said that the session is idle", async () => {
+  const { house, id, sessionID } = await working();
+  house.step(sessionID, { text: "I look.", finish: "tool-calls" });
+  const status = house.host.block("busySessions");
+  house.idle(sessionID);
+  await settle();
+  // The host says so only when the next step is over, too.
+  house.step(sessionID, { text: "The answer." });
+  house.idle(sessionID);
+  status.resolve();
+  await settle();
+  assert.equal(house.outcome(id), "completed · finished");
+  assert.equal(house.job(id).resultLength, "The answer.".length);
+});

@@ -36,10 +36,7 @@ void describe("a child with subagents of its own", () => {
     assert.match(notice, /^\| The part\.$/mu);
     await house.answer(child.sessionID, "The whole.");
     assert.equal(house.outcome(child.id), "completed · finished");
-    assert.equal(
-      (await house.tasks.result(house.job(child.id))).text,
-      "I wait for the part.\n\nThe whole.",
-    );
+    assert.equal((await house.tasks.result(house.job(child.id))).text, "The whole.");
     assert.equal(house.ends.get(child.id), 1);
   });
 

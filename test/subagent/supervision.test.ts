@@ -203,3 +203,81 @@ void describe("the slow check", () => {
     assert.equal(house.clock.pending, 0);
   });
 });
+
+void describe("a date that is set", () => {
+  const HOUR = 60 * MINUTE;
+
+  for (const [to, by] of [
+    ["back", -HOUR],
+    ["forward", HOUR],
+  ] as const) {
+    const setDate = ({ clock }: House) => clock.set(clock.now() + by);
+
+    void it(`${to} makes no run longer or shorter`, async () => {
+      const { house, id, sessionID } = await working({ options: { maxRunMinutes: 5 } });
+      await house.clock.advance(4 * MINUTE);
+      setDate(house);
+      house.event({ type: "activity", sessionID });
+      await house.clock.advance(50_000);
+      assert.equal(house.outcome(id), "running");
+      await house.clock.advance(20_000);
+      assert.equal(house.outcome(id), "failed · timeout");
+    });
+
+    void it(`${to} makes no silence longer or shorter, and it is shown by the new date`, async () => {
+      const { house, id } = await working();
+      await house.clock.advance(5 * MINUTE);
+      setDate(house);
+      await house.clock.advance(5 * MINUTE - 10_000);
+      assert.equal(house.job(id).stalledSince, undefined);
+      await house.clock.advance(20_000);
+      const since = house.job(id).stalledSince?.getTime() ?? 0;
+      assert.equal(house.clock.now() - since, 10 * MINUTE + 10_000);
+    });
+
+    void it(`${to} makes no pause of the host longer or shorter`, async () => {
+      const { house, id, sessionID } = await working();
+      const nextAt = new Date(house.clock.now() + 5 * MINUTE);
+      house.event({ type: "retry", sessionID, attempt: 3, message: "overloaded", nextAt });
+      setDate(house);
+      await house.clock.advance(15 * MINUTE - 10_000);
+      assert.equal(house.job(id).stalledSince, undefined);
+      await house.clock.advance(20_000);
+      assert.ok(house.job(id).stalledSince);
+    });
+
+    void it(`${to} keeps neither the slow check nor a second prompt waiting`, async () => {
+      const { house, id, sessionID } = await working();
+      const before = house.host.prompts.length;
+      house.host.sessions.get(sessionID)?.messages.splice(0);
+      house.idle(sessionID);
+      await settle();
+      setDate(house);
+      assert.equal(house.host.prompts.length, before);
+      await house.clock.advance(25_000);
+      assert.equal(house.host.prompts.length, before + 1);
+      await house.clock.advance(25_000);
+      assert.equal(house.outcome(id), "failed · never_started");
+    });
+
+    void it(`${to} gives an unfinished answer its full minute and no more`, async () => {
+      const { house, id, sessionID } = await working();
+      house.host.addAssistant(sessionID, { text: "So far", completed: false });
+      house.idle(sessionID);
+      await settle();
+      setDate(house);
+      await house.clock.advance(50_000);
+      assert.equal(house.outcome(id), "running");
+      await house.clock.advance(30_000);
+      assert.equal(house.outcome(id), "failed · error");
+    });
+
+    void it(`${to} keeps no progress from the record`, async () => {
+      const { house, id, sessionID } = await working();
+      await house.clock.advance(MINUTE);
+      setDate(house);
+      house.event({ type: "activity", sessionID });
+      assert.equal(house.job(id).progress.lastUpdate.getTime(), house.clock.now());
+    });
+  }
+});

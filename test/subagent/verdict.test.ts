@@ -6,9 +6,9 @@ import { finalText, judge, textSoFar } from "../../src/subagent/verdict.js";
 const PROMPT = "msg_20";
 const usage = { input: 0, output: 0, reasoning: 0, cacheRead: 0, cost: 0 };
 
-function user(id: string): Message {
+function user(id: string, real = true): Message {
   const model = { providerID: "p", modelID: "m" };
-  return { role: "user", id, agent: "general", model, text: "", real: true };
+  return { role: "user", id, agent: "general", model, text: "", real };
 }
 
 function step(id: string, parentID: string, more: Partial<AssistantMessage> = {}): Message {
@@ -99,5 +99,31 @@ void describe("how a run stands", () => {
     assert.equal(finalText(messages, PROMPT), "two");
     assert.equal(textSoFar(messages, PROMPT), "one\n\ntwo");
     assert.equal(finalText(old, PROMPT), "");
+  });
+
+  void it("its text has one answer for each message that the parent sent, not for notices", () => {
+    const messages = [
+      user(PROMPT),
+      step("msg_21", PROMPT, { text: "I wait for the part." }),
+      user("msg_22", false),
+      step("msg_23", "msg_22", { text: "The whole." }),
+      user("msg_24"),
+      step("msg_25", "msg_24", { text: "I wait again." }),
+      user("msg_26", false),
+      step("msg_27", "msg_26", { text: "More." }),
+    ];
+    assert.equal(finalText(messages, PROMPT), "The whole.\n\nMore.");
+    assert.equal(finalText(messages, "msg_24"), "More.");
+  });
+
+  void it("its text keeps a report that an answer to a notice only closes", () => {
+    const report = "r".repeat(400);
+    const messages = [
+      user(PROMPT),
+      step("msg_21", PROMPT, { text: report }),
+      user("msg_22", false),
+      step("msg_23", "msg_22", { text: "Done." }),
+    ];
+    assert.equal(finalText(messages, PROMPT), `${report}\n\nDone.`);
   });
 });
