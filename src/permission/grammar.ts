@@ -72,6 +72,8 @@ class StatementReader implements Statements {
   readonly variables: string[] = [];
   #at = 0;
   #depth = 0;
+  #pipelines = 0;
+  #documents = 0;
   #bodies: Body[] = [];
   readonly #substitutions;
   readonly text: string;
@@ -132,6 +134,7 @@ class StatementReader implements Statements {
   }
 
   #pipeline(): void {
+    this.#pipelines++;
     if (match(/![ \t]/y, this.text, this.#at)) this.#at++;
     for (;;) {
       this.#skipBlanks();
@@ -353,6 +356,7 @@ class StatementReader implements Statements {
     if (!found || delimiter === undefined)
       throw new Opaque("a here-document with an unusual end", "write <<'END'");
     this.#at += found[0].length;
+    this.#documents++;
     this.#bodies.push({ delimiter, quoted: found[1] === undefined, tabs, ended });
   }
 
@@ -391,10 +395,15 @@ class StatementReader implements Statements {
 
   #substitution(at: number): number {
     const [outerAt, outerBodies] = [this.#at, this.#bodies];
+    const [pipelines, documents] = [this.#pipelines, this.#documents];
     this.#at = at;
     this.#bodies = [];
     this.list(0, ")");
     this.assertNoOpenBody();
+    // bash prints what it has parsed and parses that again, with the bodies at other places.
+    const more = this.#documents - documents;
+    if (more > 0 && more + this.#pipelines - pipelines > 2)
+      throw new Opaque("a here-document beside other commands in $(…)", "use a variable or a file");
     const end = this.#at;
     this.#bodies = outerBodies;
     this.#at = outerAt;

@@ -1,5 +1,5 @@
 /**
- * The fifteen families of bypass that 550 attacks on the former list of evils found. Each command runs the
+ * The families of bypass that 550 attacks on the former list of evils, and the fuzzer, found. Each command runs the
  * marker `zz`, which is on PATH or as `$BIN/zz`, in at least one of the three shells.
  */
 export const FAMILIES: Readonly<Record<string, readonly string[]>> = {
@@ -138,6 +138,12 @@ export const FAMILIES: Readonly<Record<string, readonly string[]>> = {
     "echo zz | xargs -IQ sh -c Q",
     "echo zz | xargs env",
     'echo() { "$@"; }; echo zz',
+  ],
+  "here-documents that bash moves when it prints a substitution": [
+    "echo $(if :<<'E'\nE\nthen :<<F\nE\nzz\nF\n:;fi& :)",
+    "echo $(if : <<E\nzz\nE\nthen : <<F\nE\nzz\nF\nfi | cat)",
+    'echo "$(if :<<E\nE\nthen :<<F\nE\nzz\nF\n:;fi& :)"',
+    "cat <<G\n$(if :<<E\nE\nthen :<<F\nE\nzz\nF\n:;fi& :)\nG",
   ],
   "text that the shells read differently": [
     "echo ok &> f zz",
