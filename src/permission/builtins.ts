@@ -35,7 +35,7 @@ const TABLE: ReadonlyMap<string, Check> = new Map<string, Check>([
   ...["break", "continue", "exit", "return", "shift"].map((it) => [it, number] as const),
   ["jobs", (args) => args.every((word) => /^-[lprs]+$/.test(literal(word) ?? ""))],
   ["hash", (args) => args.every((word) => /^[\w.]+$/.test(literal(word) ?? ""))],
-  ["wait", (args) => args.every((word) => isNumber(word) || /^%\d+$/.test(literal(word) ?? ""))],
+  ["wait", (args) => args.every(isJob)],
   ["set", isPlainSet],
   ["export", (args) => args.every(isPlainExport)],
   ["unset", (args) => args.every((word) => isHarmlessVariable(literal(word) ?? ""))],
@@ -74,6 +74,17 @@ export function assertPlainBuiltin(name: string, args: readonly Word[], dialect:
 
 function isNumber(word: Word): boolean {
   return /^-?\d+$/.test(literal(word) ?? "") || /^"?\$(?:[?#$!]|\{[?#$!]\})"?$/.test(word.raw);
+}
+
+/** What a variable holds is looked at with the whole command. */
+function isJob(word: Word): boolean {
+  return isNumber(word) || /^%\d+$/.test(literal(word) ?? "") || variableOf(word).length > 0;
+}
+
+/** The name of a variable that is the whole word. */
+export function variableOf({ raw }: Word): string[] {
+  const [, name] = /^"?\$(?:(?=\w+"?$)|\{(?=\w+\}"?$))([A-Za-z_]\w*)/.exec(raw) ?? [];
+  return name === undefined ? [] : [name];
 }
 
 function isPlainSet(args: readonly Word[]): boolean {

@@ -28,7 +28,7 @@ export function isHarmlessVariable(name: string): boolean {
   return HARMLESS.has(name) || LETTER.test(name) || FAMILIES.test(name);
 }
 
-/** Text that a shell would run if it evaluated the variable, and what ends a line. */
+/** Text that a shell would run if it evaluated the variable (`x[y]`, too), and what ends a line. */
 export function carriesCode(value: string): boolean {
-  return /\$\(|`|[\r\n]/.test(value);
+  return /\$\(|[`[\r\n]/.test(value);
 }

@@ -106,6 +106,11 @@ export const FAMILIES: Readonly<Record<string, readonly string[]>> = {
     "getopts a 'x[$(zz)]'",
     "a=-v; printf $a 'x[$(zz)]' 1",
     "wait -n -p 'x[$(zz)]'",
+    "PID='-px[$(zz)]'; wait \"$PID\"",
+    "PID=$!; false || PID='-n -p x[$(zz)]'; wait $PID",
+    "export PID='-px[$(zz)]'; false && PID=$!; wait ${PID}",
+    "env PID='-px[$(zz)]' bash -c 'false && PID=$!; wait $PID'",
+    "for PID in '-px[$(zz)]'; do wait $PID; done; PID=$!",
   ],
   "code for later": [
     "trap zz EXIT",
