@@ -67,7 +67,7 @@ const BARE_DOLLAR = /\$(?=[ \t\n)]|$)/y;
 const BACKTICKS = /`([^`\\"#]*)`/y;
 const PARAMETER = /\$(?:[A-Za-z_]\w*|[0-9@*?#$!])/y;
 const BRACED =
-  /\$\{(?:[A-Za-z_]\w*|\d+|[?#$!@*])(?::?[-+][\w./:@%+,=-]*)?\}|\$\{[A-Za-z_]\w*(?:##?|%%?)[\w./*?-]+\}/y;
+  /\$\{(?:[A-Za-z_]\w*|\d+|[?#$!@*])(?::?[-+](?:[\w./:@%+,=-]*|'[\w./:@%+,=-]*'))?\}|\$\{[A-Za-z_]\w*(?:##?|%%?)[\w./*?-]+\}/y;
 // zsh would read a subscript, `$#name` a length, and a longer name or number than the others.
 const GOES_ON = /^(?:\[|\P{ASCII})/u;
 
