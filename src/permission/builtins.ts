@@ -3,7 +3,7 @@
  * bash, zsh or dash that is not in the table is opaque (`ALL` is what the shells list themselves).
  */
 import { isHarmlessVariable } from "./variables.js";
-import { literal, Opaque, type Dialect, type Word } from "./words.js";
+import { literal, opaque, type Dialect, type Word } from "./words.js";
 
 const ALL = new Set(
   (
@@ -66,7 +66,7 @@ export function assertPlainBuiltin(name: string, args: readonly Word[], dialect:
     : /^(?:return|break|continue|shift)$/.test(name)
       ? "exit"
       : name;
-  throw new Opaque(
+  opaque(
     `${name} ${TABLE.has(name) ? "with these arguments" : ""}`.trim(),
     PLAINLY[like] ?? "use a program or plain words instead",
   );

@@ -9,7 +9,7 @@ import { isReserved, readStatements, type SimpleCommand } from "./grammar.js";
 import { changesDirectory, pathOfRedirect, pathsOfCommand, type PathUse } from "./paths.js";
 import { alwaysPattern } from "./prefix.js";
 import { isHarmlessVariable } from "./variables.js";
-import { literal, Opaque, spell, type Dialect, type Word } from "./words.js";
+import { literal, opaque, spell, type Dialect, type Word } from "./words.js";
 import { dialectOf, unwrap } from "./wrappers.js";
 
 export interface Judgement {
@@ -31,8 +31,8 @@ const MAX_LEVELS = 8;
  */
 export function judgeCommand(command: string, shell = "bash"): Judgement {
   const dialect = dialectOf(shell);
-  if (!dialect) throw new Opaque(`code for ${shell}`, "bash, zsh and sh are read");
-  if (command.length > MAX_LENGTH) throw new Opaque("more text than a shell takes", "use a file");
+  if (!dialect) opaque(`code for ${shell}`, "bash, zsh and sh are read");
+  if (command.length > MAX_LENGTH) opaque("more text than a shell takes", "use a file");
   const judge = new Judge();
   judge.code(command, dialect, 0);
   judge.assertWritesNoScript();
@@ -54,7 +54,7 @@ class Judge {
   readonly #waited: string[] = [];
 
   code(code: string, dialect: Dialect, level: number): void {
-    if (level > MAX_LEVELS) throw new Opaque("code nested too deeply", "write it flatter");
+    if (level > MAX_LEVELS) opaque("code nested too deeply", "write it flatter");
     const { commands, redirects, variables } = readStatements(code, dialect);
     for (const name of variables) this.#set(name, false);
     for (const command of commands) this.#simple(command, dialect, level);
@@ -66,16 +66,13 @@ class Judge {
 
   assertWritesNoScript(): void {
     if ([...this.#run].some((it) => this.#written.has(it) || this.#written.has(undefined)))
-      throw new Opaque("a file that it writes and runs", "write the file first, then run it");
+      opaque("a file that it writes and runs", "write the file first, then run it");
   }
 
   /** bash evaluates what it takes for an option of `wait`. */
   assertWaitsForJobs(): void {
     if (!this.#waited.every((name) => this.#isJob.get(name)))
-      throw new Opaque(
-        "wait for what may be no process",
-        "set the variable with NAME=$!, nothing else",
-      );
+      opaque("wait for what may be no process", "set the variable with NAME=$!, nothing else");
   }
 
   #set(name: string, isJob: boolean): void {
@@ -103,10 +100,10 @@ class Judge {
     const [first, ...args] = words;
     const name = literal(first);
     if (!name || !first || /^[=~]/.test(name.replace(/^~\//, "")))
-      throw new Opaque("a program whose name is computed", "write its name");
+      opaque("a program whose name is computed", "write its name");
     if ((isReserved(first.raw) && !/^(?:time|\[\[)$/.test(name)) || name.includes("="))
-      throw new Opaque(`${name} at this place`, "write a plain command");
-    if (level > MAX_LEVELS) throw new Opaque("code nested too deeply", "write it flatter");
+      opaque(`${name} at this place`, "write a plain command");
+    if (level > MAX_LEVELS) opaque("code nested too deeply", "write it flatter");
     if (asks) this.#ask(name, args, set);
 
     const base = baseName(name);
@@ -140,7 +137,7 @@ class Judge {
 
 function assertHarmless(name: string): void {
   if (!isHarmlessVariable(name))
-    throw new Opaque(
+    opaque(
       `a value for the variable ${name}`,
       "set it with `env` of the tool, or use a short lower-case name",
     );

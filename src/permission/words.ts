@@ -16,6 +16,10 @@ export class Opaque extends Error {
   }
 }
 
+export function opaque(construct: string, plainly: string): never {
+  throw new Opaque(construct, plainly);
+}
+
 export interface Word {
   /** As written. */
   readonly raw: string;
@@ -116,8 +120,8 @@ class WordReader {
   word(start: number): Word {
     const raw = this.text.slice(start, this.at);
     if (this.dialect === "zsh" && /^=./.test(raw))
-      throw new Opaque("a word that starts with =", "quote it: zsh puts a program's path there");
-    if (/^~[^/]/.test(raw)) throw new Opaque("~ with a name", "write the folder's path");
+      opaque("a word that starts with =", "quote it: zsh puts a program's path there");
+    if (/^~[^/]/.test(raw)) opaque("~ with a name", "write the folder's path");
     const kind = this.#many
       ? "many"
       : this.#expanded
@@ -158,7 +162,7 @@ class WordReader {
       if (char === "\\" && this.#take(QUOTED_ESCAPE, 1)) {
         if (this.#value.endsWith("\n")) this.#value = this.#value.slice(0, -1);
       } else if (char === "$" || char === "`") this.#readExpansion(false);
-      else if (char === "") throw new Opaque("a quote that does not end", "close it");
+      else if (char === "") opaque("a quote that does not end", "close it");
       else throw this.#unreadable(char);
     }
   }
@@ -171,7 +175,7 @@ class WordReader {
     this.#many ||= unquoted;
     const backticks = match(BACKTICKS, text, at);
     if (text.startsWith("$((", at) || text.startsWith("$[", at))
-      throw new Opaque("arithmetic", "write the number");
+      opaque("arithmetic", "write the number");
     if (text.startsWith("$(", at)) {
       this.#substitution = true;
       this.at = this.inner.parenthesis(at + 2);
@@ -187,7 +191,7 @@ class WordReader {
     const found = match(BRACED, text, at)?.[0] ?? match(PARAMETER, text, at)?.[0];
     if (found === undefined) {
       const shown = /^\$\{[^}\n]{0,20}\}?|^\$?./su.exec(text.slice(at))?.[0] ?? "$";
-      throw new Opaque(`the expansion ${shown}`, "use $NAME, ${NAME} or ${NAME:-text}");
+      opaque(`the expansion ${shown}`, "use $NAME, ${NAME} or ${NAME:-text}");
     }
     this.#many ||= /^\$\{?[@*]/.test(found);
     this.at += found.length;
@@ -198,12 +202,12 @@ class WordReader {
         ? /[\w{$*@?!#-]/
         : undefined;
     if (!found.endsWith("}") && (GOES_ON.test(rest) || ambiguous?.test(rest)))
-      throw new Opaque(`${rest} behind ${found}`, "put braces round the name: ${NAME}");
+      opaque(`${rest} behind ${found}`, "put braces round the name: ${NAME}");
   }
 
   #readAnsiC(): void {
     const found = match(ANSI_C, this.text, this.at);
-    if (!found) throw new Opaque("an escape in $'…'", "use a plain quote");
+    if (!found) opaque("an escape in $'…'", "use a plain quote");
     this.at += found[0].length;
     const plain: Record<string, string> = { "\\n": "\n", "\\t": "\t" };
     this.#value += (found[1] ?? "").replaceAll(/\\./g, (it) => plain[it] ?? it.slice(1));
@@ -217,7 +221,7 @@ class WordReader {
 
   #readBraces(): void {
     const found = match(BRACES, this.text, this.at)?.[0];
-    if (found === undefined) throw new Opaque("a brace", "quote it, or write a plain list {a,b}");
+    if (found === undefined) opaque("a brace", "quote it, or write a plain list {a,b}");
     if (/,|\.\./.test(found)) this.#pattern = true;
     this.#value += found;
     this.at += found.length;
