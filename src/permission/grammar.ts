@@ -3,7 +3,16 @@
  * left to right once, guesses nothing, and throws `Opaque` where the text leaves the grammar or where
  * bash, zsh and dash would read it differently. Nothing is run.
  */
-import { match, Opaque, opaque, readBody, readWord, type Dialect, type Word } from "./words.js";
+import {
+  literalWord,
+  match,
+  Opaque,
+  opaque,
+  readBody,
+  readWord,
+  type Dialect,
+  type Word,
+} from "./words.js";
 
 export interface Redirect {
   readonly operator: string;
@@ -258,7 +267,7 @@ class StatementReader {
   /** `[[ … ]]` is read as words and judged like `test`, one `&&` or `||` part at a time. */
   #condition(): void {
     if (this.dialect === "posix") opaque("[[ in a shell without it", "use [ … ]");
-    let words: Word[] = [{ raw: "[[", value: "[[", kind: "literal", substitution: false }];
+    let words: Word[] = [literalWord("[[")];
     const part = () => {
       this.found.commands.push({ written: "", assignments: [], words });
     };
@@ -274,7 +283,7 @@ class StatementReader {
       const operator = match(/==?(?=[ \t])|=~(?=[ \t])/y, this.text, this.#at)?.[0];
       if (operator !== undefined) {
         this.#at += operator.length;
-        words.push({ raw: operator, value: operator, kind: "literal", substitution: false });
+        words.push(literalWord(operator));
         continue;
       }
       const word = this.#word();

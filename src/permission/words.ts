@@ -34,6 +34,10 @@ export interface Word {
   readonly substitution: boolean;
 }
 
+export function literalWord(raw: string): Word {
+  return { raw, value: raw, kind: "literal", substitution: false };
+}
+
 /** The value of a word that is what it says, whatever files and variables there are. */
 export function literal(word: Word | undefined): string | undefined {
   return word?.kind === "literal" ? word.value : undefined;
@@ -62,6 +66,7 @@ const UNQUOTED = /(?:[\w./:@%+,^=!#~\]-]|(?![\p{Z}\p{C}])\P{ASCII})+/uy;
 const SINGLE = /'((?:(?![\p{Cc}\p{Cs}])[^']|[\n\t])*)'/uy;
 const ANSI_C = /\$'((?:(?![\p{Cc}\p{Cs}])[^'\\]|\\[nt\\"])*)'/uy;
 const ESCAPED = /\\((?![\p{Cc}\p{Cs}]).)/uy;
+const GLOB = /[*?[]/y;
 const BRACES = /\{(?:[\w./:@%+,^=!#~-])*\}/y;
 const QUOTED = /(?:(?![\p{Cc}\p{Cs}])[^"\\$`]|[\n\t]|\\(?![$`"\\\n]))+/uy;
 const BODY = /(?:(?![\p{Cc}\p{Cs}])[^\\$`]|[\n\t]|\\(?![$`\\\n]))+/uy;
@@ -122,16 +127,11 @@ class WordReader {
     if (this.dialect === "zsh" && /^=./.test(raw))
       opaque("a word that starts with =", "quote it: zsh puts a program's path there");
     if (/^~[^/]/.test(raw)) opaque("~ with a name", "write the folder's path");
-    const kind = this.#many
-      ? "many"
-      : this.#expanded
-        ? "one"
-        : this.#pattern
-          ? "pattern"
-          : "literal";
-    if (raw === "[") return { raw, value: raw, kind: "literal", substitution: false };
-    const value = this.#expanded || this.#many ? undefined : this.#value;
-    return { raw, value, kind, substitution: this.#substitution };
+    if (raw === "[") return literalWord(raw);
+    const substitution = this.#substitution;
+    if (this.#expanded)
+      return { raw, value: undefined, kind: this.#many ? "many" : "one", substitution };
+    return { raw, value: this.#value, kind: this.#pattern ? "pattern" : "literal", substitution };
   }
 
   /** Everything up to a blank or an operator. */
@@ -140,18 +140,15 @@ class WordReader {
       const char = this.text.charAt(this.at);
       if (char === "" || /[ \t\n;&|<>()]/.test(char)) return;
       if (this.#take(UNQUOTED) || this.#take(SINGLE, 1) || this.#take(ESCAPED, 1)) continue;
-      if (char === '"') this.#readString();
-      else if (char === "$" || char === "`") this.#readExpansion(true);
-      else if (/[*?[]/.test(char)) this.#readGlob(char);
+      if (char === '"') {
+        this.at++;
+        this.readQuoted(QUOTED, '"');
+        this.at++;
+      } else if (char === "$" || char === "`") this.#readExpansion(true);
+      else if (this.#take(GLOB)) this.#pattern = true;
       else if (char === "{") this.#readBraces();
       else throw this.#unreadable(char);
     }
-  }
-
-  #readString(): void {
-    this.at++;
-    this.readQuoted(QUOTED, '"');
-    this.at++;
   }
 
   readQuoted(plain: RegExp, end: '"' | undefined): void {
@@ -213,18 +210,10 @@ class WordReader {
     this.#value += (found[1] ?? "").replaceAll(/\\./g, (it) => plain[it] ?? it.slice(1));
   }
 
-  #readGlob(char: string): void {
-    this.#pattern = true;
-    this.#value += char;
-    this.at++;
-  }
-
   #readBraces(): void {
-    const found = match(BRACES, this.text, this.at)?.[0];
-    if (found === undefined) opaque("a brace", "quote it, or write a plain list {a,b}");
-    if (/,|\.\./.test(found)) this.#pattern = true;
-    this.#value += found;
-    this.at += found.length;
+    const start = this.at;
+    if (!this.#take(BRACES)) opaque("a brace", "quote it, or write a plain list {a,b}");
+    this.#pattern ||= /,|\.\./.test(this.text.slice(start, this.at));
   }
 
   #take(pattern: RegExp, group = 0): boolean {

@@ -24,7 +24,7 @@ interface Wrapper {
 }
 
 /**
- * NAME | flags | values | long options | operands | marks. `NAME=`: variables may stand before the command;
+ * NAMES | flags | values | long options | operands | marks. `NAME=`: variables may stand before the command;
  * `-5`: a number is an option; `adds`: it adds words; `code`: the words are shell code, joined with blanks.
  */
 const TABLE = `
@@ -32,17 +32,15 @@ env | i0v | u | ignore-environment null unset= | 0 | NAME=
 cross-env | | | | 0 | NAME=
 sudo | AbEHknPS | ugpTU | non-interactive preserve-env user= group= | 0 | NAME=
 doas | n | u | | 0 |
-nohup | | | | 0 |
+nohup builtin busybox toybox linux32 linux64 fakeroot chronic | | | | 0 |
 setsid | cfw | | ctty fork wait | 0 |
 nice | | n | adjustment= | 0 | -5
 ionice | t | cn | class= classdata= | 0 |
-timeout | fpv | ks | foreground preserve-status verbose kill-after= signal= | 1 |
-gtimeout | fpv | ks | foreground preserve-status verbose kill-after= signal= | 1 |
+timeout gtimeout | fpv | ks | foreground preserve-status verbose kill-after= signal= | 1 |
 stdbuf | | ioe | input= output= error= | 0 |
 unbuffer | p | | | 0 |
 time | pv | | | 0 |
 command | pvV | | | 0 |
-builtin | | | | 0 |
 exec | cl | a | | 0 |
 xargs | 0rtx | dELnPsI | null no-run-if-empty verbose max-args= max-procs= delimiter= | 0 | adds
 chroot | | | | 1 |
@@ -52,36 +50,27 @@ strace | cfqtTvy | eops | | 0 |
 ltrace | cfStT | enops | | 0 |
 caffeinate | dimsu | tw | | 0 |
 xvfb-run | a | ns | | 0 |
-busybox | | | | 0 |
-toybox | | | | 0 |
 prlimit | | | nofile= nproc= as= cpu= | 0 |
 choom | | n | | 0 |
-linux32 | | | | 0 |
-linux64 | | | | 0 |
 unshare | imnpuUCTrf | | | 0 |
 systemd-run | qtPdG | | user scope pty wait | 0 |
-fakeroot | | | | 0 |
-chronic | | | | 0 |
 flock | senuxo | wE | shared exclusive nonblock timeout= wait= | 1 |
 watch | bcdegtwx | n | color differences interval= | 0 | code
 ssh | 46AaCfgkNnqTtvXxY | bcilLpRDW | | 1 | code
 sh | cehilmnpuvxs | o | login norc noprofile posix | 0 |`;
 
-const WRAPPERS: ReadonlyMap<string, Wrapper> = new Map(TABLE.trim().split("\n").map(readLine));
-
-function readLine(line: string): [string, Wrapper] {
-  const [name = "", flags = "", values = "", long = "", operands = "", marks = ""] = line
-    .split("|")
-    .map((it) => it.trim());
-  const wrapper = {
-    flags,
-    values,
-    long: long.split(" "),
-    operands: Number(operands),
-    marks: marks.split(" "),
-  };
-  return [name, wrapper];
-}
+const WRAPPERS: ReadonlyMap<string, Wrapper> = new Map(
+  TABLE.trim()
+    .split("\n")
+    .flatMap((line) => {
+      const [names = "", flags = "", values = "", ...others] = line
+        .split("|")
+        .map((it) => it.trim());
+      const [long = [], operands = [], marks = []] = others.map((it) => it.split(" "));
+      const wrapper = { flags, values, long, operands: Number(operands[0]), marks };
+      return names.split(" ").map((name) => [name, wrapper] as const);
+    }),
+);
 
 const SHELLS: ReadonlyMap<string, Dialect> = new Map([
   ["bash", "bash"],
