@@ -3,7 +3,7 @@
  * bash, zsh or dash that is not in the table is opaque (`ALL` is what the shells list themselves).
  */
 import { isHarmlessVariable } from "./variables.js";
-import { literal, Opaque, type Dialect, type Word } from "./words.js";
+import { literal, opaque, type Dialect, type Word } from "./words.js";
 
 const ALL = new Set(
   (
@@ -35,7 +35,7 @@ const TABLE: ReadonlyMap<string, Check> = new Map<string, Check>([
   ...["break", "continue", "exit", "return", "shift"].map((it) => [it, number] as const),
   ["jobs", (args) => args.every((word) => /^-[lprs]+$/.test(literal(word) ?? ""))],
   ["hash", (args) => args.every((word) => /^[\w.]+$/.test(literal(word) ?? ""))],
-  ["wait", (args) => args.every((word) => isNumber(word) || /^%\d+$/.test(literal(word) ?? ""))],
+  ["wait", (args) => args.every(isJob)],
   ["set", isPlainSet],
   ["export", (args) => args.every(isPlainExport)],
   ["unset", (args) => args.every((word) => isHarmlessVariable(literal(word) ?? ""))],
@@ -66,7 +66,7 @@ export function assertPlainBuiltin(name: string, args: readonly Word[], dialect:
     : /^(?:return|break|continue|shift)$/.test(name)
       ? "exit"
       : name;
-  throw new Opaque(
+  opaque(
     `${name} ${TABLE.has(name) ? "with these arguments" : ""}`.trim(),
     PLAINLY[like] ?? "use a program or plain words instead",
   );
@@ -74,6 +74,17 @@ export function assertPlainBuiltin(name: string, args: readonly Word[], dialect:
 
 function isNumber(word: Word): boolean {
   return /^-?\d+$/.test(literal(word) ?? "") || /^"?\$(?:[?#$!]|\{[?#$!]\})"?$/.test(word.raw);
+}
+
+/** What a variable holds is looked at with the whole command. */
+function isJob(word: Word): boolean {
+  return isNumber(word) || /^%\d+$/.test(literal(word) ?? "") || variableOf(word).length > 0;
+}
+
+/** The name of a variable that is the whole word. */
+export function variableOf({ raw }: Word): string[] {
+  const [, name] = /^"?\$(?:(?=\w+"?$)|\{(?=\w+\}"?$))([A-Za-z_]\w*)/.exec(raw) ?? [];
+  return name === undefined ? [] : [name];
 }
 
 function isPlainSet(args: readonly Word[]): boolean {

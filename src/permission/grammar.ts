@@ -3,7 +3,16 @@
  * left to right once, guesses nothing, and throws `Opaque` where the text leaves the grammar or where
  * bash, zsh and dash would read it differently. Nothing is run.
  */
-import { match, Opaque, readBody, readWord, type Dialect, type Word } from "./words.js";
+import {
+  literalWord,
+  match,
+  Opaque,
+  opaque,
+  readBody,
+  readWord,
+  type Dialect,
+  type Word,
+} from "./words.js";
 
 export interface Redirect {
   readonly operator: string;
@@ -25,10 +34,10 @@ export interface SimpleCommand {
 
 export interface Statements {
   /** In the order in which they start in the text. */
-  readonly commands: readonly SimpleCommand[];
-  readonly redirects: readonly Redirect[];
+  readonly commands: SimpleCommand[];
+  readonly redirects: Redirect[];
   /** Variables of loops. */
-  readonly variables: readonly string[];
+  readonly variables: string[];
 }
 
 const MAX_DEPTH = 60;
@@ -53,10 +62,9 @@ export function isReserved(raw: string): boolean {
 }
 
 export function readStatements(text: string, dialect: Dialect): Statements {
-  const reader = new StatementReader(text, dialect);
-  reader.list(0, "");
-  reader.assertNoOpenBody();
-  return reader;
+  const found = { commands: [], redirects: [], variables: [] };
+  new StatementReader(text, dialect, found).readAll();
+  return found;
 }
 
 interface Body {
@@ -66,34 +74,45 @@ interface Body {
   readonly ended: (end: number) => void;
 }
 
-class StatementReader implements Statements {
-  readonly commands: SimpleCommand[] = [];
-  readonly redirects: Redirect[] = [];
-  readonly variables: string[] = [];
+class StatementReader {
   #at = 0;
-  #depth = 0;
+  #depth: number;
+  #pipelines = 0;
+  #documents = 0;
   #bodies: Body[] = [];
-  readonly #substitutions;
+  readonly #substitutions = {
+    parenthesis: (at: number) => this.#substitution(at),
+    backticks: (start: number, end: number) => this.#inner(this.text.slice(start, end)).readAll(),
+  };
   readonly text: string;
   readonly dialect: Dialect;
+  readonly found: Statements;
 
-  constructor(text: string, dialect: Dialect) {
+  constructor(text: string, dialect: Dialect, found: Statements, depth = 0) {
     this.text = text;
     this.dialect = dialect;
-    this.#substitutions = {
-      parenthesis: (at: number) => this.#substitution(at),
-      backticks: (start: number, end: number) => this.#append(this.text.slice(start, end)),
-    };
+    this.found = found;
+    this.#depth = depth;
+  }
+
+  readAll(): void {
+    this.list(0, "");
+    this.#assertNoOpenBody();
+  }
+
+  /** For text that is cut out of this one. */
+  #inner(text: string): StatementReader {
+    return new StatementReader(text, this.dialect, this.found, this.#depth);
   }
 
   /** Statements up to one of `ends`, which is consumed and returned; `""` is the end of the text. */
   list(least: number, ...ends: string[]): string {
-    if (++this.#depth > MAX_DEPTH) throw new Opaque("code nested too deeply", "write it flatter");
+    if (++this.#depth > MAX_DEPTH) opaque("code nested too deeply", "write it flatter");
     for (let count = 0; ; count++) {
       this.#skipLines();
       const end = ends.find((it) => this.#isAt(it));
       if (end !== undefined) {
-        if (count < least) throw new Opaque("an empty list", "write a command in it");
+        if (count < least) opaque("an empty list", "write a command in it");
         this.#at += end.length;
         this.#depth--;
         return end;
@@ -106,8 +125,8 @@ class StatementReader implements Statements {
     }
   }
 
-  assertNoOpenBody(): void {
-    if (this.#bodies.length > 0) throw new Opaque("a here-document without its end", "close it");
+  #assertNoOpenBody(): void {
+    if (this.#bodies.length > 0) opaque("a here-document without its end", "close it");
   }
 
   #separator(): void {
@@ -132,6 +151,7 @@ class StatementReader implements Statements {
   }
 
   #pipeline(): void {
+    this.#pipelines++;
     if (match(/![ \t]/y, this.text, this.#at)) this.#at++;
     for (;;) {
       this.#skipBlanks();
@@ -150,27 +170,32 @@ class StatementReader implements Statements {
 
   #command(): void {
     const keyword = match(KEYWORD, this.text, this.#at)?.[0] ?? "";
+    const compound = this.#compounds.get(keyword);
     const isFunction = match(FUNCTION, this.text, this.#at);
     if (this.#char() === "(") {
-      if (this.text[this.#at + 1] === "(") throw new Opaque("arithmetic", "write the number");
+      if (this.text[this.#at + 1] === "(") opaque("arithmetic", "write the number");
       this.#compound("(", () => this.list(1, ")"));
     } else if (isFunction && !RESERVED.has(isFunction[1] ?? "")) {
       this.#at += isFunction[0].length + 1;
       this.list(1, "}");
-    } else if (keyword === "{") this.#compound(keyword, () => this.list(1, "}"));
-    else if (keyword === "if") this.#compound(keyword, () => this.#if());
-    else if (keyword === "while" || keyword === "until")
-      this.#compound(keyword, () => this.#loop());
-    else if (keyword === "for") this.#compound(keyword, () => this.#for());
-    else if (keyword === "case") this.#compound(keyword, () => this.#case());
+    } else if (compound) this.#compound(keyword, compound);
     else if (keyword === "[[") this.#condition();
     else if (RESERVED.has(keyword) && keyword !== "time")
-      throw new Opaque(
+      opaque(
         `${keyword} at this place`,
         "use if, for, while, case, ( ) or { } in their usual form",
       );
     else this.#simple();
   }
+
+  readonly #compounds: ReadonlyMap<string, () => void> = new Map([
+    ["{", () => void this.list(1, "}")],
+    ["if", () => this.#if()],
+    ["while", () => this.#loop()],
+    ["until", () => this.#loop()],
+    ["for", () => this.#for()],
+    ["case", () => this.#case()],
+  ]);
 
   #compound(opening: string, inside: () => void): void {
     this.#at += opening.length;
@@ -182,16 +207,12 @@ class StatementReader implements Statements {
   }
 
   #if(): void {
-    this.list(1, "then");
-    for (;;) {
-      const end = this.list(1, "elif", "else", "fi");
-      if (end === "fi") return;
-      if (end === "elif") this.list(1, "then");
-      else {
-        this.list(1, "fi");
-        return;
-      }
+    let end = "elif";
+    while (end === "elif") {
+      this.list(1, "then");
+      end = this.list(1, "elif", "else", "fi");
     }
+    if (end === "else") this.list(1, "fi");
   }
 
   #loop(): void {
@@ -201,9 +222,8 @@ class StatementReader implements Statements {
 
   #for(): void {
     const head = match(/[ \t]+([A-Za-z_]\w*)[ \t]+in(?=[ \t;\n])/y, this.text, this.#at);
-    if (!head?.[1])
-      throw new Opaque("a loop of another form", "write for NAME in WORDS; do …; done");
-    this.variables.push(head[1]);
+    if (!head?.[1]) opaque("a loop of another form", "write for NAME in WORDS; do …; done");
+    this.found.variables.push(head[1]);
     this.#at += head[0].length;
     this.#skipBlanks();
     while (this.#word()) this.#skipBlanks();
@@ -246,10 +266,10 @@ class StatementReader implements Statements {
 
   /** `[[ … ]]` is read as words and judged like `test`, one `&&` or `||` part at a time. */
   #condition(): void {
-    if (this.dialect === "posix") throw new Opaque("[[ in a shell without it", "use [ … ]");
-    let words: Word[] = [{ raw: "[[", value: "[[", kind: "literal", substitution: false }];
+    if (this.dialect === "posix") opaque("[[ in a shell without it", "use [ … ]");
+    let words: Word[] = [literalWord("[[")];
     const part = () => {
-      this.commands.push({ written: "", assignments: [], words });
+      this.found.commands.push({ written: "", assignments: [], words });
     };
     this.#at += 2;
     for (;;) {
@@ -263,12 +283,11 @@ class StatementReader implements Statements {
       const operator = match(/==?(?=[ \t])|=~(?=[ \t])/y, this.text, this.#at)?.[0];
       if (operator !== undefined) {
         this.#at += operator.length;
-        words.push({ raw: operator, value: operator, kind: "literal", substitution: false });
+        words.push(literalWord(operator));
         continue;
       }
       const word = this.#word();
-      if (!word)
-        throw new Opaque("a test of another form", "use [[ A = B ]], [[ -f A ]], && and ||");
+      if (!word) opaque("a test of another form", "use [[ A = B ]], [[ -f A ]], && and ||");
       if (word.raw === "]]") break;
       words.push(word);
     }
@@ -280,10 +299,10 @@ class StatementReader implements Statements {
     const assignments: Assignment[] = [];
     const words: Word[] = [];
     // Before the commands of its substitutions, which are read with its words.
-    const index = this.commands.length;
+    const index = this.found.commands.length;
     const finish = (end: number) => {
       const written = this.text.slice(start, end).trim();
-      this.commands[index] = { written, assignments, words };
+      this.found.commands[index] = { written, assignments, words };
     };
     finish(start);
     let end = start;
@@ -300,16 +319,16 @@ class StatementReader implements Statements {
       if (name !== undefined) assignments.push({ name, raw: word.raw });
       else words.push(word);
       if (raw === "" && words.length === 1 && /^\w+(?:\[|\+=)/.test(word.raw))
-        throw new Opaque("a subscript or +=", "assign a literal: NAME=value");
+        opaque("a subscript or +=", "assign a literal: NAME=value");
       end = this.#at;
       if (/[<>]/.test(this.#char()) && /^(?:\d+|\{.*\})$/.test(this.text.slice(before, end)))
-        throw new Opaque("a descriptor of this form", "use one digit");
+        opaque("a descriptor of this form", "use one digit");
     }
-    if (this.#char() === "(") throw new Opaque("a parenthesis in a command", "quote it");
+    if (this.#char() === "(") opaque("a parenthesis in a command", "quote it");
     if (end === start) throw this.#broken();
     // There a redirect alone starts a pager.
     if (this.dialect === "zsh" && words.length + assignments.length === 0)
-      throw new Opaque("a redirect without a command", "write the command");
+      opaque("a redirect without a command", "write the command");
     finish(end);
   }
 
@@ -322,12 +341,12 @@ class StatementReader implements Statements {
     const found = match(REDIRECT, this.text, this.#at);
     if (!found) {
       if (match(/[<>]|&>/y, this.text, this.#at))
-        throw new Opaque("a redirect of another form", "use <, >, >>, 2>&1 or <<'END'");
+        opaque("a redirect of another form", "use <, >, >>, 2>&1 or <<'END'");
       return false;
     }
     const operator = found[2] ?? found[3] ?? "";
     if (operator.startsWith("&") && this.dialect === "posix")
-      throw new Opaque("&> in a shell without it", "write > FILE 2>&1");
+      opaque("&> in a shell without it", "write > FILE 2>&1");
     this.#at += found[0].length;
     this.#skipBlanks();
     if (found[2]) this.#delimiter(operator === "<<-", finish);
@@ -338,21 +357,22 @@ class StatementReader implements Statements {
   #target(operator: string): void {
     const target = this.#word();
     if (!target || target.substitution || target.kind === "pattern")
-      throw new Opaque("a redirect to a computed path", "write the path, or a variable in quotes");
+      opaque("a redirect to a computed path", "write the path, or a variable in quotes");
     // zsh reads <1-3> as a pattern, ! as an option and $X:t as a part of the path.
     if (/^(?:[!|]|\d*-\d*$)|\$\w+:[A-Za-z&]/.test(target.raw))
-      throw new Opaque("a redirect that shells read differently", "quote the path");
+      opaque("a redirect that shells read differently", "quote the path");
     if (target.kind !== "literal" && /^"?\$\{?[@*]/.test(target.raw))
-      throw new Opaque("a redirect to a computed path", "write the path");
-    this.redirects.push({ operator, target });
+      opaque("a redirect to a computed path", "write the path");
+    this.found.redirects.push({ operator, target });
   }
 
   #delimiter(tabs: boolean, ended: (end: number) => void): void {
     const found = match(DELIMITER, this.text, this.#at);
     const delimiter = found?.[1] ?? found?.[2] ?? found?.[3];
     if (!found || delimiter === undefined)
-      throw new Opaque("a here-document with an unusual end", "write <<'END'");
+      opaque("a here-document with an unusual end", "write <<'END'");
     this.#at += found[0].length;
+    this.#documents++;
     this.#bodies.push({ delimiter, quoted: found[1] === undefined, tabs, ended });
   }
 
@@ -364,7 +384,7 @@ class StatementReader implements Statements {
         this.#at,
       );
       if (!end || this.text[this.#at + end[0].length] === ")")
-        throw new Opaque("a here-document without its end", "put its end on a line of its own");
+        opaque("a here-document without its end", "put its end on a line of its own");
       const body = end[0].slice(0, end[0].lastIndexOf("\n") + 1);
       if (/(?![\n\t])[\p{Cc}\p{Cs}]/u.test(body)) throw this.#broken();
       if (!quoted) this.#readBody(body);
@@ -376,44 +396,25 @@ class StatementReader implements Statements {
 
   #readBody(body: string): void {
     if (/\\\n/.test(body))
-      throw new Opaque("a folded line in a here-document", "quote its delimiter: <<'END'");
-    readBody(body, this.dialect, {
-      parenthesis: (at) => {
-        const inner = new StatementReader(body, this.dialect);
-        inner.#depth = this.#depth;
-        const end = inner.#substitution(at);
-        this.#adopt(inner);
-        return end;
-      },
-      backticks: (start, end) => this.#append(body.slice(start, end)),
-    });
+      opaque("a folded line in a here-document", "quote its delimiter: <<'END'");
+    readBody(body, this.dialect, this.#inner(body).#substitutions);
   }
 
   #substitution(at: number): number {
     const [outerAt, outerBodies] = [this.#at, this.#bodies];
+    const [pipelines, documents] = [this.#pipelines, this.#documents];
     this.#at = at;
     this.#bodies = [];
     this.list(0, ")");
-    this.assertNoOpenBody();
+    this.#assertNoOpenBody();
+    // bash prints what it has parsed and parses that again, with the bodies at other places.
+    const more = this.#documents - documents;
+    if (more > 0 && more + this.#pipelines - pipelines > 2)
+      opaque("a here-document beside other commands in $(…)", "use a variable or a file");
     const end = this.#at;
     this.#bodies = outerBodies;
     this.#at = outerAt;
     return end;
-  }
-
-  /** Text that was cut out of this one. */
-  #append(text: string): void {
-    const inner = new StatementReader(text, this.dialect);
-    inner.#depth = this.#depth;
-    inner.list(0, "");
-    inner.assertNoOpenBody();
-    this.#adopt(inner);
-  }
-
-  #adopt(inner: StatementReader): void {
-    this.commands.push(...inner.commands);
-    this.redirects.push(...inner.redirects);
-    this.variables.push(...inner.variables);
   }
 
   #word(): Word | undefined {
@@ -421,7 +422,7 @@ class StatementReader implements Statements {
     if (!read) return undefined;
     // The shells disagree about where the body of a here-document starts then.
     if (this.#bodies.length > 0 && read.word.raw.includes("\n"))
-      throw new Opaque("a line's end between a here-document's mark and its body", "put it first");
+      opaque("a line's end between a here-document's mark and its body", "put it first");
     this.#at = read.end;
     return read.word;
   }
@@ -434,7 +435,7 @@ class StatementReader implements Statements {
     this.#at += match(BLANKS, this.text, this.#at)?.[0].length ?? 0;
     if (this.#char() !== "#") return;
     if (!/^[ \t\n;]?$/.test(this.text.charAt(this.#at - 1)))
-      throw new Opaque("a comment at this place", "put it on a line of its own");
+      opaque("a comment at this place", "put it on a line of its own");
     this.#at += match(COMMENT, this.text, this.#at)?.[0].length ?? 0;
   }
 

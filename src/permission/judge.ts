@@ -4,12 +4,12 @@
  */
 import { normalize } from "node:path";
 import { waysOf } from "../platform.js";
-import { assertPlainBuiltin } from "./builtins.js";
+import { assertPlainBuiltin, variableOf } from "./builtins.js";
 import { isReserved, readStatements, type SimpleCommand } from "./grammar.js";
 import { changesDirectory, pathOfRedirect, pathsOfCommand, type PathUse } from "./paths.js";
 import { alwaysPattern } from "./prefix.js";
 import { isHarmlessVariable } from "./variables.js";
-import { literal, Opaque, spell, type Dialect, type Word } from "./words.js";
+import { literal, opaque, spell, type Dialect, type Word } from "./words.js";
 import { dialectOf, unwrap } from "./wrappers.js";
 
 export interface Judgement {
@@ -31,11 +31,12 @@ const MAX_LEVELS = 8;
  */
 export function judgeCommand(command: string, shell = "bash"): Judgement {
   const dialect = dialectOf(shell);
-  if (!dialect) throw new Opaque(`code for ${shell}`, "bash, zsh and sh are read");
-  if (command.length > MAX_LENGTH) throw new Opaque("more text than a shell takes", "use a file");
+  if (!dialect) opaque(`code for ${shell}`, "bash, zsh and sh are read");
+  if (command.length > MAX_LENGTH) opaque("more text than a shell takes", "use a file");
   const judge = new Judge();
   judge.code(command, dialect, 0);
   judge.assertWritesNoScript();
+  judge.assertWaitsForJobs();
   // Something is always asked: a command without commands (`cd x`, `A=1`) as it is written.
   if (judge.patterns.size === 0) judge.patterns.add(command.trim());
   return { patterns: [...judge.patterns], always: [...judge.always], paths: judge.paths };
@@ -48,11 +49,14 @@ class Judge {
   /** By the last part of the path; `undefined`: a path that is not known. */
   readonly #written = new Set<string | undefined>();
   readonly #run = new Set<string>();
+  /** Whether all that a variable is ever given is `$!`. */
+  readonly #isJob = new Map<string, boolean>();
+  readonly #waited: string[] = [];
 
   code(code: string, dialect: Dialect, level: number): void {
-    if (level > MAX_LEVELS) throw new Opaque("code nested too deeply", "write it flatter");
+    if (level > MAX_LEVELS) opaque("code nested too deeply", "write it flatter");
     const { commands, redirects, variables } = readStatements(code, dialect);
-    for (const name of variables) assertHarmless(name);
+    for (const name of variables) this.#set(name, false);
     for (const command of commands) this.#simple(command, dialect, level);
     for (const { operator, target } of redirects) {
       this.paths.push(...pathOfRedirect(target));
@@ -62,11 +66,22 @@ class Judge {
 
   assertWritesNoScript(): void {
     if ([...this.#run].some((it) => this.#written.has(it) || this.#written.has(undefined)))
-      throw new Opaque("a file that it writes and runs", "write the file first, then run it");
+      opaque("a file that it writes and runs", "write the file first, then run it");
+  }
+
+  /** bash evaluates what it takes for an option of `wait`. */
+  assertWaitsForJobs(): void {
+    if (!this.#waited.every((name) => this.#isJob.get(name)))
+      opaque("wait for what may be no process", "set the variable with NAME=$!, nothing else");
+  }
+
+  #set(name: string, isJob: boolean): void {
+    assertHarmless(name);
+    this.#isJob.set(name, isJob && (this.#isJob.get(name) ?? true));
   }
 
   #simple({ written, assignments, words }: SimpleCommand, dialect: Dialect, level: number): void {
-    for (const { name } of assignments) assertHarmless(name);
+    for (const { name, raw } of assignments) this.#set(name, /^\w+="?\$!"?$/.test(raw));
     if (words.length === 0) return;
     // The host asks no pattern for these; what they name is asked as a directory, or has been looked at.
     const name = words[0]?.raw ?? "";
@@ -85,14 +100,19 @@ class Judge {
     const [first, ...args] = words;
     const name = literal(first);
     if (!name || !first || /^[=~]/.test(name.replace(/^~\//, "")))
-      throw new Opaque("a program whose name is computed", "write its name");
+      opaque("a program whose name is computed", "write its name");
     if ((isReserved(first.raw) && !/^(?:time|\[\[)$/.test(name)) || name.includes("="))
-      throw new Opaque(`${name} at this place`, "write a plain command");
-    if (level > MAX_LEVELS) throw new Opaque("code nested too deeply", "write it flatter");
+      opaque(`${name} at this place`, "write a plain command");
+    if (level > MAX_LEVELS) opaque("code nested too deeply", "write it flatter");
     if (asks) this.#ask(name, args, set);
 
     const base = baseName(name);
     assertPlainBuiltin(base, args, dialect);
+    for (const word of args) {
+      const given = /^(\w+)=/.exec(literal(word) ?? "")?.[1];
+      if (given !== undefined) this.#isJob.set(given, false);
+      if (base === "wait") this.#waited.push(...variableOf(word));
+    }
     this.paths.push(...pathsOfCommand(base, args));
     if (name.includes("/")) this.#run.add(fileName(name) ?? name);
     if (base === "tee") for (const file of args) this.#written.add(fileName(literal(file)));
@@ -117,7 +137,7 @@ class Judge {
 
 function assertHarmless(name: string): void {
   if (!isHarmlessVariable(name))
-    throw new Opaque(
+    opaque(
       `a value for the variable ${name}`,
       "set it with `env` of the tool, or use a short lower-case name",
     );

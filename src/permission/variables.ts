@@ -7,9 +7,9 @@ const HARMLESS = new Set(
   (
     "PORT HOST HOSTNAME ADDR ADDRESS URL BASE_URL API_URL NODE_ENV APP_ENV RAILS_ENV RACK_ENV MIX_ENV FLASK_ENV " +
     "BABEL_ENV ENVIRONMENT STAGE MODE TARGET PROFILE CI DEBUG VERBOSE QUIET LOG_LEVEL RUST_LOG RUST_BACKTRACE FORCE_COLOR " +
-    "NO_COLOR CLICOLOR TERM TZ LANG LC_ALL LC_CTYPE BROWSERSLIST_ENV DISABLE_ESLINT_PLUGIN " +
+    "NO_COLOR CLICOLOR TERM TZ LANG LC_ALL LC_CTYPE BROWSERSLIST_ENV " +
     "PYTHONUNBUFFERED PYTHONDONTWRITEBYTECODE PYTHONIOENCODING PIP_NO_CACHE_DIR GOOS GOARCH CGO_ENABLED " +
-    "NEXT_TELEMETRY_DISABLED DO_NOT_TRACK HUSKY SKIP COVERAGE TEST TESTS HEADLESS DRY_RUN WASM WASM_SYNC UPDATE_SNAPSHOTS " +
+    "NEXT_TELEMETRY_DISABLED DO_NOT_TRACK HUSKY SKIP COVERAGE TEST TESTS HEADLESS DRY_RUN WASM WASM_SYNC " +
     "ANALYZE GENERATE_SOURCEMAP RELEASE VERSION TAG BRANCH COMMIT NAME DIR FILE FILES OUT OUTPUT SRC DEST ROOT " +
     "PID RESULT COUNT TOTAL TIMEOUT WORKERS JOBS MIN MAX FOO BAR BAZ " +
     "dir file files name names out output src dest root base tmp url host port pid pids line lines item " +
@@ -22,13 +22,13 @@ const HARMLESS = new Set(
 const LETTER = /^[A-Za-z]$/;
 /** What build tools put into web pages, switches, and addresses of servers. */
 const FAMILIES =
-  /^(?:(?:VITE|NEXT_PUBLIC|NUXT_PUBLIC|REACT_APP|TEST|ENABLE|DISABLE|FORCE|SKIP)_\w+|\w+_(?:PID|PORT|SNAPSHOT|VERSION|LEVEL))$/;
+  /^(?:(?:VITE|NEXT_PUBLIC|NUXT_PUBLIC|REACT_APP|ENABLE|DISABLE|FORCE|SKIP)_\w+|\w+_(?:PID|PORT|LEVEL|SNAPSHOT))$/;
 
 export function isHarmlessVariable(name: string): boolean {
   return HARMLESS.has(name) || LETTER.test(name) || FAMILIES.test(name);
 }
 
-/** Text that a shell would run if it evaluated the variable, and what ends a line. */
+/** Text that a shell would run if it evaluated the variable (`x[y]`, too), and what ends a line. */
 export function carriesCode(value: string): boolean {
-  return /\$\(|`|[\r\n]/.test(value);
+  return /\$\(|[`[\r\n]/.test(value);
 }

@@ -16,6 +16,10 @@ export class Opaque extends Error {
   }
 }
 
+export function opaque(construct: string, plainly: string): never {
+  throw new Opaque(construct, plainly);
+}
+
 export interface Word {
   /** As written. */
   readonly raw: string;
@@ -28,6 +32,10 @@ export interface Word {
   readonly kind: "literal" | "pattern" | "one" | "many";
   /** Holds a command substitution. */
   readonly substitution: boolean;
+}
+
+export function literalWord(raw: string): Word {
+  return { raw, value: raw, kind: "literal", substitution: false };
 }
 
 /** The value of a word that is what it says, whatever files and variables there are. */
@@ -58,6 +66,7 @@ const UNQUOTED = /(?:[\w./:@%+,^=!#~\]-]|(?![\p{Z}\p{C}])\P{ASCII})+/uy;
 const SINGLE = /'((?:(?![\p{Cc}\p{Cs}])[^']|[\n\t])*)'/uy;
 const ANSI_C = /\$'((?:(?![\p{Cc}\p{Cs}])[^'\\]|\\[nt\\"])*)'/uy;
 const ESCAPED = /\\((?![\p{Cc}\p{Cs}]).)/uy;
+const GLOB = /[*?[]/y;
 const BRACES = /\{(?:[\w./:@%+,^=!#~-])*\}/y;
 const QUOTED = /(?:(?![\p{Cc}\p{Cs}])[^"\\$`]|[\n\t]|\\(?![$`"\\\n]))+/uy;
 const BODY = /(?:(?![\p{Cc}\p{Cs}])[^\\$`]|[\n\t]|\\(?![$`\\\n]))+/uy;
@@ -67,7 +76,7 @@ const BARE_DOLLAR = /\$(?=[ \t\n)]|$)/y;
 const BACKTICKS = /`([^`\\"#]*)`/y;
 const PARAMETER = /\$(?:[A-Za-z_]\w*|[0-9@*?#$!])/y;
 const BRACED =
-  /\$\{(?:[A-Za-z_]\w*|\d+|[?#$!@*])(?::?[-+][\w./:@%+,=-]*)?\}|\$\{[A-Za-z_]\w*(?:##?|%%?)[\w./*?-]+\}/y;
+  /\$\{(?:[A-Za-z_]\w*|\d+|[?#$!@*])(?::?[-+](?:[\w./:@%+,=-]*|'[\w./:@%+,=-]*'))?\}|\$\{[A-Za-z_]\w*(?:##?|%%?)[\w./*?-]+\}/y;
 // zsh would read a subscript, `$#name` a length, and a longer name or number than the others.
 const GOES_ON = /^(?:\[|\P{ASCII})/u;
 
@@ -116,18 +125,13 @@ class WordReader {
   word(start: number): Word {
     const raw = this.text.slice(start, this.at);
     if (this.dialect === "zsh" && /^=./.test(raw))
-      throw new Opaque("a word that starts with =", "quote it: zsh puts a program's path there");
-    if (/^~[^/]/.test(raw)) throw new Opaque("~ with a name", "write the folder's path");
-    const kind = this.#many
-      ? "many"
-      : this.#expanded
-        ? "one"
-        : this.#pattern
-          ? "pattern"
-          : "literal";
-    if (raw === "[") return { raw, value: raw, kind: "literal", substitution: false };
-    const value = this.#expanded || this.#many ? undefined : this.#value;
-    return { raw, value, kind, substitution: this.#substitution };
+      opaque("a word that starts with =", "quote it: zsh puts a program's path there");
+    if (/^~[^/]/.test(raw)) opaque("~ with a name", "write the folder's path");
+    if (raw === "[") return literalWord(raw);
+    const substitution = this.#substitution;
+    if (this.#expanded)
+      return { raw, value: undefined, kind: this.#many ? "many" : "one", substitution };
+    return { raw, value: this.#value, kind: this.#pattern ? "pattern" : "literal", substitution };
   }
 
   /** Everything up to a blank or an operator. */
@@ -136,18 +140,15 @@ class WordReader {
       const char = this.text.charAt(this.at);
       if (char === "" || /[ \t\n;&|<>()]/.test(char)) return;
       if (this.#take(UNQUOTED) || this.#take(SINGLE, 1) || this.#take(ESCAPED, 1)) continue;
-      if (char === '"') this.#readString();
-      else if (char === "$" || char === "`") this.#readExpansion(true);
-      else if (/[*?[]/.test(char)) this.#readGlob(char);
+      if (char === '"') {
+        this.at++;
+        this.readQuoted(QUOTED, '"');
+        this.at++;
+      } else if (char === "$" || char === "`") this.#readExpansion(true);
+      else if (this.#take(GLOB)) this.#pattern = true;
       else if (char === "{") this.#readBraces();
       else throw this.#unreadable(char);
     }
-  }
-
-  #readString(): void {
-    this.at++;
-    this.readQuoted(QUOTED, '"');
-    this.at++;
   }
 
   readQuoted(plain: RegExp, end: '"' | undefined): void {
@@ -158,7 +159,7 @@ class WordReader {
       if (char === "\\" && this.#take(QUOTED_ESCAPE, 1)) {
         if (this.#value.endsWith("\n")) this.#value = this.#value.slice(0, -1);
       } else if (char === "$" || char === "`") this.#readExpansion(false);
-      else if (char === "") throw new Opaque("a quote that does not end", "close it");
+      else if (char === "") opaque("a quote that does not end", "close it");
       else throw this.#unreadable(char);
     }
   }
@@ -171,7 +172,7 @@ class WordReader {
     this.#many ||= unquoted;
     const backticks = match(BACKTICKS, text, at);
     if (text.startsWith("$((", at) || text.startsWith("$[", at))
-      throw new Opaque("arithmetic", "write the number");
+      opaque("arithmetic", "write the number");
     if (text.startsWith("$(", at)) {
       this.#substitution = true;
       this.at = this.inner.parenthesis(at + 2);
@@ -187,7 +188,7 @@ class WordReader {
     const found = match(BRACED, text, at)?.[0] ?? match(PARAMETER, text, at)?.[0];
     if (found === undefined) {
       const shown = /^\$\{[^}\n]{0,20}\}?|^\$?./su.exec(text.slice(at))?.[0] ?? "$";
-      throw new Opaque(`the expansion ${shown}`, "use $NAME, ${NAME} or ${NAME:-text}");
+      opaque(`the expansion ${shown}`, "use $NAME, ${NAME} or ${NAME:-text}");
     }
     this.#many ||= /^\$\{?[@*]/.test(found);
     this.at += found.length;
@@ -198,29 +199,21 @@ class WordReader {
         ? /[\w{$*@?!#-]/
         : undefined;
     if (!found.endsWith("}") && (GOES_ON.test(rest) || ambiguous?.test(rest)))
-      throw new Opaque(`${rest} behind ${found}`, "put braces round the name: ${NAME}");
+      opaque(`${rest} behind ${found}`, "put braces round the name: ${NAME}");
   }
 
   #readAnsiC(): void {
     const found = match(ANSI_C, this.text, this.at);
-    if (!found) throw new Opaque("an escape in $'…'", "use a plain quote");
+    if (!found) opaque("an escape in $'…'", "use a plain quote");
     this.at += found[0].length;
     const plain: Record<string, string> = { "\\n": "\n", "\\t": "\t" };
     this.#value += (found[1] ?? "").replaceAll(/\\./g, (it) => plain[it] ?? it.slice(1));
   }
 
-  #readGlob(char: string): void {
-    this.#pattern = true;
-    this.#value += char;
-    this.at++;
-  }
-
   #readBraces(): void {
-    const found = match(BRACES, this.text, this.at)?.[0];
-    if (found === undefined) throw new Opaque("a brace", "quote it, or write a plain list {a,b}");
-    if (/,|\.\./.test(found)) this.#pattern = true;
-    this.#value += found;
-    this.at += found.length;
+    const start = this.at;
+    if (!this.#take(BRACES)) opaque("a brace", "quote it, or write a plain list {a,b}");
+    this.#pattern ||= /,|\.\./.test(this.text.slice(start, this.at));
   }
 
   #take(pattern: RegExp, group = 0): boolean {

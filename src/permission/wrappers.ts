@@ -5,7 +5,7 @@
  */
 import { normalize } from "node:path";
 import { isHarmlessVariable } from "./variables.js";
-import { literal, Opaque, UNKNOWN_WORD, type Dialect, type Word } from "./words.js";
+import { literal, Opaque, opaque, UNKNOWN_WORD, type Dialect, type Word } from "./words.js";
 
 /** What a wrapper runs. */
 export type Inner =
@@ -24,7 +24,7 @@ interface Wrapper {
 }
 
 /**
- * NAME | flags | values | long options | operands | marks. `NAME=`: variables may stand before the command;
+ * NAMES | flags | values | long options | operands | marks. `NAME=`: variables may stand before the command;
  * `-5`: a number is an option; `adds`: it adds words; `code`: the words are shell code, joined with blanks.
  */
 const TABLE = `
@@ -32,17 +32,15 @@ env | i0v | u | ignore-environment null unset= | 0 | NAME=
 cross-env | | | | 0 | NAME=
 sudo | AbEHknPS | ugpTU | non-interactive preserve-env user= group= | 0 | NAME=
 doas | n | u | | 0 |
-nohup | | | | 0 |
+nohup builtin busybox toybox linux32 linux64 fakeroot chronic | | | | 0 |
 setsid | cfw | | ctty fork wait | 0 |
 nice | | n | adjustment= | 0 | -5
 ionice | t | cn | class= classdata= | 0 |
-timeout | fpv | ks | foreground preserve-status verbose kill-after= signal= | 1 |
-gtimeout | fpv | ks | foreground preserve-status verbose kill-after= signal= | 1 |
+timeout gtimeout | fpv | ks | foreground preserve-status verbose kill-after= signal= | 1 |
 stdbuf | | ioe | input= output= error= | 0 |
 unbuffer | p | | | 0 |
 time | pv | | | 0 |
 command | pvV | | | 0 |
-builtin | | | | 0 |
 exec | cl | a | | 0 |
 xargs | 0rtx | dELnPsI | null no-run-if-empty verbose max-args= max-procs= delimiter= | 0 | adds
 chroot | | | | 1 |
@@ -52,36 +50,27 @@ strace | cfqtTvy | eops | | 0 |
 ltrace | cfStT | enops | | 0 |
 caffeinate | dimsu | tw | | 0 |
 xvfb-run | a | ns | | 0 |
-busybox | | | | 0 |
-toybox | | | | 0 |
 prlimit | | | nofile= nproc= as= cpu= | 0 |
 choom | | n | | 0 |
-linux32 | | | | 0 |
-linux64 | | | | 0 |
 unshare | imnpuUCTrf | | | 0 |
 systemd-run | qtPdG | | user scope pty wait | 0 |
-fakeroot | | | | 0 |
-chronic | | | | 0 |
 flock | senuxo | wE | shared exclusive nonblock timeout= wait= | 1 |
 watch | bcdegtwx | n | color differences interval= | 0 | code
 ssh | 46AaCfgkNnqTtvXxY | bcilLpRDW | | 1 | code
 sh | cehilmnpuvxs | o | login norc noprofile posix | 0 |`;
 
-const WRAPPERS: ReadonlyMap<string, Wrapper> = new Map(TABLE.trim().split("\n").map(readLine));
-
-function readLine(line: string): [string, Wrapper] {
-  const [name = "", flags = "", values = "", long = "", operands = "", marks = ""] = line
-    .split("|")
-    .map((it) => it.trim());
-  const wrapper = {
-    flags,
-    values,
-    long: long.split(" "),
-    operands: Number(operands),
-    marks: marks.split(" "),
-  };
-  return [name, wrapper];
-}
+const WRAPPERS: ReadonlyMap<string, Wrapper> = new Map(
+  TABLE.trim()
+    .split("\n")
+    .flatMap((line) => {
+      const [names = "", flags = "", values = "", ...others] = line
+        .split("|")
+        .map((it) => it.trim());
+      const [long = [], operands = [], marks = []] = others.map((it) => it.split(" "));
+      const wrapper = { flags, values, long, operands: Number(operands[0]), marks };
+      return names.split(" ").map((name) => [name, wrapper] as const);
+    }),
+);
 
 const SHELLS: ReadonlyMap<string, Dialect> = new Map([
   ["bash", "bash"],
@@ -107,7 +96,7 @@ export function dialectOf(shell: string): Dialect | undefined {
 
 /** What this command runs besides itself. */
 export function unwrap(name: string, args: readonly Word[]): Inner[] {
-  if (OPAQUE.has(name)) throw new Opaque(name, "run the command itself");
+  if (OPAQUE.has(name)) opaque(name, "run the command itself");
   const shell = SHELLS.get(name);
   if (shell) return [shellInner(name, args, shell)];
   if (name === "source" || name === ".") return [script(literal(args[0]), name)];
@@ -129,7 +118,7 @@ function wrapped(name: string, wrapper: Wrapper, args: readonly Word[]): Inner[]
   while (wrapper.marks.includes("NAME=") && words[0]?.raw.includes("=")) {
     const text = ownWord(name, words[0]);
     if (!isHarmlessVariable(/^(\w+)=/.exec(text)?.[1] ?? ""))
-      throw new Opaque(
+      opaque(
         `${name} with the variable ${text.replace(/=.*/su, "")}`,
         "set it with `env` of the tool",
       );
@@ -137,20 +126,19 @@ function wrapped(name: string, wrapper: Wrapper, args: readonly Word[]): Inner[]
   }
   if (wrapper.marks.includes("code")) {
     // Without a command ssh starts a shell there.
-    if (words.length === 0) throw new Opaque(`${name} without a command`, "name the command");
+    if (words.length === 0) opaque(`${name} without a command`, "name the command");
     return [
       { kind: "code", code: words.map((it) => ownWord(name, it)).join(" "), dialect: "posix" },
     ];
   }
   if (name === "flock" && /^(?:-c|--command)$/.test(literal(words[0]) ?? ""))
     return [{ kind: "code", code: ownWord(name, words[1]), dialect: "posix" }];
-  if (name === "chroot" && words.length === 0)
-    throw new Opaque("chroot without a command", "name it");
+  if (name === "chroot" && words.length === 0) opaque("chroot without a command", "name it");
   if (wrapper.marks.includes("adds") && words.length > 0) {
     // A word with the place holder in it is another one each time.
     const before = args.slice(0, args.length - rest.length).map((it) => it.value);
     if (seen.has("I") && !/(?:^| )-I ?\{\}/.test(before.join(" ")))
-      throw new Opaque("xargs with another place holder", "use -I{}");
+      opaque("xargs with another place holder", "use -I{}");
     words = [...words.map((it) => (it.raw.includes("{}") ? UNKNOWN_WORD : it)), UNKNOWN_WORD];
   }
   return words.length === 0 ? [] : [{ kind: "words", words }];
@@ -159,7 +147,7 @@ function wrapped(name: string, wrapper: Wrapper, args: readonly Word[]): Inner[]
 function ownWord(name: string, word: Word | undefined): string {
   const text = literal(word);
   if (text === undefined)
-    throw new Opaque(`${name} with words that are not literal`, "write them as they are");
+    opaque(`${name} with words that are not literal`, "write them as they are");
   return text;
 }
 
@@ -180,7 +168,7 @@ function skipOptions(
       // However it goes on, a word that starts like this is no option.
       if (args[index]?.kind !== "many" && /^"?[\w./]/.test(args[index]?.raw ?? ""))
         return { seen, rest: args.slice(index) };
-      throw new Opaque(`${name} with words that are not literal`, "write them as they are");
+      opaque(`${name} with words that are not literal`, "write them as they are");
     }
     if (text === "--") return { seen, rest: args.slice(index + 1) };
     if (!/^-./.test(text)) return { seen, rest: args.slice(index) };
@@ -209,10 +197,10 @@ function shellInner(name: string, args: readonly Word[], dialect: Dialect): Inne
   const { seen, rest } = options
     ? skipOptions(name, options, args)
     : { seen: new Set(), rest: args };
-  if (seen.has("i")) throw new Opaque("an interactive shell", `use ${name} -c 'command'`);
+  if (seen.has("i")) opaque("an interactive shell", `use ${name} -c 'command'`);
   if (seen.has("c")) return { kind: "code", code: ownWord(name, rest[0]), dialect };
   if (rest.length === 0 || seen.has("s") || literal(rest[0]) === "-")
-    throw new Opaque(
+    opaque(
       "a shell that reads its code from a pipe or file",
       `use ${name} -c 'command' or a script's path`,
     );
@@ -222,16 +210,16 @@ function shellInner(name: string, args: readonly Word[], dialect: Dialect): Inne
 /** A file of code is named in the command, so the rule for the command decides about it. */
 function script(path: string | undefined, name: string): Inner {
   if (path === undefined || path.startsWith("-"))
-    throw new Opaque(`${name} of a file that is not named`, "write the file's path");
+    opaque(`${name} of a file that is not named`, "write the file's path");
   if ((name === "source" || name === ".") && !path.includes("/"))
-    throw new Opaque(`${name} of a name that PATH is searched for`, `write ${name} ./${path}`);
+    opaque(`${name} of a name that PATH is searched for`, `write ${name} ./${path}`);
   if ((name === "source" || name === ".") && /^(?:\/|~|\.\.)/.test(normalize(path)))
-    throw new Opaque(
+    opaque(
       `${name} of a file outside of the project`,
       `write its path in the project, or run it with bash`,
     );
   if (/(?:^|\/)(?:dev\/(?:std|fd|tty)|proc\/)/.test(normalize(path)))
-    throw new Opaque("a script that is a device", "write the command itself");
+    opaque("a script that is a device", "write the command itself");
   return { kind: "script", path };
 }
 
@@ -248,10 +236,7 @@ function findInner(args: readonly Word[]): Inner[] {
     const fixed = text !== undefined || (word?.kind === "pattern" && !/[{'"\\]/.test(word.raw));
     // "$X" is one word, and where find looks it is no action.
     if (!fixed && !(word?.kind === "one" && (isValue || index === 0)))
-      throw new Opaque(
-        "find with words that are not literal",
-        "write them as they are, variables in quotes",
-      );
+      opaque("find with words that are not literal", "write them as they are, variables in quotes");
     if (isValue || !/^-(?:exec|execdir|ok|okdir)$/.test(text ?? "")) continue;
     const length = args.slice(index + 1).findIndex((it) => it.value === ";" || it.value === "+");
     const words = args.slice(index + 1, length < 0 ? args.length : index + 1 + length);
@@ -277,6 +262,6 @@ function codeOption(name: string, args: readonly Word[]): Inner[] {
     operands.length > 1 ||
     operands.some((it) => it.startsWith("-"))
   )
-    throw new Opaque(`${name} of this form`, `use ${name} -c 'command'`);
+    opaque(`${name} of this form`, `use ${name} -c 'command'`);
   return [{ kind: "code", code, dialect: "posix" }];
 }

@@ -1,5 +1,5 @@
 /**
- * The fifteen families of bypass that 550 attacks on the former list of evils found. Each command runs the
+ * The families of bypass that 550 attacks on the former list of evils, and the fuzzer, found. Each command runs the
  * marker `zz`, which is on PATH or as `$BIN/zz`, in at least one of the three shells.
  */
 export const FAMILIES: Readonly<Record<string, readonly string[]>> = {
@@ -106,6 +106,11 @@ export const FAMILIES: Readonly<Record<string, readonly string[]>> = {
     "getopts a 'x[$(zz)]'",
     "a=-v; printf $a 'x[$(zz)]' 1",
     "wait -n -p 'x[$(zz)]'",
+    "PID='-px[$(zz)]'; wait \"$PID\"",
+    "PID=$!; false || PID='-n -p x[$(zz)]'; wait $PID",
+    "export PID='-px[$(zz)]'; false && PID=$!; wait ${PID}",
+    "env PID='-px[$(zz)]' bash -c 'false && PID=$!; wait $PID'",
+    "for PID in '-px[$(zz)]'; do wait $PID; done; PID=$!",
   ],
   "code for later": [
     "trap zz EXIT",
@@ -138,6 +143,12 @@ export const FAMILIES: Readonly<Record<string, readonly string[]>> = {
     "echo zz | xargs -IQ sh -c Q",
     "echo zz | xargs env",
     'echo() { "$@"; }; echo zz',
+  ],
+  "here-documents that bash moves when it prints a substitution": [
+    "echo $(if :<<'E'\nE\nthen :<<F\nE\nzz\nF\n:;fi& :)",
+    "echo $(if : <<E\nzz\nE\nthen : <<F\nE\nzz\nF\nfi | cat)",
+    'echo "$(if :<<E\nE\nthen :<<F\nE\nzz\nF\n:;fi& :)"',
+    "cat <<G\n$(if :<<E\nE\nthen :<<F\nE\nzz\nF\n:;fi& :)\nG",
   ],
   "text that the shells read differently": [
     "echo ok &> f zz",

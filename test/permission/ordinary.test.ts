@@ -52,6 +52,8 @@ void describe("an ordinary command needs no more than its ordinary rules", () =>
     ["until curl -sf localhost:1; do sleep 1; done", "curl *", "sleep *"],
     ["jq '.a[] | select(.b == \"c\")' f.json", "jq *"],
     ["command -v node", "command *"],
+    ["npm test & PID=$!; sleep 1; wait $PID", "npm test *", "sleep *", "wait *"],
+    ['a="$!"; npm test; wait "${a}"', "npm test *", "wait *"],
     ["echo 'a $(b) c'", "echo *"],
     ["npm test >&2 2>/dev/null </dev/null", "npm test *"],
     ["(cd sub && npm ci) && { npm test; }", "npm *"],
