@@ -70,8 +70,10 @@ export async function findTerminal(
   } catch (thrown) {
     throw new UserError(NO_TERMINAL, { cause: coerceError(thrown) });
   }
-  if (!isNodePty(pty)) throw new UserError(NO_TERMINAL);
-  return (request, events) => startInNode(pty, request, events);
+  // CommonJS: what it exports is also, or only, the default.
+  const exported = [pty, defaultOf(pty)].find(isNodePty);
+  if (!exported) throw new UserError(NO_TERMINAL);
+  return (request, events) => startInNode(exported, request, events);
 }
 
 interface BunTerminal {
@@ -179,6 +181,12 @@ const SIGNALS = [
   ...(["SIGHUP", "SIGINT", "SIGQUIT", "SIGILL", "SIGTRAP", "SIGABRT", "SIGBUS", "SIGFPE"] as const),
   ...(["SIGKILL", "SIGUSR1", "SIGSEGV", "SIGUSR2", "SIGPIPE", "SIGALRM", "SIGTERM"] as const),
 ];
+
+function defaultOf(module: unknown): unknown {
+  return typeof module === "object" && module !== null && "default" in module
+    ? module.default
+    : undefined;
+}
 
 function isNodePty(value: unknown): value is NodePty {
   return (
