@@ -34,7 +34,11 @@ function timing(job: Job, now: number): string[] {
 
 function taskFacts(job: SubagentJob, now: number, position: number): string[] {
   const { toolCalls, lastTool, runningTool, lastUpdate } = job.progress;
-  const which = runningTool ? ` (running: ${outside(runningTool, 60)})` : lastTool ? ` (last: ${outside(lastTool, 60)})` : "";
+  const which = runningTool
+    ? ` (running: ${outside(runningTool, 60)})`
+    : lastTool
+      ? ` (last: ${outside(lastTool, 60)})`
+      : "";
   const facts = [
     `agent ${outside(job.agent, 60)}`,
     `${toolCalls} tool call${toolCalls === 1 ? "" : "s"}${which}`,

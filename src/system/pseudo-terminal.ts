@@ -1,0 +1,239 @@
+/**
+ * A command in a pseudo-terminal, whatever the runtime offers: the Bun of OpenCode has one (`Bun.spawn` with
+ * `terminal`), Node has none and takes `node-pty` where the user has installed it. The one module that knows the
+ * difference; elsewhere a command in a terminal is a `TerminalChild`.
+ *
+ * The command leads a session and a process group of its own, with the terminal as its controlling one. Its stdout
+ * and stderr are one stream.
+ */
+import { constants } from "node:os";
+import { coerceError, UserError } from "../ports.js";
+
+export const TERMINAL_COLUMNS = 120;
+export const TERMINAL_ROWS = 40;
+
+export interface TerminalRequest {
+  file: string;
+  args: readonly string[];
+  cwd: string;
+  env: NodeJS.ProcessEnv;
+}
+
+export interface TerminalEvents {
+  onOutput(data: Buffer): void;
+  /** The command has exited; as with a `ChildProcess` one of the two is null. Once. */
+  onExit(exit: { code: number | null; signal: NodeJS.Signals | null }): void;
+  /** No process holds the terminal any more, or it was closed by `close`; no output follows. Once. */
+  onClose(): void;
+}
+
+export interface TerminalChild {
+  readonly pid: number;
+  /** What the terminal cannot take at once is buffered by the runtime: call it once for each text. */
+  write(text: string): void;
+  /** Whether what is typed is shown; false as a rule means a password. Undefined where the runtime cannot say. */
+  readonly hasEcho: boolean | undefined;
+  /** Hangs up: the kernel sends SIGHUP to the foreground process group. Idempotent. */
+  close(): void;
+}
+
+export type TerminalStarter = (request: TerminalRequest, events: TerminalEvents) => TerminalChild;
+
+/** What is thrown where there is neither. */
+export const NO_TERMINAL =
+  'stdin: "terminal" needs a pseudo-terminal, and this runtime has none: run in OpenCode itself (its Bun has one), or install the package node-pty; or use stdin: "open"';
+
+/** For tests: another runtime. */
+export interface TerminalRuntime {
+  /** The global `Bun`, if any. */
+  bun: unknown;
+  loadNodePty: () => Promise<unknown>;
+}
+
+/** Not a literal, so that no bundler looks for a package that only some users have. */
+const NODE_PTY: string = "node-pty";
+
+const OWN_RUNTIME: TerminalRuntime = {
+  bun: Reflect.get(globalThis, "Bun"),
+  loadNodePty: () => import(NODE_PTY),
+};
+
+/** Rejects with a `UserError` that names both ways when there is none. */
+export async function findTerminal(
+  runtime: TerminalRuntime = OWN_RUNTIME,
+): Promise<TerminalStarter> {
+  const { bun } = runtime;
+  if (isBunWithTerminal(bun)) return (request, events) => startInBun(bun, request, events);
+  let pty: unknown;
+  try {
+    pty = await runtime.loadNodePty();
+  } catch (thrown) {
+    throw new UserError(NO_TERMINAL, { cause: coerceError(thrown) });
+  }
+  // CommonJS: what it exports is also, or only, the default.
+  const exported = [pty, defaultOf(pty)].find(isNodePty);
+  if (!exported) throw new UserError(NO_TERMINAL);
+  return (request, events) => startInNode(exported, request, events);
+}
+
+interface BunTerminal {
+  write(data: string): number;
+  close(): void;
+  readonly localFlags: number;
+}
+
+interface BunChild {
+  readonly pid: number;
+  readonly exitCode: number | null;
+  readonly signalCode: NodeJS.Signals | null;
+  readonly terminal?: BunTerminal;
+  readonly exited: Promise<number>;
+}
+
+interface Bun {
+  spawn(
+    command: readonly string[],
+    options: {
+      cwd: string;
+      env: NodeJS.ProcessEnv;
+      terminal: {
+        cols: number;
+        rows: number;
+        data: (terminal: BunTerminal, data: Uint8Array) => void;
+        exit: () => void;
+      };
+    },
+  ): BunChild;
+}
+
+function isBunWithTerminal(value: unknown): value is Bun {
+  return typeof value === "object" && value !== null && "spawn" in value && "Terminal" in value;
+}
+
+/** The flag ECHO of `c_lflag`, the same on Linux and macOS. */
+const ECHO = 8;
+
+function startInBun(bun: Bun, request: TerminalRequest, events: TerminalEvents): TerminalChild {
+  const { file, args, cwd, env } = request;
+  let hasEnded = false;
+  // Given inline: a terminal made before it would not become the controlling one.
+  const child = bun.spawn([file, ...args], {
+    cwd,
+    env: { ...env, TERM: "xterm-256color" },
+    terminal: {
+      cols: TERMINAL_COLUMNS,
+      rows: TERMINAL_ROWS,
+      data: (_terminal, data) => events.onOutput(Buffer.from(data)),
+      // Called at end-of-file, and once more by `close`.
+      exit: () => {
+        if (hasEnded) return;
+        hasEnded = true;
+        events.onClose();
+      },
+    },
+  });
+  const { terminal } = child;
+  let isClosed = false;
+  // `exited` may come before the last bytes do: the terminal's own end is told by `exit` above.
+  void child.exited.then(
+    () => events.onExit({ code: child.exitCode, signal: child.signalCode }),
+    () => events.onExit({ code: null, signal: null }),
+  );
+  return {
+    pid: child.pid,
+    write: (text) => void terminal?.write(text),
+    get hasEcho() {
+      return terminal && !isClosed ? (terminal.localFlags & ECHO) !== 0 : undefined;
+    },
+    close: () => {
+      if (isClosed) return;
+      isClosed = true;
+      terminal?.close();
+    },
+  };
+}
+
+interface NodePtyChild {
+  readonly pid: number;
+  write(data: string): void;
+  kill(signal?: string): void;
+  onData(listener: (data: Uint8Array | string) => void): unknown;
+  onExit(listener: (exit: { exitCode: number; signal?: number | undefined }) => void): unknown;
+}
+
+interface NodePty {
+  spawn(
+    file: string,
+    args: string[],
+    options: {
+      name: string;
+      cols: number;
+      rows: number;
+      cwd: string;
+      env: NodeJS.ProcessEnv;
+      encoding: null;
+    },
+  ): NodePtyChild;
+}
+
+/** Those that end a command in a terminal; any other is told as unknown. */
+const SIGNALS = [
+  ...(["SIGHUP", "SIGINT", "SIGQUIT", "SIGILL", "SIGTRAP", "SIGABRT", "SIGBUS", "SIGFPE"] as const),
+  ...(["SIGKILL", "SIGUSR1", "SIGSEGV", "SIGUSR2", "SIGPIPE", "SIGALRM", "SIGTERM"] as const),
+];
+
+function defaultOf(module: unknown): unknown {
+  return typeof module === "object" && module !== null && "default" in module
+    ? module.default
+    : undefined;
+}
+
+function isNodePty(value: unknown): value is NodePty {
+  return (
+    typeof value === "object" &&
+    value !== null &&
+    "spawn" in value &&
+    typeof value.spawn === "function"
+  );
+}
+
+function startInNode(
+  pty: NodePty,
+  request: TerminalRequest,
+  events: TerminalEvents,
+): TerminalChild {
+  const { file, args, cwd, env } = request;
+  const child = pty.spawn(file, [...args], {
+    name: "xterm-256color",
+    cols: TERMINAL_COLUMNS,
+    rows: TERMINAL_ROWS,
+    cwd,
+    env,
+    encoding: null,
+  });
+  let isClosed = false;
+  child.onData((data) => events.onOutput(Buffer.from(data)));
+  // node-pty tells the exit once the terminal has been read to its end.
+  child.onExit(({ exitCode, signal }) => {
+    isClosed = true;
+    events.onExit(
+      signal ? { code: null, signal: signalName(signal) } : { code: exitCode, signal: null },
+    );
+    events.onClose();
+  });
+  return {
+    pid: child.pid,
+    write: (text) => child.write(text),
+    hasEcho: undefined,
+    close: () => {
+      if (isClosed) return;
+      isClosed = true;
+      child.kill("SIGHUP");
+    },
+  };
+}
+
+function signalName(wanted: number): NodeJS.Signals | null {
+  for (const name of SIGNALS) if (constants.signals[name] === wanted) return name;
+  return null;
+}
