@@ -1,0 +1,281 @@
+/**
+ * What we ask of git about a subagent's worktree, as a child process: hooks, file-system monitors, signing, external
+ * diffs and prompts are off, each call has a time limit, and the index of a tree that is only read is never
+ * refreshed. Nothing here merges, rebases, pushes or forces. Errors are `GitError`s with git's own first line.
+ */
+import { execFile } from "node:child_process";
+import { devNull } from "node:os";
+
+const LIMIT_MS = 30_000;
+const MAX_OUTPUT = 64 * 1_024 * 1_024;
+
+/** Programs that git would run by the repository's or the user's configuration, and that are not wanted here. */
+// prettier-ignore
+const QUIET = [
+  "-c", `core.hooksPath=${devNull}`,
+  "-c", "core.fsmonitor=false",
+  "-c", "commit.gpgSign=false",
+  "-c", "core.quotePath=false",
+  "--no-optional-locks",
+] as const;
+
+const DIFF = ["--no-ext-diff", "--no-textconv", "--no-color"] as const;
+
+/** Variables that would send git to another repository than that of its working directory. */
+const FOREIGN = [
+  "GIT_DIR",
+  "GIT_WORK_TREE",
+  "GIT_INDEX_FILE",
+  "GIT_COMMON_DIR",
+  "GIT_NAMESPACE",
+  "GIT_OBJECT_DIRECTORY",
+  "GIT_ALTERNATE_OBJECT_DIRECTORIES",
+  "GIT_EXTERNAL_DIFF",
+] as const;
+
+/** git refused, is missing or took too long; `exitCode` only where git ran and refused. */
+export class GitError extends Error {
+  override readonly name = "GitError";
+  readonly exitCode: number | undefined;
+
+  constructor(message: string, exitCode?: number, options?: ErrorOptions) {
+    super(message, options);
+    this.exitCode = exitCode;
+  }
+}
+
+export interface GitAnswer {
+  exitCode: number;
+  stdout: string;
+  stderr: string;
+}
+
+export interface Change {
+  /** Relative to the top of the tree, with `/`. */
+  path: string;
+  /** Two letters of `git status --porcelain`, for example `??`, ` M`. */
+  code: string;
+}
+
+export interface BranchSummary {
+  branch: string;
+  /** Its newest commit. */
+  head: string;
+  /** Commits beyond the base. */
+  commits: number;
+  files: number;
+  added: number;
+  deleted: number;
+}
+
+/** `unchecked`: git is older than 2.38, or could not tell. */
+export type MergeCheck =
+  | { kind: "clean" }
+  | { kind: "conflicts"; files: readonly string[] }
+  | { kind: "unchecked"; why: string };
+
+/** Runs git in a folder and resolves with what it said; rejects when it cannot run, or exits with a code not in `accept`. */
+export function git(
+  folder: string,
+  args: readonly string[],
+  { accept = [0], env = {} }: { accept?: readonly number[]; env?: NodeJS.ProcessEnv } = {},
+): Promise<GitAnswer> {
+  const own: NodeJS.ProcessEnv = { ...process.env, LC_ALL: "C", GIT_TERMINAL_PROMPT: "0", ...env };
+  for (const name of FOREIGN) delete own[name];
+  const options = { cwd: folder, env: own, timeout: LIMIT_MS, maxBuffer: MAX_OUTPUT };
+  return new Promise((resolve, reject) => {
+    execFile("git", [...QUIET, ...args], options, (error, stdout, stderr) => {
+      const exitCode = error ? error.code : 0;
+      if (typeof exitCode === "number" && accept.includes(exitCode)) {
+        resolve({ exitCode, stdout, stderr });
+        return;
+      }
+      reject(explain(error, stderr, args));
+    });
+  });
+}
+
+function explain(error: Error | null, stderr: string, args: readonly string[]): GitError {
+  const code: unknown = error && "code" in error ? error.code : undefined;
+  const call = `git ${args[0] ?? ""}`;
+  if (code === "ENOENT") return new GitError("git was not found", undefined, { cause: error });
+  if (typeof code !== "number") {
+    const why = error && "killed" in error && error.killed ? "took too long" : error?.message;
+    return new GitError(`${call}: ${why ?? "failed"}`, undefined, { cause: error });
+  }
+  const line = stderr.split("\n").find((each) => each.trim() !== "") ?? `exit code ${code}`;
+  return new GitError(`${call}: ${line.replace(/^(?:fatal|error): /u, "")}`, code);
+}
+
+/**
+ * Whether worktrees can be made of the repository around a folder, and from which commit. Rejects with a `GitError`
+ * that says what is missing: no repository, a bare one, a submodule, no commit yet.
+ */
+export async function openRepository(folder: string): Promise<{ top: string; head: string }> {
+  const isInside = await git(folder, ["rev-parse", "--is-inside-work-tree"], { accept: [0, 128] });
+  if (isInside.exitCode !== 0) {
+    throw new GitError("worktree: needs a git repository, and this folder is in none");
+  }
+  if (isInside.stdout.trim() !== "true") {
+    throw new GitError("worktree: this repository is bare, without files to work on");
+  }
+  const outer = await git(folder, ["rev-parse", "--show-superproject-working-tree"]);
+  if (outer.stdout.trim() !== "") {
+    throw new GitError("worktree: this folder is a submodule; start it from the outer repository");
+  }
+  const top = await git(folder, ["rev-parse", "--show-toplevel"]);
+  const head = await git(folder, ["rev-parse", "--verify", "--quiet", "HEAD^{commit}"], {
+    accept: [0, 1, 128],
+  });
+  if (head.exitCode !== 0) throw new GitError("worktree: this repository has no commit yet");
+  return { top: line(top.stdout), head: head.stdout.trim() };
+}
+
+/** What is not committed in a tree, untracked files one by one, ignored ones left out. Nothing is written. */
+export async function changes(tree: string): Promise<Change[]> {
+  const args = ["status", "--porcelain=v1", "-z", "--untracked-files=all", "--no-renames"];
+  const { stdout } = await git(tree, args);
+  return fields(stdout).map((entry) => ({ code: entry.slice(0, 2), path: entry.slice(3) }));
+}
+
+/** Ignored files of a tree that match one of the glob patterns (`.env*` matches in every folder), relative to its top. */
+export async function ignoredFiles(tree: string, patterns: readonly string[]): Promise<string[]> {
+  if (patterns.length === 0) return [];
+  const specs = patterns.flatMap((pattern) =>
+    pattern.includes("/") ? [`:(top,glob)${pattern}`] : [`:(top,glob)**/${pattern}`],
+  );
+  const args = ["ls-files", "-z", "--others", "--ignored", "--exclude-standard", "--full-name"];
+  const { stdout } = await git(tree, [...args, "--", ...specs]);
+  return fields(stdout);
+}
+
+/** Where a branch stands beside the commit it began at. */
+export async function summarize(tree: string, base: string): Promise<BranchSummary> {
+  const [branch, head, count, stat] = await Promise.all([
+    git(tree, ["rev-parse", "--abbrev-ref", "HEAD"]),
+    git(tree, ["rev-parse", "HEAD"]),
+    git(tree, ["rev-list", "--count", `${base}..HEAD`]),
+    git(tree, ["diff", ...DIFF, "--numstat", "-z", "--no-renames", base, "HEAD"]),
+  ]);
+  const rows = fields(stat.stdout).map((row) => row.split("\t"));
+  // A binary file has "-" for both numbers.
+  const sum = (column: number) =>
+    rows.reduce((total, row) => total + (Number(row[column]) || 0), 0);
+  return {
+    branch: branch.stdout.trim(),
+    head: head.stdout.trim(),
+    commits: Number(count.stdout.trim()),
+    files: rows.length,
+    added: sum(0),
+    deleted: sum(1),
+  };
+}
+
+/** Whether `branch` would merge into what `tree` has checked out. Neither tree, index nor branch is touched. */
+export async function checkMerge(tree: string, branch: string): Promise<MergeCheck> {
+  const args = ["merge-tree", "--write-tree", "--name-only", "--no-messages", "-z", "HEAD", branch];
+  try {
+    const { exitCode, stdout, stderr } = await git(tree, args, { accept: [0, 1] });
+    if (exitCode === 0) return { kind: "clean" };
+    // Also the exit code for a branch that does not exist; only conflicts come with a tree.
+    if (stdout === "") return { kind: "unchecked", why: line(stderr) };
+    // The first field is the tree's id.
+    const files = [...new Set(fields(stdout).slice(1))];
+    return { kind: "conflicts", files };
+  } catch (thrown) {
+    // git before 2.38 knows another `merge-tree` and exits with 129.
+    if (!(thrown instanceof GitError)) throw thrown;
+    const why = thrown.exitCode === 129 ? "it needs git 2.38" : thrown.message;
+    return { kind: "unchecked", why };
+  }
+}
+
+/** Whether every commit of `branch` is reachable from what `tree` has checked out. */
+export async function isMerged(tree: string, branch: string): Promise<boolean> {
+  const args = ["merge-base", "--is-ancestor", branch, "HEAD"];
+  return (await git(tree, args, { accept: [0, 1] })).exitCode === 0;
+}
+
+/**
+ * Commits everything that is not committed in a tree, except the named paths; undefined when there is nothing. The
+ * user's own identity if there is one, otherwise ours.
+ */
+export async function commitAll(
+  tree: string,
+  message: string,
+  except: readonly string[] = [],
+): Promise<string | undefined> {
+  const spared = new Set(except);
+  const paths = (await changes(tree)).map(({ path }) => path).filter((path) => !spared.has(path));
+  if (paths.length === 0) return undefined;
+  // What the subagent had staged itself of the spared paths is unstaged again.
+  if (except.length > 0) await git(tree, ["reset", "--quiet", "--", ...literal(except)]);
+  for (const some of chunks(paths)) await git(tree, ["add", "--all", "--", ...literal(some)]);
+  const identity = await identityFor(tree);
+  await git(tree, ["commit", "--quiet", "--no-verify", "--no-gpg-sign", "-m", message], {
+    env: identity,
+  });
+  return (await git(tree, ["rev-parse", "HEAD"])).stdout.trim();
+}
+
+/** Removes a clean worktree, as `git worktree remove` without `--force` does; git refuses one with changes. */
+export async function removeWorktree(repository: string, tree: string): Promise<void> {
+  await git(repository, ["worktree", "remove", "--", tree]);
+}
+
+/** Deletes a branch only while it stands on the expected commit; false when it has moved or is gone. */
+export async function deleteBranchAt(
+  repository: string,
+  branch: string,
+  commit: string,
+): Promise<boolean> {
+  const args = ["update-ref", "-d", `refs/heads/${branch}`, commit];
+  return (await git(repository, args, { accept: [0, 1, 128] })).exitCode === 0;
+}
+
+/** Folders of all worktrees of a repository, the main one first. */
+export async function worktrees(repository: string): Promise<string[]> {
+  const { stdout } = await git(repository, ["worktree", "list", "--porcelain", "-z"]);
+  return fields(stdout).flatMap((field) =>
+    field.startsWith("worktree ") ? [field.slice("worktree ".length)] : [],
+  );
+}
+
+async function identityFor(tree: string): Promise<NodeJS.ProcessEnv> {
+  const args = ["var", "GIT_COMMITTER_IDENT"];
+  const env = { GIT_CONFIG_COUNT: "1", GIT_CONFIG_KEY_0: "user.useConfigOnly" };
+  const known = await git(tree, args, {
+    accept: [0, 128],
+    env: { ...env, GIT_CONFIG_VALUE_0: "true" },
+  });
+  if (known.exitCode === 0) return {};
+  const name = "opencode-background-manager";
+  const email = `${name}@localhost`;
+  return {
+    GIT_AUTHOR_NAME: name,
+    GIT_AUTHOR_EMAIL: email,
+    GIT_COMMITTER_NAME: name,
+    GIT_COMMITTER_EMAIL: email,
+  };
+}
+
+function literal(paths: readonly string[]): string[] {
+  return paths.map((path) => `:(top,literal)${path}`);
+}
+
+/** A command line holds some 128 KiB at least; a path at most 4 KiB. */
+function chunks(paths: readonly string[]): string[][] {
+  const result: string[][] = [];
+  for (let index = 0; index < paths.length; index += 100)
+    result.push(paths.slice(index, index + 100));
+  return result;
+}
+
+function fields(text: string): string[] {
+  return text.split("\0").filter((field) => field !== "");
+}
+
+/** A path may end with spaces: only the newline of git's answer goes. */
+function line(text: string): string {
+  return text.replace(/\n$/u, "");
+}
