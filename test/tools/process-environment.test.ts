@@ -44,7 +44,10 @@ void describe("the values of env", () => {
 
     const look = async (where: Desk): Promise<void> => {
       await call(where, "listBackgroundProcesses", {});
-      assert.match(await call(where, "getBackgroundProcess", { processId: id }), /^\| length 32$/mu);
+      assert.match(
+        await call(where, "getBackgroundProcess", { processId: id }),
+        /^\| length 32$/mu,
+      );
       await call(where, "killProcesses", { processId: id });
       await where.workspace.persist();
       said.push(...filesBelow(join(where.workspace.directory, "state")));
