@@ -77,7 +77,7 @@ export class ParentChannel {
   take(event: DeliveryEvent): void {
     const { clock, onStopped } = this.#deps;
     const before = this.#state;
-    this.#state = step(before, event, clock.now());
+    this.#state = step(before, event, clock.monotonic());
     if (event.type === "assistant") this.#receive(event.message);
     if (this.#state.stopped && !before.stopped) onStopped(this.#sessionID);
     this.schedule();
@@ -89,13 +89,15 @@ export class ParentChannel {
     this.#timer = undefined;
     if (this.#isDisposed) return;
     const { outbox, clock, mergeMilliseconds, mayWake } = this.#deps;
-    const now = clock.now();
+    const now = clock.monotonic();
     const waiting = outbox.deliverable(this.#sessionID);
+    const inFlight = outbox.inFlight(this.#sessionID);
     const next = plan(
       this.#state,
       {
         waiting,
-        inFlight: outbox.inFlight(this.#sessionID),
+        inFlight,
+        newest: outbox.newest(inFlight.length > 0 ? inFlight : waiting),
         mayWake: () => mayWake(this.#sessionID, waiting),
         mergeMilliseconds,
       },
@@ -149,7 +151,7 @@ export class ParentChannel {
 
   /** Never rejects: the next try comes after a pause. */
   async #carryOut(action: "send" | "confirm"): Promise<void> {
-    this.#state = step(this.#state, { type: "began", action }, this.#deps.clock.now());
+    this.#state = step(this.#state, { type: "began", action }, this.#deps.clock.monotonic());
     try {
       await (action === "send" ? this.#send() : this.#confirm());
     } catch (thrown) {
@@ -157,7 +159,7 @@ export class ParentChannel {
       const error = coerceError(thrown).message;
       const sessionID = this.#sessionID;
       log("warn", `could not ${action} notices; they are kept`, { sessionID, error });
-      this.#state = step(this.#state, { type: "failed" }, clock.now());
+      this.#state = step(this.#state, { type: "failed" }, clock.monotonic());
     }
     this.take({ type: "finished" });
   }
@@ -197,8 +199,8 @@ export class ParentChannel {
       const { agent, model, variant } = speaker.value;
       const { messageID } = carrier;
       await host.prompt({ sessionID, messageID, agent, model, variant, text, synthetic: true });
-      this.#state = step(this.#state, { type: "stored", messageID }, clock.now());
-      this.#state = step(this.#state, { type: "sent" }, clock.now());
+      this.#state = step(this.#state, { type: "stored", messageID }, clock.monotonic());
+      this.#state = step(this.#state, { type: "sent" }, clock.monotonic());
     } finally {
       outbox.setCarrier(ours().filter(isPrepared), undefined);
     }
@@ -222,7 +224,7 @@ export class ParentChannel {
     const isWaitedFor = carrier && messages.some(({ id }) => id === carrier.messageID);
     if (!busy && isWaitedFor) await this.#startAgain(carrier, changes);
     const confirmed = { type: "confirmed", busy, answered: answered > 0 } as const;
-    this.#state = step(this.#state, confirmed, clock.now());
+    this.#state = step(this.#state, confirmed, clock.monotonic());
   }
 
   async #startAgain(carrier: Carrier, changes: number): Promise<void> {
@@ -271,9 +273,10 @@ export class ParentChannel {
   #freeMissing(messages: readonly Message[]): void {
     const { outbox, clock } = this.#deps;
     const known = new Set(messages.map(({ id }) => id));
-    const missing = outbox.inFlight(this.#sessionID).filter(({ carrier }) => {
+    const missing = outbox.inFlight(this.#sessionID).filter((notice) => {
+      const { carrier } = notice;
       if (!carrier || known.has(carrier.messageID)) return false;
-      return carrier.own || clock.now() - carrier.sentAt.getTime() > STORE_PATIENCE_MS;
+      return carrier.own || clock.monotonic() - outbox.newest([notice]) > STORE_PATIENCE_MS;
     });
     outbox.setCarrier(missing, undefined);
   }
@@ -308,7 +311,7 @@ export class ParentChannel {
       .inFlight(sessionID)
       .filter(({ carrier }) => carrier && readMessageIDs.has(carrier.messageID));
     if (delivered.length === 0) return 0;
-    this.#state = step(this.#state, { type: "delivered" }, clock.now());
+    this.#state = step(this.#state, { type: "delivered" }, clock.monotonic());
     const told = delivered.map((notice) => ({ ...notice, quote: undefined }));
     this.#told = [...this.#told, ...told].slice(-MOST_TOLD);
     outbox.remove(delivered);
@@ -317,7 +320,7 @@ export class ParentChannel {
   }
 
   #maySend(changes: number): boolean {
-    return !this.#isDisposed && maySend(this.#state, changes, this.#deps.clock.now());
+    return !this.#isDisposed && maySend(this.#state, changes, this.#deps.clock.monotonic());
   }
 
   async #speaker() {
@@ -334,7 +337,7 @@ export class ParentChannel {
     if (session) {
       const undone = session.revertedFrom !== undefined;
       const looked = { type: "looked", archived: session.archived, undone } as const;
-      this.#state = step(this.#state, looked, clock.now());
+      this.#state = step(this.#state, looked, clock.monotonic());
       if (undone) throw new HostError("its user has undone messages");
       return true;
     }

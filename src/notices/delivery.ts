@@ -80,7 +80,7 @@ export const INITIAL: DeliveryState = {
   action: undefined,
   attempts: 0,
   retryAt: 0,
-  lookedAt: 0,
+  lookedAt: Number.NEGATIVE_INFINITY,
   mergingSince: undefined,
   stored: [],
   retrying: false,
@@ -108,7 +108,7 @@ export type DeliveryEvent =
   | { type: "failed" }
   | { type: "finished" };
 
-/** `now` in milliseconds. */
+/** `now`, as all times here, in milliseconds of `clock.monotonic()`: setting the date moves nothing. */
 export function step(state: DeliveryState, event: DeliveryEvent, now: number): DeliveryState {
   switch (event.type) {
     case "used":
@@ -219,6 +219,8 @@ export interface Owed {
   /** May go out: not under way, and of no job that is held back. */
   readonly waiting: readonly Notice[];
   readonly inFlight: readonly Notice[];
+  /** When the newest of what is in flight was sent; with nothing in flight, when the newest that waits was made. */
+  readonly newest: number;
   /** Asked only when nothing else is in the way: whether these are worth a turn now. */
   readonly mayWake: () => boolean;
   /** Quiet time in which entries merge. */
@@ -241,8 +243,7 @@ export function plan(
   }
   if (isPutAway(state)) return { state: rest, plan: NOTHING };
   if (owed.inFlight.length > 0) {
-    const sentAt = Math.max(...owed.inFlight.map(({ carrier }) => carrier?.sentAt.getTime() ?? 0));
-    const since = Math.max(state.lookedAt, sentAt);
+    const since = Math.max(state.lookedAt, owed.newest);
     return {
       state: rest,
       plan: at(since + (state.busy ? BUSY_PAUSE_MS : pauseOf(state)), "confirm", now),
@@ -253,8 +254,7 @@ export function plan(
   }
   const { mergeMilliseconds } = owed;
   const mergingSince = state.mergingSince ?? now;
-  const newest = Math.max(...owed.waiting.map(({ createdAt }) => createdAt.getTime()));
-  const quietUntil = Math.max(newest, mergingSince) + mergeMilliseconds;
+  const quietUntil = Math.max(owed.newest, mergingSince) + mergeMilliseconds;
   const latest = mergingSince + MERGE_STRETCH * mergeMilliseconds;
   const due = Math.max(Math.min(quietUntil, latest), state.retryAt, state.userMessageUntil);
   return { state: { ...state, mergingSince }, plan: at(due, "send", now) };

@@ -28,6 +28,8 @@ export class Outbox {
   readonly #byParent = new Map<string, Map<string, Notice>>();
   /** Asked at every change of a job. */
   readonly #byJob = new Map<string, Map<string, Notice>>();
+  /** By entry, on the clock that never goes back: when it was made, or its carrier was set. */
+  readonly #since = new Map<string, number>();
   readonly #held = new Map<string, number>();
   readonly #listeners = new Set<(parentSessionID: string) => void>();
 
@@ -44,6 +46,7 @@ export class Outbox {
       ...words,
       createdAt: new Date(this.#deps.clock.now()),
     };
+    this.#since.set(notice.id, this.#deps.clock.monotonic());
     this.#put(notice);
     this.#changed(notice.parentSessionID);
   }
@@ -92,6 +95,9 @@ export class Outbox {
       const { carrier } = notice;
       // What was only prepared on disk may have been sent: the host knows.
       const attempts = Math.max(1, carrier?.attempts ?? 0);
+      // Of another process only the date is known; what it says is taken once, and never for the future.
+      const age = this.#deps.clock.now() - (carrier?.sentAt ?? notice.createdAt).getTime();
+      this.#since.set(notice.id, this.#deps.clock.monotonic() - Math.max(0, age));
       this.#put({ ...notice, carrier: carrier && { ...carrier, attempts } });
     }
     for (const parent of new Set(known.map(({ parentSessionID }) => parentSessionID))) {
@@ -114,6 +120,11 @@ export class Outbox {
     return this.pending(parentSessionID).filter(({ carrier }) => carrier !== undefined);
   }
 
+  /** When the newest of these was made or sent, in milliseconds of `clock.monotonic()`; -Infinity without any. */
+  newest(notices: readonly Notice[]): number {
+    return Math.max(...notices.map(({ id }) => this.#since.get(id) ?? Number.NEGATIVE_INFINITY));
+  }
+
   all(): Notice[] {
     return [...this.#byParent.values()].flatMap((notices) => [...notices.values()]);
   }
@@ -125,7 +136,9 @@ export class Outbox {
   setCarrier(notices: readonly Notice[], carrier: Carrier | undefined): void {
     for (const notice of notices) {
       const current = this.#byParent.get(notice.parentSessionID)?.get(notice.id);
-      if (current) this.#put({ ...current, carrier });
+      if (!current) continue;
+      if (carrier) this.#since.set(notice.id, this.#deps.clock.monotonic());
+      this.#put({ ...current, carrier });
     }
     this.#changed(notices[0]?.parentSessionID);
   }
@@ -134,6 +147,7 @@ export class Outbox {
     for (const { parentSessionID, jobID, id } of notices) {
       drop(this.#byParent, parentSessionID, id);
       drop(this.#byJob, jobID, id);
+      this.#since.delete(id);
     }
     this.#changed(notices[0]?.parentSessionID);
   }

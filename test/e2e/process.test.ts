@@ -100,7 +100,7 @@ describe("a process on a real host", () => {
     const output = await callTool(host, model, parent.id, "getBackgroundProcess", {
       processId: build,
     });
-    assert.match(output, /\nbuilding$/u);
+    assert.match(output, /\n\| building$/u);
     await host.deleteSession(parent.id);
     assert.deepEqual(await host.survivors(15_000, "sleep 300"), []);
   });
@@ -186,7 +186,7 @@ describe("processes of a host that ends", () => {
         });
         const end = signal === "SIGKILL" ? "failed \\(interrupted\\)" : "cancelled \\(host_exit\\)";
         assert.match(answer, new RegExp(`^${processId} ${end}`, "u"));
-        assert.match(answer, new RegExp(`\\n${signal}$`, "u"));
+        assert.match(answer, new RegExp(`\\n\\| ${signal}$`, "u"));
       },
     );
   }
