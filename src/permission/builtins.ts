@@ -25,14 +25,12 @@ const literals: Check = (args) => args.every((word) => literal(word) !== undefin
 /** zsh evaluates what it takes for a number. */
 const number: Check = (args) => args.length === 0 || (args.length === 1 && args.every(isNumber));
 
-const TABLE: ReadonlyMap<string, Check> = new Map<string, Check>([
-  ...[":", "cd", "chdir", "echo", "false", "kill", "popd", "pushd", "pwd", "true"].map(
-    (it) => [it, any] as const,
-  ),
-  ...["bg", "dirs", "disown", "fg", "times", "type", "ulimit", "umask", "where", "which"].map(
-    (it) => [it, literals] as const,
-  ),
-  ...["break", "continue", "exit", "return", "shift"].map((it) => [it, number] as const),
+const CHECKS: readonly (readonly [names: string, check: Check])[] = [
+  [": cd chdir echo false kill popd pushd pwd true", any],
+  // The wrappers' table looks at these.
+  ["command builtin exec time source .", any],
+  ["bg dirs disown fg times type ulimit umask where which", literals],
+  ["break continue exit return shift", number],
   ["jobs", (args) => args.every((word) => /^-[lprs]+$/.test(literal(word) ?? ""))],
   ["hash", (args) => args.every((word) => /^[\w.]+$/.test(literal(word) ?? ""))],
   ["wait", (args) => args.every(isJob)],
@@ -43,9 +41,10 @@ const TABLE: ReadonlyMap<string, Check> = new Map<string, Check>([
   ["test", (args) => isPlainTest(args, false)],
   ["[", (args) => literal(args.at(-1)) === "]" && isPlainTest(args.slice(0, -1), false)],
   ["[[", (args) => isPlainTest(args, true)],
-  // The wrappers' table looks at these.
-  ...["command", "builtin", "exec", "time", "source", "."].map((it) => [it, any] as const),
-]);
+];
+const TABLE: ReadonlyMap<string, Check> = new Map(
+  CHECKS.flatMap(([names, check]) => names.split(" ").map((name) => [name, check] as const)),
+);
 
 const PLAINLY: Readonly<Record<string, string>> = {
   eval: "write the command itself",

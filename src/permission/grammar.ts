@@ -130,8 +130,7 @@ class StatementReader {
   }
 
   #separator(): void {
-    if (match(/;(?![;&|])|&(?![&|!>])/y, this.text, this.#at)) this.#at++;
-    else if (this.#char() !== "\n") throw this.#broken();
+    if (!this.#take(/;(?![;&|])|&(?![&|!>])/y) && this.#char() !== "\n") throw this.#broken();
   }
 
   #isAt(end: string): boolean {
@@ -144,26 +143,19 @@ class StatementReader {
     for (;;) {
       this.#pipeline();
       this.#skipBlanks();
-      if (!this.text.startsWith("&&", this.#at) && !this.text.startsWith("||", this.#at)) return;
-      this.#at += 2;
+      if (!this.#take(/&&|\|\|/y)) return;
       this.#skipLines();
     }
   }
 
   #pipeline(): void {
     this.#pipelines++;
-    if (match(/![ \t]/y, this.text, this.#at)) this.#at++;
+    this.#take(/![ \t]/y);
     for (;;) {
       this.#skipBlanks();
       this.#command();
       this.#skipBlanks();
-      const pipe = match(
-        this.dialect === "posix" ? /\|(?![|&])/y : /\|&?(?!\|)/y,
-        this.text,
-        this.#at,
-      );
-      if (!pipe) return;
-      this.#at += pipe[0].length;
+      if (!this.#take(this.dialect === "posix" ? /\|(?![|&])/y : /\|&?(?!\|)/y)) return;
       this.#skipLines();
     }
   }
@@ -221,10 +213,9 @@ class StatementReader {
   }
 
   #for(): void {
-    const head = match(/[ \t]+([A-Za-z_]\w*)[ \t]+in(?=[ \t;\n])/y, this.text, this.#at);
+    const head = this.#take(/[ \t]+([A-Za-z_]\w*)[ \t]+in(?=[ \t;\n])/y);
     if (!head?.[1]) opaque("a loop of another form", "write for NAME in WORDS; do …; done");
     this.found.variables.push(head[1]);
-    this.#at += head[0].length;
     this.#skipBlanks();
     while (this.#word()) this.#skipBlanks();
     if (!/[;\n]/.test(this.#char())) throw this.#broken();
@@ -274,15 +265,13 @@ class StatementReader {
     this.#at += 2;
     for (;;) {
       this.#skipBlanks();
-      if (match(/&&|\|\|/y, this.text, this.#at)) {
+      if (this.#take(/&&|\|\|/y)) {
         part();
         words = words.slice(0, 1);
-        this.#at += 2;
         continue;
       }
-      const operator = match(/==?(?=[ \t])|=~(?=[ \t])/y, this.text, this.#at)?.[0];
+      const operator = this.#take(/==?(?=[ \t])|=~(?=[ \t])/y)?.[0];
       if (operator !== undefined) {
-        this.#at += operator.length;
         words.push(literalWord(operator));
         continue;
       }
@@ -333,12 +322,8 @@ class StatementReader {
   }
 
   #redirect(finish: (end: number) => void): boolean {
-    const duplicate = match(DUPLICATE, this.text, this.#at);
-    if (duplicate) {
-      this.#at += duplicate[0].length;
-      return true;
-    }
-    const found = match(REDIRECT, this.text, this.#at);
+    if (this.#take(DUPLICATE)) return true;
+    const found = this.#take(REDIRECT);
     if (!found) {
       if (match(/[<>]|&>/y, this.text, this.#at))
         opaque("a redirect of another form", "use <, >, >>, 2>&1 or <<'END'");
@@ -347,7 +332,6 @@ class StatementReader {
     const operator = found[2] ?? found[3] ?? "";
     if (operator.startsWith("&") && this.dialect === "posix")
       opaque("&> in a shell without it", "write > FILE 2>&1");
-    this.#at += found[0].length;
     this.#skipBlanks();
     if (found[2]) this.#delimiter(operator === "<<-", finish);
     else this.#target(operator);
@@ -367,11 +351,10 @@ class StatementReader {
   }
 
   #delimiter(tabs: boolean, ended: (end: number) => void): void {
-    const found = match(DELIMITER, this.text, this.#at);
+    const found = this.#take(DELIMITER);
     const delimiter = found?.[1] ?? found?.[2] ?? found?.[3];
     if (!found || delimiter === undefined)
       opaque("a here-document with an unusual end", "write <<'END'");
-    this.#at += found[0].length;
     this.#documents++;
     this.#bodies.push({ delimiter, quoted: found[1] === undefined, tabs, ended });
   }
@@ -427,16 +410,22 @@ class StatementReader {
     return read.word;
   }
 
+  #take(pattern: RegExp): RegExpExecArray | undefined {
+    const found = match(pattern, this.text, this.#at);
+    this.#at += found?.[0].length ?? 0;
+    return found;
+  }
+
   #char(): string {
     return this.text.charAt(this.#at);
   }
 
   #skipBlanks(): void {
-    this.#at += match(BLANKS, this.text, this.#at)?.[0].length ?? 0;
+    this.#take(BLANKS);
     if (this.#char() !== "#") return;
     if (!/^[ \t\n;]?$/.test(this.text.charAt(this.#at - 1)))
       opaque("a comment at this place", "put it on a line of its own");
-    this.#at += match(COMMENT, this.text, this.#at)?.[0].length ?? 0;
+    this.#take(COMMENT);
   }
 
   #skipLines(): void {

@@ -11,23 +11,16 @@ const TWO_WORDS = new Set(
   ).split(" "),
 );
 
-const THREE_WORDS = new Set([
-  ..."aws az doctl gcloud gh sfdx".split(" "),
-  ..."bun run,bun x,cargo add,cargo run,consul kv,deno task,docker builder,docker compose".split(
-    ",",
-  ),
-  ..."docker container,docker image,docker network,docker volume,eksctl create,git config".split(
-    ",",
-  ),
-  ..."git remote,git stash,ip addr,ip link,ip netns,ip route,kind create,kubectl kustomize".split(
-    ",",
-  ),
-  ..."kubectl rollout,mc admin,npm exec,npm init,npm run,npm view,openssl req,openssl x509".split(
-    ",",
-  ),
-  ..."pnpm dlx,pnpm exec,pnpm run,podman container,podman image,pulumi stack".split(","),
-  ..."terraform workspace,vault auth,vault kv,yarn dlx,yarn run".split(","),
-]);
+const THREE_WORDS = new Set(
+  (
+    "aws,az,doctl,gcloud,gh,sfdx,bun run,bun x,cargo add,cargo run,consul kv,deno task,docker builder," +
+    "docker compose,docker container,docker image,docker network,docker volume,eksctl create,git config," +
+    "git remote,git stash,ip addr,ip link,ip netns,ip route,kind create,kubectl kustomize," +
+    "kubectl rollout,mc admin,npm exec,npm init,npm run,npm view,openssl req,openssl x509,pnpm dlx," +
+    "pnpm exec,pnpm run,podman container,podman image,pulumi stack,terraform workspace,vault auth," +
+    "vault kv,yarn dlx,yarn run"
+  ).split(","),
+);
 
 /** @example alwaysPattern(["npm", "run", "dev", "--", "-p", "3000"]) // "npm run dev *" */
 export function alwaysPattern(words: readonly string[]): string | undefined {

@@ -5,7 +5,7 @@
  */
 import { normalize } from "node:path";
 import { isHarmlessVariable } from "./variables.js";
-import { literal, Opaque, opaque, UNKNOWN_WORD, type Dialect, type Word } from "./words.js";
+import { literal, opaque, UNKNOWN_WORD, type Dialect, type Word } from "./words.js";
 
 /** What a wrapper runs. */
 export type Inner =
@@ -57,7 +57,13 @@ systemd-run | qtPdG | | user scope pty wait | 0 |
 flock | senuxo | wE | shared exclusive nonblock timeout= wait= | 1 |
 watch | bcdegtwx | n | color differences interval= | 0 | code
 ssh | 46AaCfgkNnqTtvXxY | bcilLpRDW | | 1 | code
-sh | cehilmnpuvxs | o | login norc noprofile posix | 0 |`;
+`;
+const SHELL = {
+  flags: "cehilmnpuvxs",
+  values: "o",
+  long: ["login", "norc", "noprofile", "posix"],
+  marks: [],
+};
 
 const WRAPPERS: ReadonlyMap<string, Wrapper> = new Map(
   TABLE.trim()
@@ -124,16 +130,15 @@ function wrapped(name: string, wrapper: Wrapper, args: readonly Word[]): Inner[]
       );
     words = words.slice(1);
   }
-  if (wrapper.marks.includes("code")) {
-    // Without a command ssh starts a shell there.
-    if (words.length === 0) opaque(`${name} without a command`, "name the command");
-    return [
-      { kind: "code", code: words.map((it) => ownWord(name, it)).join(" "), dialect: "posix" },
-    ];
+  // Without a command these start a shell.
+  if (words.length === 0 && /^(?:ssh|watch|chroot)$/.test(name))
+    opaque(`${name} without a command`, "name the command");
+  const isCode = name === "flock" && /^(?:-c|--command)$/.test(literal(words[0]) ?? "");
+  if (isCode) words = [words[1] ?? UNKNOWN_WORD];
+  if (isCode || wrapper.marks.includes("code")) {
+    const code = words.map((it) => ownWord(name, it)).join(" ");
+    return [{ kind: "code", code, dialect: "posix" }];
   }
-  if (name === "flock" && /^(?:-c|--command)$/.test(literal(words[0]) ?? ""))
-    return [{ kind: "code", code: ownWord(name, words[1]), dialect: "posix" }];
-  if (name === "chroot" && words.length === 0) opaque("chroot without a command", "name it");
   if (wrapper.marks.includes("adds") && words.length > 0) {
     // A word with the place holder in it is another one each time.
     const before = args.slice(0, args.length - rest.length).map((it) => it.value);
@@ -153,15 +158,12 @@ function ownWord(name: string, word: Word | undefined): string {
 
 function skipOptions(
   name: string,
-  wrapper: Wrapper,
+  wrapper: Omit<Wrapper, "operands">,
   args: readonly Word[],
 ): { seen: Set<string>; rest: readonly Word[] } {
   const seen = new Set<string>();
-  const unknown = (text: string) =>
-    new Opaque(
-      `${name} with the option ${text}`,
-      "leave the option out, or run the command itself",
-    );
+  const unknown = (text: string): never =>
+    opaque(`${name} with the option ${text}`, "leave it out, or run the command itself");
   for (let index = 0; index < args.length; index++) {
     const text = literal(args[index]);
     if (text === undefined) {
@@ -176,7 +178,7 @@ function skipOptions(
     const [long = "", value] = text.startsWith("--") ? text.slice(2).split(/=(.*)/su) : [];
     if (long !== "") {
       if (wrapper.long.includes(long)) continue;
-      if (!wrapper.long.includes(`${long}=`)) throw unknown(text);
+      if (!wrapper.long.includes(`${long}=`)) unknown(text);
       if (value === undefined) ownWord(name, args[++index]);
       continue;
     }
@@ -184,7 +186,7 @@ function skipOptions(
       const letter = text.charAt(at);
       seen.add(letter);
       if (wrapper.flags.includes(letter)) continue;
-      if (!wrapper.values.includes(letter)) throw unknown(text);
+      if (!wrapper.values.includes(letter)) unknown(text);
       if (at === text.length - 1) ownWord(name, args[++index]);
       break;
     }
@@ -193,10 +195,7 @@ function skipOptions(
 }
 
 function shellInner(name: string, args: readonly Word[], dialect: Dialect): Inner {
-  const options = WRAPPERS.get("sh");
-  const { seen, rest } = options
-    ? skipOptions(name, options, args)
-    : { seen: new Set(), rest: args };
+  const { seen, rest } = skipOptions(name, SHELL, args);
   if (seen.has("i")) opaque("an interactive shell", `use ${name} -c 'command'`);
   if (seen.has("c")) return { kind: "code", code: ownWord(name, rest[0]), dialect };
   if (rest.length === 0 || seen.has("s") || literal(rest[0]) === "-")
@@ -211,14 +210,13 @@ function shellInner(name: string, args: readonly Word[], dialect: Dialect): Inne
 function script(path: string | undefined, name: string): Inner {
   if (path === undefined || path.startsWith("-"))
     opaque(`${name} of a file that is not named`, "write the file's path");
-  if ((name === "source" || name === ".") && !path.includes("/"))
+  const sources = name === "source" || name === ".";
+  const file = normalize(path);
+  if (sources && !path.includes("/"))
     opaque(`${name} of a name that PATH is searched for`, `write ${name} ./${path}`);
-  if ((name === "source" || name === ".") && /^(?:\/|~|\.\.)/.test(normalize(path)))
-    opaque(
-      `${name} of a file outside of the project`,
-      `write its path in the project, or run it with bash`,
-    );
-  if (/(?:^|\/)(?:dev\/(?:std|fd|tty)|proc\/)/.test(normalize(path)))
+  if (sources && /^(?:\/|~|\.\.)/.test(file))
+    opaque(`${name} of a file outside of the project`, "write its path in it, or run it with bash");
+  if (/(?:^|\/)(?:dev\/(?:std|fd|tty)|proc\/)/.test(file))
     opaque("a script that is a device", "write the command itself");
   return { kind: "script", path };
 }
