@@ -150,7 +150,7 @@ export class Launcher {
     this.#isClosed = true;
   }
 
-  /** Nobody would hear of what is started for an aborted caller or by a closed instance. */
+  /** What is started for an aborted call or by a closed instance would end unnoticed: it is refused. */
   #checkWanted(signal: AbortSignal | undefined): void {
     if (this.#isClosed) throw new UserError("OpenCode is ending; nothing was started");
     if (signal?.aborted) throw new UserError("the call was aborted; nothing was started");
@@ -225,7 +225,7 @@ export class Launcher {
     });
   }
 
-  /** Of one session tree: a task of another one is nobody's business here. */
+  /** Of one session tree: a task of another tree is not shown. */
   #livePrompts(rootSessionID: string): { job: SubagentJob; prompt: string }[] {
     return this.#deps.jobs
       .byRoot(rootSessionID)

@@ -4,7 +4,7 @@
  * pending (waits for a slot, has no session yet) → running (prompted) → completed | failed | cancelled. A
  * terminal task keeps its child session, and with it its whole text; `resume` is the one way back to pending.
  */
-import { UserError, coerceError } from "../ports.js";
+import { UserError, logFailure } from "../ports.js";
 import type { HostEvent } from "../host/events.js";
 import { translateEvent } from "../host/events.js";
 import { storedMessages } from "../host/stored-messages.js";
@@ -13,7 +13,7 @@ import type { SubagentJob } from "../jobs/job.js";
 import { isTerminal, type EndReason } from "../jobs/status.js";
 import type { Notice } from "../notices/notice.js";
 import type { SubagentDeps } from "./deps.js";
-import { Blocked } from "./blocked.js";
+import { PendingRequests } from "./pending-requests.js";
 import { ChildEvents } from "./child-events.js";
 import { Launcher, type Launched, type LaunchInput, type ResumeFrom } from "./launcher.js";
 import type { StopIntent } from "./live-run.js";
@@ -42,7 +42,7 @@ export class BackgroundManager {
   readonly #runner: Runner;
   readonly #launcher: Launcher;
   readonly #supervisor: Supervisor;
-  readonly #blocked: Blocked;
+  readonly #requests: PendingRequests;
   readonly #childEvents: ChildEvents;
   readonly #waits = new Set<{ sessionID: string | undefined; done: () => void }>();
 
@@ -55,12 +55,12 @@ export class BackgroundManager {
     });
     const runner = this.#runner;
     this.#launcher = new Launcher(deps, runner);
-    this.#blocked = new Blocked({ ...deps, runner });
-    this.#supervisor = new Supervisor({ ...deps, runner, blocked: this.#blocked });
+    this.#requests = new PendingRequests({ ...deps, runner });
+    this.#supervisor = new Supervisor({ ...deps, runner, requests: this.#requests });
     this.#childEvents = new ChildEvents({
       ...deps,
       runner,
-      blocked: this.#blocked,
+      requests: this.#requests,
       supervisor: this.#supervisor,
     });
   }
@@ -176,8 +176,8 @@ export class BackgroundManager {
 
   /** The same, translated; constant time however many tasks there are. */
   onEvent(event: HostEvent): void {
-    if (event.type === "asked") void this.#blocked.asked(event);
-    else if (event.type === "answered") this.#blocked.answered(event);
+    if (event.type === "asked") void this.#requests.asked(event);
+    else if (event.type === "answered") this.#requests.answered(event);
     else if (event.type === "deleted") this.#onDeleted(event.sessionID);
     else this.#childEvents.onEvent(event);
   }
@@ -235,11 +235,8 @@ export class BackgroundManager {
   /** Never rejects. */
   async #abort({ id, sessionID }: SubagentJob): Promise<void> {
     const { host, log } = this.#deps;
-    try {
-      if (sessionID) await host.abort(sessionID);
-    } catch (thrown) {
-      log("warn", "a subagent could not be aborted", { id, error: coerceError(thrown).message });
-    }
+    const failed = logFailure(log, "warn", "a subagent could not be aborted", { id });
+    if (sessionID) await host.abort(sessionID).catch(failed);
   }
 
   #onDeleted(sessionID: string): void {
