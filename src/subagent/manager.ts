@@ -109,12 +109,12 @@ export class BackgroundManager {
     return this.#deps.jobs.findBySession(sessionID);
   }
 
-  /** The tasks that this session launched itself, oldest first. */
+  /** The tasks that this session launched itself, in the order in which this OpenCode came to know them. */
   getTasksByParentSession(sessionID: string): SubagentJob[] {
     return onlyTasks(this.#deps.jobs.byParent(sessionID));
   }
 
-  /** Those that match every field of the filter, oldest first; all of this directory without one. */
+  /** Those that match every field of the filter, in the same order; without one all of this directory. */
   list(filter: JobFilter = {}): SubagentJob[] {
     return onlyTasks(this.#deps.jobs.all()).filter((task) => matches(task, filter));
   }
