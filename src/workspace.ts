@@ -5,6 +5,7 @@
 import { join } from "node:path";
 import type { Context } from "./context.js";
 import { OwnerControl } from "./control/owner.js";
+import { SessionCleanup } from "./control/session-cleanup.js";
 import {
   coerceError,
   doAll,
@@ -30,7 +31,6 @@ import { SessionPermission, type SessionQuestion } from "./permission/ask.js";
 import { BackgroundProcessManager, type ProcessManagerDeps } from "./process/manager.js";
 import { onHostExit } from "./system/host-exit.js";
 import { defaultRoot } from "./store/instance-folder.js";
-import { SessionEnds } from "./session-ends.js";
 import { JobStore, type JobStoreOptions } from "./store/store.js";
 import { BackgroundManager } from "./subagent/manager.js";
 import { within } from "./time.js";
@@ -83,7 +83,7 @@ export class Workspace {
   readonly processes: BackgroundProcessManager;
   /** The rules that are in force for an agent in a session. */
   readonly permission: SessionPermission;
-  readonly #sessionEnds: SessionEnds;
+  readonly #sessionCleanup: SessionCleanup;
   readonly #eventCommand: EventCommand;
   readonly #control: OwnerControl;
   readonly #predecessor: Predecessor | undefined;
@@ -112,7 +112,7 @@ export class Workspace {
       ids: this.ids,
       tree: this.tree,
       save: () => this.persist(),
-      onParentAbort: (sessionID) => this.#sessionEnds.aborted(sessionID),
+      onParentAbort: (sessionID) => this.#sessionCleanup.aborted(sessionID),
     });
     this.store = new JobStore({
       ...this.#ports(),
@@ -146,14 +146,20 @@ export class Workspace {
       unattended: this.oneShot,
       used: (sessionID) => this.notices.used(sessionID),
       outbox: this.notices.outbox,
-      endProcessesOf: (sessionID, reason) => this.#sessionEnds.endProcesses(sessionID, reason),
+      endProcessesOf: (sessionID, reason) => this.#sessionCleanup.endProcesses(sessionID, reason),
       handle: (event) => this.onEvent(event),
       lookup: (jobID) => this.store.lookup(jobID),
       persist: () => this.persist(),
       restore: () => this.restore(),
     });
     const { tasks, processes, notices, tree } = this;
-    this.#sessionEnds = new SessionEnds({ ...this.#ports(), tasks, processes, notices, tree });
+    this.#sessionCleanup = new SessionCleanup({
+      ...this.#ports(),
+      tasks,
+      processes,
+      notices,
+      tree,
+    });
     this.#eventCommand = new EventCommand({ ...this.#ports(), directory });
     this.#control = new OwnerControl({ ...this.#ports(), tasks, processes, store: this.store });
     this.#exitHooks = [() => this.processes.killAllNow(), () => this.store.flushSync()].map(
@@ -164,7 +170,7 @@ export class Workspace {
   /** An event as the host's `event` hook brings it. Never throws. */
   handleEvent(event: unknown): void {
     const request = parseUserRequest(event);
-    if (request && !this.#disposing) this.#sessionEnds.cancelled(request.cancel);
+    if (request && !this.#disposing) this.#sessionCleanup.cancelled(request.cancel);
     const translated = translateEvent(event);
     if (translated) this.onEvent(translated);
   }
@@ -176,7 +182,7 @@ export class Workspace {
     if (event.type === "created") this.tree.learn(event.sessionID, event.parentID);
     this.tasks.onEvent(event);
     this.notices.onEvent(event);
-    this.#sessionEnds.onEvent(event);
+    this.#sessionCleanup.onEvent(event);
   }
 
   /** Before a tool of ours does anything: the session is in use, and earlier jobs are known. */

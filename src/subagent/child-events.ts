@@ -2,23 +2,18 @@
  * What a child's events say about its run: progress, costs, retries, and when to look whether it has ended. Each
  * takes constant time, however many tasks there are.
  */
-import type { Clock } from "../ports.js";
+import type { Context } from "../context.js";
 import type { HostEvent } from "../host/events.js";
-import type { JobRegistry } from "../jobs/registry.js";
-import type { Options } from "../options.js";
-import type { Blocked } from "./blocked.js";
+import type { PendingRequests } from "./pending-requests.js";
 import type { LiveRun } from "./live-run.js";
 import type { Runner } from "./runner.js";
 import type { Supervisor } from "./supervisor.js";
 
 export type ChildEvent = Exclude<HostEvent, { type: "asked" | "answered" | "deleted" }>;
 
-export interface ChildEventsDeps {
-  jobs: JobRegistry;
-  clock: Clock;
-  options: Options;
+export interface ChildEventsDeps extends Context {
   runner: Runner;
-  blocked: Blocked;
+  requests: PendingRequests;
   supervisor: Supervisor;
 }
 
@@ -33,7 +28,7 @@ export class ChildEvents {
   }
 
   onEvent(event: ChildEvent): void {
-    const { clock, runner, blocked, supervisor } = this.#deps;
+    const { clock, runner, requests, supervisor } = this.#deps;
     const live = runner.liveIn(event.sessionID);
     if (!live) return;
     const { jobID } = live;
@@ -44,7 +39,7 @@ export class ChildEvents {
     live.heardAt = clock.monotonic();
     live.retryAt = 0;
     if (event.type === "retry") {
-      blocked.retrying(live, event);
+      requests.retrying(live, event);
       return;
     }
     const newTool = this.#note(jobID, live, event);
@@ -67,7 +62,7 @@ export class ChildEvents {
   }
 
   #noteProgress(jobID: string, live: LiveRun, newTool: string | undefined): void {
-    const { jobs, blocked, clock } = this.#deps;
+    const { jobs, requests, clock } = this.#deps;
     const isRecent = live.heardAt - live.notedAt < PROGRESS_INTERVAL_MS;
     const job = jobs.getSubagent(jobID);
     if (!job) return;
@@ -79,7 +74,7 @@ export class ChildEvents {
     if (!isNew && isRecent && !live.isMarked) return;
     live.notedAt = live.heardAt;
     live.isMarked = false;
-    blocked.resumed(jobID, live);
+    requests.resumed(jobID, live);
     const lastTool = newTool ?? job.progress.lastTool;
     const lastUpdate = new Date(clock.now());
     const progress = { toolCalls, lastTool, runningTool, steps, lastUpdate };

@@ -1,24 +1,16 @@
 /** What the subagents need of the rest of the house. */
+import type { Context } from "../context.js";
 import type { HostEvent } from "../host/events.js";
-import type { Host } from "../host/host.js";
 import type { IdSource } from "../host/ids.js";
 import type { SessionTree } from "../host/session-tree.js";
 import type { Job } from "../jobs/job.js";
-import type { JobRegistry } from "../jobs/registry.js";
 import type { EndReason } from "../jobs/status.js";
 import type { Outbox } from "../notices/outbox.js";
 import type { NoticePort } from "../notices/port.js";
-import type { Options } from "../options.js";
-import type { Clock, Log } from "../ports.js";
 
-export interface SubagentDeps {
-  host: Host;
+export interface SubagentDeps extends Context {
   tree: SessionTree;
-  jobs: JobRegistry;
   ids: IdSource;
-  clock: Clock;
-  log: Log;
-  options: Options;
   notices: NoticePort;
   /** No user is there to answer a question (`opencode run`): the host rejects it, and the subagent goes on. */
   unattended?: boolean;

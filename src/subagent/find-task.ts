@@ -2,16 +2,14 @@
  * A task that is not in memory: in the folder of another OpenCode, or with no record left at all. An id that was
  * ever announced leads to its state and text for as long as its child session exists.
  */
-import type { Host, Message, SessionInfo } from "../host/host.js";
+import type { Context } from "../context.js";
+import type { Message, SessionInfo } from "../host/host.js";
 import type { SessionTree } from "../host/session-tree.js";
 import type { Job, SubagentJob } from "../jobs/job.js";
-import type { JobRegistry } from "../jobs/registry.js";
 import { finalText, judge } from "./verdict.js";
 
-export interface FindDeps {
-  host: Host;
+export interface FindDeps extends Context {
   tree: SessionTree;
-  jobs: JobRegistry;
   /** Records in other owners' folders. */
   lookup: (jobID: string) => Promise<{ job: Job } | undefined>;
 }
@@ -32,7 +30,7 @@ export async function findTask(
   const owned = (await deps.lookup(session.taskID))?.job;
   if (owned?.kind === "subagent") return owned;
   const task = await rebuild(deps, session, session.taskID, rootSessionID);
-  // Somebody else may have asked at the same time.
+  // Another call may have asked at the same time.
   const known = deps.jobs.getSubagent(task.id);
   if (!known) deps.jobs.add(task);
   return known ?? task;

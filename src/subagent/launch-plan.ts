@@ -2,6 +2,7 @@
  * Everything that is checked before a subagent exists: agent, model, depth, number and rights. A refusal says
  * which limit it was, its value and how to raise it; nothing has happened by then.
  */
+import type { Context } from "../context.js";
 import { UserError } from "../ports.js";
 import type { AgentInfo, Host, PermissionRule } from "../host/host.js";
 import { latestRealUserMessage } from "../host/latest-user.js";
@@ -9,7 +10,6 @@ import type { SessionTree } from "../host/session-tree.js";
 import type { ModelRef } from "../jobs/job.js";
 import type { JobRegistry } from "../jobs/registry.js";
 import { isTerminal } from "../jobs/status.js";
-import type { Options } from "../options.js";
 import { childRules, mayEdit } from "./rights.js";
 
 export interface PlanInput {
@@ -31,11 +31,8 @@ export interface LaunchPlan {
   strict: boolean;
 }
 
-export interface PlanDeps {
-  host: Host;
+export interface PlanDeps extends Context {
   tree: SessionTree;
-  jobs: JobRegistry;
-  options: Options;
 }
 
 export async function planLaunch(deps: PlanDeps, input: PlanInput): Promise<LaunchPlan> {

@@ -12,19 +12,22 @@ import type { Runner } from "./runner.js";
 import { similarTasks } from "./similar.js";
 import { Slots } from "./slots.js";
 
+/** What `BackgroundManager.launch` is given. */
 export interface LaunchInput {
   /** A few words for lists and notices. */
   description: string;
   prompt: string;
   /** One of the host's agents that may be a subagent. */
   agent: string;
+  /** The session that launches it and gets its notices. */
   parentSessionID: string;
-  /** The message whose turn launches it. */
+  /** The assistant's message whose tool call launches it: undone with it. */
   parentMessageID?: string;
-  /** The agent of that turn. */
+  /** The agent of that turn, whose limits are passed on; the session's latest if left out. */
   parentAgent?: string;
-  /** "provider/model". */
+  /** "provider/model"; the agent's own if left out, else the parent's. */
   model?: string;
+  /** For filters. */
   tags?: string[];
   /** Tell the parent when it ends; true if left out. */
   notify?: boolean;
@@ -32,7 +35,9 @@ export interface LaunchInput {
   signal?: AbortSignal;
 }
 
+/** What `BackgroundManager.launch` and `resume` give. */
 export interface Launched {
+  /** Its record after the start; `failed` with an `error` when OpenCode refused its session or prompt. */
   task: SubagentJob;
   /** Place in the queue, 1 being the next; 0 when it runs. */
   position: number;
@@ -40,9 +45,11 @@ export interface Launched {
   similar: SubagentJob[];
 }
 
-/** Who continues a task, and what is to be different. */
+/** What `BackgroundManager.resume` is given: the turn that continues a task, and what is to be different. */
 export interface ResumeFrom {
+  /** The agent of that turn, as in LaunchInput. */
   parentAgent?: string;
+  /** The assistant's message whose tool call continues it. */
   parentMessageID?: string;
   /** "provider/model", of an ended task; the one that it had if left out. */
   model?: string;
@@ -150,7 +157,7 @@ export class Launcher {
     this.#isClosed = true;
   }
 
-  /** Nobody would hear of what is started for an aborted caller or by a closed instance. */
+  /** What is started for an aborted call or by a closed instance would end unnoticed: it is refused. */
   #checkWanted(signal: AbortSignal | undefined): void {
     if (this.#isClosed) throw new UserError("OpenCode is ending; nothing was started");
     if (signal?.aborted) throw new UserError("the call was aborted; nothing was started");
@@ -225,7 +232,7 @@ export class Launcher {
     });
   }
 
-  /** Of one session tree: a task of another one is nobody's business here. */
+  /** Of one session tree: a task of another tree is not shown. */
   #livePrompts(rootSessionID: string): { job: SubagentJob; prompt: string }[] {
     return this.#deps.jobs
       .byRoot(rootSessionID)

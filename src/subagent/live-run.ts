@@ -139,7 +139,7 @@ export class LiveRun {
     return this.#prompts.at(-1)?.text ?? "";
   }
 
-  /** It has ended, or nobody looks at it any more. */
+  /** It has ended, or is not looked at any more. */
   close(): void {
     this.retry?.cancel();
     this.#release();

@@ -1,10 +1,5 @@
-/**
- * BackgroundManager: subagents, each a child session of the session that launched it.
- *
- * pending (waits for a slot, has no session yet) → running (prompted) → completed | failed | cancelled. A
- * terminal task keeps its child session, and with it its whole text; `resume` is the one way back to pending.
- */
-import { UserError, coerceError } from "../ports.js";
+/** The one door to the subagents: wires their parts, and passes calls and events on to them. */
+import { UserError, logFailure } from "../ports.js";
 import type { HostEvent } from "../host/events.js";
 import { translateEvent } from "../host/events.js";
 import { storedMessages } from "../host/stored-messages.js";
@@ -13,7 +8,7 @@ import type { SubagentJob } from "../jobs/job.js";
 import { isTerminal, type EndReason } from "../jobs/status.js";
 import type { Notice } from "../notices/notice.js";
 import type { SubagentDeps } from "./deps.js";
-import { Blocked } from "./blocked.js";
+import { PendingRequests } from "./pending-requests.js";
 import { ChildEvents } from "./child-events.js";
 import { Launcher, type Launched, type LaunchInput, type ResumeFrom } from "./launcher.js";
 import type { StopIntent } from "./live-run.js";
@@ -25,10 +20,14 @@ import { finalText, lastToolError, textSoFar } from "./verdict.js";
 
 export type { Launched, LaunchInput, ResumeFrom } from "./launcher.js";
 
+/** What a task has said; given by `BackgroundManager.result`. */
 export interface TaskResult {
-  /** The result of the latest run (see `finalText`), or for a running one all it said so far. */
+  /**
+   * Of the latest run. Running: everything that it said so far. Ended: its last answer to each message that its
+   * parent sent, separated by empty lines. Empty when it said nothing or has not begun.
+   */
   text: string;
-  /** The run's promptMessageID: pages of one text share it. */
+  /** The id of the message that the run answers: pages of one text share it. Empty when it has not begun. */
   run: string;
   /** The last tool that failed, when there is no text that could tell. */
   toolError?: string | undefined;
@@ -37,13 +36,19 @@ export interface TaskResult {
 /** The host may be about to end itself. */
 const DISPOSE_PATIENCE_MS = 2_000;
 
+/**
+ * Subagents, each in a child session of the session that launched it. A task is `pending` (it waits for a slot), then
+ * `running` (it was prompted), then `completed`, `failed` or `cancelled`. An ended task keeps its child session, and
+ * with it its text; `resume` makes it `pending` again. Records are values: what is returned does not change later.
+ */
 export class BackgroundManager {
   readonly #deps: SubagentDeps;
   readonly #runner: Runner;
   readonly #launcher: Launcher;
   readonly #supervisor: Supervisor;
-  readonly #blocked: Blocked;
+  readonly #requests: PendingRequests;
   readonly #childEvents: ChildEvents;
+  /** Calls of `wait` under way. */
   readonly #waits = new Set<{ sessionID: string | undefined; done: () => void }>();
 
   constructor(deps: SubagentDeps) {
@@ -55,28 +60,30 @@ export class BackgroundManager {
     });
     const runner = this.#runner;
     this.#launcher = new Launcher(deps, runner);
-    this.#blocked = new Blocked({ ...deps, runner });
-    this.#supervisor = new Supervisor({ ...deps, runner, blocked: this.#blocked });
+    this.#requests = new PendingRequests({ ...deps, runner });
+    this.#supervisor = new Supervisor({ ...deps, runner, requests: this.#requests });
     this.#childEvents = new ChildEvents({
       ...deps,
       runner,
-      blocked: this.#blocked,
+      requests: this.#requests,
       supervisor: this.#supervisor,
     });
   }
 
   /**
-   * Starts a subagent, or queues it. Resolves when it was prompted, has failed to start or waits for a slot.
-   * Rejects with a UserError when it is refused (unknown agent or model, depth, number of tasks), with a HostError
-   * when OpenCode does not answer; nothing was started then.
+   * Starts a subagent, or queues it. Resolves when it was prompted, has failed to start or waits for a slot: the
+   * status of `task` says which. Rejects with a UserError when it is refused (unknown agent, model or session, depth,
+   * number of tasks, an aborted signal), with a HostError when OpenCode does not answer; nothing was started then.
    */
   async launch(input: LaunchInput): Promise<Launched> {
     return this.#launcher.launch(input);
   }
 
   /**
-   * Gives a task more to do: a pending one gets the text added to its prompt, a running one a further
-   * instruction, an ended one a new run in its old session. Rejects as `launch` does, also for an unknown id.
+   * Gives a task more to do. A pending one gets the text added to its prompt, a running one a further instruction, an
+   * ended one a new run in its old session. `taskID` may be the id of its child session. Rejects as `launch` does;
+   * also with a UserError for an unknown id, for a task that is being ended or continued, and when its session was
+   * deleted.
    */
   async resume(taskID: string, prompt: string, from: ResumeFrom): Promise<Launched> {
     const task = this.getTask(taskID);
@@ -84,24 +91,30 @@ export class BackgroundManager {
     return this.#launcher.resume(task, prompt, from);
   }
 
-  /** By job id, or by the id of the child session. */
+  /** By job id or by the id of the child session; undefined when this OpenCode has no such task. */
   getTask(id: string): SubagentJob | undefined {
     return this.#deps.jobs.getSubagent(id) ?? this.findBySession(id);
   }
 
-  /** The same, also of other owners and off the child session, in one tree. Rejects with a HostError without OpenCode. */
+  /**
+   * The same, also for a task of another OpenCode or one whose record is gone: that is put together from its child
+   * session. Only within the session tree of `rootSessionID`. Rejects with a HostError when OpenCode does not answer.
+   */
   async find(id: string, rootSessionID: string): Promise<SubagentJob | undefined> {
     return this.getTask(id) ?? findTask(this.#deps, id, rootSessionID);
   }
 
+  /** The task that works in this child session. */
   findBySession(sessionID: string): SubagentJob | undefined {
     return this.#deps.jobs.findBySession(sessionID);
   }
 
+  /** The tasks that this session launched itself, in the order in which this OpenCode came to know them. */
   getTasksByParentSession(sessionID: string): SubagentJob[] {
     return onlyTasks(this.#deps.jobs.byParent(sessionID));
   }
 
+  /** Those that match every field of the filter, in the same order; without one all of this directory. */
   list(filter: JobFilter = {}): SubagentJob[] {
     return onlyTasks(this.#deps.jobs.all()).filter((task) => matches(task, filter));
   }
@@ -124,8 +137,8 @@ export class BackgroundManager {
   }
 
   /**
-   * Resolves when the task has ended or asks its user for a permission or an answer, after `milliseconds`, when the signal
-   * aborts, or when a person writes in the session `waiting`. Never rejects.
+   * Resolves when the task has ended or waits for a permission or an answer, after `milliseconds`, when the signal
+   * aborts, or when the user writes in the session `waiting`; at once for an unknown task. Never rejects.
    */
   async wait(
     taskID: string,
@@ -158,12 +171,15 @@ export class BackgroundManager {
     });
   }
 
-  /** A person has written in this session: calls of `wait` from it return. */
+  /** The user has written in this session: calls of `wait` for it return. */
   userWrote(sessionID: string): void {
     for (const wait of this.#waits) if (wait.sessionID === sessionID) wait.done();
   }
 
-  /** Ends tasks and waits until the host says that they are idle. Ended ones are left as they are. */
+  /**
+   * Ends tasks, by job id, and what they started themselves. Resolves when OpenCode says that their sessions are idle,
+   * or after 10 s for one that does not stop: its error says so. Ended and unknown ones are left out. Never rejects.
+   */
   async cancel(taskIDs: readonly string[], reason: EndReason): Promise<void> {
     await Promise.all(taskIDs.map((id) => this.#stop(id, { status: "cancelled", reason })));
   }
@@ -176,8 +192,8 @@ export class BackgroundManager {
 
   /** The same, translated; constant time however many tasks there are. */
   onEvent(event: HostEvent): void {
-    if (event.type === "asked") void this.#blocked.asked(event);
-    else if (event.type === "answered") this.#blocked.answered(event);
+    if (event.type === "asked") void this.#requests.asked(event);
+    else if (event.type === "answered") this.#requests.answered(event);
     else if (event.type === "deleted") this.#onDeleted(event.sessionID);
     else this.#childEvents.onEvent(event);
   }
@@ -187,12 +203,12 @@ export class BackgroundManager {
     this.#deps.outbox.markEnded(task);
   }
 
-  /** What this session has still to be told, oldest first, also what is on its way. */
+  /** The notices that this session has not received, oldest first, with those that are on their way. */
   getPendingNotifications(sessionID: string): Notice[] {
     return this.#deps.outbox.pending(sessionID);
   }
 
-  /** Forgets all of that: nothing of it is told any more. */
+  /** Drops them: none is delivered any more. */
   clearNotifications(sessionID: string): void {
     this.#deps.outbox.clear(sessionID);
   }
@@ -212,7 +228,10 @@ export class BackgroundManager {
     await recover(this.#deps, task, lastSign);
   }
 
-  /** Aborts what runs and forgets nothing; a host that does not answer is not waited for. Idempotent. */
+  /**
+   * Aborts what runs (`cancelled`, reason `host_exit`) and starts nothing more. Records and notices stay. A host that
+   * does not answer is waited for at most 2 s. Idempotent. Never rejects.
+   */
   async dispose(): Promise<void> {
     this.#launcher.dispose();
     this.#supervisor.dispose();
@@ -235,11 +254,8 @@ export class BackgroundManager {
   /** Never rejects. */
   async #abort({ id, sessionID }: SubagentJob): Promise<void> {
     const { host, log } = this.#deps;
-    try {
-      if (sessionID) await host.abort(sessionID);
-    } catch (thrown) {
-      log("warn", "a subagent could not be aborted", { id, error: coerceError(thrown).message });
-    }
+    const failed = logFailure(log, "warn", "a subagent could not be aborted", { id });
+    if (sessionID) await host.abort(sessionID).catch(failed);
   }
 
   #onDeleted(sessionID: string): void {

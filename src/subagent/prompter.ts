@@ -1,21 +1,17 @@
 /**
  * How a child is told what to do: each prompt has an id of ours, is recorded as the job's current one before it
  * is sent, and is sent a second time without doubling it. One that arrives after its run had been ended is
- * stopped: nobody would look at what it starts.
+ * stopped: what it starts would not be supervised.
  */
-import { coerceError, type Clock, type Log } from "../ports.js";
-import { HostError, type Host } from "../host/host.js";
+import type { Context } from "../context.js";
+import { logFailure } from "../ports.js";
+import { HostError } from "../host/host.js";
 import type { IdSource } from "../host/ids.js";
 import type { SubagentJob } from "../jobs/job.js";
-import type { JobRegistry } from "../jobs/registry.js";
 import type { LiveRun, Prompt } from "./live-run.js";
 
-export interface PrompterDeps {
-  host: Host;
-  jobs: JobRegistry;
+export interface PrompterDeps extends Context {
   ids: IdSource;
-  clock: Clock;
-  log: Log;
   live: (jobID: string) => LiveRun | undefined;
 }
 
@@ -69,12 +65,8 @@ export class Prompter {
     const sessionID = jobs.getSubagent(jobID)?.sessionID;
     const current = live(jobID);
     if ((current && !current.intent) || sessionID === undefined) return;
-    try {
-      await host.abort(sessionID);
-    } catch (thrown) {
-      const error = coerceError(thrown).message;
-      log("warn", "a subagent could not be aborted", { id: jobID, error });
-    }
+    const failed = logFailure(log, "warn", "a subagent could not be aborted", { id: jobID });
+    await host.abort(sessionID).catch(failed);
   }
 
   /** The run now answers `prompt`; the first prompt is a new run. */

@@ -2,23 +2,16 @@
  * What became of a task whose host died while it was live. Its session is asked, never resumed: a finished
  * answer to our prompt is a completed task, anything else is interrupted, with whatever text there is.
  */
-import { coerceError, type Clock, type Log } from "../ports.js";
-import type { Host } from "../host/host.js";
+import type { Context } from "../context.js";
+import { coerceError } from "../ports.js";
 import type { SubagentJob } from "../jobs/job.js";
-import type { JobEnd, JobRegistry, Quote } from "../jobs/registry.js";
+import type { JobEnd, Quote } from "../jobs/registry.js";
 import { isTerminal } from "../jobs/status.js";
 import { quoteOf } from "./quote.js";
 import { asksForTools, finalText, judge } from "./verdict.js";
 
-interface RecoverDeps {
-  host: Host;
-  jobs: JobRegistry;
-  clock: Clock;
-  log: Log;
-}
-
 /** `task` is in the registry, as it was written last; its host was alive until `at`. Never rejects. */
-export async function recover(deps: RecoverDeps, task: SubagentJob, at: Date): Promise<void> {
+export async function recover(deps: Context, task: SubagentJob, at: Date): Promise<void> {
   if (isTerminal(task.status)) return;
   const { promptMessageID, firstPromptMessageID } = task.runs.at(-1) ?? {};
   if (task.status === "pending" || !task.sessionID || promptMessageID === undefined) {
@@ -35,7 +28,7 @@ export async function recover(deps: RecoverDeps, task: SubagentJob, at: Date): P
     const verdict = judge({ messages, promptMessageID, busy: false });
     text = finalText(messages, firstPromptMessageID ?? promptMessageID);
     quote = quoteOf(text, messages);
-    // An abort is how a host that ends stops its runs; nobody cancelled this task.
+    // An abort is how a host that ends stops its runs; this task was not cancelled.
     const isOver = verdict.kind === "ended" && verdict.status !== "cancelled";
     if (isOver && !asksForTools(messages, promptMessageID)) {
       const { status, reason, error } = verdict;

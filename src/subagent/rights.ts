@@ -19,7 +19,7 @@ export function childRules({ parent, parentAgent, atDepthLimit }: RightsInput): 
     (rule) => rule.action === "deny" || rule.permission === "external_directory",
   );
   const planned = parentAgent && !mayEdit(parentAgent.permission) ? [deny("edit")] : [];
-  // A question of a child would wait for somebody who is not looking.
+  // The user is not shown the questions of a child that runs in the background.
   const launchers = atDepthLimit ? LAUNCHERS.map(deny) : [];
   return [...inherited, ...planned, deny("question"), ...launchers];
 }

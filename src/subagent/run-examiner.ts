@@ -2,10 +2,10 @@
  * Looks at a child's stored messages and ends its run when they say so. Whatever the host fails to answer is
  * unknown and looked at again; it never counts as an end.
  */
-import { coerceError, type Clock, type Log } from "../ports.js";
-import type { Host, Message } from "../host/host.js";
+import type { Context } from "../context.js";
+import { coerceError } from "../ports.js";
+import type { Message } from "../host/host.js";
 import { storedMessages } from "../host/stored-messages.js";
-import type { JobRegistry } from "../jobs/registry.js";
 import { isTerminal } from "../jobs/status.js";
 import type { NoticePort } from "../notices/port.js";
 import type { LiveRun, StopIntent } from "./live-run.js";
@@ -17,11 +17,7 @@ export const START_TIMEOUT_MS = 10_000;
 export const UNFINISHED_TIMEOUT_MS = 60_000;
 const RETRY_EXAMINE_MS = 2_000;
 
-export interface RunExaminerDeps {
-  host: Host;
-  jobs: JobRegistry;
-  clock: Clock;
-  log: Log;
+export interface RunExaminerDeps extends Context {
   notices: NoticePort;
   live: (jobID: string) => LiveRun | undefined;
   end: (jobID: string, live: LiveRun, end: StopIntent, messages?: readonly Message[]) => void;

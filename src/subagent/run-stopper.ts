@@ -2,17 +2,14 @@
  * How a run is stopped: its session is aborted and kept, what the child itself started is ended, and the job ends
  * once the host says that it is idle, or after 10 s with a word that the host did not confirm.
  */
-import { coerceError, type Clock, type Log } from "../ports.js";
-import type { Host } from "../host/host.js";
+import type { Context } from "../context.js";
+import { logFailure } from "../ports.js";
 import type { LiveRun, StopIntent } from "./live-run.js";
 
 /** How long a stop waits for the host to say that the session is idle. */
 const ABORT_TIMEOUT_MS = 10_000;
 
-export interface RunStopperDeps {
-  host: Host;
-  clock: Clock;
-  log: Log;
+export interface RunStopperDeps extends Context {
   /** Ends the tasks and session processes that a session started. */
   endWorkOf: (sessionID: string, reason: StopIntent["reason"]) => Promise<void>;
   examine: (jobID: string) => Promise<void>;
@@ -54,22 +51,15 @@ export class RunStopper {
 
   /** Never rejects. */
   async #abort(jobID: string, sessionID: string, live: LiveRun, intent: StopIntent): Promise<void> {
-    const { host, endWorkOf, examine, end } = this.#deps;
+    const { host, log, endWorkOf, examine, end } = this.#deps;
+    const failed = (message: string) => logFailure(log, "warn", message, { id: jobID });
     // The child first, so that it starts nothing more.
-    await this.#attempt(jobID, "a subagent could not be aborted", () => host.abort(sessionID));
-    await this.#attempt(jobID, "what a subagent started could not be ended", () =>
-      endWorkOf(sessionID, intent.reason),
+    await host.abort(sessionID).catch(failed("a subagent could not be aborted"));
+    await endWorkOf(sessionID, intent.reason).catch(
+      failed("what a subagent started could not be ended"),
     );
     // A deleted session has no messages that could tell more.
     if (intent.reason === "session_deleted") end(jobID, live, intent);
     else await examine(jobID);
-  }
-
-  async #attempt(id: string, failure: string, action: () => Promise<void>): Promise<void> {
-    try {
-      await action();
-    } catch (thrown) {
-      this.#deps.log("warn", failure, { id, error: coerceError(thrown).message });
-    }
   }
 }

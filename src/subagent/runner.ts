@@ -2,11 +2,11 @@
  * The runs that are under way. A run begins with a slot and a prompt, and ends exactly once: when the child's
  * messages say so (`run-examiner.ts`), when it is stopped, or when the host cannot go on with it.
  */
-import { coerceError, UserError, type Clock, type Log } from "../ports.js";
-import type { Host, Message, PermissionRule } from "../host/host.js";
+import type { Context } from "../context.js";
+import { coerceError, UserError } from "../ports.js";
+import type { Message, PermissionRule } from "../host/host.js";
 import type { IdSource } from "../host/ids.js";
 import type { SubagentJob } from "../jobs/job.js";
-import type { JobRegistry } from "../jobs/registry.js";
 import type { NoticePort } from "../notices/port.js";
 import { isTerminal } from "../jobs/status.js";
 import { LiveRun, type StopIntent } from "./live-run.js";
@@ -17,14 +17,10 @@ import { RunStopper } from "./run-stopper.js";
 import { quoteOf } from "./quote.js";
 import { finalText } from "./verdict.js";
 
-export interface RunnerDeps {
-  host: Host;
-  jobs: JobRegistry;
+export interface RunnerDeps extends Context {
   ids: IdSource;
-  clock: Clock;
-  log: Log;
   notices: NoticePort;
-  /** A run has begun: somebody should watch it. */
+  /** A run has begun: from now on it must be supervised. */
   onBegin: () => void;
   /** Ends the tasks and session processes that a session started. */
   endWorkOf: (sessionID: string, reason: StopIntent["reason"]) => Promise<void>;

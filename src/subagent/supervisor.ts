@@ -2,14 +2,13 @@
  * What no event tells: that events stopped, that a run is too long, that nothing moves. One timer while runs
  * are under way, none otherwise. It marks and asks; only an option lets it end a run.
  */
-import type { Clock, Timer } from "../ports.js";
+import type { Context } from "../context.js";
+import type { Timer } from "../ports.js";
 import type { SubagentJob } from "../jobs/job.js";
-import type { JobRegistry } from "../jobs/registry.js";
 import type { NoticePort } from "../notices/port.js";
-import type { Options } from "../options.js";
 import { isTerminal } from "../jobs/status.js";
 import { elapsed } from "../text.js";
-import type { Blocked } from "./blocked.js";
+import type { PendingRequests } from "./pending-requests.js";
 import type { LiveRun } from "./live-run.js";
 import type { Runner } from "./runner.js";
 
@@ -18,12 +17,9 @@ const TICK_MS = 5_000;
 const QUIET_MS = 15_000;
 const MINUTE_MS = 60_000;
 
-export interface SupervisorDeps {
+export interface SupervisorDeps extends Context {
   runner: Runner;
-  blocked: Blocked;
-  jobs: JobRegistry;
-  clock: Clock;
-  options: Options;
+  requests: PendingRequests;
   notices: NoticePort;
 }
 
@@ -56,7 +52,7 @@ export class Supervisor {
   }
 
   #check(jobID: string, live: LiveRun): void {
-    const { runner, blocked, clock, options } = this.#deps;
+    const { runner, requests, clock, options } = this.#deps;
     const now = clock.monotonic();
     const { maxRunMinutes } = options;
     if (maxRunMinutes > 0 && now - live.startedAt > maxRunMinutes * MINUTE_MS && !live.intent) {
@@ -67,7 +63,7 @@ export class Supervisor {
     this.#checkStall(jobID, live, now);
     if (now - Math.max(live.heardAt, live.examinedAt) < QUIET_MS) return;
     void runner.examine(jobID);
-    void blocked.recheck(jobID, live);
+    void requests.recheck(jobID, live);
   }
 
   #checkStall(jobID: string, live: LiveRun, now: number): void {

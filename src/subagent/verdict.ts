@@ -36,7 +36,7 @@ export function judge({ messages, promptMessageID, busy, sessionError }: RunFact
   const steps = stepsOf(messages, promptMessageID);
   const last = steps.at(-1);
   const answer = steps.findLast((step) => !step.summary);
-  // A summary after the last word is somebody's later compaction and changes nothing.
+  // A summary after the answer comes from a later compaction and changes nothing.
   const isOver = last !== answer && answer !== undefined && isLastWord(answer);
   if (last?.error && !isOver) return failure(last.error, last.providerID);
   if (!answer) {
@@ -91,7 +91,7 @@ const REPORT_LEAST = 400;
 
 /**
  * The result of a run: for each message that the parent sent in it (the prompt and each instruction), in order, the
- * last text that answers it. What answers a message that no one wrote (one of our notices, or the host's own) answers
+ * last text that answers it. What answers a synthetic message (one of our notices, or the host's own) answers
  * the written message before it. Where that last text has at most 200 characters and an earlier one of the same
  * answer has at least 400, the latest such report stands before it. Texts are separated by an empty line.
  */

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { it } from "node:test";
 import * as fc from "fast-check";
+import type { Deferred } from "../../fixtures/deferred.js";
 import { isTerminal } from "../../src/jobs/status.js";
 import { settle } from "../fakes/clock.js";
 import { House } from "../fakes/house.js";
@@ -69,7 +70,9 @@ class World {
   /** Ids of the calls that each child made, whatever was heard of them. */
   readonly #calls = new Map<string, Set<string>>();
   readonly #resumed = new Map<string, number>();
+  readonly #held = new Map<string, Deferred<void>>();
   #count = 0;
+  #unsettled = 0;
 
   constructor() {
     const { house } = this;
@@ -77,14 +80,40 @@ class World {
     house.host.onAbort = (sessionID) => house.idle(sessionID);
   }
 
+  /** Does it to the end, as far as that needs no time. */
   async do(step: Action): Promise<void> {
+    await this.#run(step);
+    await settle();
+  }
+
+  /** Begins it; what it waits for may come after later actions. */
+  begin(step: Action): void {
+    this.#unsettled += 1;
+    void this.#run(step).finally(() => (this.#unsettled -= 1));
+  }
+
+  /** Actions that have begun and not come to an end. */
+  get unsettled(): number {
+    return this.#unsettled;
+  }
+
+  /** From now on the host takes such requests and answers none of them until `release`. */
+  hold(method: (typeof FALLIBLE)[number]): void {
+    if (!this.#held.has(method)) this.#held.set(method, this.house.host.block(method));
+  }
+
+  release(): void {
+    for (const gate of this.#held.values()) gate.resolve();
+    this.#held.clear();
+  }
+
+  async #run(step: Action): Promise<void> {
     const { house } = this;
     if (step.do === "wait") await house.clock.advance(step.milliseconds);
     else if (step.do === "break") house.host.fail(step.method, step.times);
     else if (step.do === "launch")
       await this.#attempt(() => house.launch({ parentSessionID: this.#root }));
     else await this.#child(step.do, step.which);
-    await settle();
   }
 
   async #child(
@@ -158,6 +187,19 @@ class World {
     for (const sessionID of house.host.busy) house.idle(sessionID);
     await house.clock.advance(10 * MINUTE);
   }
+
+  /** Nothing runs any more, nothing failed unexpectedly, and every slot is free. */
+  async assertOver(): Promise<void> {
+    const { house } = this;
+    const live = house.tasks.list().filter(({ status }) => !isTerminal(status));
+    assert.deepEqual(live, []);
+    assert.deepEqual(house.logs("error"), []);
+    const root = house.host.addRoot();
+    house.host.onPrompt = () => undefined;
+    for (let slot = 0; slot < 3; slot++) {
+      assert.equal((await house.launch({ parentSessionID: root })).status, "running");
+    }
+  }
 }
 
 void it("in any order of events, orders and failures a run ends once, truly, and frees its slot", async () => {
@@ -172,15 +214,41 @@ void it("in any order of events, orders and failures a run ends once, truly, and
       }
       await world.rest();
       world.check();
-      const { house } = world;
-      const live = house.tasks.list().filter(({ status }) => !isTerminal(status));
-      assert.deepEqual(live, []);
-      assert.deepEqual(house.logs("error"), []);
-      const root = house.host.addRoot();
-      house.host.onPrompt = () => undefined;
-      for (let slot = 0; slot < 3; slot++) {
-        assert.equal((await house.launch({ parentSessionID: root })).status, "running");
+      await world.assertOver();
+    }),
+    { numRuns: rounds(3_000) },
+  );
+});
+
+/** What overlaps: an action that is begun, requests that are held or let go, or a turn of the event loop. */
+const overlapping = fc.oneof(
+  { weight: 12, arbitrary: fc.record({ begin: action }) },
+  { weight: 3, arbitrary: fc.record({ hold: fc.constantFrom(...FALLIBLE) }) },
+  { weight: 3, arbitrary: fc.constant({ release: true }) },
+  { weight: 4, arbitrary: fc.constant({ settle: true }) },
+);
+
+void it("the same when actions begin before earlier ones have come to an end", async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.array(overlapping, { minLength: 5, maxLength: 60 }), async (steps) => {
+      const world = new World();
+      world.begin({ do: "launch" });
+      world.begin({ do: "launch" });
+      for (const step of steps) {
+        // Time passes for all of them.
+        if ("begin" in step && step.begin.do === "wait") await world.do(step.begin);
+        else if ("begin" in step) world.begin(step.begin);
+        else if ("hold" in step) world.hold(step.hold);
+        else if ("release" in step) world.release();
+        else await settle();
+        world.check();
       }
+      world.release();
+      await settle();
+      await world.rest();
+      world.check();
+      assert.equal(world.unsettled, 0, "actions that never came to an end");
+      await world.assertOver();
     }),
     { numRuns: rounds(3_000) },
   );

@@ -2,28 +2,28 @@
  * What becomes of a session's jobs when its user stops its run, undoes a message, deletes it, or ends one of them.
  * Ends jobs and withdraws notices; never rejects, for it answers events.
  */
-import type { Context } from "./context.js";
-import type { HostEvent } from "./host/events.js";
-import type { Message } from "./host/host.js";
-import type { SessionTree } from "./host/session-tree.js";
-import type { Job } from "./jobs/job.js";
-import { isTerminal, type EndReason } from "./jobs/status.js";
-import type { Notices } from "./notices/notices.js";
-import { coerceError, logFailure } from "./ports.js";
-import type { BackgroundProcessManager } from "./process/manager.js";
-import type { BackgroundManager } from "./subagent/manager.js";
+import type { Context } from "../context.js";
+import type { HostEvent } from "../host/events.js";
+import type { Message } from "../host/host.js";
+import type { SessionTree } from "../host/session-tree.js";
+import type { Job } from "../jobs/job.js";
+import { isTerminal, type EndReason } from "../jobs/status.js";
+import type { Notices } from "../notices/notices.js";
+import { coerceError, logFailure } from "../ports.js";
+import type { BackgroundProcessManager } from "../process/manager.js";
+import type { BackgroundManager } from "../subagent/manager.js";
 
-export interface SessionEndsDeps extends Context {
+export interface SessionCleanupDeps extends Context {
   tree: SessionTree;
   notices: Notices;
   tasks: BackgroundManager;
   processes: BackgroundProcessManager;
 }
 
-export class SessionEnds {
-  readonly #deps: SessionEndsDeps;
+export class SessionCleanup {
+  readonly #deps: SessionCleanupDeps;
 
-  constructor(deps: SessionEndsDeps) {
+  constructor(deps: SessionCleanupDeps) {
     this.#deps = deps;
   }
 
@@ -106,11 +106,8 @@ export class SessionEnds {
       tasks.cancel(subagents, "cancelled_by_user"),
       ...others.map(({ id }) => processes.kill({ id }, { reason: "cancelled_by_user" })),
     ]);
-    for (const result of results) {
-      if (result.status === "rejected") {
-        log("error", "a job could not be ended", { error: coerceError(result.reason).message });
-      }
-    }
+    const failed = logFailure(log, "error", "a job could not be ended");
+    for (const result of results) if (result.status === "rejected") failed(result.reason);
   }
 }
 

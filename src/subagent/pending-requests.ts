@@ -2,38 +2,31 @@
  * Questions that hold a child up: a permission or a question of the child or of any session below it. They are
  * shown and told once, and never answered with yes by us.
  */
-import { coerceError, type Clock, type Log } from "../ports.js";
+import type { Context } from "../context.js";
+import { logFailure } from "../ports.js";
 import type { HostEvent } from "../host/events.js";
-import type { Host } from "../host/host.js";
 import type { SessionTree } from "../host/session-tree.js";
 import type { BlockedOn } from "../jobs/job.js";
-import type { JobRegistry } from "../jobs/registry.js";
 import type { NoticePort } from "../notices/port.js";
-import type { Options } from "../options.js";
 import { elapsed } from "../text.js";
 import type { LiveRun } from "./live-run.js";
 import type { Runner } from "./runner.js";
 
-export interface BlockedDeps {
-  host: Host;
+export interface PendingRequestsDeps extends Context {
   tree: SessionTree;
-  jobs: JobRegistry;
   runner: Runner;
-  clock: Clock;
-  log: Log;
-  options: Options;
   notices: NoticePort;
 }
 
 const REJECTION =
   "This session runs in the background, where nobody answers permission questions. Go on without it, or say in your answer what you would have needed.";
 
-export class Blocked {
-  readonly #deps: BlockedDeps;
+export class PendingRequests {
+  readonly #deps: PendingRequestsDeps;
   /** Asked by sessions whose parents are still looked up; answered in the meantime, they are forgotten. */
   readonly #arriving = new Set<string>();
 
-  constructor(deps: BlockedDeps) {
+  constructor(deps: PendingRequestsDeps) {
     this.#deps = deps;
   }
 
@@ -51,8 +44,8 @@ export class Blocked {
         this.#block(jobID, live, event, index === 0),
       );
     } catch (thrown) {
-      const error = coerceError(thrown).message;
-      log("warn", "a question of a child session could not be followed", { sessionID, error });
+      const message = "a question of a child session could not be followed";
+      logFailure(log, "warn", message, { sessionID })(thrown);
     } finally {
       this.#arriving.delete(requestID);
     }
@@ -105,8 +98,8 @@ export class Blocked {
       live.heardAt = clock.monotonic();
       this.#show(jobID, live);
     } catch (thrown) {
-      const error = coerceError(thrown).message;
-      log("warn", "it is unknown whether a subagent still waits", { id: jobID, error });
+      const message = "it is unknown whether a subagent still waits";
+      logFailure(log, "warn", message, { id: jobID })(thrown);
     }
   }
 
@@ -118,8 +111,7 @@ export class Blocked {
       await host.rejectPermission(requestID, REJECTION);
       return true;
     } catch (thrown) {
-      const error = coerceError(thrown).message;
-      log("warn", "a permission question could not be rejected", { requestID, error });
+      logFailure(log, "warn", "a permission question could not be rejected", { requestID })(thrown);
       return false;
     }
   }

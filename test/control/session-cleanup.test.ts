@@ -1,9 +1,9 @@
 /** What a message started that its user undoes: ended, and nothing is said of it any more. */
 import assert from "node:assert/strict";
 import { describe, it, type TestContext } from "node:test";
-import { subagent } from "./notices/jobs.js";
-import { settle } from "./fakes/clock.js";
-import { desk } from "./fakes/workspace.js";
+import { subagent } from "../notices/jobs.js";
+import { settle } from "../fakes/clock.js";
+import { desk } from "../fakes/workspace.js";
 
 /** A session in which somebody works. */
 function working(t: TestContext) {
