@@ -15,7 +15,11 @@ export function cancelBackgroundTasks(ready: Ready) {
       const { sessionID, abort } = context;
       requireFilter({ id: taskId, ...rest }, "taskId");
       const workspace = await ready(sessionID);
-      await askForTool(workspace, context, { tool: "cancelBackgroundTasks", pattern: "*", onlyWhereNamed: false });
+      await askForTool(workspace, context, {
+        tool: "cancelBackgroundTasks",
+        pattern: "*",
+        onlyWhereNamed: false,
+      });
       const access = await Access.of(workspace, sessionID);
       const id = taskId === undefined ? undefined : (await access.task(taskId)).id;
       if (id !== undefined && !workspace.jobs.get(id)) {

@@ -23,7 +23,11 @@ export function getBackgroundProcess(ready: Ready) {
     async run({ processId, ...request }, context) {
       const { sessionID, abort } = context;
       const workspace = await ready(sessionID);
-      await askForTool(workspace, context, { tool: "getBackgroundProcess", pattern: "*", onlyWhereNamed: true });
+      await askForTool(workspace, context, {
+        tool: "getBackgroundProcess",
+        pattern: "*",
+        onlyWhereNamed: true,
+      });
       const access = await Access.of(workspace, sessionID);
       const before = access.process(processId);
       const { id } = before;

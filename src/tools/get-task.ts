@@ -22,7 +22,11 @@ export function getBackgroundTask(ready: Ready) {
     async run({ taskId, wait = 0, cursor }, context) {
       const { sessionID, abort } = context;
       const workspace = await ready(sessionID);
-      await askForTool(workspace, context, { tool: "getBackgroundTask", pattern: "*", onlyWhereNamed: true });
+      await askForTool(workspace, context, {
+        tool: "getBackgroundTask",
+        pattern: "*",
+        onlyWhereNamed: true,
+      });
       const access = await Access.of(workspace, sessionID);
       const { id } = await access.task(taskId);
       const now = () => workspace.clock.now();

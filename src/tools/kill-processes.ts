@@ -21,7 +21,11 @@ export function killProcesses(ready: Ready) {
       const filter = { id: processId, ...rest };
       requireFilter(filter, "processId");
       const workspace = await ready(sessionID);
-      await askForTool(workspace, context, { tool: "killProcesses", pattern: "*", onlyWhereNamed: false });
+      await askForTool(workspace, context, {
+        tool: "killProcesses",
+        pattern: "*",
+        onlyWhereNamed: false,
+      });
       const access = await Access.of(workspace, sessionID);
       if (processId !== undefined) access.process(processId);
       const chosen = access.select("process", filter).map(({ id }) => id);

@@ -12,7 +12,11 @@ export function listBackgroundProcesses(ready: Ready) {
     async run(filter, context) {
       const { sessionID } = context;
       const workspace = await ready(sessionID);
-      await askForTool(workspace, context, { tool: "listBackgroundProcesses", pattern: "*", onlyWhereNamed: true });
+      await askForTool(workspace, context, {
+        tool: "listBackgroundProcesses",
+        pattern: "*",
+        onlyWhereNamed: true,
+      });
       const access = await Access.of(workspace, sessionID);
       const jobs = access.select("process", { id: undefined, ...filter });
       return describeJobs(jobs, workspace.clock.now(), () => 0);

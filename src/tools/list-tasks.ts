@@ -11,7 +11,11 @@ export function listBackgroundTasks(ready: Ready) {
     async run(filter, context) {
       const { sessionID } = context;
       const workspace = await ready(sessionID);
-      await askForTool(workspace, context, { tool: "listBackgroundTasks", pattern: "*", onlyWhereNamed: true });
+      await askForTool(workspace, context, {
+        tool: "listBackgroundTasks",
+        pattern: "*",
+        onlyWhereNamed: true,
+      });
       const access = await Access.of(workspace, sessionID);
       const jobs = access.select("subagent", { id: undefined, ...filter });
       return describeJobs(jobs, workspace.clock.now(), (id) => workspace.tasks.position(id));
