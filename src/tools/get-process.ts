@@ -29,6 +29,7 @@ export function getBackgroundProcess(ready: Ready) {
         onlyWhereNamed: true,
       });
       const access = await Access.of(workspace, sessionID);
+      await access.allowReading(processId, sessionID);
       const before = access.process(processId);
       const { id } = before;
       const maxBytes = bytesAfter(describeJob(before, workspace.clock.now()));

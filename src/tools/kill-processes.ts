@@ -49,7 +49,7 @@ export function killProcesses(ready: Ready) {
 function outcome({ job, outcome, survivors, error, removed }: KilledJob, now: number): string {
   const left = survivors.map(({ pid, command }) => `${pid} ${command}`).join(", ");
   const words = {
-    killed: "ended, nobody is left",
+    killed: "no process of it is left",
     already_ended: "had ended already",
     survivors: withUnverified(`still alive: ${left}`, error),
     unverified: withUnverified("its process group was ended", error),
