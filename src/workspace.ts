@@ -27,7 +27,7 @@ import { JobRegistry } from "./jobs/registry.js";
 import { EventCommand } from "./notices/event-command.js";
 import { Notices, type ComingMessage } from "./notices/notices.js";
 import { parseOptions, type Options } from "./options.js";
-import { SessionPermission, type SessionQuestion } from "./permission/ask.js";
+import { SessionPermission, type SessionQuestion, type ToolQuestion } from "./permission/ask.js";
 import { BackgroundProcessManager, type ProcessManagerDeps } from "./process/manager.js";
 import { onHostExit } from "./system/host-exit.js";
 import { defaultRoot } from "./store/instance-folder.js";
@@ -81,8 +81,7 @@ export class Workspace {
   readonly store: JobStore;
   readonly tasks: BackgroundManager;
   readonly processes: BackgroundProcessManager;
-  /** The rules that are in force for an agent in a session. */
-  readonly permission: SessionPermission;
+  readonly #permission: SessionPermission;
   readonly #sessionCleanup: SessionCleanup;
   readonly #eventCommand: EventCommand;
   readonly #control: OwnerControl;
@@ -106,7 +105,7 @@ export class Workspace {
     this.ids = new IdSource(() => this.clock.now());
     this.tree = new SessionTree(host);
     this.#predecessor = settings.predecessor;
-    this.permission = new SessionPermission(host);
+    this.#permission = new SessionPermission(host);
     this.notices = new Notices({
       ...this.#ports(),
       ids: this.ids,
@@ -215,7 +214,12 @@ export class Workspace {
 
   /** Throws unless the rules of this agent in this session allow every part of the command; see permission/. */
   async askForCommand(question: SessionQuestion): Promise<void> {
-    await this.permission.ask(question);
+    await this.#permission.ask(question);
+  }
+
+  /** Throws unless the rules allow this call of one of our tools; see permission/. */
+  async askForTool(question: ToolQuestion): Promise<void> {
+    await this.#permission.askForTool(question);
   }
 
   /**

@@ -87,6 +87,8 @@ export interface ToolCall {
   status: "pending" | "running" | "completed" | "error";
   /** The error's text, when it failed. */
   error?: string | undefined;
+  /** Of a call that started a job of ours: the job's id, as its answer begins with it. */
+  created?: string | undefined;
 }
 
 export interface AssistantMessage extends AssistantInfo {

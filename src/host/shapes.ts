@@ -83,8 +83,12 @@ const toolPart = z.object({
   state: z.object({
     status: z.enum(["pending", "running", "completed", "error"]),
     error: z.string().optional(),
+    output: z.string().optional(),
   }),
 });
+/** The tools of ours whose answers begin with the id of a new job. */
+const CREATE_TOOLS = ["createBackgroundTask", "createBackgroundProcess"];
+const JOB_ID = /^(?:bg|proc)_\w+/u;
 const textPart = z.object({
   type: z.literal("text"),
   text: z.string(),
@@ -106,7 +110,7 @@ export function messageOf(raw: unknown): Message | undefined {
     const text = texts.map((part) => part.text).join("\n");
     const tools = message.parts.flatMap((part): ToolCall[] => {
       const call = toolPart.safeParse(part).data;
-      return call ? [{ callID: call.callID, tool: call.tool, ...call.state }] : [];
+      return call ? [toolCallOf(call)] : [];
     });
     return { ...message.info, text: text.trim(), tools };
   }
@@ -123,6 +127,12 @@ export function messageOf(raw: unknown): Message | undefined {
       !message.parts.some((part) => part.type === "compaction") &&
       (message.parts.length === 0 || message.parts.some(isWritten)),
   };
+}
+
+function toolCallOf({ callID, tool, state }: z.output<typeof toolPart>): ToolCall {
+  const { output, ...rest } = state;
+  const created = CREATE_TOOLS.includes(tool) ? JOB_ID.exec(output ?? "")?.[0] : undefined;
+  return { callID, tool, ...rest, ...(created === undefined ? {} : { created }) };
 }
 
 export function permissionText(asked: { permission: string; patterns: string[] }): string {

@@ -22,14 +22,18 @@ export function deniesCommands(rules: readonly PermissionRule[]): boolean {
   );
 }
 
-/** Whether a rule names this permission, in full or by a wildcard that is more than a catch-all. */
-export function isNamed(rules: readonly PermissionRule[], permission: string): boolean {
-  return rules.some(({ permission: pattern }) => {
-    if (/^[*?]*$/.test(pattern)) return false;
-    const escaped = pattern.replaceAll(/[.+^${}()|[\]\\]/g, String.raw`\$&`);
-    const source = escaped.replaceAll("*", ".*").replaceAll("?", ".");
-    return new RegExp(`^${source}$`, "su").test(permission);
-  });
+/** Whether any of the rules is for this tool: its name, or a wildcard that is not a catch-all. */
+export function namesTool(rules: readonly PermissionRule[], tool: string): boolean {
+  return rules.some(({ permission }) => !/^\*+$/.test(permission) && isMatch(tool, permission));
+}
+
+/** As the host matches a permission: `*` is any text, `?` one character. */
+function isMatch(text: string, pattern: string): boolean {
+  const source = pattern
+    .replaceAll(/[.+^${}()|[\]\\]/g, String.raw`\$&`)
+    .replaceAll("*", ".*")
+    .replaceAll("?", ".");
+  return new RegExp(`^${source}$`, "s").test(text);
 }
 
 /** `undefined`: the text has more words than can be asked. */

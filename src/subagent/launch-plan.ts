@@ -22,6 +22,8 @@ export interface PlanInput {
 }
 
 export interface LaunchPlan {
+  /** As the host spells it. */
+  agent: string;
   rootSessionID: string;
   depth: number;
   model: ModelRef | undefined;
@@ -54,6 +56,7 @@ export async function planLaunch(deps: PlanDeps, input: PlanInput): Promise<Laun
   const inherited = explicit ?? agent.model ?? speaker?.model;
   const own = explicit ? undefined : agent.model ? agent.variant : speaker?.variant;
   return {
+    agent: agent.name,
     rootSessionID,
     depth,
     model: inherited,
@@ -82,16 +85,17 @@ export function checkCount(jobs: JobRegistry, rootSessionID: string, most: numbe
 }
 
 /**
- * A subagent by its name. One that is hidden is found by its exact name only and is never listed; of a visible one
- * capitals do not matter. Throws a UserError that names those there are.
+ * One that may be a subagent, by its name; one that is hidden by exactly its name, others also in another case. Throws
+ * a UserError that names those that are not hidden.
  */
 export function findAgent(agents: readonly AgentInfo[], name: string): AgentInfo {
   const usable = agents.filter(({ mode }) => mode !== "primary");
+  const exact = usable.find((candidate) => candidate.name === name);
+  if (exact) return exact;
   const visible = usable.filter(({ hidden }) => !hidden);
-  const agent =
-    usable.find((candidate) => candidate.name === name) ??
-    visible.find((candidate) => candidate.name.toLowerCase() === name.toLowerCase());
-  if (agent) return agent;
+  const meant = name.trim().toLowerCase();
+  const [alike, other] = visible.filter((candidate) => candidate.name.toLowerCase() === meant);
+  if (alike && !other) return alike;
   const names = visible.map((candidate) => candidate.name).sort();
   throw new UserError(`agent: expected one of ${names.join(", ")}, got ${JSON.stringify(name)}`);
 }

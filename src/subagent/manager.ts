@@ -10,6 +10,7 @@ import type { Notice } from "../notices/notice.js";
 import type { SubagentDeps } from "./deps.js";
 import { PendingRequests } from "./pending-requests.js";
 import { ChildEvents } from "./child-events.js";
+import { findAgent } from "./launch-plan.js";
 import { Launcher, type Launched, type LaunchInput, type ResumeFrom } from "./launcher.js";
 import type { StopIntent } from "./live-run.js";
 import { findTask } from "./find-task.js";
@@ -91,7 +92,12 @@ export class BackgroundManager {
     return this.#launcher.resume(task, prompt, from);
   }
 
-  /** By job id or by the id of the child session; undefined when this OpenCode has no such task. */
+  /** The host's name of an agent that may be a subagent. Rejects with a UserError that names them, or a HostError. */
+  async agentName(name: string): Promise<string> {
+    return findAgent(await this.#deps.host.agents(), name).name;
+  }
+
+  /** By job id, or by the id of the child session. */
   getTask(id: string): SubagentJob | undefined {
     return this.#deps.jobs.getSubagent(id) ?? this.findBySession(id);
   }

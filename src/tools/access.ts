@@ -3,6 +3,7 @@
  * answered as if it were not there.
  */
 import { UserError } from "../ports.js";
+import type { Host } from "../host/host.js";
 import type { SessionTree } from "../host/session-tree.js";
 import { isEmptyFilter, matches, type JobFilter } from "../jobs/filter.js";
 import type { Job, ProcessJob, SubagentJob } from "../jobs/job.js";
@@ -10,6 +11,7 @@ import type { JobRegistry } from "../jobs/registry.js";
 import type { BackgroundManager } from "../subagent/manager.js";
 
 export interface AccessDeps {
+  host: Pick<Host, "messages">;
   tree: SessionTree;
   jobs: JobRegistry;
   tasks: Pick<BackgroundManager, "find">;
@@ -25,6 +27,8 @@ export interface FilterArguments {
 export class Access {
   readonly #deps: AccessDeps;
   readonly rootSessionID: string;
+  /** Jobs of another tree that this call may read; see `allowReading`. */
+  readonly #readable = new Set<string>();
 
   private constructor(deps: AccessDeps, rootSessionID: string) {
     this.#deps = deps;
@@ -35,6 +39,22 @@ export class Access {
     return new Access(deps, await deps.tree.root(sessionID));
   }
 
+  /**
+   * Lets this call read a job of another tree whose id stands in the session's own history, in the answer of the call
+   * that created it: a fork has copied it. Texts, notices and the output of other tools do not count.
+   */
+  async allowReading(id: string, sessionID: string): Promise<void> {
+    const job = this.#deps.jobs.get(id);
+    if (job && this.may(job)) return;
+    const messages = await this.#deps.host.messages(sessionID);
+    const calls = messages.flatMap((message) =>
+      message.role === "assistant" ? message.tools : [],
+    );
+    if (calls.some(({ status, created }) => status === "completed" && created === id)) {
+      this.#readable.add(id);
+    }
+  }
+
   may(job: Job): boolean {
     return job.rootSessionID === this.rootSessionID || (job.kind === "process" && job.global);
   }
@@ -42,14 +62,14 @@ export class Access {
   /** Throws a UserError when there is no such process in reach. */
   process(id: string): ProcessJob {
     const job = this.#deps.jobs.getProcess(id);
-    if (job && this.may(job)) return job;
+    if (job && (this.may(job) || this.#readable.has(job.id))) return job;
     throw new UserError(`processId: ${this.#unknown("process", id)}`);
   }
 
   /** By task id or by the id of the child session, also when only its session is left. */
   async task(id: string): Promise<SubagentJob> {
     const job = await this.#deps.tasks.find(id, this.rootSessionID);
-    if (job && this.may(job)) return job;
+    if (job && (this.may(job) || this.#readable.has(job.id))) return job;
     throw new UserError(`taskId: ${this.#unknown("subagent", id)}`);
   }
 
@@ -67,7 +87,7 @@ export class Access {
       .filter((job) => job.kind === kind && this.may(job))
       .map((job) => job.id);
     const list = known.length > 0 ? known.slice(-10).join(", ") : "none here";
-    return `expected the id of a ${kind} of this session tree (${list}), got ${JSON.stringify(id.slice(0, 100))}`;
+    return `expected the id of a ${kind} of this session tree (${list}), got ${JSON.stringify(id.slice(0, 100))}, which is unknown or belongs to another session`;
   }
 }
 

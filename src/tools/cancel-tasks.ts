@@ -2,8 +2,7 @@
 import { isTerminal } from "../jobs/status.js";
 import { UserError } from "../ports.js";
 import { Access, requireFilter } from "./access.js";
-import { askForTool } from "./rights.js";
-import { defineTool, type Ready } from "./define.js";
+import { askForTool, defineTool, type Ready } from "./define.js";
 import { describeJob, fitting } from "./describe-job.js";
 import { optionalId, sessionId, status, tags } from "./fields.js";
 
@@ -16,7 +15,11 @@ export function cancelBackgroundTasks(ready: Ready) {
       const { sessionID, abort } = context;
       requireFilter({ id: taskId, ...rest }, "taskId");
       const workspace = await ready(sessionID);
-      await askForTool(context, "cancelBackgroundTasks");
+      await askForTool(workspace, context, {
+        tool: "cancelBackgroundTasks",
+        pattern: "*",
+        onlyWhereNamed: false,
+      });
       const access = await Access.of(workspace, sessionID);
       const id = taskId === undefined ? undefined : (await access.task(taskId)).id;
       if (id !== undefined && !workspace.jobs.get(id)) {

@@ -1,14 +1,18 @@
 /** createBackgroundProcess: asks OpenCode's permission, then starts a shell command that outlives the turn. */
 import { isAbsolute, resolve } from "node:path";
 import { z } from "zod";
+import type { ProcessJob } from "../jobs/job.js";
+import { isTerminal } from "../jobs/status.js";
 import { UserError } from "../ports.js";
 import type { CreateResult } from "../process/manager.js";
-import { quoteLines } from "../text.js";
+import { oneLine } from "../text.js";
 import { Access } from "./access.js";
-import { askForTool } from "./rights.js";
-import { defineTool, field, type Ready } from "./define.js";
+import { askForTool, defineTool, field, type Ready } from "./define.js";
 import { describeJob, MOST_NAMED } from "./describe-job.js";
 import { optionalFlag, optionalInteger, optionalText, tags, text } from "./fields.js";
+
+/** A command that ends within this time is answered with its end. */
+const SHORT_MS = 1_000;
 
 function environment() {
   const name = z
@@ -44,7 +48,6 @@ export function createBackgroundProcess(ready: Ready) {
       const folder =
         cwd === undefined ? directory : isAbsolute(cwd) ? cwd : resolve(directory, cwd);
       workspace.processes.check({ ...args, cwd: folder });
-      await askForTool(context, "createBackgroundProcess", args.command);
       await workspace.askForCommand({
         sessionID,
         agent: context.agent,
@@ -54,6 +57,12 @@ export function createBackgroundProcess(ready: Ready) {
         worktree,
         env: args.env,
         ask: (request) => context.ask(request),
+      });
+      // What a catch-all says of commands, the question before has heard.
+      await askForTool(workspace, context, {
+        tool: "createBackgroundProcess",
+        pattern: args.command,
+        onlyWhereNamed: true,
       });
       const access = await Access.of(workspace, sessionID);
       // The question may have stood for long.
@@ -66,7 +75,7 @@ export function createBackgroundProcess(ready: Ready) {
           rootSessionID: access.rootSessionID,
           parentMessageID: messageID,
         },
-        { signal: abort },
+        { signal: abort, endWithinMilliseconds: SHORT_MS },
       );
       await workspace.persist();
       const ofSubagent = access.rootSessionID !== sessionID;
@@ -85,14 +94,26 @@ interface Caller {
 function answer(created: CreateResult, now: number, caller: Caller): string {
   const { job, readiness, lastLines, sameCommand, warnings } = created;
   const lines = [describeJob(job, now)];
-  if (readiness === "not_ready_yet") lines.push("Not ready yet; you will be told when it is.");
-  if (readiness === "ended") lines.push("It ended before it was ready.");
-  if (lastLines) lines.push("Last lines of its output:", ...quoteLines(lastLines));
+  if (readiness === "not_ready_yet") {
+    lines.push(`Not ready yet (waited for ${awaited(job)}); you will be told when it is.`);
+  }
+  if (readiness === "ended") lines.push(`It ended before it was ready (${awaited(job)}).`);
+  if (readiness === "ready" && job.readyLine) lines.push(`Ready: ${oneLine(job.readyLine, 500)}`);
+  if (lastLines) lines.push("Last lines of its output:", lastLines);
+  else if (isTerminal(job.status)) lines.push("(no output)");
+  else if (readiness === "not_ready_yet") lines.push("(no output yet)");
   if (job.status === "running") lines.push(whatFollows(job.notify, caller));
   for (const other of sameCommand.slice(0, MOST_NAMED)) {
     lines.push(`The same command already runs in this folder: ${other.id}`);
   }
   return [...lines, ...warnings].join("\n");
+}
+
+function awaited({ readyPattern, readyPort }: ProcessJob): string {
+  const pattern =
+    readyPattern === undefined ? [] : [`a line matching ${JSON.stringify(readyPattern)}`];
+  const port = readyPort === undefined ? [] : [`a connection on port ${readyPort}`];
+  return [...pattern, ...port].join(" and ");
 }
 
 function whatFollows(notify: boolean, { oneShot, ofSubagent }: Caller): string {

@@ -33,7 +33,7 @@ function timing(job: Job, now: number): string[] {
 }
 
 function taskFacts(job: SubagentJob, now: number, position: number): string[] {
-  const { toolCalls, lastTool, runningTool, lastUpdate } = job.progress;
+  const { toolCalls, lastTool, runningTool, lastUpdate, steps } = job.progress;
   const which = runningTool
     ? ` (running: ${outside(runningTool, 60)})`
     : lastTool
@@ -45,6 +45,7 @@ function taskFacts(job: SubagentJob, now: number, position: number): string[] {
   ];
   if (position > 0) facts.push(`number ${position} in the queue`);
   if (job.status === "running") {
+    if (steps) facts.push(`${steps} step${steps === 1 ? "" : "s"}`);
     facts.push(`last activity ${elapsed(now - lastUpdate.getTime())} ago`);
   }
   const tokens = job.tokens.input + job.tokens.output;
@@ -58,7 +59,7 @@ function taskFacts(job: SubagentJob, now: number, position: number): string[] {
 function processFacts(job: ProcessJob): string[] {
   const facts = [`$ ${outside(job.command, 80)}`];
   if (job.identity && !isTerminal(job.status)) facts.push(`pid ${job.identity.pid}`);
-  if (job.readyAt) facts.push(job.readyPort ? `ready on port ${job.readyPort}` : "ready");
+  if (job.readyAt) facts.push(readyWhere(job));
   if (job.exitCode !== undefined) facts.push(`exit code ${job.exitCode}`);
   if (job.signal) facts.push(`signal ${job.signal}`);
   if (job.global) facts.push("global");
@@ -75,6 +76,14 @@ function processFacts(job: ProcessJob): string[] {
     facts.push(`STILL ALIVE: ${pids(job.survivors)}`);
   }
   return facts;
+}
+
+/** With the URL or port that its ready line names. */
+function readyWhere({ readyPort, readyLine = "" }: ProcessJob): string {
+  const [url] = /https?:\/\/[^\s"'<>]+/iu.exec(readyLine) ?? [];
+  if (url !== undefined) return `ready at ${oneLine(url, 100)}`;
+  const port = readyPort ?? /(?:\bport\D{0,3}|:)(\d{2,5})\b/iu.exec(readyLine)?.[1];
+  return port === undefined ? "ready" : `ready on port ${port}`;
 }
 
 function pids(notes: readonly ProcessNote[]): string {

@@ -1,8 +1,7 @@
 /** getBackgroundProcess: the state of one process and a part of its output. */
 import { z } from "zod";
 import { Access } from "./access.js";
-import { askIfNamed } from "./rights.js";
-import { defineTool, field, type Ready } from "./define.js";
+import { askForTool, defineTool, field, type Ready } from "./define.js";
 import { bytesAfter, describeJob } from "./describe-job.js";
 import { id, optionalInteger, optionalText } from "./fields.js";
 import { isTerminal } from "../jobs/status.js";
@@ -24,8 +23,13 @@ export function getBackgroundProcess(ready: Ready) {
     async run({ processId, ...request }, context) {
       const { sessionID, abort } = context;
       const workspace = await ready(sessionID);
-      await askIfNamed(workspace, context, "getBackgroundProcess");
+      await askForTool(workspace, context, {
+        tool: "getBackgroundProcess",
+        pattern: "*",
+        onlyWhereNamed: true,
+      });
       const access = await Access.of(workspace, sessionID);
+      await access.allowReading(processId, sessionID);
       const before = access.process(processId);
       const { id } = before;
       const maxBytes = bytesAfter(describeJob(before, workspace.clock.now()));

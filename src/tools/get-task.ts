@@ -5,8 +5,7 @@ import { UserError } from "../ports.js";
 import type { TaskResult } from "../subagent/manager.js";
 import { elapsed } from "../text.js";
 import { Access } from "./access.js";
-import { askIfNamed } from "./rights.js";
-import { defineTool, type Ready } from "./define.js";
+import { askForTool, defineTool, type Ready } from "./define.js";
 import { bytesAfter, describeJob } from "./describe-job.js";
 import { id, optionalInteger, optionalText } from "./fields.js";
 
@@ -23,8 +22,13 @@ export function getBackgroundTask(ready: Ready) {
     async run({ taskId, wait = 0, cursor }, context) {
       const { sessionID, abort } = context;
       const workspace = await ready(sessionID);
-      await askIfNamed(workspace, context, "getBackgroundTask");
+      await askForTool(workspace, context, {
+        tool: "getBackgroundTask",
+        pattern: "*",
+        onlyWhereNamed: true,
+      });
       const access = await Access.of(workspace, sessionID);
+      await access.allowReading(taskId, sessionID);
       const { id } = await access.task(taskId);
       const now = () => workspace.clock.now();
       const read = async (tells: (ids: string[]) => void): Promise<string> => {
@@ -33,12 +37,14 @@ export function getBackgroundTask(ready: Ready) {
         const result = await workspace.tasks.result(job);
         const unchanged = lastReads.unchanged(sessionID, job, result.text.length, now());
         if (unchanged !== undefined && cursor === undefined) {
-          return `${job.id} ${job.status} · unchanged since your last look ${elapsed(unchanged)} ago; you will be told when it ends`;
+          const asks = job.blockedOn ? ` · waits for ${job.blockedOn.kind}` : "";
+          return `${job.id} ${job.status}${asks} · unchanged since your last look ${elapsed(unchanged)} ago; you will be told when it ends`;
         }
         const line = describeJob(job, now(), workspace.tasks.position(id));
         const answer = `${line}\n${page(job, result, cursor, bytesAfter(line))}`;
-        // Only an end that this answer says is an end that the parent was told of.
-        if (isTerminal(job.status) && !abort.aborted) tells([id]);
+        // Only an end or a question that this answer says is one that the parent was told of.
+        const asks = job.blockedOn !== undefined && job.blockedOn.kind !== "retry";
+        if ((isTerminal(job.status) || asks) && !abort.aborted) tells([id]);
         return answer;
       };
       return workspace.notices.answering([id], read, sessionID);

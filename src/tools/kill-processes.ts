@@ -2,8 +2,7 @@
 import { withUnverified } from "../system/kill-tree.js";
 import type { KilledJob } from "../process/manager.js";
 import { Access, requireFilter } from "./access.js";
-import { askForTool } from "./rights.js";
-import { defineTool, type Ready } from "./define.js";
+import { askForTool, defineTool, type Ready } from "./define.js";
 import { describeJob, fitting } from "./describe-job.js";
 import { optionalFlag, optionalId, sessionId, status, tags } from "./fields.js";
 
@@ -22,7 +21,11 @@ export function killProcesses(ready: Ready) {
       const filter = { id: processId, ...rest };
       requireFilter(filter, "processId");
       const workspace = await ready(sessionID);
-      await askForTool(context, "killProcesses");
+      await askForTool(workspace, context, {
+        tool: "killProcesses",
+        pattern: "*",
+        onlyWhereNamed: false,
+      });
       const access = await Access.of(workspace, sessionID);
       if (processId !== undefined) access.process(processId);
       const chosen = access.select("process", filter).map(({ id }) => id);
@@ -46,7 +49,7 @@ export function killProcesses(ready: Ready) {
 function outcome({ job, outcome, survivors, error, removed }: KilledJob, now: number): string {
   const left = survivors.map(({ pid, command }) => `${pid} ${command}`).join(", ");
   const words = {
-    killed: "ended, nobody is left",
+    killed: "no process of it is left",
     already_ended: "had ended already",
     survivors: withUnverified(`still alive: ${left}`, error),
     unverified: withUnverified("its process group was ended", error),

@@ -1,7 +1,6 @@
 /** listBackgroundProcesses: one line for each process that the session may see. */
 import { Access } from "./access.js";
-import { askIfNamed } from "./rights.js";
-import { defineTool, type Ready } from "./define.js";
+import { askForTool, defineTool, type Ready } from "./define.js";
 import { describeJobs } from "./describe-job.js";
 import { sessionId, status, tags } from "./fields.js";
 
@@ -13,7 +12,11 @@ export function listBackgroundProcesses(ready: Ready) {
     async run(filter, context) {
       const { sessionID } = context;
       const workspace = await ready(sessionID);
-      await askIfNamed(workspace, context, "listBackgroundProcesses");
+      await askForTool(workspace, context, {
+        tool: "listBackgroundProcesses",
+        pattern: "*",
+        onlyWhereNamed: true,
+      });
       const access = await Access.of(workspace, sessionID);
       const jobs = access.select("process", { id: undefined, ...filter });
       return describeJobs(jobs, workspace.clock.now(), () => 0);

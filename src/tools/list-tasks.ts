@@ -1,7 +1,6 @@
 /** listBackgroundTasks: one line for each subagent of the session's tree. */
 import { Access } from "./access.js";
-import { askIfNamed } from "./rights.js";
-import { defineTool, type Ready } from "./define.js";
+import { askForTool, defineTool, type Ready } from "./define.js";
 import { describeJobs } from "./describe-job.js";
 import { sessionId, status, tags } from "./fields.js";
 
@@ -12,7 +11,11 @@ export function listBackgroundTasks(ready: Ready) {
     async run(filter, context) {
       const { sessionID } = context;
       const workspace = await ready(sessionID);
-      await askIfNamed(workspace, context, "listBackgroundTasks");
+      await askForTool(workspace, context, {
+        tool: "listBackgroundTasks",
+        pattern: "*",
+        onlyWhereNamed: true,
+      });
       const access = await Access.of(workspace, sessionID);
       const jobs = access.select("subagent", { id: undefined, ...filter });
       return describeJobs(jobs, workspace.clock.now(), (id) => workspace.tasks.position(id));

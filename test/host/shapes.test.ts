@@ -81,6 +81,24 @@ void describe("an assistant message", () => {
   });
 });
 
+void it("a call that created a job of ours keeps its id, and no other tool's output counts", () => {
+  const output = "bg_0123456789 running · words";
+  const part = (tool: string, state: object) => ({ type: "tool", callID: tool, tool, state });
+  const message = messageOf({
+    info: assistant,
+    parts: [
+      part("createBackgroundTask", { status: "completed", output }),
+      part("createBackgroundProcess", { status: "completed", output: `see ${output}` }),
+      part("bash", { status: "completed", output }),
+    ],
+  });
+  assert.ok(message?.role === "assistant");
+  assert.deepEqual(
+    message.tools.map(({ created }) => created),
+    ["bg_0123456789", undefined, undefined],
+  );
+});
+
 void it("a message of an unknown form is none, and never an exception", () => {
   fc.assert(
     fc.property(fc.anything(), fc.anything(), (info, parts) => {

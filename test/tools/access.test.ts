@@ -100,3 +100,50 @@ void describe("what a session may see", () => {
     assert.deepEqual(acts, []);
   });
 });
+
+void describe("a fork of a session", () => {
+  /** Its copied history holds the calls that created the jobs of the session it was forked from. */
+  function forked(t: TestContext) {
+    const one = two(t);
+    const fork = one.host.addRoot();
+    for (const [tool, created] of [
+      ["createBackgroundTask", "bg_0000000001"],
+      ["createBackgroundProcess", "proc_0000000003"],
+    ] as const) {
+      const call = { callID: created, tool, status: "completed", created } as const;
+      one.host.addAssistant(fork, { tools: [call], text: "bg_0000000002 proc_0000000004" });
+    }
+    return { ...one, fork };
+  }
+
+  for (const [tool, field, own, foreign] of [
+    ["getBackgroundTask", "taskId", "bg_0000000001", "bg_0000000002"],
+    ["getBackgroundProcess", "processId", "proc_0000000003", "proc_0000000004"],
+  ] as const) {
+    void it(`${tool} reads what a create call of its own history made, and no id of a text`, async (t) => {
+      const { call, fork } = forked(t);
+      const sessionID = fork;
+      assert.match(
+        await call(tool, { [field]: own }, { sessionID }),
+        new RegExp(`^${own} completed`, "u"),
+      );
+      await assert.rejects(
+        call(tool, { [field]: foreign }, { sessionID }),
+        /which is unknown or belongs to another session$/u,
+      );
+    });
+  }
+
+  void it("ends and continues nothing of the session it was forked from", async (t) => {
+    const { call, fork, acts } = forked(t);
+    const more = { description: "d", prompt: "p", agent: "general" };
+    for (const [tool, args] of [
+      ["killProcesses", { processId: "proc_0000000003" }],
+      ["cancelBackgroundTasks", { taskId: "bg_0000000001" }],
+      ["createBackgroundTask", { ...more, taskId: "bg_0000000001" }],
+    ] as const) {
+      await assert.rejects(call(tool, args, { sessionID: fork }), /belongs to another session$/u);
+    }
+    assert.deepEqual(acts, []);
+  });
+});

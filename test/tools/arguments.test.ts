@@ -155,7 +155,7 @@ void describe("arguments that are well formed and still wrong", () => {
     [
       "createBackgroundTask",
       { description: "d", prompt: "p", agent: "general", taskId: "bg_9999999999" },
-      /^taskId: expected the id of a subagent of this session tree \(none here\), got "bg_9999999999"$/u,
+      /^taskId: expected the id of a subagent of this session tree \(none here\), got "bg_9999999999", which is unknown or belongs to another session$/u,
     ],
     ["getBackgroundTask", { taskId: "proc_9999999999" }, /^taskId: expected the id of a subagent/u],
     ["cancelBackgroundTasks", { taskId: "bg_9999999999" }, /^taskId: expected the id/u],

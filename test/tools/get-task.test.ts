@@ -87,6 +87,23 @@ void describe("getBackgroundTask", () => {
     assert.deepEqual(workspace.notices.outbox.pending(root), []);
   });
 
+  void it("stops waiting when it asks for a permission, says the question, and no notice says it again", async (t) => {
+    const one = await launched(t);
+    const { call, host, workspace, root, id, sessionID } = one;
+    workspace.onEvent({ type: "busy", sessionID: root });
+    const reading = call("getBackgroundTask", { taskId: id, wait: 600 });
+    await settle();
+    const request = { requestID: "per_1", sessionID, what: "bash: rm x" };
+    host.asked.push({ kind: "permission", ...request });
+    workspace.onEvent({ type: "asked", kind: "permission", ...request });
+    assert.match(await reading, /^bg_\w+ running .* waits for permission: bash: rm x/u);
+    assert.deepEqual(workspace.notices.outbox.pending(root), []);
+    assert.match(
+      await call("getBackgroundTask", { taskId: id, wait: 600 }),
+      /waits for permission · unchanged/u,
+    );
+  });
+
   void it("waits no longer than asked, and then the end is still to be told", async (t) => {
     const one = await launched(t);
     const { call, clock, workspace, root, id, sessionID } = one;
