@@ -71,6 +71,21 @@ void describe("createBackgroundProcess", () => {
     );
   });
 
+  void it("is read with a cursor to go on from, also when all was shown", async (t) => {
+    const { call, workspace } = running(t);
+    await call("createBackgroundProcess", {
+      command: "echo up; exec sleep 300",
+      readyPattern: "up",
+    });
+    const [job] = workspace.processes.list();
+    const read = { processId: job?.id };
+    const answer = await call("getBackgroundProcess", read);
+    const [, cursor] = /\nup\n\(what comes after this: cursor "(.+)"\)$/u.exec(answer) ?? [];
+    assert.ok(cursor, answer);
+    const again = await call("getBackgroundProcess", { ...read, cursor });
+    assert.doesNotMatch(again, /^up$/mu);
+  });
+
   void it("says it to a caller that is gone: the notice tells it", async (t) => {
     const { call, workspace, root } = running(t);
     workspace.onEvent({ type: "busy", sessionID: root });
