@@ -19,7 +19,12 @@ function environment() {
     .string()
     .max(200)
     .regex(/^[A-Za-z_][A-Za-z0-9_]*$/u);
-  return z.record(name, z.string().max(10_000)).optional();
+  return z.record(name, z.preprocess(variable, z.string().max(10_000))).optional();
+}
+
+/** `{"PORT": 3000}` is plainly meant. */
+function variable(value: unknown): unknown {
+  return typeof value === "number" || typeof value === "boolean" ? String(value) : value;
 }
 
 export function createBackgroundProcess(ready: Ready) {

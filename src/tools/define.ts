@@ -60,7 +60,8 @@ export function defineTool<F extends Fields>(spec: ToolSpec<F>): ToolDefinition 
 }
 
 export function parseArguments<F extends Fields>(fields: F, raw: unknown): Values<F> {
-  const given = raw ?? {};
+  const named = raw ?? {};
+  const given = isPlain(named) ? withoutAliases(fields, named) : named;
   if (typeof given !== "object" || Array.isArray(given)) {
     const names = Object.keys(fields).join(", ");
     throw new UserError(`arguments: expected an object with ${names}, got ${shown(raw)}`);
@@ -77,6 +78,44 @@ export function parseArguments<F extends Fields>(fields: F, raw: unknown): Value
   const parsed = z.object(shape).safeParse(given);
   if (!parsed.success) throw new UserError(explain(fields, given, parsed.error));
   return valuesOf(fields, parsed.data);
+}
+
+/** Names that the host's own tools have for the same thing. */
+const ALIASES: Readonly<Record<string, readonly string[]>> = {
+  agent: ["subagent_type"],
+  taskId: ["task_id"],
+  processId: ["process_id"],
+  cwd: ["workdir"],
+  name: ["description"],
+};
+
+function isPlain(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+/** Each under our own name. Throws a UserError when both names are given with different values. */
+function withoutAliases(fields: Fields, given: Record<string, unknown>): Record<string, unknown> {
+  const result = { ...given };
+  for (const [name, aliases] of Object.entries(ALIASES)) {
+    for (const alias of aliases) {
+      const isAlias = Object.hasOwn(fields, name) && !Object.hasOwn(fields, alias);
+      if (!isAlias || !Object.hasOwn(given, alias)) continue;
+      const [value, own] = [given[alias], given[name]];
+      if (Object.hasOwn(given, name) && JSON.stringify(value) !== JSON.stringify(own)) {
+        throw new UserError(
+          `${alias}: is another name of ${name} and has another value: expected one of them, got ${shown(value)} and ${shown(own)}`,
+        );
+      }
+      delete result[alias];
+      result[name] = value;
+    }
+  }
+  if (Object.hasOwn(given, "timeout") && Object.hasOwn(fields, "timeoutSeconds")) {
+    throw new UserError(
+      `timeout: there is no such argument; expected timeoutSeconds, in seconds, got ${shown(given["timeout"])}`,
+    );
+  }
+  return result;
 }
 
 /** The parsed object has the fields' types by construction; each is taken by its name. */

@@ -14,17 +14,36 @@ const shownOptionalNumber = z.number().optional();
 const shownOptionalFlag = z.boolean().optional();
 const shownOptionalList = z.array(shownText).optional();
 
+/** What a model plainly means by a value of another form is taken for it; everything else stays as it came. */
+function numberOf(value: unknown): unknown {
+  return typeof value === "string" && /^\d{1,9}$/u.test(value) ? Number(value) : value;
+}
+
+function flagOf(value: unknown): unknown {
+  return value === "true" ? true : value === "false" ? false : value;
+}
+
+function listOf(value: unknown): unknown {
+  return typeof value === "string" ? [value] : value;
+}
+
+function onlyOf(value: unknown): unknown {
+  return Array.isArray(value) && value.length === 1 ? value[0] : value;
+}
+
 /** An empty list says the same as none. */
 const someTags = () =>
   z
-    .array(tag())
-    .max(20)
-    .optional()
+    .preprocess(listOf, z.array(tag()).max(20).optional())
     .transform((all) => (all?.length ? all : undefined));
 
 export const tags = field(someTags, "a list of up to 20 short texts", { shown: shownOptionalList });
 
-export const status = field(() => jobStatus.optional(), `one of ${jobStatus.options.join(", ")}`);
+export const status = field(
+  () => z.preprocess(onlyOf, jobStatus.optional()),
+  `one of ${jobStatus.options.join(", ")}`,
+  { shown: jobStatus.optional() },
+);
 
 export const sessionId = field(
   () => z.string().min(1).max(200).optional(),
@@ -42,12 +61,13 @@ export function optionalText(most: number, about?: string) {
 }
 
 export function optionalFlag(about?: string) {
-  return field(() => shownOptionalFlag, "true or false", { about });
+  const accepted = () => z.preprocess(flagOf, shownOptionalFlag);
+  return field(accepted, "true or false", { shown: shownOptionalFlag, about });
 }
 
 export function optionalInteger(least: number, most: number, about?: string) {
   const expects = `a whole number from ${least} to ${grouped(most)}`;
-  const accepted = () => z.number().int().min(least).max(most).optional();
+  const accepted = () => z.preprocess(numberOf, z.number().int().min(least).max(most).optional());
   return field(accepted, expects, { shown: shownOptionalNumber, about });
 }
 

@@ -38,7 +38,14 @@ export function getBackgroundProcess(ready: Ready) {
         // The end may have come while the output was read: what is said last is the newest state.
         const job = access.process(processId);
         if (isTerminal(job.status) && !abort.aborted) tells([id]);
-        return `${describeJob(job, workspace.clock.now())}\n${output.text || "(no output)"}`;
+        const line = describeJob(job, workspace.clock.now());
+        const text = output.text || (isTerminal(job.status) ? "(no output)" : "(no output yet)");
+        // What the text ends with says how to go on where something was left out.
+        const next =
+          isTerminal(job.status) || output.more || text.includes(output.cursor)
+            ? ""
+            : `\n(what comes after this: cursor "${output.cursor}")`;
+        return `${line}\n${text}${next}`;
       };
       return workspace.notices.answering([id], read, sessionID);
     },

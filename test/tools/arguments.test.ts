@@ -12,11 +12,21 @@ const long = (length: number) => "x".repeat(length);
 
 const TEXT = [7, true, [], {}, null, "", "  \n"];
 const ID = [7, true, [], {}, null, "", "  ", long(201)];
-const TAGS = ["a", 7, {}, null, [7], [""], ["  "], [long(101)], Array(21).fill("a")];
+const TAGS = [7, {}, null, [7], [""], ["  "], [long(101)], Array(21).fill("a")];
 const STATUS = ["done", "", 7, null, []];
 const SESSION = ["", 7, null, [], long(201)];
-const FLAG = ["true", 0, null, []];
-const integer = (most: number, least = 1) => [least - 1, most + 1, 1.5, "1", "", null, true, NaN];
+const FLAG = ["yes", 0, null, []];
+const integer = (most: number, least = 1) => [
+  least - 1,
+  most + 1,
+  1.5,
+  "1s",
+  "1.5",
+  "",
+  null,
+  true,
+  NaN,
+];
 
 /** For each argument of each tool: values that are wrong, and whether it may be left out. */
 const WRONG: Record<string, { valid: object; fields: Record<string, unknown[]> }> = {
@@ -52,7 +62,7 @@ const WRONG: Record<string, { valid: object; fields: Record<string, unknown[]> }
       tags: TAGS,
       global: FLAG,
       cwd: [...TEXT, long(4_001)],
-      env: ["A=1", 7, null, [], { "1A": "x" }, { "A-B": "x" }, { "": "x" }, { A: 1 }, { A: null }],
+      env: ["A=1", 7, null, [], { "1A": "x" }, { "A-B": "x" }, { "": "x" }, { A: [] }, { A: null }],
       notify: FLAG,
       notifyPattern: [...TEXT, long(513)],
       readyPattern: [...TEXT, long(513)],
@@ -113,7 +123,7 @@ for (const [tool, { valid, fields }] of Object.entries(WRONG)) {
 
     void it("for an unknown argument", async (t) => {
       const { call, acts } = desk(t);
-      for (const name of ["task_id", "Command", "__proto__x", "constructor", long(5_000), "a\nb"]) {
+      for (const name of ["taskid", "Command", "__proto__x", "constructor", long(5_000), "a\nb"]) {
         await assert.rejects(call(tool, { ...valid, [name]: 1 }), (error) =>
           isOneLine(error, name.slice(0, 1)),
         );
@@ -190,6 +200,54 @@ void describe("arguments that are well formed and still wrong", () => {
       );
     });
   }
+});
+
+void describe("what is meant plainly", () => {
+  void it("is accepted in another form", async (t) => {
+    const { call, workspace } = desk(t);
+    const given = {
+      command: "exit 0",
+      description: "by another name",
+      workdir: "/",
+      timeoutSeconds: "60",
+      notify: "false",
+      tags: "svc",
+      env: { PORT: 3000 },
+    };
+    await call("createBackgroundProcess", given);
+    const [job] = workspace.processes.list();
+    assert.equal(job?.name, "by another name");
+    assert.equal(job.cwd, "/");
+    assert.equal(job.timeoutSeconds, 60);
+    assert.equal(job.notify, false);
+    assert.deepEqual(job.tags, ["svc"]);
+    const listed = await call("listBackgroundProcesses", { status: ["completed"] });
+    assert.ok(listed.startsWith(job.id), listed);
+    assert.ok((await call("getBackgroundProcess", { process_id: job.id })).startsWith(job.id));
+  });
+
+  void it("an alias beside its own name is refused where their values differ", async (t) => {
+    const { call, acts } = desk(t);
+    const task = { description: "d", prompt: "p", agent: "general" };
+    await assert.rejects(
+      call("createBackgroundTask", { ...task, subagent_type: "explore" }),
+      /^UserError: subagent_type: is another name of agent .*"explore" and "general"$/u,
+    );
+    assert.deepEqual(acts, []);
+    assert.match(
+      await call("createBackgroundTask", { ...task, subagent_type: "general" }),
+      /^bg_/u,
+    );
+  });
+
+  void it("a time of unknown unit is refused with the right name and unit", async (t) => {
+    const { call, acts } = desk(t);
+    await assert.rejects(
+      call("createBackgroundProcess", { command: "true", timeout: 60_000 }),
+      /^UserError: timeout: there is no such argument; expected timeoutSeconds, in seconds, got 60000$/u,
+    );
+    assert.deepEqual(acts, []);
+  });
 });
 
 void describe("parsing arguments", () => {

@@ -1,7 +1,7 @@
 /** What a process is given in `env` reaches it and nobody else: no answer, no notice, no file of the state. */
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
-import { readdirSync, readFileSync } from "node:fs";
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, it } from "node:test";
 import { isTerminal } from "../../src/jobs/status.js";
@@ -33,9 +33,12 @@ void describe("the values of env", () => {
         if (job.id !== id && isTerminal(job.status)) resolve();
       });
     });
-    await call(first, "createBackgroundProcess", { command: "exit 3", env });
+    // It ends after its call was answered, so that a notice tells of it.
+    const command = "until [ -e go ]; do sleep 0.05; done; exit 3";
+    await call(first, "createBackgroundProcess", { command, env });
+    writeFileSync(join(first.workspace.directory, "go"), "");
     await over;
-    // It rides with what the user says next.
+    // It is attached to the user's next message.
     const messageID = first.host.newMessageID();
     const message = { sessionID: first.root, messageID, typed: true };
     const notice = (await first.workspace.userMessage(message)) ?? "";
@@ -63,7 +66,7 @@ void describe("the values of env", () => {
     await (await second.restart()).workspace.dispose();
     said.push(...filesBelow(join(second.workspace.directory, "state")));
 
-    assert.match(said.join("\n"), /"command":"exit 3"/u, "the state was read");
+    assert.match(said.join("\n"), /"command":"until .*exit 3"/u, "the state was read");
     for (const text of said) assert.ok(!text.includes(secret), text.slice(0, 2_000));
   });
 });

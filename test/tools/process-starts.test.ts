@@ -43,8 +43,47 @@ void describe("createBackgroundProcess", () => {
       command: "echo why; exit 3",
       readyPattern: "listening",
     });
-    assert.match(answer, /\bexit code 3[^]*\nIt ended before it was ready\.\n.*\n\| why$/u);
+    assert.match(
+      answer,
+      /\bexit code 3[^]*\nIt ended before it was ready \(a line matching "listening"\)\.\n.*\n\| why$/u,
+    );
     assert.deepEqual(workspace.notices.outbox.all(), []);
+  });
+
+  void it("says the end of a short command with its last lines, and no notice says it again", async (t) => {
+    const { call, workspace, root } = running(t);
+    workspace.onEvent({ type: "busy", sessionID: root });
+    const answer = await call("createBackgroundProcess", { command: "echo why; exit 3" });
+    assert.match(answer, /^proc_\w+ failed \(error\) .*\bexit code 3[^]*\nwhy$/u);
+    assert.deepEqual(workspace.notices.outbox.all(), []);
+  });
+
+  void it("shows the line that made it ready, and the URL in lists", async (t) => {
+    const { call } = running(t);
+    const answer = await call("createBackgroundProcess", {
+      command: "echo 'Local: http://localhost:3000/'; exec sleep 300",
+      readyPattern: "local:",
+    });
+    assert.match(answer, /\nReady: Local: http:\/\/localhost:3000\/\n/u);
+    assert.match(
+      await call("listBackgroundProcesses", {}),
+      / · ready at http:\/\/localhost:3000\/ · /u,
+    );
+  });
+
+  void it("is read with a cursor to go on from, also when all was shown", async (t) => {
+    const { call, workspace } = running(t);
+    await call("createBackgroundProcess", {
+      command: "echo up; exec sleep 300",
+      readyPattern: "up",
+    });
+    const [job] = workspace.processes.list();
+    const read = { processId: job?.id };
+    const answer = await call("getBackgroundProcess", read);
+    const [, cursor] = /\nup\n\(what comes after this: cursor "(.+)"\)$/u.exec(answer) ?? [];
+    assert.ok(cursor, answer);
+    const again = await call("getBackgroundProcess", { ...read, cursor });
+    assert.doesNotMatch(again, /^up$/mu);
   });
 
   void it("says it to a caller that is gone: the notice tells it", async (t) => {
