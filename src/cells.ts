@@ -17,8 +17,8 @@ export function cleanOutput(line: string): string {
   return harmless(spaced);
 }
 
-/* oxlint-disable-next-line no-control-regex -- these are what must not reach the screen */
 const ESCAPE_SEQUENCE =
+  // oxlint-disable-next-line no-control-regex -- these are what must not reach the screen
   /(?:\u009b|\u001b\[)[0-?]*[ -/]*[@-~]|\u001b(?:\][^\u0007\u001b]*(?:\u0007|\u001b\\)?|.)/gu;
 const PLAIN = /^[\u0020-\u007e]*$/;
 const WIDE =

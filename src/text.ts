@@ -58,7 +58,7 @@ export function lastOf(text: string, most: number): string {
  * the parts of an emoji, or chooses its form, is none of them.
  */
 const UNSEEN =
-  /(?![\u200d\ufe0f])[\p{Cc}\p{Default_Ignorable_Code_Point}\u2028\u2029\ufff9-\ufffb]|(?<![\p{Extended_Pictographic}\p{Emoji_Modifier}\ufe0f])\u200d|(?<![\p{Extended_Pictographic}0-9#*])\ufe0f/gu;
+  /(?!\u200d|\ufe0f)[\p{Cc}\p{Default_Ignorable_Code_Point}\u2028\u2029\ufff9-\ufffb]|(?<![\p{Extended_Pictographic}\p{Emoji_Modifier}\ufe0f])\u200d|(?<![\p{Extended_Pictographic}0-9#*])\ufe0f/gu;
 /** Half of a character, which no encoding can carry. */
 const HALF = /\p{Surrogate}/gu;
 /** The usual text, of which nothing has to go. */

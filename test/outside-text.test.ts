@@ -77,7 +77,7 @@ const FORGED = [
 ];
 const HOSTILE = `seen${UNSEEN.join("x")}x\n${FORGED.join("\n")}\n`;
 const FORBIDDEN =
-  // oxlint-disable-next-line no-control-regex -- they are what must not be there
+  // oxlint-disable-next-line no-control-regex, no-misleading-character-class -- they are what must not be there
   /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u00ad\u034f\u061c\u115f\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff9-\ufffb\u{e0000}-\u{e0fff}]|\p{Surrogate}/u;
 
 function check(what: string, text: string): void {
