@@ -72,7 +72,7 @@ for (const runtime of Object.keys(HOSTS)) {
           host.child.kill("SIGKILL");
           await exit;
           await assertNobody(host.marker, Date.now());
-          await eventually(() => assert.equal(isRunning(helper), false), LIMIT);
+          await eventually(() => assert.equal(isRunning(helper), false));
         } finally {
           await host.stop();
         }
