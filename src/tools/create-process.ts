@@ -5,14 +5,11 @@ import type { ProcessJob } from "../jobs/job.js";
 import { isTerminal } from "../jobs/status.js";
 import { UserError } from "../ports.js";
 import type { CreateResult } from "../process/manager.js";
-import { oneLine } from "../text.js";
+import { oneLine, quoteLines } from "../text.js";
 import { Access } from "./access.js";
 import { askForTool, defineTool, field, type Ready } from "./define.js";
 import { describeJob, MOST_NAMED } from "./describe-job.js";
 import { optionalFlag, optionalInteger, optionalText, tags, text } from "./fields.js";
-
-/** A command that ends within this time is answered with its end. */
-const SHORT_MS = 1_000;
 
 function environment() {
   const name = z
@@ -80,7 +77,7 @@ export function createBackgroundProcess(ready: Ready) {
           rootSessionID: access.rootSessionID,
           parentMessageID: messageID,
         },
-        { signal: abort, endWithinMilliseconds: SHORT_MS },
+        { signal: abort },
       );
       await workspace.persist();
       const ofSubagent = access.rootSessionID !== sessionID;
@@ -104,7 +101,7 @@ function answer(created: CreateResult, now: number, caller: Caller): string {
   }
   if (readiness === "ended") lines.push(`It ended before it was ready (${awaited(job)}).`);
   if (readiness === "ready" && job.readyLine) lines.push(`Ready: ${oneLine(job.readyLine, 500)}`);
-  if (lastLines) lines.push("Last lines of its output:", lastLines);
+  if (lastLines) lines.push("Last lines of its output:", ...quoteLines(lastLines));
   else if (isTerminal(job.status)) lines.push("(no output)");
   else if (readiness === "not_ready_yet") lines.push("(no output yet)");
   if (job.status === "running") lines.push(whatFollows(job.notify, caller));

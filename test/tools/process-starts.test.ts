@@ -50,14 +50,6 @@ void describe("createBackgroundProcess", () => {
     assert.deepEqual(workspace.notices.outbox.all(), []);
   });
 
-  void it("says the end of a short command with its last lines, and no notice says it again", async (t) => {
-    const { call, workspace, root } = running(t);
-    workspace.onEvent({ type: "busy", sessionID: root });
-    const answer = await call("createBackgroundProcess", { command: "echo why; exit 3" });
-    assert.match(answer, /^proc_\w+ failed \(error\) .*\bexit code 3[^]*\nwhy$/u);
-    assert.deepEqual(workspace.notices.outbox.all(), []);
-  });
-
   void it("shows the line that made it ready, and the URL in lists", async (t) => {
     const { call } = running(t);
     const answer = await call("createBackgroundProcess", {
@@ -80,10 +72,10 @@ void describe("createBackgroundProcess", () => {
     const [job] = workspace.processes.list();
     const read = { processId: job?.id };
     const answer = await call("getBackgroundProcess", read);
-    const [, cursor] = /\nup\n\(what comes after this: cursor "(.+)"\)$/u.exec(answer) ?? [];
+    const [, cursor] = /\n\| up\n\(what comes after this: cursor "(.+)"\)$/u.exec(answer) ?? [];
     assert.ok(cursor, answer);
     const again = await call("getBackgroundProcess", { ...read, cursor });
-    assert.doesNotMatch(again, /^up$/mu);
+    assert.doesNotMatch(again, /^\| up$/mu);
   });
 
   void it("says it to a caller that is gone: the notice tells it", async (t) => {
