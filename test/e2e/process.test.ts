@@ -60,7 +60,7 @@ describe("a process on a real host", () => {
     const running = () => host.survivors(0, "sleep 30");
     assert.ok((await running()).length > 0);
     const answer = await callTool(host, model, parent.id, "killProcesses", { processId });
-    assert.match(answer, /cancelled \(cancelled_by_agent\).*nobody is left/u);
+    assert.match(answer, /cancelled \(cancelled_by_agent\).*no process of it is left/u);
     assert.deepEqual(await running(), []);
   });
 
@@ -100,7 +100,7 @@ describe("a process on a real host", () => {
     const output = await callTool(host, model, parent.id, "getBackgroundProcess", {
       processId: build,
     });
-    assert.match(output, /\n\| building$/u);
+    assert.match(output, /\n\| building\n\(what comes after this: cursor "9"\)$/u);
     await host.deleteSession(parent.id);
     assert.deepEqual(await host.survivors(15_000, "sleep 300"), []);
   });
