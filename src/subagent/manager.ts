@@ -49,8 +49,8 @@ export class BackgroundManager {
   readonly #supervisor: Supervisor;
   readonly #requests: PendingRequests;
   readonly #childEvents: ChildEvents;
-  /** Calls of `wait` under way. */
-  readonly #waits = new Set<{ sessionID: string | undefined; done: () => void }>();
+  /** Told when the user writes in a session. */
+  readonly #writeListeners = new Set<{ sessionID: string; controller: AbortController }>();
 
   constructor(deps: SubagentDeps) {
     this.#deps = deps;
@@ -164,22 +164,35 @@ export class BackgroundManager {
       const stopListening = jobs.onChange(({ job }) => {
         if (job.id === taskID && isOver()) done();
       });
+      const written = waiting === undefined ? undefined : this.untilUserWrites(waiting);
       const done = (): void => {
         timer.cancel();
         stopListening();
-        this.#waits.delete(wait);
+        written?.stop();
         signal?.removeEventListener("abort", done);
         resolve();
       };
-      const wait = { sessionID: waiting, done };
-      this.#waits.add(wait);
       signal?.addEventListener("abort", done);
+      written?.signal.addEventListener("abort", done);
     });
   }
 
-  /** The user has written in this session: calls of `wait` for it return. */
+  /**
+   * A signal that is aborted when the user writes in this session; `stop` lets go of it. For a caller that does other
+   * things before it waits: what is written meanwhile counts, too.
+   */
+  untilUserWrites(sessionID: string): { signal: AbortSignal; stop: () => void } {
+    const controller = new AbortController();
+    const listener = { sessionID, controller };
+    this.#writeListeners.add(listener);
+    return { signal: controller.signal, stop: () => this.#writeListeners.delete(listener) };
+  }
+
+  /** The user has written in this session. */
   userWrote(sessionID: string): void {
-    for (const wait of this.#waits) if (wait.sessionID === sessionID) wait.done();
+    for (const listener of this.#writeListeners) {
+      if (listener.sessionID === sessionID) listener.controller.abort();
+    }
   }
 
   /**

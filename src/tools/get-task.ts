@@ -22,32 +22,43 @@ export function getBackgroundTask(ready: Ready) {
     async run({ taskId, wait = 0, cursor }, context) {
       const { sessionID, abort } = context;
       const workspace = await ready(sessionID);
-      await askForTool(workspace, context, {
-        tool: "getBackgroundTask",
-        pattern: "*",
-        onlyWhereNamed: true,
-      });
-      const access = await Access.of(workspace, sessionID);
-      await access.allowReading(taskId, sessionID);
-      const { id } = await access.task(taskId);
-      const now = () => workspace.clock.now();
-      const read = async (tells: (ids: string[]) => void): Promise<string> => {
-        if (wait > 0) await workspace.tasks.wait(id, wait * 1_000, abort, sessionID);
-        const job = await access.task(taskId);
-        const result = await workspace.tasks.result(job);
-        const unchanged = lastReads.unchanged(sessionID, job, result.text.length, now());
-        if (unchanged !== undefined && cursor === undefined) {
-          const asks = job.blockedOn ? ` · waits for ${job.blockedOn.kind}` : "";
-          return `${job.id} ${job.status}${asks} · unchanged since your last look ${elapsed(unchanged)} ago; you will be told when it ends`;
-        }
-        const line = describeJob(job, now(), workspace.tasks.position(id));
-        const answer = `${line}\n${page(job, result, cursor, bytesAfter(line))}`;
-        // Only an end or a question that this answer says is one that the parent was told of.
-        const asks = job.blockedOn !== undefined && job.blockedOn.kind !== "retry";
-        if ((isTerminal(job.status) || asks) && !abort.aborted) tells([id]);
-        return answer;
-      };
-      return workspace.notices.answering([id], read, sessionID);
+      // What the user writes while the rest is looked up ends the wait as well.
+      const written = workspace.tasks.untilUserWrites(sessionID);
+      try {
+        return await look(written.signal);
+      } finally {
+        written.stop();
+      }
+
+      async function look(userWrites: AbortSignal): Promise<string> {
+        await askForTool(workspace, context, {
+          tool: "getBackgroundTask",
+          pattern: "*",
+          onlyWhereNamed: true,
+        });
+        const access = await Access.of(workspace, sessionID);
+        await access.allowReading(taskId, sessionID);
+        const { id } = await access.task(taskId);
+        const now = () => workspace.clock.now();
+        const read = async (tells: (ids: string[]) => void): Promise<string> => {
+          const ended = AbortSignal.any([abort, userWrites]);
+          if (wait > 0) await workspace.tasks.wait(id, wait * 1_000, ended);
+          const job = await access.task(taskId);
+          const result = await workspace.tasks.result(job);
+          const unchanged = lastReads.unchanged(sessionID, job, result.text.length, now());
+          if (unchanged !== undefined && cursor === undefined) {
+            const asks = job.blockedOn ? ` · waits for ${job.blockedOn.kind}` : "";
+            return `${job.id} ${job.status}${asks} · unchanged since your last look ${elapsed(unchanged)} ago; you will be told when it ends`;
+          }
+          const line = describeJob(job, now(), workspace.tasks.position(id));
+          const answer = `${line}\n${page(job, result, cursor, bytesAfter(line))}`;
+          // Only an end or a question that this answer says is one that the parent was told of.
+          const asks = job.blockedOn !== undefined && job.blockedOn.kind !== "retry";
+          if ((isTerminal(job.status) || asks) && !abort.aborted) tells([id]);
+          return answer;
+        };
+        return workspace.notices.answering([id], read, sessionID);
+      }
     },
   });
 }

@@ -10,7 +10,10 @@ describe("a subagent under control", () => {
   const bed = useHost({
     pluginOptions: { concurrency: 3 },
     config: {
-      agent: { asker: { mode: "subagent", description: "asks", permission: { bash: "ask" } } },
+      agent: {
+        asker: { mode: "subagent", description: "asks", permission: { bash: "ask" } },
+        worker: { mode: "subagent", description: "works", prompt: "work" },
+      },
     },
   });
 
@@ -113,7 +116,9 @@ describe("a subagent under control", () => {
     const { host, model } = bed;
     const parent = await host.createSession({ title: "planning" });
     model.script("planned task", [text("done")]);
-    model.scriptSession(parent.id, [launch("planned task"), text("started"), text("noted")]);
+    // OpenCode's own rules let a plan start no `general`.
+    const worker = launch("planned task", { agent: "worker" });
+    model.scriptSession(parent.id, [worker, text("started"), text("noted")]);
     await host.run(parent.id, "start it", { agent: "plan" });
     const child = await childOf(bed, parent.id);
     const { toolNames } = await model.waitForRequest((each) => each.conversation === child);
