@@ -17,8 +17,9 @@ import { randomFrom, seed } from "../random.js";
 import { rounds } from "../rounds.js";
 
 const HOUR_MS = 3_600_000;
-/** "Nobody alive 3 s later". */
-const LIMIT_MS = 3_000;
+/** None is alive 3 s later: what that is in looks at the whole machine, which get slow with it as the watchdog does. */
+const LIMIT_LOOKS = 120;
+const PAUSE_MS = 25;
 /** After the first process was seen, or after all of them were announced. */
 const LATEST_MS = 1_000;
 const ROUNDS = rounds(20);
@@ -59,7 +60,7 @@ describe(`ten processes of a host that is killed, seed ${seed}`, { skip }, () =>
   const bed = useHost({ config: CONFIG });
 
   bed.test(
-    `are gone within 3 s, ${ROUNDS} times on opencode serve`,
+    `are gone within ${LIMIT_LOOKS} looks, ${ROUNDS} times on opencode serve`,
     () =>
       tryOut("serve", randomFrom(seed), async (round, play) => {
         const { host, model } = bed;
@@ -86,17 +87,20 @@ describe(`ten processes of a terminal that is killed, seed ${seed}`, { skip: ski
   });
   after(() => model?.close());
 
-  test(`are gone within 3 s, ${ROUNDS} times in the terminal`, { timeout: HOUR_MS }, () =>
-    tryOut("terminal", randomFrom(seed + 1), async (round, play) => {
-      assert.ok(model);
-      const tui = await startTui({ model, config: CONFIG });
-      try {
-        await tui.say(`start round ${round}`);
-        await play(await victimIn(tui));
-      } finally {
-        await tui.end();
-      }
-    }),
+  test(
+    `are gone within ${LIMIT_LOOKS} looks, ${ROUNDS} times in the terminal`,
+    { timeout: HOUR_MS },
+    () =>
+      tryOut("terminal", randomFrom(seed + 1), async (round, play) => {
+        assert.ok(model);
+        const tui = await startTui({ model, config: CONFIG });
+        try {
+          await tui.say(`start round ${round}`);
+          await play(await victimIn(tui));
+        } finally {
+          await tui.end();
+        }
+      }),
   );
 });
 
@@ -135,13 +139,13 @@ async function tryOut(name: string, random: () => number, playRound: Round): Pro
       const since = Date.now();
       await victim.kill();
       const left = async () => [...(await victim.alive()), ...children.filter(isStillThere)];
-      const took = await timeUntilNobody(left, since);
+      const took = await timeUntilGone(left, since);
       times.push(took);
     });
   }
   console.log(
     `${name}: killed ${times.length} times with ${before.join(", ")} processes; ` +
-      `nobody after ${times.join(", ")} ms`,
+      `none after ${times.join(", ")} ms`,
   );
   assert.equal(times.length, ROUNDS);
 }
@@ -151,22 +155,22 @@ async function runsOne({ alive }: Victim): Promise<boolean> {
 }
 
 /**
- * Milliseconds until nobody was there, in three looks one after the other: whoever is forking can hide from one.
- * The kernel tells nobody when a stranger's process ends, so there is nothing to wait for but the limit.
+ * Milliseconds until none was there, in three looks one after the other: a process that is forking can hide from one.
+ * The kernel reports no end of a process that is not a child of ours, so there is nothing to wait for but the limit.
  */
-async function timeUntilNobody(look: () => Promise<Survivor[]>, since: number): Promise<number> {
+async function timeUntilGone(look: () => Promise<Survivor[]>, since: number): Promise<number> {
   let clean = 0;
   let first = 0;
-  while (clean < 3) {
+  for (let looks = 1; clean < 3; looks++) {
     const left = await look();
     const passed = Date.now() - since;
     clean = left.length === 0 ? clean + 1 : 0;
     if (clean === 1) first = passed;
     assert.ok(
-      clean > 0 || passed <= LIMIT_MS,
-      `alive after ${passed} ms: ${left.map(({ command }) => command).join("; ")}`,
+      clean > 0 || looks <= LIMIT_LOOKS,
+      `alive after ${passed} ms and ${looks} looks: ${left.map(({ command }) => command).join("; ")}`,
     );
-    if (clean === 0) await sleep(20);
+    if (clean === 0) await sleep(PAUSE_MS);
   }
   return first;
 }
