@@ -33,3 +33,22 @@ export function afterLong(clock: Clock, milliseconds: number, callback: () => vo
   wait(milliseconds);
   return { cancel: () => timer.cancel() };
 }
+
+/** Whether something becomes true in time; looked at again and again, at most ten times a second. */
+export async function isTrueWithin(
+  clock: Clock,
+  atMost: number,
+  isTrue: () => Promise<boolean>,
+): Promise<boolean> {
+  const end = clock.monotonic() + atMost;
+  for (let time = 5; !(await isTrue()); time = Math.min(100, time * 2)) {
+    const left = end - clock.monotonic();
+    if (left <= 0) return false;
+    await pause(clock, Math.min(time, left));
+  }
+  return true;
+}
+
+export function pause(clock: Clock, milliseconds: number): Promise<void> {
+  return new Promise((resolve) => clock.after(milliseconds, resolve));
+}

@@ -113,6 +113,35 @@ export const identity = z.object({
 });
 export type ProcessIdentity = z.infer<typeof identity>;
 
+const output = z.object({
+  /** Bytes that the process wrote in all. */
+  bytes: count,
+  /** Bytes of these that no read can return any more. */
+  dropped: count,
+  /** Since when output could not be written to disk, and why. */
+  missingSince: date.optional(),
+  missingError: z.string().optional(),
+});
+
+/** An earlier run of a process that was started again. */
+export const processRun = z.object({
+  /** From 1 on. */
+  number: z.number().int().positive(),
+  command: z.string(),
+  startedAt: date.optional(),
+  completedAt: date.optional(),
+  status: jobStatus,
+  endReason: endReason.optional(),
+  error: z.string().optional(),
+  exitCode: z.number().int().optional(),
+  signal: z.string().optional(),
+  output,
+});
+export type ProcessRun = z.infer<typeof processRun>;
+
+export const restartPolicy = z.enum(["on-failure", "always"]);
+export type RestartPolicy = z.infer<typeof restartPolicy>;
+
 export const processJob = z.object({
   kind: z.literal("process"),
   ...shared,
@@ -126,15 +155,19 @@ export const processJob = z.object({
   exitCode: z.number().int().optional(),
   /** The signal that ended the shell, for example SIGTERM. */
   signal: z.string().optional(),
-  output: z.object({
-    /** Bytes that the process wrote in all. */
-    bytes: count,
-    /** Bytes of these that no read can return any more. */
-    dropped: count,
-    /** Since when output could not be written to disk, and why. */
-    missingSince: date.optional(),
-    missingError: z.string().optional(),
-  }),
+  output,
+  /** The number of its latest run, with which all the rest of the record is about; 1 when absent. */
+  run: z.number().int().positive().optional(),
+  /** Earlier runs whose output can be read, oldest first. */
+  runs: z.array(processRun).optional(),
+  restart: restartPolicy.optional(),
+  /** How often the policy has started it again since an agent or the user did, and how it had ended last. */
+  restarted: z.object({ count, last: z.string() }).optional(),
+  /** Of one that waits for its next run: when the policy starts it. */
+  nextStartAt: date.optional(),
+  /** It was given variables of its own, whose values are in no record. */
+  ownEnvironment: z.boolean().optional(),
+  readyTimeoutSeconds: z.number().positive().optional(),
   readyPattern: z.string().optional(),
   readyPort: z.number().int().optional(),
   readyAt: date.optional(),

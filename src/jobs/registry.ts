@@ -148,6 +148,14 @@ export class JobRegistry {
     });
   }
 
+  /** A process runs again, or will: in whatever state it is, its next run is pending. */
+  rerun(id: string, patch: ProcessPatch): ProcessJob | undefined {
+    const job = this.getProcess(id);
+    if (!job) return undefined;
+    const cleared = { endReason: undefined, error: undefined, completedAt: undefined };
+    return this.#replace({ ...job, ...cleared, startedAt: undefined, ...patch, status: "pending" });
+  }
+
   remove(id: string): void {
     const job = this.#jobs.get(id);
     if (!job) return;
@@ -209,7 +217,7 @@ function atRest(job: Job): Job {
   const still = { ...job, blockedOn: undefined, stalledSince: undefined };
   return still.kind === "subagent"
     ? { ...still, progress: { ...still.progress, runningTool: undefined } }
-    : still;
+    : { ...still, nextStartAt: undefined };
 }
 
 function index(map: Map<string, Set<string>>, key: string, id: string): void {

@@ -1,6 +1,7 @@
 /**
  * The life cycle of a job, in one table. A job moves only along it, a terminal status is final and the
- * first end wins; `blockedOn` and `stalledSince` describe a running job and never end it.
+ * first end wins; `blockedOn` and `stalledSince` describe a running job and never end it. What runs again begins a new
+ * run at `pending` (see the registry's `reopen` and `rerun`).
  */
 import { z } from "zod";
 
@@ -22,6 +23,8 @@ export const endReason = z.enum([
   /** The host loaded the instance anew (a change of the configuration, for one) and went on. */
   "reloaded",
   "interrupted",
+  /** Started again too often by its restart policy. */
+  "crash_loop",
 ]);
 export type EndReason = z.infer<typeof endReason>;
 

@@ -41,11 +41,16 @@ export interface Layout {
   ringBlocks: number;
 }
 
-/** The layout of a file that never grows beyond `limit` bytes (at least 512 KiB). */
+/** So many blocks a file has at least. */
+const FEWEST_BLOCKS = HEAD_BLOCKS + 2;
+
+/** The layout of a file that never grows beyond `limit` bytes (at least 32 KiB); a small one has smaller blocks. */
 export function layoutFor(limit: number): Layout {
-  const blocks = Math.floor((limit - FILE_HEADER) / BLOCK_SIZE);
+  const room = limit - FILE_HEADER;
+  const blockSize = Math.min(BLOCK_SIZE, Math.floor(room / FEWEST_BLOCKS / 16) * 16);
+  const blocks = Math.floor(room / blockSize);
   return {
-    blockSize: BLOCK_SIZE,
+    blockSize,
     headBlocks: HEAD_BLOCKS,
     ringBlocks: Math.max(2, blocks - HEAD_BLOCKS),
   };

@@ -104,6 +104,12 @@ export class OutputLog {
     if (this.#block) this.#write(this.#block);
   }
 
+  /** So many bytes of the output come here that are not there any more: of a copy. */
+  skip(bytes: number): void {
+    this.#bytes += bytes;
+    if (this.#block) this.#nextBlock(this.#block);
+  }
+
   /** Writes what is waiting, if anything is; for whoever is about to read. */
   retry(): void {
     if (this.#block) this.#write(this.#block);

@@ -1,6 +1,7 @@
 /** Whether a process can be started with these arguments; what is wrong is said in one line that names the field. */
 import { statSync, type Stats } from "node:fs";
 import { isAbsolute } from "node:path";
+import { restartPolicy } from "../jobs/job.js";
 import { coerceError, requireText, UserError } from "../ports.js";
 import { checkPattern } from "../output/pattern.js";
 import type { CreateInput } from "./types.js";
@@ -29,6 +30,10 @@ export function checkInput(input: StartInput): void {
   }
   checkSeconds("readyTimeoutSeconds", input.readyTimeoutSeconds);
   checkSeconds("timeoutSeconds", input.timeoutSeconds);
+  const policies: readonly unknown[] = [undefined, ...restartPolicy.options];
+  if (!policies.includes(input.restart)) {
+    throw wrong("restart", restartPolicy.options.join(" or "), String(input.restart));
+  }
 }
 
 function checkFolder(cwd: string): void {

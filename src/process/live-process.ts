@@ -1,5 +1,5 @@
 /**
- * One running process, from its start to its end. What happens, in this order and once each:
+ * One run of a process, from its start to its end. What happens, in this order and once each:
  *
  * 1. `start`: the shell is spawned, guarded by the watchdog, and its record becomes running; or it cannot be,
  *    and the record becomes failed.
@@ -7,15 +7,15 @@
  * 3. The shell exits, by itself or because `kill` was called. A kill that comes when the shell has exited
  *    already changes nothing: the job keeps its real end.
  * 4. What is still on its way is drained, what the shell left running is listed and ended.
- * 5. The output is closed, then the record becomes terminal; `ended` resolves. Nothing is left: no process, no
- *    timer, no listener, no descriptor.
+ * 5. The output is closed, then `onEnd` is called; `ended` resolves. Nothing is left: no process, no timer, no
+ *    listener, no descriptor.
  */
 import type { ProcessIdentity, ProcessJob } from "../jobs/job.js";
 import type { JobEnd, Quote } from "../jobs/registry.js";
 import type { Options } from "../options.js";
 import { quoteOutputEnd } from "../output/quote.js";
 import { waysOf } from "../platform.js";
-import { coerceError, type Log, type Timer } from "../ports.js";
+import { coerceError, type Log } from "../ports.js";
 import {
   membersOf,
   terminateNow,
@@ -29,9 +29,10 @@ import type { JobMembers } from "../system/members.js";
 import type { ProcessNote } from "../system/process-table.js";
 import { jobEnvironment, type Shell, type SpawnFunction } from "../system/spawn.js";
 import type { Watchdog } from "../system/watchdog.js";
-import { afterLong, within } from "../time.js";
+import { within } from "../time.js";
 import { Capture, type Announce, type CaptureDeps } from "./capture.js";
 import { Drain } from "./drain.js";
+import type { RunEnd } from "./life-cycle.js";
 import { watchReadiness, type Probe, type Readiness } from "./readiness.js";
 import { ShellProcess, type ShellExit } from "./shell-process.js";
 import type { KillReason } from "./types.js";
@@ -46,6 +47,8 @@ export interface LiveRequest {
   /** With the line that matched the readyPattern, if there is one. */
   onReady: (line: string | undefined) => void;
   announce: Announce;
+  /** Its run is over, or is known to be about to: what becomes of the record is decided there. Maybe more than once. */
+  onEnd: (end: JobEnd, how: RunEnd) => void;
 }
 
 export interface LiveSystem extends KillSystem {
@@ -69,7 +72,7 @@ export interface LiveDeps extends CaptureDeps {
 const REPORT_MILLISECONDS = 500;
 
 /** Of a kill that came before the start. */
-const NOTHING_LEFT: KillOutcome = { forced: false, survivors: [], foreign: false };
+export const NOTHING_LEFT: KillOutcome = { forced: false, survivors: [], foreign: false };
 
 export class LiveProcess {
   readonly id: string;
@@ -82,9 +85,10 @@ export class LiveProcess {
   #shell: ShellProcess | undefined;
   #forksBefore: number | undefined;
   #readiness: Readiness | undefined;
-  #timeout: Timer | undefined;
   #drain: Drain | undefined;
   #quote: Quote | undefined;
+  #cannotStart: Error | undefined;
+  #hasEnded = false;
   #killReason: KillReason | undefined;
   #killing: Promise<KillOutcome> | undefined;
 
@@ -120,10 +124,7 @@ export class LiveProcess {
       return;
     }
     const { identity } = this.#shell;
-    const { timeoutSeconds } = this.#request.job;
     if (identity) watchdog.guard(this.id, identity);
-    if (timeoutSeconds !== undefined)
-      this.#timeout = afterLong(clock, timeoutSeconds * 1000, () => this.#killLater("timeout"));
     jobs.updateProcess(this.id, { identity });
     jobs.start(this.id, new Date(clock.now()));
     const system = { clock, probe, wasTaken: wasPortTaken };
@@ -144,8 +145,7 @@ export class LiveProcess {
     if (!shell) {
       // Not started yet: `start` sees the reason and starts nothing.
       await this.ended;
-      const { status } = this.#deps.jobs.getProcess(this.id) ?? this.#request.job;
-      return status === "cancelled" ? NOTHING_LEFT : undefined;
+      return this.#cannotStart ? undefined : NOTHING_LEFT;
     }
     if (!this.#killReason) {
       // Its own end is under way: hurry it.
@@ -167,11 +167,22 @@ export class LiveProcess {
     return outcome;
   }
 
+  get hasEnded(): boolean {
+    return this.#hasEnded;
+  }
+
+  /** The numbers of all its processes. */
+  async members(): Promise<number[]> {
+    if (!this.#shell) return [];
+    const members = membersOf(this.#deps.system, this.#target(this.#shell), true);
+    return (await members.find()).map(({ pid }) => pid);
+  }
+
   /** SIGTERM and the record's end, synchronously; the kill goes on if the host does. */
   killNow(): void {
     if (!this.#shell?.exit) this.#killReason ??= "host_exit";
     if (this.#shell) terminateNow(this.#deps.system, this.#target(this.#shell));
-    this.#endRecord();
+    this.#tellEnd();
     this.#killLater("host_exit");
   }
 
@@ -265,22 +276,27 @@ export class LiveProcess {
 
   /** Lets go of everything, in this order: the last bytes can be read when the end is told. */
   #end(cannotStart?: Error): void {
-    this.#timeout?.cancel();
     this.#readiness?.stop();
     this.capture.close();
     this.#deps.watchdog.release(this.id);
     this.#deps.jobs.updateProcess(this.id, { output: this.capture.counters });
-    this.#endRecord(cannotStart);
+    this.#cannotStart = cannotStart;
+    this.#hasEnded = true;
+    this.#tellEnd();
     this.#resolveEnded();
     this.capture.wake();
   }
 
-  #endRecord(cannotStart?: Error): void {
+  #tellEnd(): void {
     const { clock, jobs } = this.#deps;
+    const cannotStart = this.#cannotStart;
     const failed = { status: "failed", reason: "error", error: cannotStart?.message } as const;
     const end = cannotStart ? failed : this.#howItEnded();
     const error = jobs.getProcess(this.id)?.error ?? end.error;
-    jobs.end(this.id, { ...end, error, at: new Date(clock.now()), quote: this.#quote });
+    const byItself = end.status === "completed" ? "completed" : "failed";
+    const how = cannotStart ? "never_started" : this.#killReason ? "killed" : byItself;
+    const { onEnd } = this.#request;
+    onEnd({ ...end, error, at: new Date(clock.now()), quote: this.#quote }, how);
   }
 
   /** Undefined when the output cannot be read: the notice then leads to it all the same. */
@@ -342,12 +358,18 @@ function describeEnd(
   exit: ShellExit | undefined,
   killed: KillReason | undefined,
 ): Omit<JobEnd, "at"> {
-  if (killed === "timeout") {
-    const error = `ended after ${job.timeoutSeconds} s (timeoutSeconds)`;
-    return { status: "failed", reason: "timeout", error };
-  }
-  if (killed) return { status: "cancelled", reason: killed };
+  if (killed) return describeKill(job, killed);
   if (exit?.code === 0) return { status: "completed", reason: "finished" };
   const how = exit?.signal ? `signal ${exit.signal}` : `exit code ${exit?.code ?? "unknown"}`;
   return { status: "failed", reason: "error", error: how };
+}
+
+/** How a job ended that we have ended. */
+export function describeKill(
+  { timeoutSeconds }: Pick<ProcessJob, "timeoutSeconds">,
+  reason: KillReason,
+): Omit<JobEnd, "at"> {
+  if (reason !== "timeout") return { status: "cancelled", reason };
+  const error = `ended after ${timeoutSeconds} s (timeoutSeconds)`;
+  return { status: "failed", reason: "timeout", error };
 }

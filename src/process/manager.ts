@@ -21,11 +21,13 @@ import type { ReadRequest, ReadResult, StreamOptions, StreamPiece } from "../out
 import { coerceError, requireID, UserError, type Clock, type Log } from "../ports.js";
 import { isAlive } from "../system/identity.js";
 import { chooseKillTree, systemForKill } from "../system/kill-tree.js";
-import { chooseShell, systemSpawn, type SpawnFunction } from "../system/spawn.js";
+import { chooseShell, systemSpawn, type Shell, type SpawnFunction } from "../system/spawn.js";
 import { Watchdog } from "../system/watchdog.js";
+import { isTrueWithin } from "../time.js";
 import type { Announce } from "./capture.js";
 import { checkInput, type StartInput } from "./check-input.js";
-import { LiveProcess, type LiveDeps, type LiveSystem } from "./live-process.js";
+import { ProcessLife } from "./life.js";
+import type { LiveDeps, LiveSystem } from "./live-process.js";
 import type { Probe } from "./readiness.js";
 import { recoverJob } from "./recover-job.js";
 import { StartWait } from "./start-wait.js";
@@ -35,7 +37,9 @@ import type {
   CreateResult,
   KilledJob,
   KillOptions,
+  KillReason,
   KillReport,
+  RestartInput,
 } from "./types.js";
 
 export type * from "./types.js";
@@ -79,7 +83,11 @@ export interface ProcessManagerDeps {
 export class BackgroundProcessManager {
   readonly #deps: LiveDeps;
   readonly #own: Pick<ProcessManagerDeps, "announce" | "hold" | "used" | "outputFolder">;
-  readonly #live = new Map<string, LiveProcess>();
+  /** Those that run or will. */
+  readonly #lives = new Map<string, ProcessLife>();
+  /** The variables that processes were given, for their next runs: nowhere but here. */
+  readonly #environments = new Map<string, Readonly<Record<string, string>>>();
+  readonly #stopListening: () => void;
   /** Kills of what earlier hosts left. */
   readonly #background = new Set<Promise<void>>();
   /** Processes that end together cost one look at all outputs. */
@@ -105,18 +113,31 @@ export class BackgroundProcessManager {
       outputFs,
       probe,
     };
+    this.#stopListening = jobs.onChange(({ type, job }) => {
+      if (type === "removed") this.#environments.delete(job.id);
+    });
   }
 
   /** Throws the `UserError` that `create` would throw for these arguments; nothing is started. */
   check(input: StartInput): void {
-    const { maxProcesses } = this.#deps.options;
-    if (this.#disposing) throw new UserError("OpenCode is closing: no process can be started");
-    checkInput(input);
-    if (this.#live.size >= maxProcesses) {
+    this.#check(input, this.#lives.size);
+  }
+
+  /**
+   * With what `restart` would start a process again. Throws the `UserError` that it would throw for these arguments;
+   * nothing is ended or started.
+   */
+  checkRestart(id: string, changes: RestartInput = {}): StartInput {
+    const job = this.#known(id);
+    const env = changes.env ?? this.#environments.get(id);
+    if (job.ownEnvironment && !env) {
       throw new UserError(
-        `${this.#live.size} background processes run already, and the option maxProcesses is ${maxProcesses}: end one first`,
+        `${id} had environment variables of its own, whose values are never written to disk, and the OpenCode that knew them has ended: give env again, or start the command as a new process`,
       );
     }
+    const input = { ...mergedInput(job, changes), env };
+    this.#check(input, this.#lives.has(id) ? this.#lives.size - 1 : this.#lives.size);
+    return input;
   }
 
   /**
@@ -124,58 +145,40 @@ export class BackgroundProcessManager {
    * `ReadinessResult`. Throws a `UserError` for wrong arguments, beyond `maxProcesses` and when `signal` is aborted
    * before the start.
    */
-  async create(
-    input: CreateInput,
-    { signal, endWithinMilliseconds = 0 }: CreateOptions = {},
-  ): Promise<CreateResult> {
+  async create(input: CreateInput, options: CreateOptions = {}): Promise<CreateResult> {
     requireID("parentSessionID", input.parentSessionID);
     requireID("rootSessionID", input.rootSessionID);
     this.check(input);
-    const { jobs, clock, env, probe } = this.#deps;
-    const sameCommand = this.list().filter((job) => this.#live.has(job.id) && isSame(job, input));
+    const { jobs, clock, env } = this.#deps;
+    const sameCommand = this.list().filter((job) => this.#lives.has(job.id) && isSame(job, input));
     const shell = chooseShell(env);
     const job = newProcessJob(input, shell.file, new Date(clock.now()));
-    const announce: Announce = (...what) => this.#announce(job.id, what);
-    const wait = new StartWait(clock, input, (text) => announce("ready", text));
-    const live = new LiveProcess(
-      {
-        job,
-        shell,
-        file: this.#fileOf(job.id),
-        env: input.env ?? {},
-        onReady: (line) => wait.ready(line),
-        announce,
-      },
-      this.#deps,
-    );
-    this.#live.set(job.id, live);
+    if (input.env) this.#environments.set(job.id, input.env);
+    const life = this.#addLife(job);
     jobs.add(job);
-    this.#own.used?.(input.parentSessionID);
-    const release = this.#own.hold?.([job.id]);
-    let isTold = false;
-    try {
-      const wasPortTaken = await wait.isPortTaken(probe, signal);
-      const isAborted = signal?.aborted === true;
-      // `start` sees it and starts nothing.
-      if (isAborted) void live.kill("cancelled_by_user");
-      await live.start({ wasPortTaken });
-      void live.ended.then(() => this.#live.delete(live.id));
-      // No id was given out, so no notice may follow.
-      isTold = isAborted;
-      if (isAborted) throw new UserError("the call was aborted; nothing was started");
-      const readiness = await wait.until(live.ended, signal);
-      if (readiness === "not_asked") await wait.forEnd(live.ended, endWithinMilliseconds, signal);
-      const now = this.get(job.id) ?? job;
-      const hasEnded = isTerminal(now.status);
-      const shows = hasEnded || readiness === "ended" || readiness === "not_ready_yet";
-      const last = shows ? await this.#lastLines(now) : undefined;
-      // The answer says its end.
-      isTold = hasEnded && !signal?.aborted;
-      const warnings = wasPortTaken ? [takenWarning(input.readyPort)] : [];
-      return { job: now, readiness, lastLines: last, sameCommand, warnings };
-    } finally {
-      release?.(isTold);
-    }
+    return { ...(await this.#start(life, input, shell, options)), sameCommand };
+  }
+
+  /**
+   * Runs a process again, under its id: what is left out stays as it was. One that runs is ended first, verified dead,
+   * and what it listened on is closed. Who is told of it stays the same. Throws as `create` does, and when it cannot
+   * be ended or somebody ends it meanwhile; the arguments are checked before anything is ended.
+   */
+  async restart(
+    id: string,
+    changes: RestartInput,
+    reason: KillReason,
+    options: CreateOptions = {},
+  ): Promise<CreateResult> {
+    const input = this.checkRestart(id, changes);
+    const before = this.#known(id);
+    const shell = chooseShell(this.#deps.env);
+    const running = this.#lives.get(id);
+    await running?.vacate(reason);
+    const life = running ?? this.#addLife(before);
+    if (input.env) this.#environments.set(id, input.env);
+    const again = { changes: recordOf(input, shell.file), patience: running ? PORT_MILLISECONDS : 0 };
+    return { ...(await this.#start(life, input, shell, options, again)), sameCommand: [] };
   }
 
   /** The record as it is now; undefined for an unknown id, also for that of a subagent. */
@@ -215,7 +218,7 @@ export class BackgroundProcessManager {
    */
   stream(id: string, { signal, cursor }: StreamOptions = {}): AsyncIterable<StreamPiece> {
     const job = this.#known(id);
-    const capture = this.#live.get(id)?.capture;
+    const capture = this.#lives.get(id)?.capture;
     const { bytes } = capture?.log ?? job.output;
     return followOutput(
       {
@@ -244,9 +247,13 @@ export class BackgroundProcessManager {
   async recover(job: ProcessJob, lastSign: Date): Promise<void> {
     const recovered = recoverJob(job, this.#fileOf(job.id), lastSign, this.#deps);
     const ended = recovered.then(({ ending }) => ending);
-    this.#background.add(ended);
-    void ended.finally(() => this.#background.delete(ended));
+    this.#inBackground(ended);
     await recovered;
+  }
+
+  #inBackground(work: Promise<void>): void {
+    this.#background.add(work);
+    void work.finally(() => this.#background.delete(work));
   }
 
   /** Ends everything and lets go of everything. Idempotent: a second call gives the same promise. */
@@ -260,7 +267,7 @@ export class BackgroundProcessManager {
    * the watchdog when the host is gone, or by us if it is not.
    */
   killAllNow(): void {
-    for (const live of this.#live.values()) {
+    for (const live of this.#lives.values()) {
       try {
         live.killNow();
       } catch (thrown) {
@@ -274,13 +281,15 @@ export class BackgroundProcessManager {
   }
 
   async #dispose(): Promise<void> {
-    const kills = [...this.#live.values()].map((live) => live.kill("host_exit"));
+    const kills = [...this.#lives.values()].map((live) => live.kill("host_exit"));
     for (const result of await Promise.allSettled(kills)) {
       if (result.status === "fulfilled") continue;
       const error = coerceError(result.reason).message;
       this.#deps.log("error", "a process could not be ended with its instance", { error });
     }
     await Promise.allSettled(this.#background);
+    this.#stopListening();
+    this.#environments.clear();
     try {
       await this.#deps.watchdog.close();
     } finally {
@@ -302,7 +311,7 @@ export class BackgroundProcessManager {
   ): Promise<KilledJob> {
     const report: KilledJob = { job, outcome: "already_ended", survivors: [], removed: false };
     try {
-      const killed = await this.#live.get(job.id)?.kill(reason);
+      const killed = await this.#lives.get(job.id)?.kill(reason);
       if (killed) {
         report.survivors = killed.survivors;
         report.outcome = killed.unverified === undefined ? "killed" : "unverified";
@@ -322,6 +331,76 @@ export class BackgroundProcessManager {
     return report;
   }
 
+  #check(input: StartInput, running: number): void {
+    const { maxProcesses } = this.#deps.options;
+    if (this.#disposing) throw new UserError("OpenCode is closing: no process can be started");
+    checkInput(input);
+    if (running >= maxProcesses) {
+      throw new UserError(
+        `${running} background processes run already, and the option maxProcesses is ${maxProcesses}: end one first`,
+      );
+    }
+  }
+
+  #addLife(job: ProcessJob): ProcessLife {
+    const life = new ProcessLife(job, this.#fileOf(job.id), this.#deps);
+    this.#lives.set(job.id, life);
+    void life.ended.then(() => {
+      if (this.#lives.get(job.id) === life) this.#lives.delete(job.id);
+      this.#inBackground(life.settled);
+    });
+    return life;
+  }
+
+  /**
+   * What a call that starts a run waits for, and its answer. `changes` go into the record of one that runs again, whose
+   * port may take so much `patience` to fall silent.
+   */
+  async #start(
+    life: ProcessLife,
+    input: StartInput,
+    shell: Shell,
+    { signal, endWithinMilliseconds = 0 }: CreateOptions,
+    { changes, patience = 0 }: { changes?: Partial<ProcessJob>; patience?: number } = {},
+  ): Promise<Omit<CreateResult, "sameCommand">> {
+    const { clock, probe } = this.#deps;
+    const { id } = life;
+    const announce: Announce = (...what) => this.#announce(id, what);
+    const wait = new StartWait(clock, input, (text) => announce("ready", text));
+    const job = this.#known(id);
+    this.#own.used?.(job.parentSessionID);
+    const release = this.#own.hold?.([id]);
+    let isTold = false;
+    try {
+      const isSilent = async () => !(await wait.isPortTaken(probe, signal));
+      const wasPortTaken = !(await isTrueWithin(clock, patience, isSilent));
+      const isAborted = signal?.aborted === true;
+      // `start` sees it and starts nothing.
+      if (isAborted) void life.kill("cancelled_by_user");
+      const onReady = (line: string | undefined) => wait.ready(line);
+      const request = { shell, env: input.env ?? {}, onReady, announce };
+      const isStarted = await life.start(request, { wasPortTaken, changes });
+      // No id was given out, so no notice may follow.
+      isTold = isAborted;
+      if (isAborted) throw new UserError("the call was aborted; nothing was started");
+      if (!isStarted && changes) {
+        throw new UserError(`${id} was ended meanwhile: it was not started again`);
+      }
+      const readiness = await wait.until(life.ended, signal);
+      if (readiness === "not_asked") await wait.forEnd(life.ended, endWithinMilliseconds, signal);
+      const now = this.get(id) ?? job;
+      const hasEnded = isTerminal(now.status);
+      const shows = hasEnded || readiness === "ended" || readiness === "not_ready_yet";
+      const last = shows ? await this.#lastLines(now) : undefined;
+      // The answer says its end.
+      isTold = hasEnded && !signal?.aborted;
+      const warnings = wasPortTaken ? [takenWarning(input.readyPort)] : [];
+      return { job: now, readiness, lastLines: last, warnings };
+    } finally {
+      release?.(isTold);
+    }
+  }
+
   #known(id: string): ProcessJob {
     const job = this.get(id);
     if (job) return job;
@@ -333,7 +412,7 @@ export class BackgroundProcessManager {
   }
 
   async #read(job: ProcessJob, request: ReadRequest): Promise<ReadResult> {
-    const log = this.#live.get(job.id)?.capture.log;
+    const log = this.#lives.get(job.id)?.capture?.log;
     // What a full disk kept in memory is written now, if it can be.
     log?.retry();
     const { bytes, dropped } = log ?? job.output;
@@ -368,30 +447,68 @@ function takenWarning(port: number | undefined): string {
 }
 
 const LONGEST_NAME = 60;
+/** So long the port of one that was ended may answer before it counts as another process's. */
+const PORT_MILLISECONDS = 5_000;
 
-/** The record of a process that is about to be started. Its environment is not in it: it may hold secrets. */
+/** What a start says, as its record keeps it. Its environment is not in it: it may hold secrets. */
+function recordOf(input: StartInput, shell: string) {
+  const { command, cwd, readyPattern, readyPort, readyTimeoutSeconds, notifyPattern } = input;
+  const { timeoutSeconds, restart, tags = [], notify = true, global = false, env = {} } = input;
+  return {
+    name: nameOf(input, input.name),
+    tags: [...tags],
+    notify,
+    command,
+    cwd,
+    shell,
+    global,
+    readyPattern,
+    readyPort,
+    readyTimeoutSeconds,
+    notifyPattern,
+    timeoutSeconds,
+    restart,
+    ...(Object.keys(env).length > 0 && { ownEnvironment: true }),
+  };
+}
+
+/** With what a process is started again, but for its environment. */
+function mergedInput(job: ProcessJob, changes: RestartInput): StartInput {
+  const { restart = job.restart, command = job.command } = changes;
+  const name = changes.name ?? (job.name === nameOf(job, undefined) ? undefined : job.name);
+  return {
+    name,
+    command,
+    cwd: changes.cwd ?? job.cwd,
+    tags: changes.tags ?? job.tags,
+    global: changes.global ?? job.global,
+    notify: changes.notify ?? job.notify,
+    notifyPattern: changes.notifyPattern ?? job.notifyPattern,
+    readyPattern: changes.readyPattern ?? job.readyPattern,
+    readyPort: changes.readyPort ?? job.readyPort,
+    readyTimeoutSeconds: changes.readyTimeoutSeconds ?? job.readyTimeoutSeconds,
+    timeoutSeconds: changes.timeoutSeconds ?? job.timeoutSeconds,
+    restart: restart === "no" ? undefined : restart,
+  };
+}
+
 function newProcessJob(input: CreateInput, shell: string, createdAt: Date): ProcessJob {
+  const { parentSessionID, parentMessageID, rootSessionID } = input;
   return {
     kind: "process",
     id: newJobId("proc"),
-    name: input.name ?? firstLine(input.command),
     status: "pending",
-    tags: [...(input.tags ?? [])],
-    parentSessionID: input.parentSessionID,
-    parentMessageID: input.parentMessageID,
-    rootSessionID: input.rootSessionID,
-    notify: input.notify ?? true,
+    parentSessionID,
+    parentMessageID,
+    rootSessionID,
     createdAt,
-    command: input.command,
-    cwd: input.cwd,
-    shell,
-    global: input.global ?? false,
     output: { bytes: 0, dropped: 0 },
-    readyPattern: input.readyPattern,
-    readyPort: input.readyPort,
-    notifyPattern: input.notifyPattern,
-    timeoutSeconds: input.timeoutSeconds,
+    ...recordOf(input, shell),
   };
+}
+
+function nameOf({ command }: Pick<StartInput, "command">, name: string | undefined): string {
+  return name ?? firstLine(command);
 }
 
 /** Whether this job already runs what is to be started. */

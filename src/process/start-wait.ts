@@ -5,19 +5,20 @@
 import type { Clock, Timer } from "../ports.js";
 import { afterLong, within } from "../time.js";
 import { probePort, type Probe } from "./readiness.js";
-import type { CreateInput, ReadinessResult } from "./types.js";
+import type { StartInput } from "./check-input.js";
+import type { ReadinessResult } from "./types.js";
 
 const DEFAULT_SECONDS = 30;
 
 export class StartWait {
   readonly #clock: Clock;
-  readonly #input: CreateInput;
+  readonly #input: StartInput;
   readonly #announce: (text: string) => void;
   readonly #ready: Promise<"ready">;
   #resolveReady: (result: "ready") => void = () => undefined;
   #isLate = false;
 
-  constructor(clock: Clock, input: CreateInput, announce: (text: string) => void) {
+  constructor(clock: Clock, input: StartInput, announce: (text: string) => void) {
     this.#clock = clock;
     this.#input = input;
     this.#announce = announce;

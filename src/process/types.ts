@@ -1,5 +1,5 @@
 /** What `BackgroundProcessManager`'s methods take and give. Records themselves are `ProcessJob`s of jobs/. */
-import type { ProcessJob } from "../jobs/job.js";
+import type { ProcessJob, RestartPolicy } from "../jobs/job.js";
 import type { ProcessNote } from "../system/process-table.js";
 
 /** One shell command to run in the background. Wrong values are refused with a `UserError` naming the field. */
@@ -28,12 +28,22 @@ export interface CreateInput {
   readyPort?: number;
   /** How long `create` waits for readiness; 30 by default. The process is not ended by it. */
   readyTimeoutSeconds?: number;
-  /** Ends the process (failed, timeout) after so many seconds. */
+  /** Ends the process (failed, timeout) after so many seconds; what the policy starts again has no new time. */
   timeoutSeconds?: number;
+  /** Starts it again when it has failed, or whenever it has ended by itself; see `life-cycle.ts` for how often. */
+  restart?: RestartPolicy;
   parentSessionID: string;
   rootSessionID: string;
   parentMessageID?: string;
 }
+
+/** What changes when a process is started again; what is left out stays as it was. */
+export type RestartInput = Omit<Partial<CreateInput>, keyof Sessions | "restart"> & {
+  /** "no": without a policy from now on. */
+  restart?: RestartPolicy | "no";
+};
+
+type Sessions = Pick<CreateInput, "parentSessionID" | "rootSessionID" | "parentMessageID">;
 
 /** How the call of `create` itself behaves; nothing of it is recorded. */
 export interface CreateOptions {

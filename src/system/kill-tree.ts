@@ -21,6 +21,7 @@ import { JobMembers } from "./members.js";
 import { systemTable, type ProcessTable } from "./process-table.js";
 import type { ProcessNote } from "./process-table.js";
 import { Scanner, turn } from "./scan.js";
+import { isTrueWithin, pause } from "../time.js";
 
 export interface KillTarget {
   /** The shell: it leads a process group of the same number. 0: not known, only the marker counts. */
@@ -206,24 +207,6 @@ function groupExists(system: KillSystem, group: number): boolean {
   } catch (thrown) {
     return codeOf(thrown) !== "ESRCH";
   }
-}
-
-async function isTrueWithin(
-  clock: Clock,
-  atMost: number,
-  isTrue: () => Promise<boolean>,
-): Promise<boolean> {
-  const end = clock.monotonic() + atMost;
-  for (let time = 5; !(await isTrue()); time = Math.min(100, time * 2)) {
-    const left = end - clock.monotonic();
-    if (left <= 0) return false;
-    await pause(clock, Math.min(time, left));
-  }
-  return true;
-}
-
-function pause(clock: Clock, milliseconds: number): Promise<void> {
-  return new Promise((resolve) => clock.after(milliseconds, resolve));
 }
 
 /** Three clean looks in a row: a process in the middle of fork or exec can hide from one. */

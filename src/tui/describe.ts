@@ -58,6 +58,7 @@ const OUTCOMES: Readonly<Record<NonNullable<Job["endReason"]>, string>> = {
   host_exit: "OpenCode ended",
   reloaded: "OpenCode reloaded",
   interrupted: "interrupted",
+  crash_loop: "crash loop",
 };
 
 /** The same where there is little room: who cancelled it is told by the list. */

@@ -1,0 +1,382 @@
+/**
+ * One background process over all its runs: does what `life-cycle.ts` decides. A run is a `LiveProcess`; between two
+ * runs there is only the record, which is then pending.
+ */
+import type { ProcessJob, ProcessRun } from "../jobs/job.js";
+import type { JobEnd } from "../jobs/registry.js";
+import { cutToShare, limitBesideEarlier, MOST_RUNS, setAside } from "../output/runs.js";
+import { coerceError, UserError, type Timer } from "../ports.js";
+import type { KillOutcome } from "../system/kill-tree.js";
+import { areClosed, listeningSockets } from "../system/listening-sockets.js";
+import type { Shell } from "../system/spawn.js";
+import { elapsed } from "../text.js";
+import { afterLong, isTrueWithin } from "../time.js";
+import type { Announce, Capture } from "./capture.js";
+import { newLife, step, type LifeAction, type LifeEvent, type RunEnd } from "./life-cycle.js";
+import { describeKill, LiveProcess, NOTHING_LEFT, type LiveDeps } from "./live-process.js";
+import type { KillReason } from "./types.js";
+
+/** How a run is started: by an agent or the user, and the same again by the policy. */
+export interface RunRequest {
+  shell: Shell;
+  env: Readonly<Record<string, string>>;
+  /** With the line that matched the readyPattern, if there is one. */
+  onReady: (line: string | undefined) => void;
+  announce: Announce;
+}
+
+/** So long a socket may take to close when its processes are verified dead. */
+const PORT_MILLISECONDS = 5_000;
+
+export class ProcessLife {
+  readonly id: string;
+  /** The job has ended and everything is let go. */
+  readonly ended: Promise<void>;
+  readonly #file: string;
+  readonly #deps: LiveDeps;
+  #state;
+  #resolveEnded: () => void = () => undefined;
+  #request: RunRequest | undefined;
+  #live: LiveProcess | undefined;
+  /** The run before the one that is about to begin. */
+  #lastRun: ProcessRun | undefined;
+  #pause: Timer | undefined;
+  #timeout: Timer | undefined;
+  #wasReady = false;
+  #stopReason: KillReason | undefined;
+  #cutting: Promise<void> = Promise.resolve();
+
+  /** Of a job that is pending, or has ended before and is about to run again. */
+  constructor(job: ProcessJob, file: string, deps: LiveDeps) {
+    this.id = job.id;
+    this.#file = file;
+    this.#deps = deps;
+    this.#state = newLife(job.restart);
+    if (job.status !== "pending") this.#lastRun = toRun(job);
+    this.ended = new Promise((resolve) => {
+      this.#resolveEnded = resolve;
+    });
+  }
+
+  /** Of its latest run; undefined before the first. */
+  get capture(): Capture | undefined {
+    return this.#live?.capture;
+  }
+
+  /** Earlier outputs are as short as they have to be. Never rejects. */
+  get settled(): Promise<void> {
+    return this.#cutting;
+  }
+
+  /**
+   * Begins a run. False when it was ended before: then nothing is started. `changes` go into the record of a job that
+   * runs again.
+   */
+  async start(
+    request: RunRequest,
+    { wasPortTaken = false, changes = {} }: { wasPortTaken?: boolean; changes?: Partial<ProcessJob> },
+  ): Promise<boolean> {
+    if (this.#take({ type: "start" }).type !== "start") return false;
+    this.#request = request;
+    this.#wasReady = false;
+    const job = this.#nextRun({ ...changes, restarted: undefined });
+    if (job) this.#state = { ...this.#state, policy: job.restart };
+    const seconds = job?.timeoutSeconds;
+    if (seconds !== undefined) {
+      const { clock } = this.#deps;
+      this.#timeout = afterLong(clock, seconds * 1000, () => this.#killLater("timeout"));
+    }
+    await this.#begin(wasPortTaken);
+    return true;
+  }
+
+  /**
+   * Ends the run that goes on, if one does, so that the next can begin: it is verified dead, and what it listened on
+   * is closed. Throws a `UserError` when it cannot be ended, and when the job is being ended or started again already.
+   */
+  async vacate(reason: KillReason): Promise<void> {
+    const { phase } = this.#state;
+    const { type } = this.#take({ type: "replace" });
+    if (type === "refuse") {
+      const what = phase === "stopping" ? "ended" : "started again";
+      throw new UserError(`${this.id} is being ${what} already: it was not started again`);
+    }
+    this.#pause?.cancel();
+    this.#timeout?.cancel();
+    if (type === "end_run" && this.#live) await this.#endRun(this.#live, reason);
+    if (this.isVacant) return;
+    throw new UserError(`${this.id} was ended meanwhile: it was not started again`);
+  }
+
+  /** The next run can begin. */
+  get isVacant(): boolean {
+    return this.#state.phase === "vacant" || this.#state.phase === "fresh";
+  }
+
+  /** See `LiveProcess.kill`; between two runs it only ends the record. It is not started again. */
+  async kill(reason: KillReason): Promise<KillOutcome | undefined> {
+    const { type } = this.#take({ type: "stop" });
+    if (type === "end") {
+      this.#endRecord({ ...describeKill(this.#job, reason), at: this.#now() });
+      return NOTHING_LEFT;
+    }
+    if (this.#state.phase === "stopping") this.#stopReason ??= reason;
+    const live = this.#live;
+    if (!live) return undefined;
+    try {
+      const outcome = await live.kill(this.#stopReason ?? reason);
+      this.#survived();
+      return outcome;
+    } catch (thrown) {
+      this.#survived();
+      throw thrown;
+    }
+  }
+
+  /** As `kill`, for a host that goes: signals and the record's end, at once. */
+  killNow(): void {
+    const { type } = this.#take({ type: "stop" });
+    if (type === "end") {
+      this.#endRecord({ ...describeKill(this.#job, "host_exit"), at: this.#now() });
+      return;
+    }
+    if (this.#state.phase === "stopping") this.#stopReason ??= "host_exit";
+    this.#live?.killNow();
+  }
+
+  #take(event: LifeEvent): LifeAction {
+    const { state, action } = step(this.#state, event, this.#deps.clock.monotonic());
+    this.#state = state;
+    return action;
+  }
+
+  /** It could not be ended. */
+  #survived(): void {
+    if (this.#live?.hasEnded ?? true) return;
+    this.#take({ type: "survived" });
+    this.#stopReason = undefined;
+  }
+
+  async #endRun(live: LiveProcess, reason: KillReason): Promise<void> {
+    const sockets = await this.#socketsOf(live);
+    let outcome: KillOutcome | undefined;
+    try {
+      outcome = await live.kill(reason);
+    } finally {
+      this.#survived();
+    }
+    const { survivors = [], unverified } = outcome ?? {};
+    if (survivors.length > 0 || unverified !== undefined) {
+      const left = survivors.map(({ pid, command }) => `${pid} (${command})`).join(", ");
+      if (this.#take({ type: "stop" }).type === "end") {
+        this.#endRecord({ ...describeKill(this.#job, reason), at: this.#now() });
+      }
+      throw new UserError(
+        `${this.id} was not started again: ${left ? `still alive: ${left}` : `what is left of it is not known: ${unverified}`}`,
+      );
+    }
+    const { clock } = this.#deps;
+    if (await isTrueWithin(clock, PORT_MILLISECONDS, async () => areClosed(sockets))) return;
+    this.#warn("waiting for its port", "what it listened on is still open");
+  }
+
+  async #socketsOf(live: LiveProcess): Promise<Set<string>> {
+    try {
+      return listeningSockets(await live.members());
+    } catch (thrown) {
+      this.#warn("looking for what it listens on", thrown);
+      return new Set();
+    }
+  }
+
+  async #begin(wasPortTaken: boolean): Promise<void> {
+    const request = this.#request;
+    if (!request) throw new Error("nothing is to be started");
+    const job = this.#job;
+    const { outputLimit } = this.#deps.options;
+    const isFirst = (job.run ?? 1) === 1;
+    const options = {
+      ...this.#deps.options,
+      outputLimit: isFirst ? outputLimit : limitBesideEarlier(outputLimit),
+    };
+    const live = new LiveProcess(
+      {
+        job,
+        shell: request.shell,
+        env: request.env,
+        file: this.#file,
+        announce: request.announce,
+        onReady: (line) => {
+          // What the policy starts again tells nobody.
+          if (!this.#wasReady) request.onReady(line);
+          this.#wasReady = true;
+        },
+        onEnd: (end, how) => this.#runEnded(end, how),
+      },
+      { ...this.#deps, options },
+    );
+    this.#live = live;
+    void live.ended.then(() => {
+      if (this.#live === live && this.#state.phase === "over") this.#resolveEnded();
+    });
+    await live.start({ wasPortTaken });
+  }
+
+  #runEnded(end: JobEnd, how: RunEnd): void {
+    const action = this.#take({ type: "exited", end: how });
+    switch (action.type) {
+      case "end":
+        this.#endRecord(
+          how === "killed" && this.#stopReason
+            ? { ...end, ...describeKill(this.#job, this.#stopReason) }
+            : end,
+        );
+        break;
+      case "crash_loop":
+        this.#endRecord({ ...end, status: "failed", reason: "crash_loop", error: this.#loop(action) });
+        break;
+      case "wait": {
+        const { clock } = this.#deps;
+        this.#rest(end, new Date(clock.now() + action.milliseconds));
+        this.#pause = clock.after(action.milliseconds, () => this.#due());
+        break;
+      }
+      default:
+        if (this.#state.phase === "vacant") this.#rest(end);
+    }
+  }
+
+  #loop({ ends, milliseconds }: { ends: number; milliseconds: number }): string {
+    const { restart } = this.#job;
+    return `it ended ${ends} times in ${elapsed(milliseconds)}, the last time with ${lastEnd(this.#job)}; restart "${restart}" has given up`;
+  }
+
+  #due(): void {
+    const job = this.#job;
+    if (this.#take({ type: "due" }).type !== "start") return;
+    const { count = 0, last = lastEnd(job) } = job.restarted ?? {};
+    this.#nextRun({ restarted: { count: count + 1, last } });
+    this.#begin(false).catch((thrown: unknown) => this.#warn("starting it again", thrown));
+  }
+
+  /** The record between two runs: it says how the last one ended until the next begins. */
+  #rest(end: JobEnd, nextStartAt?: Date): void {
+    const job = this.#job;
+    this.#lastRun = {
+      ...toRun(job),
+      status: end.status,
+      endReason: end.reason,
+      error: end.error,
+      completedAt: end.at,
+    };
+    const { count = 0 } = job.restarted ?? {};
+    this.#deps.jobs.rerun(this.id, {
+      identity: undefined,
+      readyAt: undefined,
+      readyLine: undefined,
+      // Since when it waits.
+      startedAt: end.at,
+      nextStartAt,
+      ...(nextStartAt && { restarted: { count, last: lastEnd(job) } }),
+    });
+  }
+
+  /** Puts the last run, if there is one, among the earlier ones, and gives the record what the next begins with. */
+  #nextRun(changes: Partial<ProcessJob>): ProcessJob | undefined {
+    const last = this.#lastRun;
+    const { jobs } = this.#deps;
+    if (!last) return jobs.getProcess(this.id);
+    this.#lastRun = undefined;
+    const { runs = [] } = this.#job;
+    const kept = { ...last, output: this.#setAside(last) };
+    const { kind: _kind, id: _id, status: _status, ...patch } = changes;
+    return jobs.rerun(this.id, {
+      identity: undefined,
+      exitCode: undefined,
+      signal: undefined,
+      leftovers: undefined,
+      survivors: undefined,
+      readyAt: undefined,
+      readyLine: undefined,
+      nextStartAt: undefined,
+      output: { bytes: 0, dropped: 0 },
+      ...patch,
+      run: last.number + 1,
+      runs: [...runs, kept].slice(1 - MOST_RUNS),
+    });
+  }
+
+  #setAside({ number, output }: ProcessRun): ProcessRun["output"] {
+    try {
+      const file = setAside(this.#file, this.id, number);
+      if (file !== undefined) this.#cutting = this.#cutting.then(() => this.#cut(file, number));
+      return output;
+    } catch (thrown) {
+      this.#warn("keeping the output of its earlier run", thrown);
+      return { ...output, dropped: output.bytes };
+    }
+  }
+
+  async #cut(file: string, number: number): Promise<void> {
+    const { options, clock, jobs } = this.#deps;
+    try {
+      const cut = await cutToShare(file, options.outputLimit, clock);
+      if (!cut) return;
+      const runs = this.#job.runs?.map((run) =>
+        run.number === number ? { ...run, output: { ...run.output, dropped: cut.dropped } } : run,
+      );
+      jobs.updateProcess(this.id, { runs });
+    } catch (thrown) {
+      this.#warn("shortening the output of its earlier run", thrown);
+    }
+  }
+
+  #endRecord(end: JobEnd): void {
+    this.#pause?.cancel();
+    this.#timeout?.cancel();
+    this.#deps.jobs.end(this.id, end);
+    if (this.#live?.hasEnded ?? true) this.#resolveEnded();
+  }
+
+  get #job(): ProcessJob {
+    const job = this.#deps.jobs.getProcess(this.id);
+    if (job) return job;
+    throw new Error(`the record of ${this.id} is gone`);
+  }
+
+  #now(): Date {
+    return new Date(this.#deps.clock.now());
+  }
+
+  #killLater(reason: KillReason): void {
+    this.kill(reason).catch((thrown: unknown) => this.#warn(`ending it (${reason})`, thrown));
+  }
+
+  #warn(what: string, thrown: unknown): void {
+    const error = coerceError(thrown).message;
+    this.#deps.log("warn", `process ${this.id}: ${what} failed`, { error });
+  }
+}
+
+/** What a record says of its latest run. */
+function toRun(job: ProcessJob): ProcessRun {
+  const { run = 1, command, startedAt, completedAt, status, endReason, error } = job;
+  const { exitCode, signal, output } = job;
+  return {
+    number: run,
+    command,
+    startedAt,
+    completedAt,
+    status,
+    endReason,
+    error,
+    exitCode,
+    signal,
+    output,
+  };
+}
+
+/** "exit 1", "signal SIGKILL". */
+function lastEnd({ exitCode, signal }: ProcessJob): string {
+  return signal === undefined ? `exit ${exitCode ?? "unknown"}` : `signal ${signal}`;
+}
