@@ -21,7 +21,7 @@ import { translateEvent } from "./host/events.js";
 import type { Host } from "./host/host.js";
 import { IdSource } from "./host/ids.js";
 import { SessionTree } from "./host/session-tree.js";
-import { parseUserRequest } from "./host/user-request.js";
+import { parseUserRequest, type UserRequest } from "./host/user-request.js";
 import type { Job } from "./jobs/job.js";
 import { JobRegistry } from "./jobs/registry.js";
 import { EventCommand } from "./notices/event-command.js";
@@ -169,7 +169,7 @@ export class Workspace {
   /** An event as the host's `event` hook brings it. Never throws. */
   handleEvent(event: unknown): void {
     const request = parseUserRequest(event);
-    if (request && !this.#disposing) this.#sessionCleanup.cancelled(request.cancel);
+    if (request && !this.#disposing) this.#asked(request);
     const translated = translateEvent(event);
     if (translated) this.onEvent(translated);
   }
@@ -229,6 +229,16 @@ export class Workspace {
   dispose(): Promise<void> {
     this.#disposing ??= this.#dispose();
     return this.#disposing;
+  }
+
+  #asked({ type, jobID }: UserRequest): void {
+    if (type === "cancel") this.#sessionCleanup.cancelled(jobID);
+    // Every terminal and every instance hears of it: that of another one's job is not for us.
+    else if (this.jobs.getProcess(jobID)) {
+      this.processes.restart(jobID, {}, "cancelled_by_user").catch((thrown: unknown) => {
+        this.notices.toast(`It was not started again: ${coerceError(thrown).message}`, "error");
+      });
+    }
   }
 
   #ports(): Context {

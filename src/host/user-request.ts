@@ -5,19 +5,24 @@
  */
 import { z } from "zod";
 
-const CANCEL = "opencode-background-manager.cancel";
+const NAMES = {
+  /** End this job for the user. */
+  cancel: "opencode-background-manager.cancel",
+  /** Run this process again, unchanged. */
+  restart: "opencode-background-manager.restart",
+} as const;
 
 const EVENT = "tui.command.execute";
 const event = z.object({ properties: z.object({ command: z.string() }) });
 
 export interface UserRequest {
-  /** End this job for the user. */
-  cancel: string;
+  type: keyof typeof NAMES;
+  jobID: string;
 }
 
 /** The body for `client.tui.publish`. */
-export function cancelEvent(jobID: string) {
-  return { type: EVENT, properties: { command: `${CANCEL} ${jobID}` } } as const;
+export function requestEvent({ type, jobID }: UserRequest) {
+  return { type: EVENT, properties: { command: `${NAMES[type]} ${jobID}` } } as const;
 }
 
 /** Undefined for every other event; those are told apart without a schema, for there are many. */
@@ -26,5 +31,7 @@ export function parseUserRequest(raw: unknown): UserRequest | undefined {
     return undefined;
   }
   const [command, jobID] = event.safeParse(raw).data?.properties.command.split(" ") ?? [];
-  return command === CANCEL && jobID ? { cancel: jobID } : undefined;
+  if (!jobID) return undefined;
+  if (command === NAMES.cancel) return { type: "cancel", jobID };
+  return command === NAMES.restart ? { type: "restart", jobID } : undefined;
 }

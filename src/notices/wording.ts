@@ -4,6 +4,7 @@
  * `outside-text.ts`); ids come from our records alone. Pure.
  */
 import type { Job } from "../jobs/job.js";
+import { restartWords } from "../jobs/restarts.js";
 import { runSince } from "../jobs/since.js";
 import { elapsed, grouped, lastOf } from "../text.js";
 import type { Notice, StoredQuote } from "./notice.js";
@@ -245,6 +246,9 @@ function facts(job: Job, now: number): string {
   } else {
     if (job.exitCode !== undefined) parts.push(`exit code: ${job.exitCode}`);
     if (job.signal !== undefined) parts.push(`signal: ${job.signal}`);
+    if (job.run !== undefined) parts.push(`run: ${job.run}`);
+    const restarts = restartWords(job, now);
+    if (restarts !== undefined) parts.push(restarts);
     const { leftovers = [], survivors = [] } = job;
     const line = (each: { pid: number; command: string }): string =>
       `${each.pid} ${outsideLine(each.command, 60)}`;

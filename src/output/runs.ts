@@ -2,9 +2,10 @@
  * The outputs of a process that was started again: that of its latest run is its output file, those of earlier runs
  * stand beside it, cut to their head and tail, so that all together keep to one limit.
  */
-import { existsSync, readdirSync, renameSync, rmSync, statSync } from "node:fs";
-import { basename, dirname, join } from "node:path";
+import { existsSync, renameSync, rmSync, statSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { setImmediate as nextTurn } from "node:timers/promises";
+import type { ProcessJob } from "../jobs/job.js";
 import type { Clock } from "../ports.js";
 import { outputFile } from "./format.js";
 import { OutputLog } from "./log.js";
@@ -26,13 +27,9 @@ export function runFile(folder: string, id: string, run: number): string {
   return join(folder, `${id}.run${run}.log`);
 }
 
-/** The outputs of all runs of one process, whichever there are. */
-export function outputFiles(folder: string, id: string): string[] {
-  const own = basename(outputFile(folder, id));
-  const isEarlier = (name: string) => name.startsWith(`${id}.run`) && name.endsWith(".log");
-  return (existsSync(folder) ? readdirSync(folder) : [])
-    .filter((name) => name === own || isEarlier(name))
-    .map((name) => join(folder, name));
+/** The outputs of all runs of one process; a run that has printed nothing has none. */
+export function outputFiles(folder: string, { id, runs = [] }: ProcessJob): string[] {
+  return [outputFile(folder, id), ...runs.map(({ number }) => runFile(folder, id, number))];
 }
 
 /** The process that a file in the folder of outputs belongs to. */

@@ -20,6 +20,8 @@ export interface ReadRequest {
   cursor?: string | number;
   /** Only this stream. */
   stream?: OutputStream;
+  /** Of a process that was started again: the number of one of its newest five runs; the latest without it. */
+  run?: number;
   /** The process's own lines begin with `| `, so that none of them can pass for a line of ours; not by default. */
   quoted?: boolean;
   /** Bytes of `text` at most; 16,000 by default, 40,000 in any case. */

@@ -74,7 +74,10 @@ export class ProcessLife {
    */
   async start(
     request: RunRequest,
-    { wasPortTaken = false, changes = {} }: { wasPortTaken?: boolean; changes?: Partial<ProcessJob> },
+    {
+      wasPortTaken = false,
+      changes = {},
+    }: { wasPortTaken?: boolean; changes?: Partial<ProcessJob> },
   ): Promise<boolean> {
     if (this.#take({ type: "start" }).type !== "start") return false;
     this.#request = request;
@@ -233,7 +236,12 @@ export class ProcessLife {
         );
         break;
       case "crash_loop":
-        this.#endRecord({ ...end, status: "failed", reason: "crash_loop", error: this.#loop(action) });
+        this.#endRecord({
+          ...end,
+          status: "failed",
+          reason: "crash_loop",
+          error: this.#loop(action),
+        });
         break;
       case "wait": {
         const { clock } = this.#deps;

@@ -6,7 +6,7 @@
 import { randomBytes } from "node:crypto";
 import { isEmptyFilter, matches, type JobFilter } from "../jobs/filter.js";
 import { newJobId } from "../jobs/id.js";
-import type { ProcessJob } from "../jobs/job.js";
+import type { ProcessJob, ProcessRun } from "../jobs/job.js";
 import type { JobRegistry } from "../jobs/registry.js";
 import { isTerminal } from "../jobs/status.js";
 import type { NoticePort } from "../notices/port.js";
@@ -17,6 +17,7 @@ import type { OutputFs } from "../output/log.js";
 import { PatternGuard } from "../output/pattern-guard.js";
 import { readCursor, readOutput } from "../output/read.js";
 import { openOutput } from "../output/reader.js";
+import { runFile } from "../output/runs.js";
 import type { ReadRequest, ReadResult, StreamOptions, StreamPiece } from "../output/types.js";
 import { coerceError, requireID, UserError, type Clock, type Log } from "../ports.js";
 import { isAlive } from "../system/identity.js";
@@ -43,6 +44,7 @@ import type {
 } from "./types.js";
 
 export type * from "./types.js";
+export type { StartInput } from "./check-input.js";
 
 /** What a `BackgroundProcessManager` is given. */
 export interface ProcessManagerDeps {
@@ -177,7 +179,10 @@ export class BackgroundProcessManager {
     await running?.vacate(reason);
     const life = running ?? this.#addLife(before);
     if (input.env) this.#environments.set(id, input.env);
-    const again = { changes: recordOf(input, shell.file), patience: running ? PORT_MILLISECONDS : 0 };
+    const again = {
+      changes: recordOf(input, shell.file),
+      patience: running ? PORT_MILLISECONDS : 0,
+    };
     return { ...(await this.#start(life, input, shell, options, again)), sameCommand: [] };
   }
 
@@ -412,11 +417,15 @@ export class BackgroundProcessManager {
   }
 
   async #read(job: ProcessJob, request: ReadRequest): Promise<ReadResult> {
-    const log = this.#lives.get(job.id)?.capture?.log;
+    const earlier = earlierRun(job, request.run);
+    const log = earlier ? undefined : this.#lives.get(job.id)?.capture?.log;
     // What a full disk kept in memory is written now, if it can be.
     log?.retry();
-    const { bytes, dropped } = log ?? job.output;
-    const reader = openOutput(this.#fileOf(job.id));
+    const { bytes, dropped } = log ?? (earlier ?? job).output;
+    const file = earlier
+      ? runFile(this.#own.outputFolder(), job.id, earlier.number)
+      : this.#fileOf(job.id);
+    const reader = openOutput(file);
     try {
       return await readOutput(reader, request, { bytes, dropped }, this.#deps.guard);
     } finally {
@@ -440,6 +449,16 @@ export class BackgroundProcessManager {
       this.#deps.log("error", "a line of output could not be announced", { id, error });
     }
   }
+}
+
+/** Undefined for the latest one. Throws a `UserError` that names those that can be read. */
+export function earlierRun(job: ProcessJob, run: number | undefined): ProcessRun | undefined {
+  const { run: latest = 1, runs = [] } = job;
+  if (run === undefined || run === latest) return undefined;
+  const found = runs.find(({ number }) => number === run);
+  if (found) return found;
+  const known = [...runs.map(({ number }) => number), latest].join(", ");
+  throw new UserError(`run: expected one that is kept (${known}), got ${run}`);
 }
 
 function takenWarning(port: number | undefined): string {

@@ -4,12 +4,12 @@
  * its record at most.
  */
 import { lstatSync, readdirSync } from "node:fs";
-import { join, parse } from "node:path";
-import type { Job } from "../jobs/job.js";
+import { join } from "node:path";
+import type { Job, ProcessJob } from "../jobs/job.js";
 import type { JobRegistry } from "../jobs/registry.js";
 import { isTerminal } from "../jobs/status.js";
 import type { Options } from "../options.js";
-import { outputFile } from "../output/format.js";
+import { outputFiles, ownerOfOutput } from "../output/runs.js";
 import { coerceError, type Log } from "../ports.js";
 import { errorCode, type StoreFiles } from "./files.js";
 
@@ -37,7 +37,7 @@ export interface OutputRetentionDeps {
   jobs: JobRegistry;
   log: Log;
   options: Pick<Retention, "keepDays" | "totalOutputLimit">;
-  /** Holds `PROCESS_ID.log` for each process; it may not exist. */
+  /** Holds the outputs of each process, see `output/runs.ts`; it may not exist. */
   folder: string;
   files: Pick<StoreFiles, "remove">;
 }
@@ -53,7 +53,7 @@ export class OutputRetention {
     this.#deps = deps;
     this.#stopListening = deps.jobs.onChange(({ type, job }) => {
       if (job.kind !== "process") return;
-      if (type === "removed") this.#remove(job.id);
+      if (type === "removed") this.#remove(job);
       if (type === "ended") this.#limiting ??= setImmediate(() => this.#limit());
     });
   }
@@ -74,7 +74,7 @@ export class OutputRetention {
     try {
       for (const name of readdirSync(folder)) {
         const path = join(folder, name);
-        const isKnown = jobs.get(parse(name).name) !== undefined;
+        const isKnown = jobs.get(ownerOfOutput(name)) !== undefined;
         if (!isKnown && lstatSync(path).mtimeMs < oldest) files.remove(path);
       }
     } catch (thrown) {
@@ -92,7 +92,7 @@ export class OutputRetention {
     this.#limiting = undefined;
     const { jobs, options } = this.#deps;
     const processes = jobs.all().filter((job) => job.kind === "process");
-    const sizes = new Map(processes.map((job) => [job.id, this.#sizeOf(job.id)]));
+    const sizes = new Map(processes.map((job) => [job.id, this.#sizeOf(job)]));
     let total = [...sizes.values()].reduce((sum, size) => sum + size, 0);
     if (total <= options.totalOutputLimit) return;
     const ended = processes.filter(({ status }) => isTerminal(status));
@@ -100,30 +100,39 @@ export class OutputRetention {
     for (const job of ended.slice(0, -1)) {
       const size = sizes.get(job.id) ?? 0;
       if (total <= options.totalOutputLimit || size === 0) continue;
-      if (this.#remove(job.id)) total -= size;
+      if (this.#remove(job)) total -= size;
     }
   }
 
   /** Whether it is gone; if not, the log says why. */
-  #remove(id: string): boolean {
+  #remove(removed: ProcessJob): boolean {
+    const { id } = removed;
     const { jobs, folder, files, log } = this.#deps;
     try {
-      files.remove(outputFile(folder, id));
+      for (const file of outputFiles(folder, removed)) files.remove(file);
     } catch (thrown) {
       log("warn", "an output could not be removed", { id, error: coerceError(thrown).message });
       return false;
     }
     const job = jobs.getProcess(id);
-    if (job) jobs.updateProcess(id, { output: { ...job.output, dropped: job.output.bytes } });
+    const none = (output: ProcessJob["output"]) => ({ ...output, dropped: output.bytes });
+    if (job) {
+      const runs = job.runs?.map((run) => ({ ...run, output: none(run.output) }));
+      jobs.updateProcess(id, { output: none(job.output), ...(runs && { runs }) });
+    }
     return true;
   }
 
   /** Bytes on disk; 0 when there is no file, or it cannot be looked at. */
-  #sizeOf(id: string): number {
+  #sizeOf(job: ProcessJob): number {
     const { folder, log } = this.#deps;
     try {
-      return lstatSync(outputFile(folder, id), { throwIfNoEntry: false })?.size ?? 0;
+      return outputFiles(folder, job).reduce(
+        (sum, file) => sum + (lstatSync(file, { throwIfNoEntry: false })?.size ?? 0),
+        0,
+      );
     } catch (thrown) {
+      const { id } = job;
       log("warn", "an output could not be looked at", { id, error: coerceError(thrown).message });
       return 0;
     }

@@ -53,7 +53,8 @@ function orElse<T>(nothing: T, read: () => T): T {
   } catch (thrown) {
     const error = coerceError(thrown);
     const code = "code" in error ? error.code : undefined;
-    if (code === "ENOENT" || code === "ESRCH" || code === "EACCES" || code === "EPERM") return nothing;
+    if (code === "ENOENT" || code === "ESRCH" || code === "EACCES" || code === "EPERM")
+      return nothing;
     throw error;
   }
 }

@@ -59,10 +59,11 @@ export class Access {
     return job.rootSessionID === this.rootSessionID || (job.kind === "process" && job.global);
   }
 
-  /** Throws a UserError when there is no such process in reach. */
-  process(id: string): ProcessJob {
+  /** Throws a UserError when there is no such process in reach; `owned`: to be changed, not only to be read. */
+  process(id: string, how?: "owned"): ProcessJob {
     const job = this.#deps.jobs.getProcess(id);
-    if (job && (this.may(job) || this.#readable.has(job.id))) return job;
+    const isReadable = how !== "owned" && job !== undefined && this.#readable.has(job.id);
+    if (job && (this.may(job) || isReadable)) return job;
     throw new UserError(`processId: ${this.#unknown("process", id)}`);
   }
 

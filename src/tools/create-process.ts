@@ -1,15 +1,15 @@
 /** createBackgroundProcess: asks OpenCode's permission, then starts a shell command that outlives the turn. */
 import { isAbsolute, resolve } from "node:path";
 import { z } from "zod";
-import type { ProcessJob } from "../jobs/job.js";
+import { restartPolicy, type ProcessJob } from "../jobs/job.js";
 import { isTerminal } from "../jobs/status.js";
 import { UserError } from "../ports.js";
-import type { CreateResult } from "../process/manager.js";
+import type { CreateResult, RestartInput, StartInput } from "../process/manager.js";
 import { oneLine, quoteLines } from "../text.js";
 import { Access } from "./access.js";
 import { askForTool, defineTool, field, type Ready } from "./define.js";
 import { describeJob, MOST_NAMED } from "./describe-job.js";
-import { optionalFlag, optionalInteger, optionalText, tags, text } from "./fields.js";
+import { optionalFlag, optionalId, optionalInteger, optionalText, tags } from "./fields.js";
 
 function environment() {
   const name = z
@@ -17,6 +17,12 @@ function environment() {
     .max(200)
     .regex(/^[A-Za-z_][A-Za-z0-9_]*$/u);
   return z.record(name, z.preprocess(variable, z.string().max(10_000))).optional();
+}
+
+/** As process-compose and systemd name them. */
+function policyOf(value: unknown): unknown {
+  if (value === "on_failure" || value === "onFailure") return "on-failure";
+  return value === "never" || value === false ? "no" : value === true ? "on-failure" : value;
 }
 
 /** `{"PORT": 3000}` is plainly meant. */
@@ -29,7 +35,7 @@ export function createBackgroundProcess(ready: Ready) {
     description:
       "Start a shell command that keeps running (dev server, watcher, build) and go on. Use it instead of &, nohup or a bash call that would block. You are told when it ends: never poll.",
     fields: {
-      command: text(100_000),
+      command: optionalText(100_000),
       name: optionalText(200),
       tags,
       global: optionalFlag("Outlives this session"),
@@ -43,42 +49,54 @@ export function createBackgroundProcess(ready: Ready) {
       readyPort: optionalInteger(1, 65_535, "Return once it accepts connections"),
       readyTimeoutSeconds: optionalInteger(1, 600, "Default 30"),
       timeoutSeconds: optionalInteger(1, 2_592_000, "End it after this"),
+      restart: field(
+        () => z.preprocess(policyOf, z.enum(["on-failure", "always", "no"]).optional()),
+        "one of on-failure, always, no",
+        { shown: restartPolicy.optional() },
+      ),
+      processId: optionalId("proc", "Run this one again, instead of command"),
     },
-    async run({ cwd, ...args }, context) {
+    async run({ processId, cwd, ...args }, context) {
       const { sessionID, messageID, directory, worktree, abort } = context;
       const workspace = await ready(sessionID);
-      const folder =
-        cwd === undefined ? directory : isAbsolute(cwd) ? cwd : resolve(directory, cwd);
-      workspace.processes.check({ ...args, cwd: folder });
+      const access = await Access.of(workspace, sessionID);
+      const given = cwd === undefined || isAbsolute(cwd) ? cwd : resolve(directory, cwd);
+      const before = processId === undefined ? undefined : access.process(processId, "owned");
+      const changes = { ...args, cwd: given };
+      const input = before
+        ? workspace.processes.checkRestart(before.id, changes)
+        : newInput(changes, directory);
+      if (!before) workspace.processes.check(input);
       await workspace.askForCommand({
         sessionID,
         agent: context.agent,
-        command: args.command,
-        cwd: folder,
+        command: input.command,
+        cwd: input.cwd,
         directory,
         worktree,
-        env: args.env,
+        env: input.env,
         ask: (request) => context.ask(request),
       });
       // What a catch-all says of commands, the question before has heard.
       await askForTool(workspace, context, {
         tool: "createBackgroundProcess",
-        pattern: args.command,
+        pattern: input.command,
         onlyWhereNamed: true,
       });
-      const access = await Access.of(workspace, sessionID);
       // The question may have stood for long.
       if (abort.aborted) throw new UserError("the call was aborted; nothing was started");
-      const created = await workspace.processes.create(
-        {
-          ...args,
-          cwd: folder,
-          parentSessionID: sessionID,
-          rootSessionID: access.rootSessionID,
-          parentMessageID: messageID,
-        },
-        { signal: abort },
-      );
+      const { processes } = workspace;
+      const created = before
+        ? await processes.restart(before.id, changes, "cancelled_by_agent", { signal: abort })
+        : await processes.create(
+            {
+              ...input,
+              parentSessionID: sessionID,
+              rootSessionID: access.rootSessionID,
+              parentMessageID: messageID,
+            },
+            { signal: abort },
+          );
       await workspace.persist();
       const ofSubagent = access.rootSessionID !== sessionID;
       const caller = { oneShot: workspace.oneShot, ofSubagent };
@@ -86,6 +104,17 @@ export function createBackgroundProcess(ready: Ready) {
       return answer({ ...created, sameCommand }, workspace.clock.now(), caller);
     },
   });
+}
+
+/** Throws a UserError without a command: only a process that is run again has one already. */
+function newInput({ command, cwd, restart, ...rest }: RestartInput, directory: string): StartInput {
+  if (command === undefined) {
+    throw new UserError(
+      "command: expected a text, or processId to run a process again, got nothing",
+    );
+  }
+  const policy = restart === "no" ? undefined : restart;
+  return { ...rest, command, cwd: cwd ?? directory, restart: policy };
 }
 
 interface Caller {

@@ -1,5 +1,6 @@
 /** One job in one line, for lists and answers: id and status first, then what a reader decides by. Pure. */
-import type { Job, ProcessJob, SubagentJob } from "../jobs/job.js";
+import type { Job, ProcessJob, ProcessRun, SubagentJob } from "../jobs/job.js";
+import { restartWords } from "../jobs/restarts.js";
 import type { ProcessNote } from "../system/process-table.js";
 import { runSince } from "../jobs/since.js";
 import { isTerminal } from "../jobs/status.js";
@@ -14,7 +15,7 @@ export function describeJob(job: Job, now: number, position = 0): string {
     `${job.id} ${job.status}${job.endReason && job.endReason !== "finished" ? ` (${job.endReason})` : ""}`,
     quoted(job.name, 60),
     ...timing(job, now),
-    ...(job.kind === "subagent" ? taskFacts(job, now, position) : processFacts(job)),
+    ...(job.kind === "subagent" ? taskFacts(job, now, position) : processFacts(job, now)),
     ...waiting(job, now),
   ];
   if (job.tags.length > 0) parts.push(`tags: ${outside(job.tags.join(", "), 200)}`);
@@ -56,12 +57,28 @@ function taskFacts(job: SubagentJob, now: number, position: number): string[] {
   return facts;
 }
 
-function processFacts(job: ProcessJob): string[] {
+/** An earlier run of a process, in one line. */
+export function describeRun({ number, status, endReason, command, output, ...run }: ProcessRun) {
+  const { startedAt, completedAt, exitCode, signal } = run;
+  const facts = [
+    `run ${number}: ${status}${endReason && endReason !== "finished" ? ` (${endReason})` : ""}`,
+  ];
+  if (startedAt && completedAt) facts.push(elapsed(completedAt.getTime() - startedAt.getTime()));
+  facts.push(`$ ${outside(command, 80)}`);
+  if (exitCode !== undefined) facts.push(`exit code ${exitCode}`);
+  if (signal !== undefined) facts.push(`signal ${signal}`);
+  return [...facts, `output ${byteSize(output.bytes)}`].join(" · ");
+}
+
+function processFacts(job: ProcessJob, now: number): string[] {
   const facts = [`$ ${outside(job.command, 80)}`];
   if (job.identity && !isTerminal(job.status)) facts.push(`pid ${job.identity.pid}`);
   if (job.readyAt) facts.push(readyWhere(job));
   if (job.exitCode !== undefined) facts.push(`exit code ${job.exitCode}`);
   if (job.signal) facts.push(`signal ${job.signal}`);
+  if (job.run !== undefined) facts.push(`run ${job.run}`);
+  const restarts = restartWords(job, now);
+  if (restarts !== undefined) facts.push(restarts);
   if (job.global) facts.push("global");
   facts.push(`output ${byteSize(job.output.bytes)}`);
   if (job.output.missingSince) {

@@ -2,8 +2,9 @@
 import { z } from "zod";
 import { Access } from "./access.js";
 import { askForTool, defineTool, field, type Ready } from "./define.js";
-import { bytesAfter, describeJob } from "./describe-job.js";
+import { bytesAfter, describeJob, describeRun } from "./describe-job.js";
 import { id, optionalInteger, optionalText } from "./fields.js";
+import { earlierRun } from "../process/manager.js";
 import { isTerminal } from "../jobs/status.js";
 
 const MODES = ["tail", "head", "grep", "full"] as const;
@@ -19,6 +20,7 @@ export function getBackgroundProcess(ready: Ready) {
       lines: optionalInteger(1, 2_000, "Default 100"),
       pattern: optionalText(512, "Regex for grep"),
       cursor: optionalText(200, "From an earlier answer: what is new"),
+      run: optionalInteger(1, 1_000_000, "An earlier run by its number"),
     },
     async run({ processId, ...request }, context) {
       const { sessionID, abort } = context;
@@ -38,11 +40,13 @@ export function getBackgroundProcess(ready: Ready) {
         // The end may have come while the output was read: what is said last is the newest state.
         const job = access.process(processId);
         if (isTerminal(job.status) && !abort.aborted) tells([id]);
-        const line = describeJob(job, workspace.clock.now());
-        const text = output.text || (isTerminal(job.status) ? "(no output)" : "(no output yet)");
+        const run = earlierRun(job, request.run);
+        const line = describeJob(job, workspace.clock.now()) + (run ? `\n${describeRun(run)}` : "");
+        const text =
+          output.text || (run || isTerminal(job.status) ? "(no output)" : "(no output yet)");
         // What the text ends with says how to go on where something was left out.
         const next =
-          isTerminal(job.status) || output.more || text.includes(output.cursor)
+          run || isTerminal(job.status) || output.more || text.includes(output.cursor)
             ? ""
             : `\n(what comes after this: cursor "${output.cursor}")`;
         return `${line}\n${text}${next}`;

@@ -1,5 +1,6 @@
 /** The words for one job: short enough for a sidebar, the same in the dialog. Pure. */
 import type { BlockedOn, Job, ProcessJob, SubagentJob } from "../jobs/job.js";
+import { restartWords } from "../jobs/restarts.js";
 import { runSince } from "../jobs/since.js";
 import { cells, clean, fit } from "../cells.js";
 import { endedAt, isLive, lookOf, type Look, type ShownJob } from "./shown-job.js";
@@ -81,8 +82,8 @@ function blockedText({ kind, what, attempt, nextAt }: BlockedOn, now: number): s
 }
 
 /** What is worth knowing of a live one: agent, calls and last tool; pid or port and readiness. */
-export function facts({ job }: ShownJob): string {
-  return job.kind === "subagent" ? subagentFacts(job) : processFacts(job);
+export function facts({ job }: ShownJob, now: number): string {
+  return job.kind === "subagent" ? subagentFacts(job) : processFacts(job, now);
 }
 
 function subagentFacts(job: SubagentJob): string {
@@ -93,13 +94,14 @@ function subagentFacts(job: SubagentJob): string {
   return [clean(job.agent), calls, ...(tool ? [tool] : [])].join(" · ");
 }
 
-function processFacts(job: ProcessJob): string {
+function processFacts(job: ProcessJob, now: number): string {
   const parts = [
     job.readyPort === undefined
       ? job.identity && `pid ${job.identity.pid}`
       : `port ${job.readyPort}`,
     (job.readyPattern !== undefined || job.readyPort !== undefined) &&
       (job.readyAt ? "ready" : "not ready yet"),
+    restartWords(job, now),
     job.global && "global",
     job.output.missingSince && "output missing",
   ];
@@ -126,7 +128,7 @@ export function jobLine(shown: ShownJob, width: number, now: number): JobLine {
   const right = fit(end, Math.max(0, width - 11));
   const room = Math.max(1, width - 2 - cells(right) - 1);
   const waiting = live ? waitsFor(shown, now) : undefined;
-  const detail = live ? (waiting ?? facts(shown)) : "";
+  const detail = live ? (waiting ?? facts(shown, now)) : "";
   return {
     sign,
     tone,

@@ -9,25 +9,25 @@ import { ago, NOW, shown } from "./shown.js";
 
 void describe("a job in words", () => {
   test("a running subagent has its agent, its calls and its last tool", () => {
-    assert.equal(facts(shown(aSubagent())), "general · 3 calls · read");
+    assert.equal(facts(shown(aSubagent()), 0), "general · 3 calls · read");
     const running = aSubagent().progress;
     assert.equal(
-      facts(shown(aSubagent({ progress: { ...running, runningTool: "bash" } }))),
+      facts(shown(aSubagent({ progress: { ...running, runningTool: "bash" } })), 0),
       "general · 3 calls · bash…",
     );
     const progress = { toolCalls: 1, lastUpdate: ago(1) };
-    assert.equal(facts(shown(aSubagent({ progress }))), "general · 1 call");
-    assert.equal(facts(shown(aSubagent({ status: "pending" }))), "general · queued");
+    assert.equal(facts(shown(aSubagent({ progress })), 0), "general · 1 call");
+    assert.equal(facts(shown(aSubagent({ status: "pending" })), 0), "general · queued");
   });
 
   test("a process has its pid or its port, and whether it is ready", () => {
-    assert.equal(facts(shown(aProcess())), "pid 4242");
-    assert.equal(facts(shown(aProcess({ readyPort: 3000 }))), "port 3000 · not ready yet");
+    assert.equal(facts(shown(aProcess()), 0), "pid 4242");
+    assert.equal(facts(shown(aProcess({ readyPort: 3000 })), 0), "port 3000 · not ready yet");
     const ready = { readyPort: 3000, readyAt: ago(1), global: true };
-    assert.equal(facts(shown(aProcess(ready))), "port 3000 · ready · global");
-    assert.equal(facts(shown(aProcess({ identity: undefined }))), "starting");
+    assert.equal(facts(shown(aProcess(ready)), 0), "port 3000 · ready · global");
+    assert.equal(facts(shown(aProcess({ identity: undefined })), 0), "starting");
     const output = { bytes: 9, dropped: 5, missingSince: ago(1), missingError: "ENOSPC" };
-    assert.equal(facts(shown(aProcess({ output }))), "pid 4242 · output missing");
+    assert.equal(facts(shown(aProcess({ output })), 0), "pid 4242 · output missing");
   });
 
   test("an end has its reason", () => {

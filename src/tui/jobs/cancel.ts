@@ -1,10 +1,10 @@
 /**
- * Ends a job for the user. Only the OpenCode that runs it ends it, so that its record says who did: it is asked
- * through the host, and its answer is the record.
+ * Ends a job for the user, or runs a process again. Only the OpenCode that has it does so: it is asked through the
+ * host, and its answer is the record.
  */
 import { createComponent } from "@opentui/solid";
 import { createEffect, createRoot } from "solid-js";
-import { cancelEvent } from "../../host/user-request.js";
+import { requestEvent } from "../../host/user-request.js";
 import type { Job } from "../../jobs/job.js";
 import { isTerminal } from "../../jobs/status.js";
 import { coerceError } from "../../ports.js";
@@ -27,6 +27,22 @@ export interface CancelContext extends Pick<ViewContext, "clock"> {
  */
 const PATIENCE_MILLISECONDS = { subagent: 15_000, process: 70_000 };
 
+/** What the terminal cannot do itself is asked of the OpenCode that has the job, which shows a toast when it fails. */
+export function restartJob({ api }: CancelContext, { job, directory }: ShownJob): void {
+  const name = fit(clean(job.name), 40);
+  const toast = (message: string, variant: "info" | "error") =>
+    api.ui.toast({ title: "Background", message: `${name}: ${message}`, variant });
+  api.client.tui
+    .publish(
+      { directory, body: requestEvent({ type: "restart", jobID: job.id }) },
+      { throwOnError: true },
+    )
+    .then(() => toast("runs again", "info"))
+    .catch((thrown: unknown) =>
+      toast(`could not be started again: ${coerceError(thrown).message}`, "error"),
+    );
+}
+
 /** Asks first. */
 export function cancelJob(context: CancelContext, shown: ShownJob): void {
   const { api } = context;
@@ -47,7 +63,10 @@ function ask(context: CancelContext, { job, directory }: ShownJob): void {
   const fail = (why: string) =>
     api.ui.toast({ title: "Background", message: `${name}: ${why}`, variant: "error" });
   api.client.tui
-    .publish({ directory, body: cancelEvent(job.id) }, { throwOnError: true })
+    .publish(
+      { directory, body: requestEvent({ type: "cancel", jobID: job.id }) },
+      { throwOnError: true },
+    )
     .then(() => expectEnd(context, job, fail))
     .catch((thrown: unknown) => fail(`could not be ended: ${coerceError(thrown).message}`));
 }

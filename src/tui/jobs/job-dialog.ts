@@ -2,7 +2,7 @@
 import { createComponent } from "@opentui/solid";
 import { createMemo } from "solid-js";
 import { answerRequest } from "./answer.js";
-import { cancelJob } from "./cancel.js";
+import { cancelJob, restartJob } from "./cancel.js";
 import { fit } from "../../cells.js";
 import { dialogWidth, findJob, openDialog, type ViewContext } from "../context.js";
 import type { Element } from "../element.js";
@@ -62,6 +62,10 @@ function run(context: ViewContext, shown: ShownJob, action: Exclude<Action, "bac
         const message = `${job.id} (this terminal gives no access to the clipboard)`;
         api.ui.toast({ message, variant: "warning" });
       }
+      break;
+    case "restart":
+      api.ui.dialog.clear();
+      restartJob(context, shown);
       break;
     case "cancel":
       cancelJob(context, shown);

@@ -29,14 +29,14 @@ function option(
   width: number,
 ): TuiDialogSelectOption<string> {
   const { job } = shown;
-  const what = isLive(shown) ? (waitsFor(shown, now) ?? facts(shown)) : outcome(shown);
+  const what = isLive(shown) ? (waitsFor(shown, now) ?? facts(shown, now)) : outcome(shown);
   const footer = duration(shown, now);
   const title = `${SIGNS[lookOf(shown)].sign} ${fit(clean(job.name), Math.floor(width / 2))}`;
   const room = width - cells(title) - cells(footer) - 2;
   return { value: job.id, title, description: fit(what, Math.max(0, room)), footer, category };
 }
 
-export type Action = "answer" | "log" | "session" | "copy" | "cancel" | "back";
+export type Action = "answer" | "log" | "session" | "copy" | "restart" | "cancel" | "back";
 
 export function titleOf(shown: ShownJob, now: number): string {
   const what = isLive(shown) ? waitsFor(shown, now) : outcome(shown);
@@ -59,6 +59,11 @@ export function actionsFor(shown: ShownJob): TuiDialogSelectOption<Action>[] {
     job.kind === "subagent" &&
       job.sessionID !== undefined && { value: "session", title: "Open its session" },
     { value: "copy", title: "Copy its id", description: job.id },
+    job.kind === "process" && {
+      value: "restart",
+      title: "Run it again",
+      description: isLive(shown) ? "ends it first" : "the same command",
+    },
     isLive(shown) && {
       value: "cancel",
       title: job.kind === "process" ? "Kill it" : "Cancel it",

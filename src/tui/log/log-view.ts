@@ -80,7 +80,7 @@ function heading(context: ViewContext, job: () => ShownJob | undefined): Element
   const state = () => {
     const shown = job();
     if (!shown) return "";
-    const what = isLive(shown) ? (waitsFor(shown, now()) ?? facts(shown)) : outcome(shown);
+    const what = isLive(shown) ? (waitsFor(shown, now()) ?? facts(shown, now())) : outcome(shown);
     return `${duration(shown, now())} · ${what}`;
   };
   const name = () => fit(clean(job()?.job.name ?? ""), Math.max(10, api.renderer.width - 40));
