@@ -20,6 +20,15 @@ export interface OutboxDeps {
   recipientOf: (job: Job) => string;
 }
 
+/** What a job's state says; what it has printed is told all the same. */
+const TOLD_BY_ANSWERS: readonly Notice["kind"][] = [
+  "ended",
+  "failed",
+  "blocked",
+  "stalled",
+  "ready",
+];
+
 /** What an entry says. */
 type Words = Pick<Notice, "text" | "throttled" | "quote">;
 
@@ -109,10 +118,10 @@ export class Outbox {
     return [...(this.#byParent.get(parentSessionID)?.values() ?? [])];
   }
 
-  /** Entries that may go out now: not under way, and of no job that is held back. */
+  /** Entries that may go out now: not under way, of no job that is held back, and no end that waits for its group. */
   deliverable(parentSessionID: string): Notice[] {
     return this.pending(parentSessionID).filter(
-      ({ carrier, jobID }) => !carrier && !this.#held.has(jobID),
+      (notice) => !notice.carrier && !this.#held.has(notice.jobID) && !this.#waitsForGroup(notice),
     );
   }
 
@@ -176,7 +185,7 @@ export class Outbox {
       // The recipient of a job's notices may have changed meanwhile.
       const ids = typeof told === "boolean" ? jobIDs.filter(() => told) : told;
       const known = ids.filter((id) => this.#isFor(id, recipient));
-      for (const id of known) this.withdraw(id, ["ended", "blocked", "stalled", "ready"]);
+      for (const id of known) this.withdraw(id, TOLD_BY_ANSWERS);
       for (const parent of this.#byParent.keys()) this.#changed(parent);
     };
   }
@@ -196,6 +205,13 @@ export class Outbox {
   onChange(listener: (parentSessionID: string) => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
+  }
+
+  #waitsForGroup({ kind, jobID }: Notice): boolean {
+    if (kind !== "ended") return false;
+    const { group, parentSessionID } = this.#deps.jobs.get(jobID) ?? {};
+    if (group === undefined || parentSessionID === undefined) return false;
+    return this.#deps.jobs.isGroupOpen(parentSessionID, group);
   }
 
   #isFor(jobID: string, recipient: string | undefined): boolean {
