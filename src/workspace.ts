@@ -26,7 +26,7 @@ import { JobRegistry } from "./jobs/registry.js";
 import { EventCommand } from "./notices/event-command.js";
 import { Notices, type ComingMessage } from "./notices/notices.js";
 import { parseOptions, type Options } from "./options.js";
-import { SessionPermission, type SessionQuestion } from "./permission/ask.js";
+import { SessionPermission, type SessionQuestion, type ToolQuestion } from "./permission/ask.js";
 import { BackgroundProcessManager, type ProcessManagerDeps } from "./process/manager.js";
 import { onHostExit } from "./system/host-exit.js";
 import { defaultRoot } from "./store/instance-folder.js";
@@ -209,6 +209,11 @@ export class Workspace {
   /** Throws unless the rules of this agent in this session allow every part of the command; see permission/. */
   async askForCommand(question: SessionQuestion): Promise<void> {
     await this.#permission.ask(question);
+  }
+
+  /** Throws unless the rules allow this call of one of our tools; see permission/. */
+  async askForTool(question: ToolQuestion): Promise<void> {
+    await this.#permission.askForTool(question);
   }
 
   /**

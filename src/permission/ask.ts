@@ -8,7 +8,7 @@ import type { Host, PermissionRule } from "../host/host.js";
 import { chooseShell } from "../system/spawn.js";
 import { judgeCommand, type Judgement } from "./judge.js";
 import { directoryPattern, outsideDirectories, type Project } from "./paths.js";
-import { deniesCommands, opaquePatterns } from "./rules.js";
+import { deniesCommands, namesTool, opaquePatterns } from "./rules.js";
 import { carriesCode, isHarmlessVariable } from "./variables.js";
 import { Opaque } from "./words.js";
 
@@ -122,9 +122,24 @@ function denied(
   );
 }
 
-export interface SessionQuestion extends Omit<CommandQuestion, "shell" | "deniesCommands"> {
+/** In whose turn a tool is called. */
+export interface Caller {
   sessionID: string;
   agent: string;
+}
+
+export interface SessionQuestion
+  extends Caller, Omit<CommandQuestion, "shell" | "deniesCommands"> {}
+
+export interface ToolQuestion extends Caller {
+  /** The name of one of our tools, which is the permission that is asked. */
+  tool: string;
+  /** The agent, the command, or "*". */
+  pattern: string;
+  always: readonly string[];
+  /** A rule for every permission ("*") does not count; one for this tool, also by a wildcard, does. */
+  onlyWhereNamed: boolean;
+  ask: Ask;
 }
 
 /** Asks for a shell command by the rules that are in force for an agent in a session. */
@@ -142,7 +157,16 @@ export class SessionPermission {
     await askForCommand({ ...question, shell, deniesCommands: denies });
   }
 
-  async #rulesOf({ sessionID, agent }: SessionQuestion): Promise<PermissionRule[]> {
+  /**
+   * Asks about a call of one of our own tools, by its name: what the host does for its own tools it leaves to those
+   * of a plugin. Throws unless the rules allow it.
+   */
+  async askForTool({ tool, pattern, always, onlyWhereNamed, ask, ...who }: ToolQuestion) {
+    if (onlyWhereNamed && !namesTool(await this.#rulesOf(who), tool)) return;
+    await ask({ permission: tool, patterns: [pattern], always: [...always], metadata: {} });
+  }
+
+  async #rulesOf({ sessionID, agent }: Caller): Promise<PermissionRule[]> {
     const [agents, session] = await Promise.all([
       this.#host.agents(),
       this.#host.session(sessionID),

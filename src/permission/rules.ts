@@ -22,6 +22,20 @@ export function deniesCommands(rules: readonly PermissionRule[]): boolean {
   );
 }
 
+/** Whether any of the rules is for this tool: its name, or a wildcard that is not a catch-all. */
+export function namesTool(rules: readonly PermissionRule[], tool: string): boolean {
+  return rules.some(({ permission }) => !/^\*+$/.test(permission) && isMatch(tool, permission));
+}
+
+/** As the host matches a permission: `*` is any text, `?` one character. */
+function isMatch(text: string, pattern: string): boolean {
+  const source = pattern
+    .replaceAll(/[.+^${}()|[\]\\]/g, String.raw`\$&`)
+    .replaceAll("*", ".*")
+    .replaceAll("?", ".");
+  return new RegExp(`^${source}$`, "s").test(text);
+}
+
 /** `undefined`: the text has more words than can be asked. */
 export function opaquePatterns(command: string): string[] | undefined {
   const fragments = new Set([HIDDEN_CODE, command.trim()]);

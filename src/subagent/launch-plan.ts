@@ -22,6 +22,8 @@ export interface PlanInput {
 }
 
 export interface LaunchPlan {
+  /** As the host spells it. */
+  agent: string;
   rootSessionID: string;
   depth: number;
   model: ModelRef | undefined;
@@ -57,6 +59,7 @@ export async function planLaunch(deps: PlanDeps, input: PlanInput): Promise<Laun
   const inherited = explicit ?? agent.model ?? speaker?.model;
   const own = explicit ? undefined : agent.model ? agent.variant : speaker?.variant;
   return {
+    agent: agent.name,
     rootSessionID,
     depth,
     model: inherited,
@@ -84,11 +87,19 @@ export function checkCount(jobs: JobRegistry, rootSessionID: string, most: numbe
   );
 }
 
-function findAgent(agents: readonly AgentInfo[], name: string): AgentInfo {
-  const usable = agents.filter(({ mode, hidden }) => mode !== "primary" && !hidden);
-  const agent = usable.find((candidate) => candidate.name === name);
-  if (agent) return agent;
-  const names = usable.map((candidate) => candidate.name).sort();
+/**
+ * One that may be a subagent, by its name; one that is hidden by exactly its name, others also in another case. Throws
+ * a UserError that names those that are not hidden.
+ */
+export function findAgent(agents: readonly AgentInfo[], name: string): AgentInfo {
+  const usable = agents.filter(({ mode }) => mode !== "primary");
+  const exact = usable.find((candidate) => candidate.name === name);
+  if (exact) return exact;
+  const visible = usable.filter(({ hidden }) => !hidden);
+  const meant = name.trim().toLowerCase();
+  const [alike, other] = visible.filter((candidate) => candidate.name.toLowerCase() === meant);
+  if (alike && !other) return alike;
+  const names = visible.map((candidate) => candidate.name).sort();
   throw new UserError(`agent: expected one of ${names.join(", ")}, got ${JSON.stringify(name)}`);
 }
 

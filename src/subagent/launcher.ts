@@ -89,7 +89,7 @@ export class Launcher {
     this.#checkWanted(input.signal);
     // Others may have been launched while this one was looked at.
     checkCount(jobs, plan.rootSessionID, options.maxTasksPerSession);
-    const similar = similarTasks(this.#livePrompts(plan.rootSessionID), input.agent, input.prompt);
+    const similar = similarTasks(this.#livePrompts(plan.rootSessionID), plan.agent, input.prompt);
     const now = new Date(clock.now());
     const task: SubagentJob = {
       kind: "subagent",
@@ -102,7 +102,7 @@ export class Launcher {
       rootSessionID: plan.rootSessionID,
       notify: input.notify ?? true,
       createdAt: now,
-      agent: input.agent,
+      agent: plan.agent,
       model: plan.model,
       variant: plan.variant,
       prompt: input.prompt,

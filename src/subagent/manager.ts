@@ -15,6 +15,7 @@ import type { Notice } from "../notices/notice.js";
 import type { SubagentDeps } from "./deps.js";
 import { Blocked } from "./blocked.js";
 import { ChildEvents } from "./child-events.js";
+import { findAgent } from "./launch-plan.js";
 import { Launcher, type Launched, type LaunchInput, type ResumeFrom } from "./launcher.js";
 import type { StopIntent } from "./live-run.js";
 import { findTask } from "./find-task.js";
@@ -82,6 +83,11 @@ export class BackgroundManager {
     const task = this.getTask(taskID);
     if (!task) throw new UserError(`taskId: ${taskID} is not a task of this OpenCode`);
     return this.#launcher.resume(task, prompt, from);
+  }
+
+  /** The host's name of an agent that may be a subagent. Rejects with a UserError that names them, or a HostError. */
+  async agentName(name: string): Promise<string> {
+    return findAgent(await this.#deps.host.agents(), name).name;
   }
 
   /** By job id, or by the id of the child session. */

@@ -2,7 +2,7 @@
 import { isTerminal } from "../jobs/status.js";
 import { UserError } from "../ports.js";
 import { Access, requireFilter } from "./access.js";
-import { defineTool, type Ready } from "./define.js";
+import { askForTool, defineTool, type Ready } from "./define.js";
 import { describeJob, fitting } from "./describe-job.js";
 import { optionalId, sessionId, status, tags } from "./fields.js";
 
@@ -11,9 +11,11 @@ export function cancelBackgroundTasks(ready: Ready) {
     description:
       "Cancel subagents and what they started; what they said stays readable. At least one filter.",
     fields: { taskId: optionalId("bg"), sessionId, status, tags },
-    async run({ taskId, ...rest }, { sessionID, abort }) {
+    async run({ taskId, ...rest }, context) {
+      const { sessionID, abort } = context;
       requireFilter({ id: taskId, ...rest }, "taskId");
       const workspace = await ready(sessionID);
+      await askForTool(workspace, context, { tool: "cancelBackgroundTasks", pattern: "*", onlyWhereNamed: false });
       const access = await Access.of(workspace, sessionID);
       const id = taskId === undefined ? undefined : (await access.task(taskId)).id;
       if (id !== undefined && !workspace.jobs.get(id)) {

@@ -4,7 +4,7 @@ import { z } from "zod";
 import { UserError } from "../ports.js";
 import type { CreateResult } from "../process/manager.js";
 import { Access } from "./access.js";
-import { defineTool, field, type Ready } from "./define.js";
+import { askForTool, defineTool, field, type Ready } from "./define.js";
 import { describeJob, MOST_NAMED } from "./describe-job.js";
 import { optionalFlag, optionalInteger, optionalText, tags, text } from "./fields.js";
 
@@ -51,6 +51,12 @@ export function createBackgroundProcess(ready: Ready) {
         worktree,
         env: args.env,
         ask: (request) => context.ask(request),
+      });
+      // What a catch-all says of commands, the question before has heard.
+      await askForTool(workspace, context, {
+        tool: "createBackgroundProcess",
+        pattern: args.command,
+        onlyWhereNamed: true,
       });
       const access = await Access.of(workspace, sessionID);
       // The question may have stood for long.

@@ -1,11 +1,12 @@
 /** createBackgroundTask: starts a subagent in a child session, or gives one more to do. */
+import type { ToolContext } from "@opencode-ai/plugin";
 import type { SubagentJob } from "../jobs/job.js";
 import type { Launched } from "../subagent/manager.js";
 import { UserError } from "../ports.js";
 import { grouped, lastOf } from "../text.js";
 import type { Workspace } from "../workspace.js";
 import { Access } from "./access.js";
-import { defineTool, type Ready } from "./define.js";
+import { askForTool, defineTool, type Ready } from "./define.js";
 import { describeJob, MOST_NAMED } from "./describe-job.js";
 import { optionalId, optionalText, tags, text } from "./fields.js";
 
@@ -24,19 +25,27 @@ export function createBackgroundTask(ready: Ready) {
       tags,
       taskId: optionalId("bg", "Continue this one"),
     },
-    async run({ taskId, ...args }, { sessionID, messageID, agent, abort }) {
+    async run({ taskId, ...given }, context) {
+      const { sessionID, messageID, abort } = context;
       const workspace = await ready(sessionID);
       const { tasks, clock } = workspace;
-      const from = { parentMessageID: messageID, parentAgent: agent, signal: abort };
-      if (taskId === undefined) {
+      const task =
+        taskId === undefined
+          ? undefined
+          : await (await Access.of(workspace, sessionID)).task(taskId);
+      const agent = await tasks.agentName(given.agent);
+      if (task && tasks.getTask(task.id) && agent !== task.agent) {
+        const got = JSON.stringify(given.agent);
+        throw new UserError(`agent: expected ${task.agent}, as ${task.id} is one, got ${got}`);
+      }
+      await askForAgent(workspace, context, agent, given.description);
+      // The question may have stood for long.
+      if (abort.aborted) throw new UserError("the call was aborted; nothing was started");
+      const args = { ...given, agent };
+      const from = { parentMessageID: messageID, parentAgent: context.agent, signal: abort };
+      if (!task) {
         const launched = await tasks.launch({ ...args, ...from, parentSessionID: sessionID });
         return answer(launched, clock.now(), workspace.oneShot);
-      }
-      const access = await Access.of(workspace, sessionID);
-      const task = await access.task(taskId);
-      if (tasks.getTask(task.id) && args.agent !== task.agent) {
-        const got = JSON.stringify(args.agent);
-        throw new UserError(`agent: expected ${task.agent}, as ${task.id} is one, got ${got}`);
       }
       // What the answer says of its earlier end must not go out beside it.
       const resume = async () => {
@@ -48,6 +57,24 @@ export function createBackgroundTask(ready: Ready) {
       return workspace.notices.answering([task.id], resume, sessionID);
     },
   });
+}
+
+/** As the host's own task tool asks, and then by the rules about this tool. */
+async function askForAgent(
+  workspace: Workspace,
+  context: Pick<ToolContext, "sessionID" | "agent" | "ask">,
+  agent: string,
+  description: string,
+): Promise<void> {
+  await context.ask({
+    permission: "task",
+    patterns: [agent],
+    always: ["*"],
+    metadata: { description, subagent_type: agent },
+  });
+  // What a catch-all says of starting subagents, the first question has heard.
+  const question = { tool: "createBackgroundTask", pattern: agent, onlyWhereNamed: true };
+  await askForTool(workspace, context, question);
 }
 
 function answer({ task, position, similar }: Launched, now: number, oneShot: boolean): string {

@@ -7,6 +7,7 @@ import { z } from "zod";
 import { UserError } from "../ports.js";
 import { oneLine } from "../text.js";
 import type { Workspace } from "../workspace.js";
+import type { ToolQuestion } from "../permission/ask.js";
 
 /** The whole answer of a tool stays below this many bytes. */
 export const MOST_BYTES = 8_000;
@@ -103,4 +104,19 @@ function limit(text: string): string {
   if (Buffer.byteLength(text) <= MOST_BYTES) return text;
   const bytes = Buffer.from(text).subarray(0, MOST_BYTES - 60);
   return `${bytes.toString("utf8").replace(/\uFFFD+$/u, "")}\n… cut at ${MOST_BYTES} bytes`;
+}
+
+/** Throws unless the user's rules about this tool of ours allow the call. */
+export async function askForTool(
+  workspace: Workspace,
+  { sessionID, agent, ask }: Pick<ToolContext, "sessionID" | "agent" | "ask">,
+  question: Pick<ToolQuestion, "tool" | "pattern" | "onlyWhereNamed">,
+): Promise<void> {
+  await workspace.askForTool({
+    sessionID,
+    agent,
+    always: ["*"],
+    ask: (request) => ask(request),
+    ...question,
+  });
 }

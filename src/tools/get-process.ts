@@ -1,7 +1,7 @@
 /** getBackgroundProcess: the state of one process and a part of its output. */
 import { z } from "zod";
 import { Access } from "./access.js";
-import { defineTool, field, type Ready } from "./define.js";
+import { askForTool, defineTool, field, type Ready } from "./define.js";
 import { bytesAfter, describeJob } from "./describe-job.js";
 import { id, optionalInteger, optionalText } from "./fields.js";
 import { isTerminal } from "../jobs/status.js";
@@ -20,8 +20,10 @@ export function getBackgroundProcess(ready: Ready) {
       pattern: optionalText(512, "Regex for grep"),
       cursor: optionalText(200, "From an earlier answer: what is new"),
     },
-    async run({ processId, ...request }, { sessionID, abort }) {
+    async run({ processId, ...request }, context) {
+      const { sessionID, abort } = context;
       const workspace = await ready(sessionID);
+      await askForTool(workspace, context, { tool: "getBackgroundProcess", pattern: "*", onlyWhereNamed: true });
       const access = await Access.of(workspace, sessionID);
       const before = access.process(processId);
       const { id } = before;

@@ -5,7 +5,7 @@ import { UserError } from "../ports.js";
 import type { TaskResult } from "../subagent/manager.js";
 import { elapsed } from "../text.js";
 import { Access } from "./access.js";
-import { defineTool, type Ready } from "./define.js";
+import { askForTool, defineTool, type Ready } from "./define.js";
 import { bytesAfter, describeJob } from "./describe-job.js";
 import { id, optionalInteger, optionalText } from "./fields.js";
 
@@ -19,8 +19,10 @@ export function getBackgroundTask(ready: Ready) {
       wait: optionalInteger(0, 600, "Seconds to wait for its end"),
       cursor: optionalText(200, "From an earlier answer"),
     },
-    async run({ taskId, wait = 0, cursor }, { sessionID, abort }) {
+    async run({ taskId, wait = 0, cursor }, context) {
+      const { sessionID, abort } = context;
       const workspace = await ready(sessionID);
+      await askForTool(workspace, context, { tool: "getBackgroundTask", pattern: "*", onlyWhereNamed: true });
       const access = await Access.of(workspace, sessionID);
       const { id } = await access.task(taskId);
       const now = () => workspace.clock.now();

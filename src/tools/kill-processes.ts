@@ -2,7 +2,7 @@
 import { withUnverified } from "../system/kill-tree.js";
 import type { KilledJob } from "../process/manager.js";
 import { Access, requireFilter } from "./access.js";
-import { defineTool, type Ready } from "./define.js";
+import { askForTool, defineTool, type Ready } from "./define.js";
 import { describeJob, fitting } from "./describe-job.js";
 import { optionalFlag, optionalId, sessionId, status, tags } from "./fields.js";
 
@@ -16,10 +16,12 @@ export function killProcesses(ready: Ready) {
       tags,
       remove: optionalFlag("Also forget record and output"),
     },
-    async run({ processId, remove = false, ...rest }, { sessionID, abort }) {
+    async run({ processId, remove = false, ...rest }, context) {
+      const { sessionID, abort } = context;
       const filter = { id: processId, ...rest };
       requireFilter(filter, "processId");
       const workspace = await ready(sessionID);
+      await askForTool(workspace, context, { tool: "killProcesses", pattern: "*", onlyWhereNamed: false });
       const access = await Access.of(workspace, sessionID);
       if (processId !== undefined) access.process(processId);
       const chosen = access.select("process", filter).map(({ id }) => id);

@@ -1,6 +1,6 @@
 /** listBackgroundProcesses: one line for each process that the session may see. */
 import { Access } from "./access.js";
-import { defineTool, type Ready } from "./define.js";
+import { askForTool, defineTool, type Ready } from "./define.js";
 import { describeJobs } from "./describe-job.js";
 import { sessionId, status, tags } from "./fields.js";
 
@@ -9,8 +9,10 @@ export function listBackgroundProcesses(ready: Ready) {
     description:
       "List processes of this session tree, and global ones. sessionId: only those it started. Filters combine with AND, tags with OR.",
     fields: { sessionId, status, tags },
-    async run(filter, { sessionID }) {
+    async run(filter, context) {
+      const { sessionID } = context;
       const workspace = await ready(sessionID);
+      await askForTool(workspace, context, { tool: "listBackgroundProcesses", pattern: "*", onlyWhereNamed: true });
       const access = await Access.of(workspace, sessionID);
       const jobs = access.select("process", { id: undefined, ...filter });
       return describeJobs(jobs, workspace.clock.now(), () => 0);

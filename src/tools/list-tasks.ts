@@ -1,6 +1,6 @@
 /** listBackgroundTasks: one line for each subagent of the session's tree. */
 import { Access } from "./access.js";
-import { defineTool, type Ready } from "./define.js";
+import { askForTool, defineTool, type Ready } from "./define.js";
 import { describeJobs } from "./describe-job.js";
 import { sessionId, status, tags } from "./fields.js";
 
@@ -8,8 +8,10 @@ export function listBackgroundTasks(ready: Ready) {
   return defineTool({
     description: "List subagents of this session tree.",
     fields: { sessionId, status, tags },
-    async run(filter, { sessionID }) {
+    async run(filter, context) {
+      const { sessionID } = context;
       const workspace = await ready(sessionID);
+      await askForTool(workspace, context, { tool: "listBackgroundTasks", pattern: "*", onlyWhereNamed: true });
       const access = await Access.of(workspace, sessionID);
       const jobs = access.select("subagent", { id: undefined, ...filter });
       return describeJobs(jobs, workspace.clock.now(), (id) => workspace.tasks.position(id));

@@ -1,0 +1,110 @@
+/** The user's rules about starting subagents, and about each of our tools by its name. */
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import type { ToolContext } from "@opencode-ai/plugin";
+import { TASK, launched } from "../fakes/launched.js";
+import { desk, type Desk } from "../fakes/workspace.js";
+
+type Question = Parameters<ToolContext["ask"]>[0];
+
+/** Answers every question as `refuse` says, and keeps what was asked. */
+function asking(refuse: (question: Question) => string | undefined = () => undefined) {
+  const asked: Question[] = [];
+  const ask = (question: Question): Promise<void> => {
+    asked.push(question);
+    const words = refuse(question);
+    return words === undefined ? Promise.resolve() : Promise.reject(new Error(words));
+  };
+  // The host's type of it is an Effect in one version and a promise in another.
+  return { asked, context: { ask } };
+}
+
+function rule(one: Desk, permission: string, action: "allow" | "deny" | "ask" = "ask"): void {
+  const build = one.host.agentList.find(({ name }) => name === "build");
+  assert.ok(build);
+  build.permission.push({ permission, pattern: "*", action });
+}
+
+void describe("createBackgroundTask asks what the host's task tool asks", () => {
+  void it("before anything is created, with the agent as the host spells it", async (t) => {
+    const one = desk(t);
+    const { asked, context } = asking(() => "the user said: use explore");
+    await assert.rejects(
+      one.call("createBackgroundTask", { ...TASK, agent: "General" }, context),
+      /the user said: use explore/u,
+    );
+    assert.deepEqual(asked, [
+      {
+        permission: "task",
+        patterns: ["general"],
+        always: ["*"],
+        metadata: { description: TASK.description, subagent_type: "general" },
+      },
+    ]);
+    assert.deepEqual(one.acts, []);
+    assert.equal(one.workspace.jobs.size, 0);
+  });
+
+  void it("also when a task is continued", async (t) => {
+    const one = await launched(t);
+    const { asked, context } = asking(() => "no");
+    const more = { ...TASK, prompt: "More.", taskId: one.id };
+    await assert.rejects(one.call("createBackgroundTask", more, context), /no/u);
+    assert.deepEqual(asked.map(({ patterns }) => patterns), [["general"]]);
+    assert.equal(one.host.prompts.length, 1);
+  });
+});
+
+void describe("a rule about a tool of ours", () => {
+  for (const [tool, args, pattern] of [
+    ["createBackgroundTask", TASK, "general"],
+    ["createBackgroundProcess", { command: "true" }, "true"],
+    ["getBackgroundTask", { taskId: "bg_0000000000" }, "*"],
+    ["getBackgroundProcess", { processId: "proc_0000000000" }, "*"],
+    ["listBackgroundTasks", {}, "*"],
+    ["listBackgroundProcesses", {}, "*"],
+    ["cancelBackgroundTasks", { status: "running" }, "*"],
+    ["killProcesses", { status: "running" }, "*"],
+  ] as const) {
+    void it(`is asked for ${tool} ${pattern === "*" ? "as a whole" : `with ${pattern}`}`, async (t) => {
+      const one = desk(t);
+      rule(one, tool);
+      const { asked, context } = asking(({ permission }) => (permission === tool ? "no" : undefined));
+      await assert.rejects(one.call(tool, args, context), /no/u);
+      assert.deepEqual(asked.at(-1)?.patterns, [pattern]);
+      assert.deepEqual(one.acts, []);
+    });
+  }
+
+  for (const tool of ["listBackgroundTasks", "listBackgroundProcesses"]) {
+    void it(`is not a rule for everything: ${tool} asks nothing by a catch-all`, async (t) => {
+      const one = desk(t);
+      rule(one, "*");
+      const { asked, context } = asking();
+      assert.equal(await one.call(tool, {}, context), "none");
+      assert.deepEqual(asked, []);
+      rule(one, "list*");
+      await one.call(tool, {}, context);
+      assert.deepEqual(asked.map(({ permission }) => permission), [tool]);
+    });
+  }
+});
+
+void describe("a hidden subagent", () => {
+  void it("is started by exactly its name, and is in no list of names", async (t) => {
+    const one = desk(t);
+    const [first] = one.host.agentList;
+    assert.ok(first);
+    one.host.agentList.push({ ...first, name: "secret", mode: "subagent", hidden: true });
+    assert.match(
+      await one.call("createBackgroundTask", { ...TASK, agent: "secret" }),
+      / running .* agent secret /u,
+    );
+    for (const agent of ["Secret", "nobody"]) {
+      await assert.rejects(one.call("createBackgroundTask", { ...TASK, agent }), (error) => {
+        assert.match(String(error), /expected one of explore, general, got/u);
+        return true;
+      });
+    }
+  });
+});
