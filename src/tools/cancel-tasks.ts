@@ -9,13 +9,22 @@ import { optionalId, sessionId, status, tags } from "./fields.js";
 export function cancelBackgroundTasks(ready: Ready) {
   return defineTool({
     description:
-      "Cancel subagents and what they started; what they said stays readable. At least one filter.",
-    fields: { taskId: optionalId("bg"), sessionId, status, tags },
+      "Cancel subagents and what they started; their text stays. At least one filter; all: status running.",
+    fields: {
+      taskId: optionalId("bg", { about: "Id or name", aliases: ["id"] }),
+      sessionId: sessionId("Its own, or of the session that started them"),
+      status,
+      tags,
+    },
     async run({ taskId, ...rest }, context) {
       const { sessionID, abort } = context;
       requireFilter({ id: taskId, ...rest }, "taskId");
       const workspace = await ready(sessionID);
-      await askForTool(workspace, context, { tool: "cancelBackgroundTasks", pattern: "*", onlyWhereNamed: false });
+      await askForTool(workspace, context, {
+        tool: "cancelBackgroundTasks",
+        pattern: "*",
+        onlyWhereNamed: false,
+      });
       const access = await Access.of(workspace, sessionID);
       const id = taskId === undefined ? undefined : (await access.task(taskId)).id;
       if (id !== undefined && !workspace.jobs.get(id)) {

@@ -7,22 +7,30 @@ import { elapsed } from "../text.js";
 import { Access } from "./access.js";
 import { askForTool, defineTool, type Ready } from "./define.js";
 import { bytesAfter, describeJob } from "./describe-job.js";
-import { id, optionalInteger, optionalText } from "./fields.js";
+import { id, optionalCursor, optionalInteger } from "./fields.js";
 
 export function getBackgroundTask(ready: Ready) {
   const lastReads = new LastReads();
   return defineTool({
     description:
-      "State of a subagent and its text so far, or its whole result by pages. Its end is announced: never poll.",
+      "State of a subagent and its text so far, or its result by pages. You are told its end: never poll.",
     fields: {
-      taskId: id("bg"),
-      wait: optionalInteger(0, 600, "Seconds to wait for its end"),
-      cursor: optionalText(200, "From an earlier answer"),
+      taskId: id("bg", { about: "Id or name", aliases: ["id"] }),
+      wait: optionalInteger(0, 600, {
+        about: "Seconds to wait for its end or its question",
+        aliases: ["waitSeconds"],
+      }),
+      cursor: optionalCursor("From an earlier answer"),
     },
+    refused: { timeout: "wait (seconds)", timeoutMs: "wait (seconds)", waitMs: "wait (seconds)" },
     async run({ taskId, wait = 0, cursor }, context) {
       const { sessionID, abort } = context;
       const workspace = await ready(sessionID);
-      await askForTool(workspace, context, { tool: "getBackgroundTask", pattern: "*", onlyWhereNamed: true });
+      await askForTool(workspace, context, {
+        tool: "getBackgroundTask",
+        pattern: "*",
+        onlyWhereNamed: true,
+      });
       const access = await Access.of(workspace, sessionID);
       const { id } = await access.task(taskId);
       const now = () => workspace.clock.now();

@@ -8,10 +8,10 @@ import { optionalFlag, optionalId, sessionId, status, tags } from "./fields.js";
 
 export function killProcesses(ready: Ready) {
   return defineTool({
-    description: "End background processes with all their descendants. At least one filter.",
+    description: "End processes with their descendants. At least one filter; all: status running.",
     fields: {
-      processId: optionalId("proc"),
-      sessionId,
+      processId: optionalId("proc", { about: "Id or name", aliases: ["id"] }),
+      sessionId: sessionId("Of the session that started them"),
       status,
       tags,
       remove: optionalFlag("Also forget record and output"),
@@ -21,7 +21,11 @@ export function killProcesses(ready: Ready) {
       const filter = { id: processId, ...rest };
       requireFilter(filter, "processId");
       const workspace = await ready(sessionID);
-      await askForTool(workspace, context, { tool: "killProcesses", pattern: "*", onlyWhereNamed: false });
+      await askForTool(workspace, context, {
+        tool: "killProcesses",
+        pattern: "*",
+        onlyWhereNamed: false,
+      });
       const access = await Access.of(workspace, sessionID);
       if (processId !== undefined) access.process(processId);
       const chosen = access.select("process", filter).map(({ id }) => id);

@@ -7,11 +7,15 @@ import { sessionId, status, tags } from "./fields.js";
 export function listBackgroundTasks(ready: Ready) {
   return defineTool({
     description: "List subagents of this session tree.",
-    fields: { sessionId, status, tags },
+    fields: { sessionId: sessionId(), status, tags },
     async run(filter, context) {
       const { sessionID } = context;
       const workspace = await ready(sessionID);
-      await askForTool(workspace, context, { tool: "listBackgroundTasks", pattern: "*", onlyWhereNamed: true });
+      await askForTool(workspace, context, {
+        tool: "listBackgroundTasks",
+        pattern: "*",
+        onlyWhereNamed: true,
+      });
       const access = await Access.of(workspace, sessionID);
       const jobs = access.select("subagent", { id: undefined, ...filter });
       return describeJobs(jobs, workspace.clock.now(), (id) => workspace.tasks.position(id));

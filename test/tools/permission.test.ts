@@ -50,7 +50,10 @@ void describe("createBackgroundTask asks what the host's task tool asks", () => 
     const { asked, context } = asking(() => "no");
     const more = { ...TASK, prompt: "More.", taskId: one.id };
     await assert.rejects(one.call("createBackgroundTask", more, context), /no/u);
-    assert.deepEqual(asked.map(({ patterns }) => patterns), [["general"]]);
+    assert.deepEqual(
+      asked.map(({ patterns }) => patterns),
+      [["general"]],
+    );
     assert.equal(one.host.prompts.length, 1);
   });
 });
@@ -69,7 +72,9 @@ void describe("a rule about a tool of ours", () => {
     void it(`is asked for ${tool} ${pattern === "*" ? "as a whole" : `with ${pattern}`}`, async (t) => {
       const one = desk(t);
       rule(one, tool);
-      const { asked, context } = asking(({ permission }) => (permission === tool ? "no" : undefined));
+      const { asked, context } = asking(({ permission }) =>
+        permission === tool ? "no" : undefined,
+      );
       await assert.rejects(one.call(tool, args, context), /no/u);
       assert.deepEqual(asked.at(-1)?.patterns, [pattern]);
       assert.deepEqual(one.acts, []);
@@ -85,7 +90,10 @@ void describe("a rule about a tool of ours", () => {
       assert.deepEqual(asked, []);
       rule(one, "list*");
       await one.call(tool, {}, context);
-      assert.deepEqual(asked.map(({ permission }) => permission), [tool]);
+      assert.deepEqual(
+        asked.map(({ permission }) => permission),
+        [tool],
+      );
     });
   }
 });
