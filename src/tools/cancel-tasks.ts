@@ -11,8 +11,8 @@ export function cancelBackgroundTasks(ready: Ready) {
     description:
       "Cancel subagents and what they started; their text stays. At least one filter; all: status running.",
     fields: {
-      taskId: optionalId("bg", { about: "Id or name", aliases: ["id"] }),
-      sessionId: sessionId("Its own, or of the session that started them"),
+      taskId: optionalId("bg", { aliases: ["id"] }),
+      sessionId: sessionId("Its own or its parent's"),
       status,
       tags,
     },

@@ -21,7 +21,7 @@ const LIMITS =
 export function createBackgroundProcess(ready: Ready) {
   return defineTool({
     description:
-      "Start a shell command that keeps running (dev server, watcher, build) and go on; use it instead of bash with & or nohup. Its stdin is empty. You are told its end, and each line OPENCODE_NOTIFY: that it prints. Never poll.",
+      "Start a shell command that keeps running (dev server, watcher, build) and go on; not bash with & or nohup. Its stdin is empty. You are told its end and each line OPENCODE_NOTIFY: it prints. Never poll.",
     fields: {
       command: text(100_000),
       name: optionalText(200, { aliases: ["description", "title"] }),
@@ -29,18 +29,18 @@ export function createBackgroundProcess(ready: Ready) {
       global: optionalFlag("Outlives this session"),
       cwd: optionalText(4_000, { aliases: ["workdir", "directory"] }),
       env: optionalEnvironment(),
-      notify: optionalFlag("Tell its end; default true"),
+      notify: optionalFlag("Default true"),
       notifyPattern: optionalText(512, {
-        about: "Regex, case ignored: you are told of each matching line",
+        about: "Regex: you are told of each matching line",
       }),
       readyPattern: optionalText(512, {
-        about: "Regex, case ignored: return when a line matches, e.g. listening|ready",
+        about: "Regex (case ignored): return when a line matches, e.g. listening|ready",
       }),
       readyPort: optionalInteger(1, 65_535, {
-        about: "Return when it accepts connections; with readyPattern, both",
+        about: "Return when it accepts; with readyPattern: both",
       }),
       readyTimeoutSeconds: optionalInteger(1, 600, {
-        about: "Default 30; then it runs on, and you are told when it is ready",
+        about: "Default 30; then it runs on",
       }),
       timeoutSeconds: optionalInteger(1, 2_592_000, { about: "End it after this" }),
     },

@@ -15,13 +15,13 @@ import { optionalId, optionalText, tags, text } from "./fields.js";
 const MOST_EARLIER = 4_000;
 
 const FIELDS = {
-  description: optionalText(200, { about: "A few words", aliases: ["name", "title"] }),
+  description: optionalText(200, { aliases: ["name", "title"] }),
   prompt: text(200_000),
   agent: optionalText(200, { aliases: ["subagent_type", "subagent", "agent_type"] }),
   model: optionalText(200, { about: "provider/model" }),
   tags,
   taskId: optionalId("bg", {
-    about: "Send the prompt to this one, running or ended; needs neither agent nor description",
+    about: "Send prompt to this one, running or ended; no agent needed",
     aliases: ["id"],
   }),
 };

@@ -11,10 +11,10 @@ export function getBackgroundProcess(ready: Ready) {
   return defineTool({
     description: "State and output of a process.",
     fields: {
-      processId: id("proc", { about: "Id or name", aliases: ["id"] }),
+      processId: id("proc", { aliases: ["id"] }),
       mode: optionalChoice(MODES, { about: "Default tail" }),
       lines: optionalInteger(1, 2_000, { about: "Default 100" }),
-      pattern: optionalText(512, { about: "Regex for grep, case ignored" }),
+      pattern: optionalText(512, { about: "Regex for grep" }),
       cursor: optionalCursor("From an earlier answer: what is new"),
     },
     async run({ processId, ...request }, context) {

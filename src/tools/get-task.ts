@@ -12,12 +12,11 @@ import { id, optionalCursor, optionalInteger } from "./fields.js";
 export function getBackgroundTask(ready: Ready) {
   const lastReads = new LastReads();
   return defineTool({
-    description:
-      "State of a subagent and its text so far, or its result by pages. You are told its end: never poll.",
+    description: "State and text of a subagent by pages. You are told its end: never poll.",
     fields: {
-      taskId: id("bg", { about: "Id or name", aliases: ["id"] }),
+      taskId: id("bg", { aliases: ["id"] }),
       wait: optionalInteger(0, 600, {
-        about: "Seconds to wait for its end or its question",
+        about: "Seconds to wait for its end",
         aliases: ["waitSeconds"],
       }),
       cursor: optionalCursor("From an earlier answer"),

@@ -10,8 +10,8 @@ export function killProcesses(ready: Ready) {
   return defineTool({
     description: "End processes with their descendants. At least one filter; all: status running.",
     fields: {
-      processId: optionalId("proc", { about: "Id or name", aliases: ["id"] }),
-      sessionId: sessionId("Of the session that started them"),
+      processId: optionalId("proc", { aliases: ["id"] }),
+      sessionId: sessionId(),
       status,
       tags,
       remove: optionalFlag("Also forget record and output"),

@@ -220,10 +220,6 @@ void describe("arguments that are well formed and still wrong", () => {
 
 void describe("what is meant plainly", () => {
   const TASK = { prompt: "p", agent: "general", description: "d" };
-  /** What a tool of ours hands on, beside what is written plainly. */
-  const parsed = (fields: Parameters<typeof parseArguments>[0], args: object) =>
-    parseArguments(fields, args);
-
   void it("numbers, flags and lists are read from texts, in one place for all tools", () => {
     const fields = { count: optionalInteger(1, 3_000), flag: optionalFlag(), tags };
     for (const [written, meant] of [
@@ -237,7 +233,7 @@ void describe("what is meant plainly", () => {
       [{ tag: "svc" }, { tags: ["svc"] }],
       [{ tags: "[svc" }, { tags: ["[svc"] }],
     ] as const) {
-      assert.deepEqual(parsed(fields, written), meant, JSON.stringify(written));
+      assert.deepEqual(parseArguments(fields, written), meant, JSON.stringify(written));
     }
   });
 
@@ -310,7 +306,7 @@ void describe("what is meant plainly", () => {
       return Promise.reject(new Error("no"));
     };
     const args = { prompt: "p", subagent_type: "GENERAL", name: "d" };
-    await assert.rejects(call("createBackgroundTask", args, { ask: ask as never }));
+    await assert.rejects(call("createBackgroundTask", args, { ask }));
     assert.deepEqual(asked, [["task", ["general"]]]);
   });
 
