@@ -92,7 +92,5 @@ export function mayWake(
   if (wake === "each" || notices.some(({ kind }) => kind !== "ended")) return true;
   if (notices.some(({ jobID }) => jobs.get(jobID)?.status === "failed")) return true;
   // A server is not waited for: it has no end of its own.
-  return !jobs
-    .byParent(sessionID)
-    .some((job) => !isTerminal(job.status) && !isServer(job));
+  return !jobs.byParent(sessionID).some((job) => !isTerminal(job.status) && !isServer(job));
 }

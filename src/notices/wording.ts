@@ -93,7 +93,10 @@ function inLines(early: readonly News[]): string {
   let left = MOST_EARLY;
   for (const [index, { job, notices }] of early.entries()) {
     const last = notices.at(-1);
-    const what = last?.kind === "failed" ? "failed" : HEADINGS[last?.kind === "stalled" ? "stalled" : "blocked"];
+    const what =
+      last?.kind === "failed"
+        ? "failed"
+        : HEADINGS[last?.kind === "stalled" ? "stalled" : "blocked"];
     const words = last?.text ? `: ${outsideLine(last.text, 300)}` : "";
     const line = `- ${job.id} "${outsideLine(job.name, 60)}" ${what}${words} · ${readCall(job)}`;
     left -= line.length + 1;

@@ -30,9 +30,11 @@ export function killProcesses(ready: Ready) {
       });
       const access = await Access.of(workspace, sessionID);
       if (processId !== undefined) access.process(processId);
-      const mayEnd = (job: ProcessJob) =>
-        access.may(job) && isOwnGroup(job, filter, sessionID);
-      const chosen = access.select("process", filter).filter(mayEnd).map(({ id }) => id);
+      const mayEnd = (job: ProcessJob) => access.may(job) && isOwnGroup(job, filter, sessionID);
+      const chosen = access
+        .select("process", filter)
+        .filter(mayEnd)
+        .map(({ id }) => id);
       const kill = async (tells: (ids: string[]) => void): Promise<string> => {
         const options = { reason: "cancelled_by_agent", remove, only: mayEnd } as const;
         const { jobs } = await workspace.processes.kill(toFilter(filter), options);
