@@ -48,6 +48,12 @@ export interface JobStoreOptions {
   processes?: Processes;
 }
 
+/** Its record is how the folder and its branch are found. */
+function hasWorktree(job: Job): boolean {
+  const state = job.kind === "subagent" ? job.worktree?.state : undefined;
+  return state !== undefined && state !== "removed";
+}
+
 export class JobStore {
   readonly #options: JobStoreOptions;
   readonly #folder: InstanceFolder;
@@ -219,7 +225,7 @@ export class JobStore {
   #expire(keepEnded: number): void {
     const { jobs, notices, retention, clock } = this.#options;
     const owed = new Set(notices().map((notice) => notice.jobID));
-    const isOwed = (job: Job): boolean => owed.has(job.id);
+    const isOwed = (job: Job): boolean => owed.has(job.id) || hasWorktree(job);
     const limits = { ...retention, keepEnded };
     for (const job of expired(jobs.all(), limits, clock.now(), isOwed)) jobs.remove(job.id);
   }

@@ -4,7 +4,7 @@
  * and nothing is removed that holds work, unless that is asked for: then it is on its branch.
  */
 import { existsSync } from "node:fs";
-import { join, relative, sep } from "node:path";
+import { isAbsolute, relative, sep } from "node:path";
 import type { Context } from "../context.js";
 import type { Job, SubagentJob, WorktreeRecord } from "../jobs/job.js";
 import type { JobChange } from "../jobs/registry.js";
@@ -19,7 +19,7 @@ import { addWorktree, changes, commitOf, discardWorktree, GitError, openReposito
 export interface Homes {
   claim(folder: string): void;
   release(folder: string): void;
-  /** A worktree is being made: its instance may start before its folder is known. */
+  /** A worktree is being made and then claimed: its instance may start before its folder is known. */
   during<T>(making: Promise<T>): Promise<T>;
 }
 
@@ -239,7 +239,8 @@ export class Worktrees {
     homes.claim(folder);
     if (record.state === "removed" || !existsSync(folder)) await this.#makeAnew(made);
     this.#update(record.owner, { state: "ready", problem: undefined });
-    jobs.updateSubagent(jobID, { directory: folder });
+    const { worktree = record } = jobs.getSubagent(jobID) ?? {};
+    jobs.updateSubagent(jobID, { directory: folder, worktree: { ...worktree, result: undefined } });
     return folder;
   }
 
@@ -249,9 +250,11 @@ export class Worktrees {
     const { owner, name } = record;
     // Its record is on disk before the folder can be.
     await persist();
-    const asked = await homes.during(host.makeWorktree({ name, directory }));
-    const { folder, branch, ready } = asked;
-    homes.claim(folder);
+    const making = host.makeWorktree({ name, directory }).then((each) => {
+      homes.claim(each.folder);
+      return each;
+    });
+    const { folder, branch, ready } = await homes.during(making);
     const base = (await commitOf(folder, "HEAD")) ?? record.base;
     this.#update(owner, { folder, branch, base });
     const made: Made = { ...record, folder, branch, base };
@@ -417,5 +420,5 @@ async function headOf(tree: string): Promise<string> {
 
 function isWithin(folder: string, path: string): boolean {
   const way = relative(folder, path);
-  return way !== ".." && !way.startsWith(`..${sep}`) && join(folder, way) === join(path, "");
+  return way !== ".." && !way.startsWith(`..${sep}`) && !isAbsolute(way);
 }
