@@ -75,7 +75,9 @@ async function resume(
   const { tasks, clock, oneShot } = workspace;
   if (given.worktree !== undefined) {
     const got = JSON.stringify(given.worktree);
-    throw new UserError(`worktree: expected nothing with taskId, as a task stays where it is, got ${got}`);
+    throw new UserError(
+      `worktree: expected nothing with taskId, as a task stays where it is, got ${got}`,
+    );
   }
   const task = await (await Access.of(workspace, sessionID)).task(taskId);
   const agent = await tasks.agentName(given.agent ?? task.agent);
@@ -142,9 +144,13 @@ function placeOf({ task, uncommitted, withoutWorktree }: Launched): string[] {
   const { folder, base, owner } = task.worktree ?? {};
   if (base === undefined || isTerminal(task.status)) return [];
   if (owner !== task.id) return [`It works in the worktree of ${owner}.`];
-  const where = folder === undefined ? "It will get a worktree" : `It works in ${oneLine(folder, 400)}`;
+  const where =
+    folder === undefined ? "It will get a worktree" : `It works in ${oneLine(folder, 400)}`;
   const files = uncommitted === 1 ? "1 file that is" : `${uncommitted} files that are`;
-  const missing = uncommitted > 0 ? `; ${files} not committed here ${uncommitted === 1 ? "is" : "are"} not there` : "";
+  const missing =
+    uncommitted > 0
+      ? `; ${files} not committed here ${uncommitted === 1 ? "is" : "are"} not there`
+      : "";
   return [`${where}, from commit ${base.slice(0, 12)}${missing}.`];
 }
 

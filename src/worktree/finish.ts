@@ -56,7 +56,8 @@ async function mergeOf(
     const into = await checkedOut(target);
     if (commits > 0 && (await isMerged(target, head))) return { into, merge: "merged" };
     const check = await checkMerge(target, head);
-    if (check.kind === "conflicts") return { into, merge: "conflicts", conflicts: [...check.files] };
+    if (check.kind === "conflicts")
+      return { into, merge: "conflicts", conflicts: [...check.files] };
     return check.kind === "clean"
       ? { into, merge: "clean" }
       : { into, merge: "unchecked", why: check.why };

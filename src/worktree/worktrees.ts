@@ -13,7 +13,14 @@ import type { NoticePort } from "../notices/port.js";
 import { coerceError, logFailure, UserError } from "../ports.js";
 import { copyFiles, filesToCopy } from "./copies.js";
 import { commitLeftovers, examine, findMade, isSpent, remove, type Made } from "./finish.js";
-import { addWorktree, changes, commitOf, discardWorktree, GitError, openRepository } from "./git.js";
+import {
+  addWorktree,
+  changes,
+  commitOf,
+  discardWorktree,
+  GitError,
+  openRepository,
+} from "./git.js";
 
 /** The directories of this process whose instances work for the workspace of another one. */
 export interface Homes {
@@ -88,7 +95,9 @@ export class Worktrees {
       );
     }
     if (!task.worktree) {
-      throw new UserError(`worktree: expected a task with a worktree, got ${task.id}, which has none`);
+      throw new UserError(
+        `worktree: expected a task with a worktree, got ${task.id}, which has none`,
+      );
     }
     const { result: _, problem: __, ...record } = task.worktree;
     return { record, uncommitted: 0 };
@@ -96,7 +105,10 @@ export class Worktrees {
 
   /** The plan as part of the record of a new task. */
   recordOf({ record }: WorktreePlan, task: Pick<SubagentJob, "id" | "name">): WorktreeRecord {
-    const words = task.name.toLowerCase().replace(/[^a-z0-9]+/gu, "-").slice(0, MOST_NAME);
+    const words = task.name
+      .toLowerCase()
+      .replace(/[^a-z0-9]+/gu, "-")
+      .slice(0, MOST_NAME);
     const own = task.id.replace(/^bg_/u, "");
     const name = `${words.replace(/^-+|-+$/gu, "")}-${own}`.replace(/^-/u, "");
     return { owner: task.id, name, ...record };
@@ -155,7 +167,8 @@ export class Worktrees {
       const current = this.#deps.jobs.getSubagent(jobID);
       if (current?.worktree?.state === "removed") return "its worktree was removed before";
       const [worker] = current ? this.workersIn(current) : [];
-      if (!current || worker) throw new UserError(`remove: ${worker?.id ?? jobID} still works in it`);
+      if (!current || worker)
+        throw new UserError(`remove: ${worker?.id ?? jobID} still works in it`);
       const made = await this.#made(current);
       if (!made) return "there was no worktree any more";
       try {
@@ -190,14 +203,16 @@ export class Worktrees {
       return;
     }
     // A process may have been the last to work in a worktree.
-    const left = this.#deps.jobs.all().find(
-      (each): each is SubagentJob =>
-        each.kind === "subagent" &&
-        each.worktree?.state === "ready" &&
-        each.worktree.folder !== undefined &&
-        isTerminal(each.status) &&
-        isWithin(each.worktree.folder, job.cwd),
-    );
+    const left = this.#deps.jobs
+      .all()
+      .find(
+        (each): each is SubagentJob =>
+          each.kind === "subagent" &&
+          each.worktree?.state === "ready" &&
+          each.worktree.folder !== undefined &&
+          isTerminal(each.status) &&
+          isWithin(each.worktree.folder, job.cwd),
+      );
     if (left) this.#settleLater(left);
   }
 
@@ -274,7 +289,9 @@ export class Worktrees {
   /** Its session remembers the folder, so it is the same one. */
   async #makeAnew(made: Made): Promise<void> {
     const target = this.#targetOf(made);
-    const base = (await commitOf(target, `refs/heads/${made.branch}`)) ? made.base : await headOf(target);
+    const base = (await commitOf(target, `refs/heads/${made.branch}`))
+      ? made.base
+      : await headOf(target);
     const { folder, branch } = made;
     await addWorktree(target, { folder, branch, base });
     this.#update(made.owner, { base });
