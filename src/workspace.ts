@@ -178,6 +178,7 @@ export class Workspace {
       processes,
       notices,
       tree,
+      worktrees: this.worktrees,
     });
     this.#eventCommand = new EventCommand({ ...this.#ports(), directory });
     this.#control = new OwnerControl({ ...this.#ports(), tasks, processes, store: this.store });
@@ -189,7 +190,7 @@ export class Workspace {
   /** An event as the host's `event` hook brings it. Never throws. */
   handleEvent(event: unknown): void {
     const request = parseUserRequest(event);
-    if (request && !this.#disposing) this.#sessionCleanup.cancelled(request.cancel);
+    if (request && !this.#disposing) this.#sessionCleanup.requested(request);
     const translated = translateEvent(event);
     if (translated) this.onEvent(translated);
   }
@@ -226,6 +227,14 @@ export class Workspace {
   async userMessage(message: ComingMessage): Promise<string | undefined> {
     if (message.typed) this.tasks.userWrote(message.sessionID);
     return this.notices.userMessage(message, this.ready(message.sessionID));
+  }
+
+  /**
+   * Removes the worktree of a task, in words: what works in it is ended, and what is uncommitted is on its branch first.
+   * Rejects with a UserError when there is none, or git refuses.
+   */
+  async removeWorktree(jobID: string): Promise<string> {
+    return this.#sessionCleanup.removeWorktree(jobID, "cancelled_by_agent");
   }
 
   /** Writes the state now. Never rejects: a failed write is logged by the store, shown and tried again. */
