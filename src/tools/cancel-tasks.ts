@@ -9,8 +9,13 @@ import { optionalId, sessionId, status, tags } from "./fields.js";
 export function cancelBackgroundTasks(ready: Ready) {
   return defineTool({
     description:
-      "Cancel subagents and what they started; what they said stays readable. At least one filter.",
-    fields: { taskId: optionalId("bg"), sessionId, status, tags },
+      "Cancel subagents and what they started; their text stays. At least one filter; all: status running.",
+    fields: {
+      taskId: optionalId("bg", { aliases: ["id"] }),
+      sessionId: sessionId("Its own or its parent's"),
+      status,
+      tags,
+    },
     async run({ taskId, ...rest }, context) {
       const { sessionID, abort } = context;
       requireFilter({ id: taskId, ...rest }, "taskId");

@@ -1,49 +1,53 @@
 /** createBackgroundProcess: asks OpenCode's permission, then starts a shell command that outlives the turn. */
 import { isAbsolute, resolve } from "node:path";
-import { z } from "zod";
 import type { ProcessJob } from "../jobs/job.js";
 import { isTerminal } from "../jobs/status.js";
 import { UserError } from "../ports.js";
 import type { CreateResult } from "../process/manager.js";
 import { oneLine, quoteLines } from "../text.js";
 import { Access } from "./access.js";
-import { askForTool, defineTool, field, type Ready } from "./define.js";
+import { askForTool, defineTool, type Ready } from "./define.js";
 import { describeJob, MOST_NAMED } from "./describe-job.js";
-import { optionalFlag, optionalInteger, optionalText, tags, text } from "./fields.js";
+import {
+  optionalEnvironment,
+  optionalFlag,
+  optionalInteger,
+  optionalText,
+  tags,
+  text,
+} from "./fields.js";
 
-function environment() {
-  const name = z
-    .string()
-    .max(200)
-    .regex(/^[A-Za-z_][A-Za-z0-9_]*$/u);
-  return z.record(name, z.preprocess(variable, z.string().max(10_000))).optional();
-}
-
-/** `{"PORT": 3000}` is plainly meant. */
-function variable(value: unknown): unknown {
-  return typeof value === "number" || typeof value === "boolean" ? String(value) : value;
-}
+/** The host's bash takes milliseconds by this name. */
+const LIMITS =
+  "timeoutSeconds (ends it after so many seconds) or readyTimeoutSeconds (waits so many seconds for readiness)";
 
 export function createBackgroundProcess(ready: Ready) {
   return defineTool({
     description:
-      "Start a shell command that keeps running (dev server, watcher, build) and go on. Use it instead of &, nohup or a bash call that would block. You are told when it ends: never poll.",
+      "Start a shell command that keeps running (dev server, watcher, build) and go on; not bash with & or nohup. Its stdin is empty. You are told its end and each line OPENCODE_NOTIFY: it prints. Never poll.",
     fields: {
       command: text(100_000),
-      name: optionalText(200),
+      name: optionalText(200, { aliases: ["description", "title"] }),
       tags,
       global: optionalFlag("Outlives this session"),
-      cwd: optionalText(4_000),
-      env: field(environment, "an object of variable names and texts", {
-        shown: z.object({}).catchall(z.string()).optional(),
-      }),
+      cwd: optionalText(4_000, { aliases: ["workdir", "directory"] }),
+      env: optionalEnvironment(),
       notify: optionalFlag("Default true"),
-      notifyPattern: optionalText(512, "Regex: tell you when a line matches"),
-      readyPattern: optionalText(512, "Regex: return once a line matches"),
-      readyPort: optionalInteger(1, 65_535, "Return once it accepts connections"),
-      readyTimeoutSeconds: optionalInteger(1, 600, "Default 30"),
-      timeoutSeconds: optionalInteger(1, 2_592_000, "End it after this"),
+      notifyPattern: optionalText(512, {
+        about: "Regex: you are told of each matching line",
+      }),
+      readyPattern: optionalText(512, {
+        about: "Regex (case ignored): return when a line matches, e.g. listening|ready",
+      }),
+      readyPort: optionalInteger(1, 65_535, {
+        about: "Return when it accepts; with readyPattern: both",
+      }),
+      readyTimeoutSeconds: optionalInteger(1, 600, {
+        about: "Default 30; then it runs on",
+      }),
+      timeoutSeconds: optionalInteger(1, 2_592_000, { about: "End it after this" }),
     },
+    refused: { timeout: LIMITS, timeoutMs: LIMITS, readyTimeout: LIMITS, readyTimeoutMs: LIMITS },
     async run({ cwd, ...args }, context) {
       const { sessionID, messageID, directory, worktree, abort } = context;
       const workspace = await ready(sessionID);

@@ -7,18 +7,21 @@ import { elapsed } from "../text.js";
 import { Access } from "./access.js";
 import { askForTool, defineTool, type Ready } from "./define.js";
 import { bytesAfter, describeJob } from "./describe-job.js";
-import { id, optionalInteger, optionalText } from "./fields.js";
+import { id, optionalCursor, optionalInteger } from "./fields.js";
 
 export function getBackgroundTask(ready: Ready) {
   const lastReads = new LastReads();
   return defineTool({
-    description:
-      "State of a subagent and its text so far, or its whole result by pages. Its end is announced: never poll.",
+    description: "State and text of a subagent by pages. You are told its end: never poll.",
     fields: {
-      taskId: id("bg"),
-      wait: optionalInteger(0, 600, "Seconds to wait for its end"),
-      cursor: optionalText(200, "From an earlier answer"),
+      taskId: id("bg", { aliases: ["id"] }),
+      wait: optionalInteger(0, 600, {
+        about: "Seconds to wait for its end",
+        aliases: ["waitSeconds"],
+      }),
+      cursor: optionalCursor("From an earlier answer"),
     },
+    refused: { timeout: "wait (seconds)", timeoutMs: "wait (seconds)", waitMs: "wait (seconds)" },
     async run({ taskId, wait = 0, cursor }, context) {
       const { sessionID, abort } = context;
       const workspace = await ready(sessionID);

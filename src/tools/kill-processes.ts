@@ -8,10 +8,10 @@ import { optionalFlag, optionalId, sessionId, status, tags } from "./fields.js";
 
 export function killProcesses(ready: Ready) {
   return defineTool({
-    description: "End background processes with all their descendants. At least one filter.",
+    description: "End processes with their descendants. At least one filter; all: status running.",
     fields: {
-      processId: optionalId("proc"),
-      sessionId,
+      processId: optionalId("proc", { aliases: ["id"] }),
+      sessionId: sessionId(),
       status,
       tags,
       remove: optionalFlag("Also forget record and output"),

@@ -7,7 +7,7 @@ import { sessionId, status, tags } from "./fields.js";
 export function listBackgroundTasks(ready: Ready) {
   return defineTool({
     description: "List subagents of this session tree.",
-    fields: { sessionId, status, tags },
+    fields: { sessionId: sessionId(), status, tags },
     async run(filter, context) {
       const { sessionID } = context;
       const workspace = await ready(sessionID);
