@@ -42,6 +42,11 @@ export interface ChannelDeps {
   save: () => Promise<void>;
   /** As the option `wake` has it: whether this parent may be woken now. */
   mayWake: (sessionID: string, notices: readonly Notice[]) => boolean;
+  /**
+   * Asks the host whether this session is a subagent of its own that has ended while its event is still on the way;
+   * what it was owed then goes to another session. Rejects with a HostError.
+   */
+  checkEnd: (sessionID: string) => Promise<void>;
   /** The user has stopped the run of this session. */
   onStopped: (sessionID: string) => void;
 }
@@ -167,7 +172,7 @@ export class ParentChannel {
   }
 
   async #send(): Promise<void> {
-    const { host, ids, outbox, clock, compose } = this.#deps;
+    const { host, ids, outbox, clock, compose, checkEnd } = this.#deps;
     const sessionID = this.#sessionID;
     const { changes } = this.#state;
     const carrier: Carrier = {
@@ -180,12 +185,14 @@ export class ParentChannel {
       outbox.inFlight(sessionID).filter((each) => each.carrier?.messageID === carrier.messageID);
     try {
       outbox.setCarrier(outbox.deliverable(sessionID), carrier);
-      const [exists, speaker] = await Promise.allSettled([
+      const [exists, checked, speaker] = await Promise.allSettled([
         this.#look(),
+        checkEnd(sessionID),
         this.#speaker(),
         this.#save(),
       ]);
       if (exists.status === "rejected") throw exists.reason;
+      if (checked.status === "rejected") throw checked.reason;
       if (!exists.value) return;
       if (speaker.status === "rejected") throw speaker.reason;
       // What has ended meanwhile comes along.

@@ -73,6 +73,7 @@ export class Notices implements NoticePort {
       outbox: this.outbox,
       mergeMilliseconds: options.mergeMilliseconds,
       compose: (sessionID, notices) => this.#compose(sessionID, notices),
+      checkEnd: (sessionID) => this.#checkEnd(sessionID),
       mayWake: (sessionID, notices) => mayWake(jobs, options.wake, sessionID, notices),
       onStopped: (sessionID) => deps.onParentAbort(sessionID),
     };
@@ -237,6 +238,13 @@ export class Notices implements NoticePort {
       return job ? [{ job, notices: ofJob, leftRunning: this.#leftRunningBy(job) }] : [];
     });
     return composeNotice(news, liveOf(jobs.byParent(sessionID)), clock.now());
+  }
+
+  /** On a busy machine the host's events come later than its answers. */
+  async #checkEnd(sessionID: string): Promise<void> {
+    if (!this.#recipients.isForeignSubagent(sessionID)) return;
+    const busy = await this.#deps.host.busySessions();
+    if (!busy.has(sessionID)) this.onEvent({ type: "idle", sessionID });
   }
 
   #leftRunningBy(job: Job): Job[] {
