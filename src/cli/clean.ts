@@ -4,6 +4,7 @@
  */
 import { randomBytes } from "node:crypto";
 import { join } from "node:path";
+import { hasWorktree } from "../jobs/job.js";
 import { isTerminal } from "../jobs/status.js";
 import { coerceError } from "../ports.js";
 import { diskFiles, type StoreFiles, foldersIn } from "../store/files.js";
@@ -31,6 +32,8 @@ function whyKeep({ state, jobs, notices, problems, owner }: InstanceView): strin
   if (state === "elsewhere") return "its OpenCode is on another machine or in another container";
   if (problems.length > 0) return "it holds something that could not be read";
   if (notices.length > 0) return `${notices.length} notices are still to be told`;
+  const worktrees = jobs.filter(hasWorktree).length;
+  if (worktrees > 0) return `it leads to ${worktrees} worktrees of subagents`;
   const unsettled = jobs.filter(({ status }) => !isTerminal(status)).length;
   return unsettled > 0 ? `${unsettled} jobs are still to be settled` : undefined;
 }

@@ -112,10 +112,7 @@ export class Transport {
 }
 
 /** Of a stream of server-sent events, the data of each that is JSON. */
-async function* eventsIn(
-  stream: ReadableStream<Uint8Array>,
-  signal: AbortSignal,
-): AsyncGenerator<unknown> {
+async function* eventsIn(stream: ReadableStream<Uint8Array>, signal: AbortSignal): AsyncGenerator {
   const reader = stream.getReader();
   const cancel = (): void => void reader.cancel().catch(() => undefined);
   signal.addEventListener("abort", cancel);

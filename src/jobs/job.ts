@@ -115,6 +115,11 @@ export const worktree = z.object({
 });
 export type WorktreeRecord = z.infer<typeof worktree>;
 
+/** Its record is how a folder and its branch are found: it is kept as long as the folder may be there. */
+export function hasWorktree(job: Job): job is SubagentJob & { worktree: WorktreeRecord } {
+  return job.kind === "subagent" && job.worktree !== undefined && job.worktree.state !== "removed";
+}
+
 export const subagentJob = z.object({
   kind: z.literal("subagent"),
   ...shared,

@@ -8,7 +8,7 @@
  * adding, `commitClaim()`. Until that has been written, a crash gives the records to the next start.
  */
 import { join } from "node:path";
-import type { Job } from "../jobs/job.js";
+import { hasWorktree, type Job } from "../jobs/job.js";
 import type { JobRegistry } from "../jobs/registry.js";
 import type { Notice } from "../notices/notice.js";
 import { isTerminal } from "../jobs/status.js";
@@ -46,12 +46,6 @@ export interface JobStoreOptions {
   onWriteFailure?: (error: Error) => void;
   files?: StoreFiles;
   processes?: Processes;
-}
-
-/** Its record is how the folder and its branch are found. */
-function hasWorktree(job: Job): boolean {
-  const state = job.kind === "subagent" ? job.worktree?.state : undefined;
-  return state !== undefined && state !== "removed";
 }
 
 export class JobStore {

@@ -36,17 +36,17 @@ function worktreeIn(words: string): string {
 function watchStatus(tree: string) {
   const seen = new Set<string>();
   const run = promisify(execFile);
-  let goesOn = true;
+  const end = new AbortController();
   let looks = 0;
   const watching = (async () => {
-    while (goesOn) {
+    while (!end.signal.aborted) {
       const args = ["--no-optional-locks", "status", "--porcelain", "--branch"];
       seen.add((await run("git", args, { cwd: tree })).stdout);
       looks += 1;
     }
   })();
   return async () => {
-    goesOn = false;
+    end.abort();
     await watching;
     assert.ok(looks > 10, `${looks} looks`);
     return [...seen];
@@ -248,7 +248,9 @@ describe("subagents in worktrees", () => {
     const joined = await callTool(host, model, parent.id, "createBackgroundTask", review);
     assert.match(joined, new RegExp(`It works in the worktree of ${id}`, "u"));
     await noticeTo(bed, parent.id, /\| reviewed/u);
-    const [reviewer] = (await host.children(parent.id)).filter((each) => /^r \(/u.test(each.title));
+    const [reviewer] = (await host.children(parent.id)).filter((each) =>
+      each.title.startsWith("r ("),
+    );
     const said = model
       .turns(reviewer?.id ?? "")
       .flatMap((turn) => turn.toolResults)
