@@ -3,16 +3,17 @@
  * a tree without work is removed. Loses nothing: git itself refuses to remove what has changes.
  */
 import { existsSync } from "node:fs";
+import { basename } from "node:path";
 import type { WorktreeRecord, WorktreeResult } from "../jobs/job.js";
 import { unchangedCopies } from "./copies.js";
 import {
+  branches,
   changes,
   checkedOut,
   checkMerge,
   commitAll,
   deleteBranchAt,
   dropCopies,
-  git,
   GitError,
   isMerged,
   removeWorktree,
@@ -100,12 +101,8 @@ export async function findMade(
   repository: string,
   name: string,
 ): Promise<{ folder: string; branch: string } | undefined> {
-  const args = ["worktree", "list", "--porcelain", "-z"];
-  const entries = (await git(repository, args)).stdout.split("\0\0");
-  for (const entry of entries) {
-    const [, folder = ""] = /(?:^|\0)worktree ([^\0]+)/u.exec(entry) ?? [];
-    const [, branch = `opencode/${name}`] = /\0branch refs\/heads\/([^\0]+)/u.exec(entry) ?? [];
-    if (folder.split(/[\\/]/u).at(-1)?.startsWith(name)) return { folder, branch };
-  }
-  return undefined;
+  const all = await branches(repository);
+  // A taken name was given a suffix.
+  const found = all.find(({ folder }) => basename(folder).startsWith(name));
+  return found && { folder: found.folder, branch: found.branch ?? `opencode/${name}` };
 }

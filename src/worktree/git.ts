@@ -288,12 +288,25 @@ export async function deleteBranchAt(
   return (await git(repository, args, { accept: [0, 1, 128] })).exitCode === 0;
 }
 
-/** Folders of all worktrees of a repository, the main one first; also of those whose folder is missing. */
-export async function worktrees(repository: string): Promise<string[]> {
+/** All worktrees of a repository, the main one first; also those whose folder is missing. */
+export async function branches(
+  repository: string,
+): Promise<{ folder: string; branch: string | undefined }[]> {
   const { stdout } = await git(repository, ["worktree", "list", "--porcelain", "-z"]);
-  return fields(stdout).flatMap((field) =>
-    field.startsWith("worktree ") ? [field.slice("worktree ".length)] : [],
-  );
+  return stdout.split("\0\0").flatMap((entry) => {
+    const [folder] = valuesOf(entry, "worktree ");
+    const [branch] = valuesOf(entry, "branch refs/heads/");
+    return folder === undefined ? [] : { folder, branch };
+  });
+}
+
+function valuesOf(entry: string, start: string): string[] {
+  return fields(entry).flatMap((line) => (line.startsWith(start) ? line.slice(start.length) : []));
+}
+
+/** Their folders. */
+export async function worktrees(repository: string): Promise<string[]> {
+  return (await branches(repository)).map(({ folder }) => folder);
 }
 
 async function identityFor(tree: string): Promise<NodeJS.ProcessEnv> {
