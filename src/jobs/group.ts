@@ -50,28 +50,21 @@ function keyOf(sessionID: string, group: string): string {
   return `${sessionID} ${group}`;
 }
 
-/**
- * The jobs of a group that count as its present ones: a job that was added when all earlier ones were done began a new
- * round.
- */
+/** The jobs of a group that count as its present ones: what was added after all before was told is a new round. */
 export function latestRound<T extends Job>(members: readonly T[]): T[] {
-  const sorted = members.toSorted((one, other) => createdAt(one) - createdAt(other));
-  let start = 0;
-  let doneAt = Number.NEGATIVE_INFINITY;
-  for (const [index, job] of sorted.entries()) {
-    if (doneAt < createdAt(job)) start = index;
-    doneAt = Math.max(doneAt, isOpen(job) ? Number.POSITIVE_INFINITY : doneSince(job));
-  }
-  return sorted.slice(start);
+  const latest = Math.max(...members.map(roundOf));
+  return members.filter((job) => roundOf(job) === latest);
 }
 
-function createdAt(job: Job): number {
-  return job.createdAt.getTime();
+function roundOf({ groupRound = 0 }: Job): number {
+  return groupRound;
 }
 
-function doneSince(job: Job): number {
-  const readyAt = job.kind === "process" ? job.readyAt : undefined;
-  return (readyAt ?? job.completedAt ?? job.createdAt).getTime();
+/** The round of a new job among the others of its group; `isOwed`: the end of this one is still to be told. */
+export function roundAmong(others: readonly Job[], isOwed: (job: Job) => boolean): number {
+  const latest = latestRound(others);
+  const isOver = latest.length > 0 && !latest.some((job) => isOpen(job) || isOwed(job));
+  return Math.max(0, ...latest.map(roundOf)) + (isOver ? 1 : 0);
 }
 
 /** "9/12 done, 2 running, 1 failed"; what is not there is not named. */

@@ -7,7 +7,7 @@ import type { HostEvent } from "../host/events.js";
 import type { Host, Toast } from "../host/host.js";
 import type { IdSource } from "../host/ids.js";
 import type { SessionTree } from "../host/session-tree.js";
-import { groupsOf } from "../jobs/group.js";
+import { groupsOf, roundAmong } from "../jobs/group.js";
 import type { Job } from "../jobs/job.js";
 import type { JobChange, JobRegistry } from "../jobs/registry.js";
 import { isTerminal } from "../jobs/status.js";
@@ -31,6 +31,8 @@ export interface NoticesDeps {
   host: Host;
   ids: IdSource;
   tree: SessionTree;
+  /** Where a session lives, if that is a worktree. */
+  directoryOf: (sessionID: string) => string | undefined;
   jobs: JobRegistry;
   clock: Clock;
   log: Log;
@@ -72,6 +74,7 @@ export class Notices implements NoticePort {
       outbox: this.outbox,
       mergeMilliseconds: options.mergeMilliseconds,
       compose: (sessionID, notices) => this.#compose(sessionID, notices),
+      checkEnd: (sessionID) => this.#checkEnd(sessionID),
       mayWake: (sessionID, notices) => mayWake(jobs, options.wake, sessionID, notices),
       onStopped: (sessionID) => deps.onParentAbort(sessionID),
     };
@@ -209,6 +212,7 @@ export class Notices implements NoticePort {
   }
 
   #onJob({ type, job, quote, closesGroup }: JobChange): void {
+    if (type === "added" && job.groupRound === undefined) this.#setRound(job);
     if (type === "changed") {
       if (job.status === "pending") this.outbox.withdraw(job.id, ["ended", "failed"]);
       if (!job.blockedOn) this.outbox.withdraw(job.id, ["blocked"]);
@@ -246,6 +250,21 @@ export class Notices implements NoticePort {
     return composeNotice(news, liveOf(jobs.byParent(sessionID)), clock.now(), groups);
   }
 
+  #setRound({ id, kind, parentSessionID, parentMessageID, group }: Job): void {
+    if (group === undefined) return;
+    const { jobs } = this.#deps;
+    const others = jobs
+      .byParent(parentSessionID)
+      .filter((each) => each.group === group && each.id !== id);
+    // What one step of the agent starts belongs together, also when some of it ends at once.
+    const isOwed = (job: Job) =>
+      this.outbox.unsent(job.id, ["ended"]).length > 0 ||
+      (parentMessageID !== undefined && job.parentMessageID === parentMessageID);
+    const patch = { groupRound: roundAmong(others, isOwed) };
+    if (kind === "subagent") jobs.updateSubagent(id, patch);
+    else jobs.updateProcess(id, patch);
+  }
+
   /** All jobs of the groups of these. */
   #groupMembers(told: readonly Job[]): Job[] {
     const names = new Map<string, Set<string>>();
@@ -262,6 +281,13 @@ export class Notices implements NoticePort {
 
   #waitsForOthers({ parentSessionID, group }: Job): boolean {
     return group !== undefined && this.#deps.jobs.isGroupOpen(parentSessionID, group);
+  }
+
+  /** On a busy machine the host's events come later than its answers. */
+  async #checkEnd(sessionID: string): Promise<void> {
+    if (!this.#recipients.isForeignSubagent(sessionID)) return;
+    const busy = await this.#deps.host.busySessions();
+    if (!busy.has(sessionID)) this.onEvent({ type: "idle", sessionID });
   }
 
   #leftRunningBy(job: Job): Job[] {

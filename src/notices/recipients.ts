@@ -36,11 +36,15 @@ export class Recipients {
     }
   }
 
-  /** An idle subagent that is not ours, of the host's `task` for one. */
+  /** A subagent that is not ours, of the host's `task` for one. */
+  isForeignSubagent(sessionID: string): boolean {
+    const { jobs, tree } = this.#deps;
+    return tree.knownLine(sessionID).length > 1 && !jobs.findBySession(sessionID);
+  }
+
+  /** It is idle besides. */
   isEndedForeignSubagent(sessionID: string): boolean {
-    const { jobs, tree, isBusy } = this.#deps;
-    const isChild = tree.knownLine(sessionID).length > 1;
-    return isChild && !jobs.findBySession(sessionID) && !isBusy(sessionID);
+    return this.isForeignSubagent(sessionID) && !this.#deps.isBusy(sessionID);
   }
 
   /** Undefined for one that reads what it is told. */

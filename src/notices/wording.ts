@@ -7,6 +7,7 @@ import { groupCounts } from "../jobs/group.js";
 import type { Job } from "../jobs/job.js";
 import { runSince } from "../jobs/since.js";
 import { elapsed, grouped, lastOf } from "../text.js";
+import { branchLines } from "./branch.js";
 import type { Notice, StoredQuote } from "./notice.js";
 import { outsideLine, quoteLines } from "./outside-text.js";
 import { cutQuote, MOST_QUOTED, shares } from "./quote.js";
@@ -206,8 +207,10 @@ function composeBlock({ job, notices: all, leftRunning = [] }: News, share: numb
   let ended: string[] = [];
   for (const [index, kind] of kinds.entries()) {
     const same = notices.filter((each) => each.kind === kind);
-    if (kind === "ended") ended = outcome(job, same.at(-1)?.quote, given[index] ?? 0);
-    else lines.push(...told(job, kind, same, given[index] ?? 0));
+    if (kind === "ended") {
+      if (job.kind === "subagent" && job.worktree) lines.push(...branchLines(job.worktree));
+      ended = outcome(job, same.at(-1)?.quote, given[index] ?? 0);
+    } else lines.push(...told(job, kind, same, given[index] ?? 0));
   }
   lines.push(...ended);
   if (leftRunning.length > 0) {

@@ -158,6 +158,8 @@ export class BackgroundManager {
       const job = jobs.getSubagent(taskID);
       return !job || isTerminal(job.status) || this.#asks(job);
     });
+    // What became of its branch is part of its end.
+    await this.#deps.worktrees.settled(taskID);
   }
 
   /** The same for the jobs of a session's group, both kinds: until none is open, or one of them waits for an answer. */
@@ -174,6 +176,8 @@ export class BackgroundManager {
       const looked = changed === undefined ? jobs.byParent(sessionID) : [changed];
       return looked.some((job) => isOf(job) && this.#asks(job));
     });
+    const members = jobs.byParent(sessionID).filter((job) => job.group === group);
+    await Promise.all(members.map(({ id }) => this.#deps.worktrees.settled(id)));
   }
 
   #asks({ blockedOn }: Job): boolean {

@@ -22,6 +22,9 @@ import {
 const LIMITS =
   "timeoutSeconds (ends it after so many seconds) or readyTimeoutSeconds (waits so many seconds for readiness)";
 
+/** A command that ends within this time is answered with its end, and told no second time. */
+const SHORT_MS = 1_000;
+
 export function createBackgroundProcess(ready: Ready) {
   return defineTool({
     description:
@@ -83,7 +86,7 @@ export function createBackgroundProcess(ready: Ready) {
           rootSessionID: access.rootSessionID,
           parentMessageID: messageID,
         },
-        { signal: abort },
+        { signal: abort, endWithinMilliseconds: SHORT_MS },
       );
       await workspace.persist();
       const ofSubagent = access.rootSessionID !== sessionID;
