@@ -94,9 +94,10 @@ export class OutputLog {
       return;
     }
     let from = 0;
+    const time = this.#clock.now();
     while (from < data.length) {
       const block = this.#block ?? this.#beginBlock(new OutputBlock(this.#layout.blockSize), 0);
-      const taken = block.add(stream, data, from);
+      const taken = block.add(stream, data, from, time);
       this.#count(block.number, taken);
       from += taken;
       if (taken === 0) this.#nextBlock(block);
@@ -126,7 +127,7 @@ export class OutputLog {
       this.#held -= this.#inRing[place] ?? 0;
       this.#inRing[place] = 0;
     }
-    block.begin({ number, start: this.#bytes });
+    block.begin({ number, start: this.#bytes, time: this.#clock.now() });
     this.#block = block;
     return block;
   }
