@@ -75,9 +75,7 @@ export class OutputBlock {
       Math.min(MOST_TICKS, Math.floor((time - this.#header.time) / TICK)),
     );
     const joins =
-      this.#frameStream === stream &&
-      this.#frameTicks === ticks &&
-      this.#frameLength < JOIN_BELOW;
+      this.#frameStream === stream && this.#frameTicks === ticks && this.#frameLength < JOIN_BELOW;
     const at = joins ? this.#used : this.#used + FRAME_HEADER;
     const length = Math.min(this.bytes.length - at, data.length - from);
     if (length <= 0) return 0;
