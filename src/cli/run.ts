@@ -29,6 +29,7 @@ import {
   type WhyUnwritable,
 } from "./survey.js";
 import { json, safe, type Terminal } from "./terminal.js";
+import { describeWorktree, planWorktrees, removeWorktree, worktreesOf } from "./worktrees.js";
 
 /** 0: all is well; 1: a problem was found, or there is no such job; 2: wrong usage. */
 export type ExitCode = 0 | 1 | 2;
@@ -88,7 +89,10 @@ async function obey(request: Request, deps: CliDeps): Promise<ExitCode> {
   const found = await look();
   const now = clock.now();
   if (command === "doctor") {
-    const { text, ok } = asJSON ? doctorJSON(found) : doctor(found, now, terminal);
+    const worktrees = await worktreesOf(found);
+    const { text, ok } = asJSON
+      ? doctorJSON(found, worktrees)
+      : doctor(found, worktrees, now, terminal);
     terminal.write(text);
     return ok ? 0 : 1;
   }
@@ -234,19 +238,52 @@ async function kill(entry: Entry, request: Request, deps: CliDeps): Promise<Exit
   return isAll ? 0 : 1;
 }
 
-function clean(found: Survey, { yes, json: asJSON }: Request, terminal: Terminal): ExitCode {
-  const { remove, keep } = planClean(found);
-  const folders = remove.map(({ folder }) => folder);
-  const failed = yes ? removeFolders(found.root, folders) : [];
-  if (asJSON) {
-    const kept = keep.map(({ instance, why }) => ({ folder: instance.folder, why }));
-    terminal.write(json({ removed: yes, folders, failed, kept }));
-  } else {
-    for (const folder of folders) terminal.write(`${yes ? "removed" : "would remove"} ${folder}\n`);
-    for (const { instance, why } of keep) terminal.write(`kept ${instance.folder}: ${why}\n`);
-    for (const { folder, error } of failed) terminal.complain(`not removed ${folder}: ${error}\n`);
-    if (folders.length === 0) terminal.write("Nothing to remove.\n");
-    else if (!yes) terminal.write("Call clean --yes to remove them.\n");
+async function clean(
+  found: Survey,
+  { yes, json: asJSON }: Request,
+  terminal: Terminal,
+): Promise<ExitCode> {
+  const worktrees = await planWorktrees(await worktreesOf(found));
+  const failed: { folder: string; error: string }[] = [];
+  // A folder of state goes only when the worktrees that it leads to are gone.
+  const gone = new Set<string>();
+  for (const removal of worktrees.remove) {
+    const { folder } = removal.worktree;
+    const error = yes ? await removeWorktree(removal) : undefined;
+    if (error === undefined) gone.add(folder);
+    else failed.push({ folder, error });
   }
+  const { remove, keep } = planClean(found, gone);
+  const folders = remove.map(({ folder }) => folder);
+  if (yes) failed.push(...removeFolders(found.root, folders));
+  if (asJSON) {
+    const kept = [
+      ...keep.map(({ instance, why }) => ({ folder: instance.folder, why })),
+      ...worktrees.keep.map(({ worktree, why }) => ({ folder: worktree.folder, why })),
+    ];
+    const trees = worktrees.remove.map(({ worktree: { folder, branch }, what }) => ({
+      folder,
+      branch,
+      what,
+    }));
+    terminal.write(json({ removed: yes, folders, worktrees: trees, failed, kept }));
+    return failed.length > 0 ? 1 : 0;
+  }
+  const removed = yes ? "removed" : "would remove";
+  for (const { worktree, what } of worktrees.remove) {
+    if (!yes || gone.has(worktree.folder)) {
+      terminal.write(`${removed} worktree ${describeWorktree(worktree)}; ${what}\n`);
+    }
+  }
+  for (const folder of folders) terminal.write(`${removed} ${folder}\n`);
+  for (const { worktree, why } of worktrees.keep) {
+    terminal.write(`kept worktree ${describeWorktree(worktree)}: ${safe(why, 500)}\n`);
+  }
+  for (const { instance, why } of keep) terminal.write(`kept ${instance.folder}: ${why}\n`);
+  for (const { folder, error } of failed) {
+    terminal.complain(`not removed ${safe(folder, 1_000)}: ${safe(error, 500)}\n`);
+  }
+  if (folders.length + worktrees.remove.length === 0) terminal.write("Nothing to remove.\n");
+  else if (!yes) terminal.write("Call clean --yes to remove them.\n");
   return failed.length > 0 ? 1 : 0;
 }

@@ -30,6 +30,8 @@ export interface NoticesDeps {
   host: Host;
   ids: IdSource;
   tree: SessionTree;
+  /** Where a session lives, if that is a worktree. */
+  directoryOf: (sessionID: string) => string | undefined;
   jobs: JobRegistry;
   clock: Clock;
   log: Log;

@@ -6,6 +6,7 @@
 import type { Job } from "../jobs/job.js";
 import { runSince } from "../jobs/since.js";
 import { elapsed, grouped, lastOf } from "../text.js";
+import { branchLines } from "./branch.js";
 import type { Notice, StoredQuote } from "./notice.js";
 import { outsideLine, quoteLines } from "./outside-text.js";
 import { cutQuote, MOST_QUOTED, shares } from "./quote.js";
@@ -151,8 +152,10 @@ function composeBlock({ job, notices, leftRunning = [] }: News, share: number, n
   let ended: string[] = [];
   for (const [index, kind] of kinds.entries()) {
     const same = notices.filter((each) => each.kind === kind);
-    if (kind === "ended") ended = outcome(job, same.at(-1)?.quote, given[index] ?? 0);
-    else lines.push(...told(job, kind, same, given[index] ?? 0));
+    if (kind === "ended") {
+      if (job.kind === "subagent" && job.worktree) lines.push(...branchLines(job.worktree));
+      ended = outcome(job, same.at(-1)?.quote, given[index] ?? 0);
+    } else lines.push(...told(job, kind, same, given[index] ?? 0));
   }
   lines.push(...ended);
   if (leftRunning.length > 0) {

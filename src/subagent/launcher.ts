@@ -31,6 +31,8 @@ export interface LaunchInput {
   tags?: string[];
   /** Tell the parent when it ends; true if left out. */
   notify?: boolean;
+  /** A git worktree of its own (true), or that of an earlier task of the same session tree, by its id. */
+  worktree?: true | string;
   /** Aborted while the launch is still looked at: nothing is started. */
   signal?: AbortSignal;
 }
@@ -43,6 +45,10 @@ export interface Launched {
   position: number;
   /** Live tasks of the same agent with nearly the same prompt. */
   similar: SubagentJob[];
+  /** Files that are not committed where it was started from, and so not in its worktree. */
+  uncommitted: number;
+  /** A worktree was wanted for an agent that can change nothing. */
+  withoutWorktree: boolean;
 }
 
 /** What `BackgroundManager.resume` is given: the turn that continues a task, and what is to be different. */
@@ -98,9 +104,11 @@ export class Launcher {
     checkCount(jobs, plan.rootSessionID, options.maxTasksPerSession);
     const similar = similarTasks(this.#livePrompts(plan.rootSessionID), plan.agent, input.prompt);
     const now = new Date(clock.now());
+    const id = newJobId("bg");
+    const { worktree, directory } = plan;
     const task: SubagentJob = {
       kind: "subagent",
-      id: newJobId("bg"),
+      id,
       name: input.description,
       status: "pending",
       tags: input.tags ?? [],
@@ -113,6 +121,10 @@ export class Launcher {
       model: plan.model,
       variant: plan.variant,
       prompt: input.prompt,
+      ...(typeof worktree === "object" && {
+        worktree: this.#deps.worktrees.recordOf(worktree, { id, name: input.description }),
+      }),
+      ...(directory !== undefined && { directory }),
       depth: plan.depth,
       runs: [],
       progress: { toolCalls: 0, lastUpdate: now },
@@ -172,18 +184,28 @@ export class Launcher {
   ): Promise<Launched> {
     return this.#deps.notices.answering([task.id], async (tells) => {
       await this.#enqueue(task, plan);
-      const launched = await this.#answer(task, similar);
+      const launched = await this.#answer(task, similar, plan.worktree);
       if (launched.task.status === "failed" && !signal?.aborted) tells([task.id]);
       return launched;
     });
   }
 
-  async #answer(task: SubagentJob, similar: SubagentJob[]): Promise<Launched> {
+  async #answer(
+    task: SubagentJob,
+    similar: SubagentJob[],
+    worktree?: LaunchPlan["worktree"],
+  ): Promise<Launched> {
     const { jobs, persist } = this.#deps;
     // An id that was announced is known after a crash.
     await persist();
     const current = jobs.getSubagent(task.id) ?? task;
-    return { task: current, position: this.position(task.id), similar };
+    return {
+      task: current,
+      position: this.position(task.id),
+      similar,
+      uncommitted: typeof worktree === "object" ? worktree.uncommitted : 0,
+      withoutWorktree: worktree === "needless",
+    };
   }
 
   async #reopen(task: SubagentJob, prompt: string, from: ResumeFrom) {

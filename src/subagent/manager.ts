@@ -175,6 +175,8 @@ export class BackgroundManager {
       signal?.addEventListener("abort", done);
       written?.signal.addEventListener("abort", done);
     });
+    // What became of its branch is part of its end.
+    await this.#deps.worktrees.settled(taskID);
   }
 
   /**

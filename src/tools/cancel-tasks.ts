@@ -4,7 +4,7 @@ import { UserError } from "../ports.js";
 import { Access, requireFilter } from "./access.js";
 import { askForTool, defineTool, type Ready } from "./define.js";
 import { describeJob, fitting } from "./describe-job.js";
-import { optionalId, sessionId, status, tags } from "./fields.js";
+import { optionalFlag, optionalId, sessionId, status, tags } from "./fields.js";
 
 export function cancelBackgroundTasks(ready: Ready) {
   return defineTool({
@@ -15,10 +15,14 @@ export function cancelBackgroundTasks(ready: Ready) {
       sessionId: sessionId("Its own or its parent's"),
       status,
       tags,
+      remove: optionalFlag("Its worktree, too"),
     },
-    async run({ taskId, ...rest }, context) {
+    async run({ taskId, remove = false, ...rest }, context) {
       const { sessionID, abort } = context;
       requireFilter({ id: taskId, ...rest }, "taskId");
+      if (remove && taskId === undefined) {
+        throw new UserError("remove: expected a taskId with it, got none; nothing was ended");
+      }
       const workspace = await ready(sessionID);
       await askForTool(workspace, context, {
         tool: "cancelBackgroundTasks",
@@ -44,14 +48,17 @@ export function cancelBackgroundTasks(ready: Ready) {
       const cancel = async (tells: (ids: string[]) => void): Promise<string> => {
         await workspace.tasks.cancel(live, "cancelled_by_agent");
         if (!abort.aborted) tells(live);
+        await Promise.all(live.map((each) => workspace.worktrees.settled(each)));
+        const [task] = targets;
+        const removed = remove && task ? [await workspace.removeWorktree(task.id)] : [];
         const lines = targets.map((task) => {
           const job = workspace.tasks.getTask(task.id) ?? task;
           const had = live.includes(task.id) ? "" : " → had ended already";
           return describeJob(job, workspace.clock.now()) + had;
         });
         return fitting(
-          lines,
-          lines.length,
+          [...lines, ...removed],
+          lines.length + removed.length,
           (more) => `and ${more} more: listBackgroundTasks tells`,
         );
       };

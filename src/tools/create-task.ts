@@ -3,13 +3,14 @@ import type { ToolContext } from "@opencode-ai/plugin";
 import type { SubagentJob } from "../jobs/job.js";
 import type { Launched } from "../subagent/manager.js";
 import { UserError } from "../ports.js";
-import { grouped, lastOf } from "../text.js";
+import { isTerminal } from "../jobs/status.js";
+import { grouped, lastOf, oneLine } from "../text.js";
 import type { Workspace } from "../workspace.js";
 import { Access } from "./access.js";
 import { missing, type Values } from "./arguments.js";
 import { askForTool, defineTool, type Ready } from "./define.js";
 import { describeJob, MOST_NAMED } from "./describe-job.js";
-import { optionalId, optionalText, tags, text } from "./fields.js";
+import { optionalId, optionalText, optionalWorktree, tags, text } from "./fields.js";
 
 /** Characters of an earlier result; its session holds all of it. */
 const MOST_EARLIER = 4_000;
@@ -20,6 +21,7 @@ const FIELDS = {
   agent: optionalText(200, { aliases: ["subagent_type", "subagent", "agent_type"] }),
   model: optionalText(200, { about: "provider/model" }),
   tags,
+  worktree: optionalWorktree("Own git worktree (true), or that of a task"),
   taskId: optionalId("bg", {
     about: "Send prompt to this one, running or ended; no agent needed",
     aliases: ["id"],
@@ -53,12 +55,14 @@ function needed({ agent, description, ...rest }: Given) {
 }
 
 async function start(workspace: Workspace, context: ToolContext, given: Given): Promise<string> {
-  const input = needed(given);
+  const { worktree, ...input } = needed(given);
   const { tasks, clock, oneShot } = workspace;
   const agent = await tasks.agentName(input.agent);
   await askForAgent(workspace, context, agent, input.description);
   const from = { ...caller(context), parentSessionID: context.sessionID };
-  return answer(await tasks.launch({ ...input, agent, ...from }), clock.now(), oneShot);
+  const place = worktree === undefined ? {} : { worktree };
+  const launched = await tasks.launch({ ...input, ...place, agent, ...from });
+  return answer(launched, clock.now(), oneShot);
 }
 
 async function resume(
@@ -69,6 +73,12 @@ async function resume(
 ): Promise<string> {
   const { sessionID } = context;
   const { tasks, clock, oneShot } = workspace;
+  if (given.worktree !== undefined) {
+    const got = JSON.stringify(given.worktree);
+    throw new UserError(
+      `worktree: expected nothing with taskId, as a task stays where it is, got ${got}`,
+    );
+  }
   const task = await (await Access.of(workspace, sessionID)).task(taskId);
   const agent = await tasks.agentName(given.agent ?? task.agent);
   if (tasks.getTask(task.id) && agent !== task.agent) {
@@ -110,8 +120,9 @@ async function askForAgent(
   if (context.abort.aborted) throw new UserError("the call was aborted; nothing was started");
 }
 
-function answer({ task, position, similar }: Launched, now: number, oneShot: boolean): string {
-  const lines = [describeJob(task, now, position)];
+function answer(launched: Launched, now: number, oneShot: boolean): string {
+  const { task, position, similar } = launched;
+  const lines = [describeJob(task, now, position), ...placeOf(launched)];
   if (task.status === "running" || task.status === "pending") {
     lines.push(
       oneShot
@@ -123,6 +134,24 @@ function answer({ task, position, similar }: Launched, now: number, oneShot: boo
     lines.push(`A task with nearly the same prompt is already ${other.status}: ${other.id}`);
   }
   return lines.join("\n");
+}
+
+/** Where it works, if not in the caller's tree, and what is not there. */
+function placeOf({ task, uncommitted, withoutWorktree }: Launched): string[] {
+  if (withoutWorktree) {
+    return [`Started without a worktree: agent ${task.agent} can neither edit nor run commands.`];
+  }
+  const { folder, base, owner } = task.worktree ?? {};
+  if (base === undefined || isTerminal(task.status)) return [];
+  if (owner !== task.id) return [`It works in the worktree of ${owner}.`];
+  const where =
+    folder === undefined ? "It will get a worktree" : `It works in ${oneLine(folder, 400)}`;
+  const files = uncommitted === 1 ? "1 file that is" : `${uncommitted} files that are`;
+  const missing =
+    uncommitted > 0
+      ? `; ${files} not committed here ${uncommitted === 1 ? "is" : "are"} not there`
+      : "";
+  return [`${where}, from commit ${base.slice(0, 12)}${missing}.`];
 }
 
 /** How the run before ended, if the caller was not told yet: the new run takes its place in the record. */

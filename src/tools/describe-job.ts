@@ -1,5 +1,6 @@
 /** One job in one line, for lists and answers: id and status first, then what a reader decides by. Pure. */
-import type { Job, ProcessJob, SubagentJob } from "../jobs/job.js";
+import type { Job, ProcessJob, SubagentJob, WorktreeRecord } from "../jobs/job.js";
+import { mergeLine } from "../notices/branch.js";
 import type { ProcessNote } from "../system/process-table.js";
 import { runSince } from "../jobs/since.js";
 import { isTerminal } from "../jobs/status.js";
@@ -53,6 +54,24 @@ function taskFacts(job: SubagentJob, now: number, position: number): string[] {
   if (job.cost > 0) facts.push(`$${job.cost.toFixed(4)}`);
   if (job.runs.length > 1) facts.push(`run ${job.runs.length}`);
   if (job.sessionID) facts.push(`session ${job.sessionID}`);
+  if (job.worktree) facts.push(...worktreeFacts(job.worktree));
+  return facts;
+}
+
+function worktreeFacts({ state, branch, folder, result, problem }: WorktreeRecord): string[] {
+  const facts = [`branch ${outside(branch ?? "not made yet", 100)}`];
+  if (folder !== undefined) {
+    facts.push(state === "removed" ? "worktree removed" : `worktree ${outside(folder, 300)}`);
+  }
+  if (result && result.commits > 0) {
+    const { commits, files, added, deleted } = result;
+    facts.push(
+      `${commits} commits, ${files} files, +${added} \u2212${deleted}`,
+      outside(mergeLine(result), 300),
+    );
+  }
+  if (result && result.uncommitted > 0) facts.push(`${result.uncommitted} files not committed`);
+  if (problem !== undefined) facts.push(`worktree: ${outside(problem, 200)}`);
   return facts;
 }
 

@@ -74,6 +74,20 @@ export function optionalFlag(about?: string) {
   });
 }
 
+/** The model is not shown that false is taken for none. */
+export function optionalWorktree(about: string) {
+  const shown = z.union([shownOptionalFlag.unwrap(), shownText]).optional();
+  return field(
+    () =>
+      z
+        .union([z.boolean(), anId()])
+        .optional()
+        .transform((value) => (value === false ? undefined : value)),
+    "true, or the id of a job (bg_…)",
+    { shown, about, read: (value) => flagOf(value) },
+  );
+}
+
 export function optionalInteger(least: number, most: number, about: About = {}) {
   const expects = `a whole number from ${least} to ${grouped(most)}`;
   const accepted = () => z.number().int().min(least).max(most).optional();

@@ -92,6 +92,14 @@ function subagentFacts(job: SubagentJob): string {
   return [clean(job.agent), calls, ...(tool ? [tool] : [])].join(" · ");
 }
 
+/** The branch of its worktree, and that the folder is gone. */
+export function branchOf({ job }: ShownJob): string | undefined {
+  const worktree = job.kind === "subagent" ? job.worktree : undefined;
+  if (worktree?.branch === undefined) return undefined;
+  const branch = `branch ${clean(worktree.branch)}`;
+  return worktree.state === "removed" ? `${branch} (worktree removed)` : branch;
+}
+
 function processFacts(job: ProcessJob): string {
   const parts = [
     job.readyPort === undefined

@@ -1,6 +1,6 @@
 // Owns: playing actions in the world and on the reference side by side.
 import assert from "node:assert/strict";
-import { cancelEvent } from "../../src/host/user-request.js";
+import { requestEvent } from "../../src/host/user-request.js";
 import { STUBBORN } from "../fakes/machine.js";
 import { Parent } from "../fakes/parent.js";
 import { Reference, type Expected } from "./reference.js";
@@ -195,7 +195,7 @@ export class Play {
 
   async #endByUser(job: Expected | undefined): Promise<void> {
     if (!job) return;
-    this.#world.workspace.handleEvent(cancelEvent(job.id));
+    this.#world.workspace.handleEvent(requestEvent({ act: "cancel", jobID: job.id }));
     this.#reference.end(job.id, "cancelled · cancelled_by_user");
     await this.#world.wait(5_000);
   }

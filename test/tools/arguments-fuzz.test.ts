@@ -50,6 +50,7 @@ const RIGHT: Record<string, readonly unknown[]> = {
   lines: [5],
   pattern: ["words"],
   remove: [false],
+  worktree: [false],
 };
 /** Right for another field, or nearly right. */
 const odd = fc.constantFrom<unknown>(

@@ -43,6 +43,7 @@ const WRONG: Record<string, { valid: object; fields: Record<string, unknown[]> }
       agent: [REQUIRED, ...TEXT, long(201)],
       model: [...TEXT, long(201)],
       tags: TAGS,
+      worktree: [7, null, "", {}, long(201)],
       taskId: ID,
     },
   },
@@ -57,7 +58,7 @@ const WRONG: Record<string, { valid: object; fields: Record<string, unknown[]> }
   listBackgroundTasks: { valid: {}, fields: { sessionId: SESSION, status: STATUS, tags: TAGS } },
   cancelBackgroundTasks: {
     valid: { status: "running" },
-    fields: { taskId: ID, sessionId: SESSION, status: STATUS, tags: TAGS },
+    fields: { taskId: ID, sessionId: SESSION, status: STATUS, tags: TAGS, remove: FLAG },
   },
   createBackgroundProcess: {
     valid: { command: "true" },
