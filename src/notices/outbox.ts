@@ -120,9 +120,16 @@ export class Outbox {
 
   /** Entries that may go out now: not under way, of no job that is held back, and no end that waits for its group. */
   deliverable(parentSessionID: string): Notice[] {
-    return this.pending(parentSessionID).filter(
-      (notice) => !notice.carrier && !this.#held.has(notice.jobID) && !this.#waitsForGroup(notice),
+    const pending = this.pending(parentSessionID);
+    // An end that is held back holds back those of its group: they are told together.
+    const held = new Set(
+      pending.filter(({ jobID }) => this.#held.has(jobID)).map((notice) => this.#groupOf(notice)),
     );
+    return pending.filter((notice) => {
+      if (notice.carrier || this.#held.has(notice.jobID)) return false;
+      const group = this.#groupOf(notice);
+      return group === undefined || !(this.#isOpen(notice) || held.has(group));
+    });
   }
 
   inFlight(parentSessionID: string): Notice[] {
@@ -207,11 +214,16 @@ export class Outbox {
     return () => this.#listeners.delete(listener);
   }
 
-  #waitsForGroup({ kind, jobID }: Notice): boolean {
-    if (kind !== "ended") return false;
-    const { group, parentSessionID } = this.#deps.jobs.get(jobID) ?? {};
-    if (group === undefined || parentSessionID === undefined) return false;
-    return this.#deps.jobs.isGroupOpen(parentSessionID, group);
+  /** Of an end that is told with a group. */
+  #groupOf({ kind, jobID }: Notice): string | undefined {
+    const job = kind === "ended" ? this.#deps.jobs.get(jobID) : undefined;
+    return job?.group === undefined ? undefined : `${job.parentSessionID} ${job.group}`;
+  }
+
+  #isOpen({ jobID }: Notice): boolean {
+    const { jobs } = this.#deps;
+    const { group, parentSessionID = "" } = jobs.get(jobID) ?? {};
+    return group !== undefined && jobs.isGroupOpen(parentSessionID, group);
   }
 
   #isFor(jobID: string, recipient: string | undefined): boolean {

@@ -79,6 +79,18 @@ void describe("the jobs of a group", () => {
     );
   });
 
+  void it("wait for one whose end is held back a moment", async () => {
+    const { house, told, end, children } = await together(2);
+    const release = house.notices.hold([children[0]?.id ?? ""]);
+    await end(0);
+    await end(1);
+    assert.deepEqual(told(), []);
+    release(false);
+    await house.clock.advance(WHILE);
+    assert.equal(told().length, 1);
+    assert.match(told()[0] ?? "", /^group "audit": 2\/2 done$/mu);
+  });
+
   void it("begin a new round after they were told", async () => {
     const { house, told, end, children, parent } = await together(2);
     await end(0);
