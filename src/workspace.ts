@@ -21,7 +21,7 @@ import { translateEvent } from "./host/events.js";
 import type { Host } from "./host/host.js";
 import { IdSource } from "./host/ids.js";
 import { SessionTree } from "./host/session-tree.js";
-import { parseUserRequest, type UserRequest } from "./host/user-request.js";
+import { parseUserRequest } from "./host/user-request.js";
 import type { Job } from "./jobs/job.js";
 import { JobRegistry } from "./jobs/registry.js";
 import { EventCommand } from "./notices/event-command.js";
@@ -35,6 +35,7 @@ import { JobStore, type JobStoreOptions } from "./store/store.js";
 import { BackgroundManager } from "./subagent/manager.js";
 import { within } from "./time.js";
 import { VERSION } from "./version.js";
+import { Worktrees, type Homes } from "./worktree/worktrees.js";
 
 /** Resolves, always, when an instance has closed: with the sessions that were in use until then. */
 export type Predecessor = Promise<readonly string[]>;
@@ -52,6 +53,8 @@ export interface WorkspaceSettings {
   /** An earlier instance of this directory in this process: resolves once it has closed, with the sessions in use. */
   predecessor?: Predecessor | undefined;
   options?: Options;
+  /** Whose instances bring their events and calls here, too; in the plugin. */
+  homes?: Homes;
   /** This OpenCode ends with its one turn, and background work with it. */
   oneShot?: boolean;
   clock?: Clock;
@@ -65,6 +68,13 @@ export interface WorkspaceSettings {
 const RESTORE_PATIENCE_MS = 5_000;
 /** Pause between two looks for owners that have died. */
 const TAKE_OVER_MS = 60_000;
+
+/** For a program that passes the events of all its directories on by itself. */
+const NO_HOMES: Homes = {
+  claim: () => undefined,
+  release: () => undefined,
+  during: (making) => making,
+};
 
 export class Workspace {
   readonly host: Host;
@@ -81,6 +91,7 @@ export class Workspace {
   readonly store: JobStore;
   readonly tasks: BackgroundManager;
   readonly processes: BackgroundProcessManager;
+  readonly worktrees: Worktrees;
   readonly #permission: SessionPermission;
   readonly #sessionCleanup: SessionCleanup;
   readonly #eventCommand: EventCommand;
@@ -110,6 +121,7 @@ export class Workspace {
       ...this.#ports(),
       ids: this.ids,
       tree: this.tree,
+      directoryOf: (sessionID) => this.worktrees.directoryOf(sessionID),
       save: () => this.persist(),
       onParentAbort: (sessionID) => this.#sessionCleanup.aborted(sessionID),
     });
@@ -137,11 +149,19 @@ export class Workspace {
       used: (sessionID) => this.notices.used(sessionID),
       ...settings.system,
     });
+    this.worktrees = new Worktrees({
+      ...this.#ports(),
+      directory,
+      homes: settings.homes ?? NO_HOMES,
+      notices: this.notices,
+      persist: () => this.persist(),
+    });
     this.tasks = new BackgroundManager({
       ...this.#ports(),
       ids: this.ids,
       tree: this.tree,
       notices: this.notices,
+      worktrees: this.worktrees,
       unattended: this.oneShot,
       used: (sessionID) => this.notices.used(sessionID),
       outbox: this.notices.outbox,
@@ -158,6 +178,7 @@ export class Workspace {
       processes,
       notices,
       tree,
+      worktrees: this.worktrees,
     });
     this.#eventCommand = new EventCommand({ ...this.#ports(), directory });
     this.#control = new OwnerControl({ ...this.#ports(), tasks, processes, store: this.store });
@@ -169,7 +190,7 @@ export class Workspace {
   /** An event as the host's `event` hook brings it. Never throws. */
   handleEvent(event: unknown): void {
     const request = parseUserRequest(event);
-    if (request && !this.#disposing) this.#asked(request);
+    if (request && !this.#disposing) this.#sessionCleanup.requested(request);
     const translated = translateEvent(event);
     if (translated) this.onEvent(translated);
   }
@@ -182,6 +203,7 @@ export class Workspace {
     this.tasks.onEvent(event);
     this.notices.onEvent(event);
     this.#sessionCleanup.onEvent(event);
+    if (event.type === "idle") this.worktrees.onIdle(event.sessionID);
   }
 
   /** Before a tool of ours does anything: the session is in use, and earlier jobs are known. */
@@ -207,6 +229,14 @@ export class Workspace {
     return this.notices.userMessage(message, this.ready(message.sessionID));
   }
 
+  /**
+   * Removes the worktree of a task, in words: what works in it is ended, and what is uncommitted is on its branch first.
+   * Rejects with a UserError when there is none, or git refuses.
+   */
+  async removeWorktree(jobID: string): Promise<string> {
+    return this.#sessionCleanup.removeWorktree(jobID, "cancelled_by_agent");
+  }
+
   /** Writes the state now. Never rejects: a failed write is logged by the store, shown and tried again. */
   async persist(): Promise<void> {
     await Promise.allSettled([this.store.flush()]);
@@ -229,16 +259,6 @@ export class Workspace {
   dispose(): Promise<void> {
     this.#disposing ??= this.#dispose();
     return this.#disposing;
-  }
-
-  #asked({ type, jobID }: UserRequest): void {
-    if (type === "cancel") this.#sessionCleanup.cancelled(jobID);
-    // Every terminal and every instance hears of it: that of another one's job is not for us.
-    else if (this.jobs.getProcess(jobID)) {
-      this.processes.restart(jobID, {}, "cancelled_by_user").catch((thrown: unknown) => {
-        this.notices.toast(`It was not started again: ${coerceError(thrown).message}`, "error");
-      });
-    }
   }
 
   #ports(): Context {
@@ -290,6 +310,7 @@ export class Workspace {
     const committed = this.store.commitClaim();
     const now = new Date(this.clock.now());
     await Promise.all(jobs.map((job) => this.#recover(job, lastSigns.get(job.id) ?? now)));
+    this.worktrees.recover(jobs);
     if (jobs.length + notices.length > 0) await this.notices.findRecipients();
     await committed;
   }
@@ -315,6 +336,7 @@ export class Workspace {
       () => this.#eventCommand.close(),
       () => this.#control.close(),
       () => this.notices.close(),
+      () => this.worktrees.close(),
       () => this.tasks.dispose(),
       () => this.processes.dispose(),
       () => this.notices.dispose(),

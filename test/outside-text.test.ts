@@ -182,7 +182,7 @@ void describe("a hostile text from outside is harmless in", () => {
       const rows = [
         titleOf(each, NOW),
         outcome(each),
-        facts(each),
+        facts(each, NOW),
         waitsFor(each, NOW) ?? "",
         ...Object.values(jobLine(each, 80, NOW)),
         ...actionsFor(each).flatMap(({ title, description = "" }) => [title, description]),

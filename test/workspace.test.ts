@@ -1,20 +1,24 @@
 /** The parts of a directory together: what one of them forgets, another may still have to say. */
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { dirname } from "node:path";
+import { writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { describe, it } from "node:test";
 import { readInstances } from "../src/store/instances.js";
 import { goAlong, settle } from "./fakes/clock.js";
 import { desk, type Desk } from "./fakes/workspace.js";
 
-/** Starts a process in a session; resolves with its id when it has ended. */
+/** Starts a process in a session that ends after its start was answered; resolves with its id when it has ended. */
 async function endedProcess({ workspace, call }: Desk, sessionID: string): Promise<string> {
   const ends = new EventTarget();
   const stopListening = workspace.jobs.onChange(({ type }) => {
     if (type === "ended") ends.dispatchEvent(new Event("ended"));
   });
   const end = once(ends, "ended");
-  const answer = await call("createBackgroundProcess", { command: "true" }, { sessionID });
+  const go = join(workspace.directory, `.go-${sessionID}`);
+  const command = `until [ -e ${go} ]; do sleep 0.05; done`;
+  const answer = await call("createBackgroundProcess", { command }, { sessionID });
+  writeFileSync(go, "");
   await end;
   stopListening();
   return /proc_\w+/u.exec(answer)?.[0] ?? "";
@@ -79,6 +83,7 @@ void describe("a workspace that is closed while a subagent works", () => {
 void describe("a workspace whose parts cannot be closed", () => {
   void it("does every other step, names all that failed, and lets its exit hooks go last", async (t) => {
     const { workspace, clock, call, root } = desk(t);
+    goAlong(t, clock);
     await call("createBackgroundProcess", { command: "sleep 60" }, { sessionID: root });
     const [job] = workspace.jobs.all();
     assert.ok(job);
@@ -95,7 +100,6 @@ void describe("a workspace whose parts cannot be closed", () => {
     };
     fail(workspace.tasks, "dispose", "tasks are stuck");
     fail(workspace.processes, "dispose", "the helper's handle failed");
-    goAlong(t, clock);
     await assert.rejects(workspace.dispose(), (error: unknown) => {
       assert.ok(error instanceof AggregateError);
       assert.deepEqual(

@@ -5,9 +5,11 @@
  */
 import { z } from "zod";
 
-const NAMES = {
+const COMMANDS = {
   /** End this job for the user. */
   cancel: "opencode-background-manager.cancel",
+  /** Remove the worktree of this subagent and end what works in it. */
+  remove: "opencode-background-manager.remove-worktree",
   /** Run this process again, unchanged. */
   restart: "opencode-background-manager.restart",
 } as const;
@@ -16,13 +18,13 @@ const EVENT = "tui.command.execute";
 const event = z.object({ properties: z.object({ command: z.string() }) });
 
 export interface UserRequest {
-  type: keyof typeof NAMES;
+  act: keyof typeof COMMANDS;
   jobID: string;
 }
 
 /** The body for `client.tui.publish`. */
-export function requestEvent({ type, jobID }: UserRequest) {
-  return { type: EVENT, properties: { command: `${NAMES[type]} ${jobID}` } } as const;
+export function requestEvent({ act, jobID }: UserRequest) {
+  return { type: EVENT, properties: { command: `${COMMANDS[act]} ${jobID}` } } as const;
 }
 
 /** Undefined for every other event; those are told apart without a schema, for there are many. */
@@ -32,6 +34,7 @@ export function parseUserRequest(raw: unknown): UserRequest | undefined {
   }
   const [command, jobID] = event.safeParse(raw).data?.properties.command.split(" ") ?? [];
   if (!jobID) return undefined;
-  if (command === NAMES.cancel) return { type: "cancel", jobID };
-  return command === NAMES.restart ? { type: "restart", jobID } : undefined;
+  if (command === COMMANDS.cancel) return { act: "cancel", jobID };
+  if (command === COMMANDS.remove) return { act: "remove", jobID };
+  return command === COMMANDS.restart ? { act: "restart", jobID } : undefined;
 }

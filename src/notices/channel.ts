@@ -30,6 +30,8 @@ const MOST_TOLD = 500;
 export interface ChannelDeps {
   host: Host;
   ids: IdSource;
+  /** Where a session lives, if that is a worktree. */
+  directoryOf: (sessionID: string) => string | undefined;
   outbox: Outbox;
   clock: Clock;
   log: Log;
@@ -40,6 +42,11 @@ export interface ChannelDeps {
   save: () => Promise<void>;
   /** As the option `wake` has it: whether this parent may be woken now. */
   mayWake: (sessionID: string, notices: readonly Notice[]) => boolean;
+  /**
+   * Asks the host whether this session is a subagent of its own that has ended while its event is still on the way;
+   * what it was owed then goes to another session. Rejects with a HostError.
+   */
+  checkEnd: (sessionID: string) => Promise<void>;
   /** The user has stopped the run of this session. */
   onStopped: (sessionID: string) => void;
 }
@@ -165,7 +172,7 @@ export class ParentChannel {
   }
 
   async #send(): Promise<void> {
-    const { host, ids, outbox, clock, compose } = this.#deps;
+    const { host, ids, outbox, clock, compose, checkEnd } = this.#deps;
     const sessionID = this.#sessionID;
     const { changes } = this.#state;
     const carrier: Carrier = {
@@ -178,12 +185,14 @@ export class ParentChannel {
       outbox.inFlight(sessionID).filter((each) => each.carrier?.messageID === carrier.messageID);
     try {
       outbox.setCarrier(outbox.deliverable(sessionID), carrier);
-      const [exists, speaker] = await Promise.allSettled([
+      const [exists, checked, speaker] = await Promise.allSettled([
         this.#look(),
+        checkEnd(sessionID),
         this.#speaker(),
         this.#save(),
       ]);
       if (exists.status === "rejected") throw exists.reason;
+      if (checked.status === "rejected") throw checked.reason;
       if (!exists.value) return;
       if (speaker.status === "rejected") throw speaker.reason;
       // What has ended meanwhile comes along.
@@ -208,12 +217,12 @@ export class ParentChannel {
 
   /** Looks for the answer to what is under way, and starts its turn again when there will be none. */
   async #confirm(): Promise<void> {
-    const { host, outbox, clock } = this.#deps;
+    const { host, outbox, clock, directoryOf } = this.#deps;
     const sessionID = this.#sessionID;
     const { changes } = this.#state;
     if (!(await this.#look())) return;
     const [busySessions, messages] = await Promise.all([
-      host.busySessions(),
+      host.busySessions(directoryOf(sessionID)),
       host.messages(sessionID),
     ]);
     const busy = busySessions.has(sessionID);

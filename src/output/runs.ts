@@ -76,11 +76,19 @@ async function copy(from: string, log: OutputLog): Promise<number> {
   const reader = openOutput(from);
   if (!reader) return 0;
   try {
+    const modified = statSync(from).mtimeMs;
+    let left = 0;
     let waiting = 0;
     for (const { frame, gap } of reader.pieces()) {
-      if (gap) log.skip(gap.bytes);
-      else log.append(frame.stream, frame.data);
-      waiting += frame?.data.length ?? 0;
+      if (gap) {
+        left += gap.bytes;
+        continue;
+      }
+      const time = frame.at ?? modified;
+      if (left > 0) log.skip(left, time);
+      left = 0;
+      log.append(frame.stream, frame.data, time);
+      waiting += frame.data.length;
       if (waiting < TURN_BYTES) continue;
       waiting = 0;
       await nextTurn();

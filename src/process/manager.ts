@@ -472,10 +472,19 @@ const PORT_MILLISECONDS = 5_000;
 /** What a start says, as its record keeps it. Its environment is not in it: it may hold secrets. */
 function recordOf(input: StartInput, shell: string) {
   const { command, cwd, readyPattern, readyPort, readyTimeoutSeconds, notifyPattern } = input;
-  const { timeoutSeconds, restart, tags = [], notify = true, global = false, env = {} } = input;
+  const {
+    timeoutSeconds,
+    restart,
+    group,
+    tags = [],
+    notify = true,
+    global = false,
+    env = {},
+  } = input;
   return {
     name: nameOf(input, input.name),
     tags: [...tags],
+    group,
     notify,
     command,
     cwd,
@@ -500,6 +509,7 @@ function mergedInput(job: ProcessJob, changes: RestartInput): StartInput {
     command,
     cwd: changes.cwd ?? job.cwd,
     tags: changes.tags ?? job.tags,
+    group: changes.group ?? job.group,
     global: changes.global ?? job.global,
     notify: changes.notify ?? job.notify,
     notifyPattern: changes.notifyPattern ?? job.notifyPattern,

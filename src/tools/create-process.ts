@@ -7,55 +7,60 @@ import { UserError } from "../ports.js";
 import type { CreateResult, RestartInput, StartInput } from "../process/manager.js";
 import { oneLine, quoteLines } from "../text.js";
 import { Access } from "./access.js";
-import { askForTool, defineTool, field, type Ready } from "./define.js";
+import { field } from "./arguments.js";
+import { askForTool, defineTool, type Ready } from "./define.js";
 import { describeJob, MOST_NAMED } from "./describe-job.js";
-import { optionalFlag, optionalId, optionalInteger, optionalText, tags } from "./fields.js";
+import {
+  group,
+  optionalEnvironment,
+  optionalFlag,
+  optionalId,
+  optionalInteger,
+  optionalText,
+  tags,
+} from "./fields.js";
 
-function environment() {
-  const name = z
-    .string()
-    .max(200)
-    .regex(/^[A-Za-z_][A-Za-z0-9_]*$/u);
-  return z.record(name, z.preprocess(variable, z.string().max(10_000))).optional();
-}
+/** The host's bash takes milliseconds by this name. */
+const LIMITS =
+  "timeoutSeconds (ends it after so many seconds) or readyTimeoutSeconds (waits so many seconds for readiness)";
 
-/** As process-compose and systemd name them. */
-function policyOf(value: unknown): unknown {
-  if (value === "on_failure" || value === "onFailure") return "on-failure";
-  return value === "never" || value === false ? "no" : value === true ? "on-failure" : value;
-}
-
-/** `{"PORT": 3000}` is plainly meant. */
-function variable(value: unknown): unknown {
-  return typeof value === "number" || typeof value === "boolean" ? String(value) : value;
-}
+/** A command that ends within this time is answered with its end, and told no second time. */
+const SHORT_MS = 1_000;
 
 export function createBackgroundProcess(ready: Ready) {
   return defineTool({
     description:
-      "Start a shell command that keeps running (dev server, watcher, build) and go on. Use it instead of &, nohup or a bash call that would block. You are told when it ends: never poll.",
+      "Start a shell command that keeps running (dev server, watcher, build) and go on; not bash with & or nohup. Its stdin is empty. You are told its end and each line OPENCODE_NOTIFY: it prints. Never poll.",
     fields: {
       command: optionalText(100_000),
-      name: optionalText(200),
+      name: optionalText(200, { aliases: ["description", "title"] }),
       tags,
+      group: group(),
       global: optionalFlag("Outlives this session"),
-      cwd: optionalText(4_000),
-      env: field(environment, "an object of variable names and texts", {
-        shown: z.object({}).catchall(z.string()).optional(),
-      }),
+      cwd: optionalText(4_000, { aliases: ["workdir", "directory"] }),
+      env: optionalEnvironment(),
       notify: optionalFlag("Default true"),
-      notifyPattern: optionalText(512, "Regex: tell you when a line matches"),
-      readyPattern: optionalText(512, "Regex: return once a line matches"),
-      readyPort: optionalInteger(1, 65_535, "Return once it accepts connections"),
-      readyTimeoutSeconds: optionalInteger(1, 600, "Default 30"),
-      timeoutSeconds: optionalInteger(1, 2_592_000, "End it after this"),
+      notifyPattern: optionalText(512, {
+        about: "Regex: you are told of each matching line",
+      }),
+      readyPattern: optionalText(512, {
+        about: "Regex (case ignored): return when a line matches, e.g. listening|ready",
+      }),
+      readyPort: optionalInteger(1, 65_535, {
+        about: "Return when it accepts; with readyPattern: both",
+      }),
+      readyTimeoutSeconds: optionalInteger(1, 600, {
+        about: "Default 30; then it runs on",
+      }),
+      timeoutSeconds: optionalInteger(1, 2_592_000, { about: "End it after this" }),
       restart: field(
-        () => z.preprocess(policyOf, z.enum(["on-failure", "always", "no"]).optional()),
+        () => z.enum(["on-failure", "always", "no"]).optional(),
         "one of on-failure, always, no",
-        { shown: restartPolicy.optional() },
+        { shown: restartPolicy.optional(), read: policyOf },
       ),
-      processId: optionalId("proc", "Run this one again, instead of command"),
+      processId: optionalId("proc", { about: "Run this one again, changed by what you give" }),
     },
+    refused: { timeout: LIMITS, timeoutMs: LIMITS, readyTimeout: LIMITS, readyTimeoutMs: LIMITS },
     async run({ processId, cwd, ...args }, context) {
       const { sessionID, messageID, directory, worktree, abort } = context;
       const workspace = await ready(sessionID);
@@ -86,8 +91,9 @@ export function createBackgroundProcess(ready: Ready) {
       // The question may have stood for long.
       if (abort.aborted) throw new UserError("the call was aborted; nothing was started");
       const { processes } = workspace;
+      const options = { signal: abort, endWithinMilliseconds: SHORT_MS };
       const created = before
-        ? await processes.restart(before.id, changes, "cancelled_by_agent", { signal: abort })
+        ? await processes.restart(before.id, changes, "cancelled_by_agent", options)
         : await processes.create(
             {
               ...input,
@@ -95,7 +101,7 @@ export function createBackgroundProcess(ready: Ready) {
               rootSessionID: access.rootSessionID,
               parentMessageID: messageID,
             },
-            { signal: abort },
+            options,
           );
       await workspace.persist();
       const ofSubagent = access.rootSessionID !== sessionID;
@@ -115,6 +121,14 @@ function newInput({ command, cwd, restart, ...rest }: RestartInput, directory: s
   }
   const policy = restart === "no" ? undefined : restart;
   return { ...rest, command, cwd: cwd ?? directory, restart: policy };
+}
+
+/** As process-compose and systemd name them. */
+function policyOf(value: unknown): unknown {
+  if (value === true) return "on-failure";
+  if (value === false) return "no";
+  const word = typeof value === "string" ? value.trim().toLowerCase().replaceAll("_", "-") : value;
+  return word === "never" ? "no" : word;
 }
 
 interface Caller {

@@ -1,13 +1,10 @@
-/**
- * One way to make a tool. The host hands arguments on unchecked and without defaults, so each is checked here:
- * a wrong one gives a single line that names the field, what was expected and what came, and nothing is done.
- */
+/** One way to make a tool: its arguments are read and checked (`arguments.ts`), then it asks, does and answers. */
 import type { ToolContext, ToolDefinition } from "@opencode-ai/plugin";
-import { z } from "zod";
-import { UserError } from "../ports.js";
-import { harmlessLines, oneLine, shownValue } from "../text.js";
+import type { z } from "zod";
+import { harmlessLines } from "../text.js";
 import type { Workspace } from "../workspace.js";
 import type { ToolQuestion } from "../permission/ask.js";
+import { parseArguments, type Fields, type Refused, type Values } from "./arguments.js";
 
 /** The whole answer of a tool stays below this many bytes. */
 export const MOST_BYTES = 8_000;
@@ -15,36 +12,10 @@ export const MOST_BYTES = 8_000;
 /** The workspace for a call in this session, with the jobs of earlier owners known. */
 export type Ready = (sessionID: string) => Promise<Workspace>;
 
-export interface Field<T extends z.ZodType> {
-  /** What is accepted. */
-  schema: () => T;
-  /** What the model is shown: only what it needs, for every character is paid in every request. */
-  shown: z.ZodType;
-  /** For the error line: "a whole number from 1 to 1,000". */
-  expects: string;
-}
-
-type Fields = Record<string, Field<z.ZodType>>;
-type Values<F extends Fields> = { [Name in keyof F]: z.output<ReturnType<F[Name]["schema"]>> };
-
-/**
- * `about` is what the model reads; left out where the name says it all. What is accepted is made when the first
- * arguments come: all tools are defined while the host waits.
- */
-export function field<T extends z.ZodType>(
-  accepted: () => T,
-  expects: string,
-  { shown, about }: { shown?: z.ZodType; about?: string | undefined } = {},
-): Field<T> {
-  let made: T | undefined;
-  const schema = (): T => (made ??= accepted());
-  const bare = shown ?? schema();
-  return { schema, shown: about === undefined ? bare : bare.describe(about), expects };
-}
-
 export interface ToolSpec<F extends Fields> {
   description: string;
   fields: F;
+  refused?: Refused;
   run(args: Values<F>, context: ToolContext): Promise<string>;
 }
 
@@ -55,87 +26,8 @@ export function defineTool<F extends Fields>(spec: ToolSpec<F>): ToolDefinition 
     description: spec.description,
     args,
     execute: async (raw: unknown, context) =>
-      limit(await spec.run(parseArguments(spec.fields, raw), context)),
+      limit(await spec.run(parseArguments(spec.fields, raw, spec.refused), context)),
   };
-}
-
-export function parseArguments<F extends Fields>(fields: F, raw: unknown): Values<F> {
-  const named = raw ?? {};
-  const given = isPlain(named) ? withoutAliases(fields, named) : named;
-  if (typeof given !== "object" || Array.isArray(given)) {
-    const names = Object.keys(fields).join(", ");
-    throw new UserError(`arguments: expected an object with ${names}, got ${shown(raw)}`);
-  }
-  for (const name of Object.keys(given)) {
-    if (!Object.hasOwn(fields, name)) {
-      throw new UserError(
-        `${oneLine(name, 60)}: there is no such argument; expected ${Object.keys(fields).join(", ")}`,
-      );
-    }
-  }
-  const shape: Record<string, z.ZodType> = {};
-  for (const [name, { schema }] of Object.entries(fields)) shape[name] = schema();
-  const parsed = z.object(shape).safeParse(given);
-  if (!parsed.success) throw new UserError(explain(fields, given, parsed.error));
-  return valuesOf(fields, parsed.data);
-}
-
-/** Names that the host's own tools have for the same thing. */
-const ALIASES: Readonly<Record<string, readonly string[]>> = {
-  agent: ["subagent_type"],
-  taskId: ["task_id"],
-  processId: ["process_id"],
-  cwd: ["workdir"],
-  name: ["description"],
-};
-
-function isPlain(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
-}
-
-/** Each under our own name. Throws a UserError when both names are given with different values. */
-function withoutAliases(fields: Fields, given: Record<string, unknown>): Record<string, unknown> {
-  const result = { ...given };
-  for (const [name, aliases] of Object.entries(ALIASES)) {
-    for (const alias of aliases) {
-      const isAlias = Object.hasOwn(fields, name) && !Object.hasOwn(fields, alias);
-      if (!isAlias || !Object.hasOwn(given, alias)) continue;
-      const [value, own] = [given[alias], given[name]];
-      if (Object.hasOwn(given, name) && JSON.stringify(value) !== JSON.stringify(own)) {
-        throw new UserError(
-          `${alias}: is another name of ${name} and has another value: expected one of them, got ${shown(value)} and ${shown(own)}`,
-        );
-      }
-      delete result[alias];
-      result[name] = value;
-    }
-  }
-  if (Object.hasOwn(given, "timeout") && Object.hasOwn(fields, "timeoutSeconds")) {
-    throw new UserError(
-      `timeout: there is no such argument; expected timeoutSeconds, in seconds, got ${shown(given["timeout"])}`,
-    );
-  }
-  return result;
-}
-
-/** The parsed object has the fields' types by construction; each is taken by its name. */
-function valuesOf<F extends Fields>(fields: F, data: Record<string, unknown>): Values<F> {
-  const isComplete = (value: Record<string, unknown>): value is Values<F> =>
-    Object.keys(value).every((name) => Object.hasOwn(fields, name));
-  if (isComplete(data)) return data;
-  throw new UserError("arguments of an unknown shape");
-}
-
-function explain(fields: Fields, given: object, error: z.ZodError): string {
-  const path = error.issues[0]?.path ?? [];
-  const name = String(path[0] ?? "arguments");
-  const value: unknown = Reflect.get(given, name);
-  return `${name}: expected ${fields[name]?.expects ?? "something else"}, got ${shown(value)}`;
-}
-
-function shown(value: unknown): string {
-  if (value === undefined) return "nothing";
-  return shownValue(value);
 }
 
 /** The last net: whatever an answer holds, nothing unseen is in it. */

@@ -1,8 +1,10 @@
-/** Arguments that several tools share. */
+/** Arguments that several tools share, each with what else is read as the same. */
 import { z } from "zod";
 import { jobStatus } from "../jobs/status.js";
 import { grouped } from "../text.js";
-import { field } from "./define.js";
+import { field, type FieldOptions } from "./arguments.js";
+
+type About = Pick<FieldOptions, "about" | "aliases">;
 
 const tag = () => z.string().trim().min(1).max(100);
 const anId = () => z.string().trim().min(1).max(200);
@@ -14,70 +16,117 @@ const shownOptionalNumber = z.number().optional();
 const shownOptionalFlag = z.boolean().optional();
 const shownOptionalList = z.array(shownText).optional();
 
-/** What a model plainly means by a value of another form is taken for it; everything else stays as it came. */
-function numberOf(value: unknown): unknown {
-  return typeof value === "string" && /^\d{1,9}$/u.test(value) ? Number(value) : value;
-}
-
-function flagOf(value: unknown): unknown {
-  return value === "true" ? true : value === "false" ? false : value;
-}
-
-function listOf(value: unknown): unknown {
-  return typeof value === "string" ? [value] : value;
-}
-
-function onlyOf(value: unknown): unknown {
-  return Array.isArray(value) && value.length === 1 ? value[0] : value;
-}
-
 /** An empty list says the same as none. */
 const someTags = () =>
   z
-    .preprocess(listOf, z.array(tag()).max(20).optional())
+    .array(tag())
+    .max(20)
+    .optional()
     .transform((all) => (all?.length ? all : undefined));
 
-export const tags = field(someTags, "a list of up to 20 short texts", { shown: shownOptionalList });
+export const tags = field(someTags, "a list of up to 20 short texts", {
+  shown: shownOptionalList,
+  aliases: ["tag"],
+  read: (value) => listOf(value),
+});
 
-export const status = field(
-  () => z.preprocess(onlyOf, jobStatus.optional()),
-  `one of ${jobStatus.options.join(", ")}`,
-  { shown: jobStatus.optional() },
-);
-
-export const sessionId = field(
-  () => z.string().min(1).max(200).optional(),
-  "the id of a session (ses_…)",
-  { shown: shownOptionalText },
-);
-
-export function text(most: number, about?: string) {
-  return field(() => requiredText(most), textOf(most), { shown: shownText, about });
+export function group(about?: string) {
+  return field(() => tag().optional(), textOf(100), { shown: shownOptionalText, about });
 }
 
-export function optionalText(most: number, about?: string) {
+export const status = field(() => jobStatus.optional(), `one of ${jobStatus.options.join(", ")}`, {
+  read: (value) => choiceOf(value),
+});
+
+export function optionalChoice<const T extends readonly string[]>(choices: T, about: About = {}) {
+  return field(() => z.enum(choices).optional(), `one of ${choices.join(", ")}`, {
+    ...about,
+    read: (value) => choiceOf(value),
+  });
+}
+
+export function sessionId(about?: string) {
+  return field(() => z.string().min(1).max(200).optional(), "the id of a session (ses_…)", {
+    shown: shownOptionalText,
+    about,
+  });
+}
+
+export function text(most: number, about: About = {}) {
+  return field(() => requiredText(most), textOf(most), { shown: shownText, ...about });
+}
+
+export function optionalText(most: number, about: About = {}) {
   const shown = shownOptionalText;
-  return field(() => requiredText(most).optional(), textOf(most), { shown, about });
+  return field(() => requiredText(most).optional(), textOf(most), { shown, ...about });
+}
+
+/** From an earlier answer; also a number, the offset. */
+export function optionalCursor(about: string) {
+  return field(() => requiredText(200).optional(), textOf(200), {
+    shown: shownOptionalText,
+    about,
+    read: (value) => (isOffset(value) ? String(value) : value),
+  });
 }
 
 export function optionalFlag(about?: string) {
-  const accepted = () => z.preprocess(flagOf, shownOptionalFlag);
-  return field(accepted, "true or false", { shown: shownOptionalFlag, about });
+  return field(() => z.boolean().optional(), "true or false", {
+    shown: shownOptionalFlag,
+    about,
+    read: (value) => flagOf(value),
+  });
 }
 
-export function optionalInteger(least: number, most: number, about?: string) {
+/** The model is not shown that false is taken for none. */
+export function optionalWorktree(about: string) {
+  const shown = z.union([shownOptionalFlag.unwrap(), shownText]).optional();
+  return field(
+    () =>
+      z
+        .union([z.boolean(), anId()])
+        .optional()
+        .transform((value) => (value === false ? undefined : value)),
+    "true, or the id of a job (bg_…)",
+    { shown, about, read: (value) => flagOf(value) },
+  );
+}
+
+export function optionalInteger(least: number, most: number, about: About = {}) {
   const expects = `a whole number from ${least} to ${grouped(most)}`;
-  const accepted = () => z.preprocess(numberOf, z.number().int().min(least).max(most).optional());
-  return field(accepted, expects, { shown: shownOptionalNumber, about });
+  const accepted = () => z.number().int().min(least).max(most).optional();
+  const read = (value: unknown): unknown => numberOf(value);
+  return field(accepted, expects, { shown: shownOptionalNumber, ...about, read });
 }
 
-export function id(prefix: string) {
-  return field(anId, `the id of a job (${prefix}_…)`, { shown: shownText });
+/** Names and texts; numbers and flags as values are read as they would stand in a shell. */
+export function optionalEnvironment() {
+  const name = () =>
+    z
+      .string()
+      .max(200)
+      .regex(/^[A-Za-z_][A-Za-z0-9_]*$/u);
+  return field(
+    () => z.record(name(), z.string().max(10_000)).optional(),
+    "an object of variable names and texts",
+    {
+      shown: z.object({}).catchall(z.string()).optional(),
+      read: (value) => textsOf(value),
+      aliases: ["environment"],
+    },
+  );
 }
 
-export function optionalId(prefix: string, about?: string) {
-  const shown = shownOptionalText;
-  return field(() => anId().optional(), `the id of a job (${prefix}_…)`, { shown, about });
+export function id(prefix: string, about: About = {}) {
+  return field(anId, idOf(prefix), { shown: shownText, ...about });
+}
+
+export function optionalId(prefix: string, about: About = {}) {
+  return field(() => anId().optional(), idOf(prefix), { shown: shownOptionalText, ...about });
+}
+
+function idOf(prefix: string): string {
+  return `the id of a job (${prefix}_…)`;
 }
 
 function textOf(most: number): string {
@@ -89,4 +138,57 @@ function requiredText(most: number) {
     .string()
     .max(most)
     .refine((value) => value.trim().length > 0);
+}
+
+/** A number with a unit behind it stays a text, and is refused. */
+function numberOf(value: unknown): unknown {
+  return typeof value === "string" && /^\s*-?\d{1,15}(?:\.\d{1,6})?\s*$/u.test(value)
+    ? Number(value)
+    : value;
+}
+
+function isOffset(value: unknown): value is number {
+  return typeof value === "number" && Number.isSafeInteger(value) && value >= 0;
+}
+
+function flagOf(value: unknown): unknown {
+  const word = typeof value === "string" ? value.trim().toLowerCase() : undefined;
+  if (word === "true") return true;
+  return word === "false" ? false : value;
+}
+
+/** One of several words, in any case, alone or as the only one of a list. */
+function choiceOf(value: unknown): unknown {
+  const one: unknown = Array.isArray(value) && value.length === 1 ? value[0] : value;
+  return typeof one === "string" ? one.trim().toLowerCase() : value;
+}
+
+/** A list, one text in its place, or a list that was written as JSON. */
+function listOf(value: unknown): unknown {
+  if (typeof value !== "string") return value;
+  const parsed = fromJson(value, "[");
+  if (Array.isArray(parsed)) return parsed;
+  return value.trim() === "" ? value : [value];
+}
+
+function textsOf(value: unknown): unknown {
+  const object = typeof value === "string" ? fromJson(value, "{") : value;
+  if (typeof object !== "object" || object === null || Array.isArray(object)) return value;
+  return Object.fromEntries(
+    Object.entries(object).map(([name, each]: [string, unknown]) => [
+      name,
+      typeof each === "number" || typeof each === "boolean" ? String(each) : each,
+    ]),
+  );
+}
+
+function fromJson(text: string, start: "[" | "{"): unknown {
+  if (!text.trimStart().startsWith(start)) return undefined;
+  try {
+    const parsed: unknown = JSON.parse(text);
+    return parsed;
+  } catch {
+    // No JSON: it is taken as the text that it is.
+    return undefined;
+  }
 }

@@ -1,9 +1,8 @@
 /** getBackgroundProcess: the state of one process and a part of its output. */
-import { z } from "zod";
 import { Access } from "./access.js";
-import { askForTool, defineTool, field, type Ready } from "./define.js";
+import { askForTool, defineTool, type Ready } from "./define.js";
 import { bytesAfter, describeJob, describeRun } from "./describe-job.js";
-import { id, optionalInteger, optionalText } from "./fields.js";
+import { id, optionalChoice, optionalCursor, optionalInteger, optionalText } from "./fields.js";
 import { earlierRun } from "../process/manager.js";
 import { isTerminal } from "../jobs/status.js";
 
@@ -11,16 +10,14 @@ const MODES = ["tail", "head", "grep", "full"] as const;
 
 export function getBackgroundProcess(ready: Ready) {
   return defineTool({
-    description: "State and output of a background process.",
+    description: "State and output of a process.",
     fields: {
-      processId: id("proc"),
-      mode: field(() => z.enum(MODES).optional(), `one of ${MODES.join(", ")}`, {
-        about: "Default tail",
-      }),
-      lines: optionalInteger(1, 2_000, "Default 100"),
-      pattern: optionalText(512, "Regex for grep"),
-      cursor: optionalText(200, "From an earlier answer: what is new"),
-      run: optionalInteger(1, 1_000_000, "An earlier run by its number"),
+      processId: id("proc", { aliases: ["id"] }),
+      mode: optionalChoice(MODES, { about: "Default tail" }),
+      lines: optionalInteger(1, 2_000, { about: "Default 100" }),
+      pattern: optionalText(512, { about: "Regex for grep" }),
+      cursor: optionalCursor("From an earlier answer: what is new"),
+      run: optionalInteger(1, 1_000_000, { about: "Number of an earlier run" }),
     },
     async run({ processId, ...request }, context) {
       const { sessionID, abort } = context;

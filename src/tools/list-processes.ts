@@ -2,13 +2,12 @@
 import { Access } from "./access.js";
 import { askForTool, defineTool, type Ready } from "./define.js";
 import { describeJobs } from "./describe-job.js";
-import { sessionId, status, tags } from "./fields.js";
+import { group, sessionId, status, tags } from "./fields.js";
 
 export function listBackgroundProcesses(ready: Ready) {
   return defineTool({
-    description:
-      "List processes of this session tree, and global ones. sessionId: only those it started. Filters combine with AND, tags with OR.",
-    fields: { sessionId, status, tags },
+    description: "List processes of this session tree, and global ones.",
+    fields: { sessionId: sessionId(), status, tags, group: group() },
     async run(filter, context) {
       const { sessionID } = context;
       const workspace = await ready(sessionID);

@@ -1,5 +1,5 @@
 /**
- * What our eight tool definitions cost in every request, as the model receives them, beside the host's own `task`
+ * What our tool definitions cost in every request, as the model receives them, beside the host's own `task`
  * tool, which only starts subagents. Tokens are estimated at four characters each.
  *
  * Run: npm run build && node --import tsx test/bench/definitions.ts
@@ -8,7 +8,7 @@ import { startHost } from "../../fixtures/host/index.js";
 import { ScriptedModel, text } from "../../fixtures/model/index.js";
 import { result } from "./result.js";
 
-const MOST = 4_500;
+const MOST = 6_000;
 
 const model = await ScriptedModel.start();
 const host = await startHost({ model });
@@ -19,7 +19,7 @@ try {
   const tools = model.turns(session.id)[0]?.tools ?? [];
   const sizes = tools.map((tool): [string, number] => [
     tool.function.name,
-    JSON.stringify(tool.function).length,
+    JSON.stringify(tool).length + 1,
   ]);
   const isOurs = ([name]: [string, number]) => /Background|killProcesses/u.test(name);
   const sum = (some: [string, number][]) => some.reduce((total, [, size]) => total + size, 0);
@@ -31,9 +31,9 @@ try {
   const about = { bench: "definitions", ours, unit: "characters" };
   const note = `about ${tokens(ours)} (4 characters each)`;
   const limit = { other: MOST, ratio: ours / MOST, goal: `at most ${MOST}` };
-  result({ ...about, ...limit, case: "eight tools, beside the limit", note });
+  result({ ...about, ...limit, case: "all tools, beside the limit", note });
   const beside = { other: task, ratio: ours / task };
-  result({ ...about, ...beside, case: "eight tools, beside the host's task", note });
+  result({ ...about, ...beside, case: "all tools, beside the host's task", note });
 } finally {
   await host.dispose();
   await model.close();

@@ -5,7 +5,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe } from "node:test";
 import { gate, text, toolCall } from "../../fixtures/model/index.js";
-import { firstJob, launch, noticeTo, timesTold } from "./support.js";
+import { firstJob, held, launch, noticeTo, timesTold } from "./support.js";
 import { useHost } from "./use-host.js";
 
 describe("on a server with a password", () => {
@@ -17,12 +17,13 @@ describe("on a server with a password", () => {
     const stranger = await fetch(`${host.url}/session`);
     assert.equal(stranger.status, 401);
     const parent = await host.createSession({ title: "guarded" });
+    const { command, go } = held(bed, "echo the guarded output");
     model.script("child of guarded", [[gate("guarded"), text("the guarded answer")]]);
     model.scriptSession(parent.id, [
       launch("child of guarded"),
       text("started"),
       text("noted"),
-      toolCall("createBackgroundProcess", { command: "echo the guarded output" }),
+      toolCall("createBackgroundProcess", { command }),
       text("started"),
       text("noted"),
     ]);
@@ -31,6 +32,7 @@ describe("on a server with a password", () => {
     assert.match(await noticeTo(bed, parent.id), /^\| the guarded answer$/mu);
     await host.waitIdle(parent.id);
     await host.run(parent.id, "start the process");
+    go();
     assert.match(await noticeTo(bed, parent.id, /kind="process"/u), /^\| the guarded output$/mu);
     assert.equal(timesTold(bed, parent.id, firstJob(bed, parent.id)), 1);
     await host.stop();

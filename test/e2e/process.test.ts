@@ -4,7 +4,7 @@ import { describe } from "node:test";
 import { callTool, callTools } from "../../fixtures/host/index.js";
 import { survivors, survivorsAfter } from "../../fixtures/host/survivors.js";
 import { gate, text, toolCall } from "../../fixtures/model/index.js";
-import { firstJob, jobIds, noticeTo, startRun } from "./support.js";
+import { firstJob, held, jobIds, noticeTo, startRun } from "./support.js";
 import { useHost } from "./use-host.js";
 
 const bed = useHost();
@@ -13,13 +13,17 @@ describe("a process on a real host", () => {
   bed.test("tells its session when it ends, with exit code and output", async () => {
     const { host, model } = bed;
     const parent = await host.createSession({ title: "ends" });
-    const command = "printf '\\033[32m€ to stdout\\033[0m\\n'; echo to stderr >&2; exit 3";
+    const { command, go } = held(
+      bed,
+      "printf '\\033[32m€ to stdout\\033[0m\\n'; echo to stderr >&2; exit 3",
+    );
     model.scriptSession(parent.id, [
       toolCall("createBackgroundProcess", { command, name: "three" }),
       text("started"),
       text("noted"),
     ]);
     await host.run(parent.id, "start it");
+    go();
     const notice = await noticeTo(bed, parent.id);
     assert.match(notice, /kind="process" status="failed" reason="error"/u);
     assert.match(notice, /exit code: 3/u);
@@ -32,13 +36,14 @@ describe("a process on a real host", () => {
     async () => {
       const { host, model } = bed;
       const parent = await host.createSession({ title: "long" });
-      const command = "printf '%0996d€\\n' 0 0 0 0 0 0 0 0; echo the end";
+      const { command, go } = held(bed, "printf '%0996d€\\n' 0 0 0 0 0 0 0 0; echo the end");
       model.scriptSession(parent.id, [
         toolCall("createBackgroundProcess", { command }),
         text("started"),
         text("noted"),
       ]);
       await host.run(parent.id, "start it");
+      go();
       const notice = await noticeTo(bed, parent.id);
       const [, left, quoted = ""] =
         /^output \(([\d,]+) bytes left out\):\n([^]*?)\nto read/mu.exec(notice) ?? [];
@@ -49,6 +54,27 @@ describe("a process on a real host", () => {
       assert.equal(bytes, 8 * 1_000 + "the end".length);
     },
   );
+
+  bed.test("a short one is answered with its end, and nothing tells it again", async () => {
+    const { host, model } = bed;
+    const parent = await host.createSession({ title: "short" });
+    const other = held(bed, "echo later");
+    model.scriptSession(parent.id, [
+      [
+        toolCall("createBackgroundProcess", { command: "echo why; exit 3" }),
+        toolCall("createBackgroundProcess", { command: other.command }),
+      ],
+      text("started"),
+      text("noted"),
+    ]);
+    await host.run(parent.id, "start both");
+    const [short = ""] = model.turns(parent.id).at(1)?.toolResults ?? [];
+    assert.match(short, /^proc_\w+ failed \(error\) .*exit code 3[^]*\n\| why$/u);
+    other.go();
+    const notice = await noticeTo(bed, parent.id, /^\| later$/mu);
+    assert.ok(!notice.includes(firstJob(bed, parent.id)), notice);
+    assert.equal(model.turns(parent.id).length, 3);
+  });
 
   bed.test("with a child and a grandchild is gone after killProcesses", async () => {
     const { host, model } = bed;

@@ -3,6 +3,8 @@ import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { randomUUID } from "node:crypto";
 import { once } from "node:events";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { endWithUs } from "../../fixtures/host/end-with-us.js";
 import { environment } from "../../fixtures/host/folders.js";
 import { OPENCODE_BINARY, type Faults, type Host } from "../../fixtures/host/index.js";
@@ -20,6 +22,15 @@ export interface TestBed {
 export function launch(prompt: string, extra: object = {}) {
   const description = prompt.slice(0, 60);
   return toolCall("createBackgroundTask", { description, prompt, agent: "general", ...extra });
+}
+
+/** A command that goes on only when the test says so: until then it outlives the call that starts it. */
+export function held({ host }: TestBed, command: string) {
+  const file = join(host.project, `.go-${randomUUID()}`);
+  return {
+    command: `until [ -e ${file} ]; do sleep 0.05; done; ${command}`,
+    go: () => writeFileSync(file, ""),
+  };
 }
 
 /** The ids of the jobs that tool answers in this session named, in order, each once. */

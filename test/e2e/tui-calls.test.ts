@@ -1,6 +1,7 @@
 // How the terminal calls its user: toasts for what ends, fails, blocks and stalls, and the host's attention for
 // those who look elsewhere. And what the options of the terminal part change: its key.
 import assert from "node:assert/strict";
+import { writeFileSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
@@ -58,8 +59,13 @@ void describe("the user of a terminal", { skip }, () => {
 
   test("is told of an end, a failure, a question and a stall", options, async () => {
     const { tui, model, terminal } = bed();
+    // Who ends within the start's own second is only said to the agent.
+    const go = join(folders?.scratch ?? "", "go");
     const command = (line: string, name: string) =>
-      toolCall("createBackgroundProcess", { command: line, name });
+      toolCall("createBackgroundProcess", {
+        command: `until [ -e ${go} ]; do sleep 0.05; done; ${line}`,
+        name,
+      });
     const task = (name: string) =>
       toolCall("createBackgroundTask", { description: name, prompt: name, agent: "general" });
     const rm = toolCall("bash", { command: "rm -f x", description: "Remove a file" });
@@ -68,6 +74,10 @@ void describe("the user of a terminal", { skip }, () => {
     model.script("start all", [
       [command("echo ok", "good one"), command("exit 3", "bad one")],
       [task("Clean up"), task("Think hard")],
+      () => {
+        writeFileSync(go, "");
+        return text("Started.");
+      },
       forever(text("Noted.")),
     ]);
     await tui.say("start all");

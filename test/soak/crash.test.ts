@@ -105,8 +105,12 @@ function listed({ model }: TestBed, sessionID: string): string {
 
 async function timesTold({ host }: TestBed, sessionID: string, jobID: string): Promise<number> {
   const parts = (await host.messages(sessionID)).flatMap((message) => message.parts);
-  return parts.filter(
-    (part) =>
-      part.type === "text" && part.synthetic && part.text.includes(`<background_job id="${jobID}"`),
-  ).length;
+  const isNotice = `<background_job id="${jobID}"`;
+  // A start is answered with an end that comes within its first second.
+  const isAnswer = new RegExp(`^${jobID} (?!running|pending)`, "u");
+  return parts.filter((part) => {
+    if (part.type === "text") return part.synthetic && part.text.includes(isNotice);
+    if (part.type !== "tool" || part.state.status !== "completed") return false;
+    return part.tool.startsWith("create") && isAnswer.test(part.state.output);
+  }).length;
 }

@@ -18,7 +18,7 @@ import {
   toolCall,
   type ModelRequest,
 } from "../../fixtures/model/index.js";
-import { jobIds, launch, noticesIn, type TestBed } from "../e2e/support.js";
+import { held, jobIds, launch, noticesIn, type TestBed } from "../e2e/support.js";
 import { useHost } from "../e2e/use-host.js";
 import { rounds } from "../rounds.js";
 
@@ -99,7 +99,7 @@ async function runBatch(bed: TestBed, name: string) {
   }
   model.script(child("fails"), [httpError(400)]);
   model.script(child("stays"), [[gate(child("never")), text("late")]]);
-  const print = `yes '${"x".repeat(99)}' | head -c ${PRINTED}`;
+  const { command: print, go } = held(bed, `yes '${"x".repeat(99)}' | head -c ${PRINTED}`);
   const run = (command: string, more: object = {}) =>
     toolCall("createBackgroundProcess", { command, ...more });
   model.scriptSession(sessionID, [
@@ -112,10 +112,13 @@ async function runBatch(bed: TestBed, name: string) {
       run(`${print}; echo ready`, { notifyPattern: "^ready$" }),
       run(`${print}; sleep 300`, { tags: ["stays"] }),
     ],
-    [
-      toolCall("cancelBackgroundTasks", { tags: ["stays"], sessionId: sessionID }),
-      toolCall("killProcesses", { tags: ["stays"], sessionId: sessionID }),
-    ],
+    () => {
+      go();
+      return [
+        toolCall("cancelBackgroundTasks", { tags: ["stays"], sessionId: sessionID }),
+        toolCall("killProcesses", { tags: ["stays"], sessionId: sessionID }),
+      ];
+    },
     forever(text("noted")),
   ]);
   await host.prompt(sessionID, `start ${name}`);

@@ -81,7 +81,7 @@ void describe("a process that waits for input", { skip, timeout: 30_000 }, () =>
   });
 
   void it("from something else than ours is not meant", async (t) => {
-    const child = start(t, "/bin/bash", ["-c", "exec 3< <(sleep 600); echo up; read x <&3"]);
+    const child = start(t, "/bin/bash", ["-c", "exec 3< <(sleep 600); echo up; read -u 3 x"]);
     const input = (await descriptorOf(child.pid, 0)) ?? "";
     await new Promise((resolve) => child.stdout?.once("data", resolve));
     const other = await waitForOther(child.pid);

@@ -3,8 +3,8 @@ import assert from "node:assert/strict";
 import { readdirSync } from "node:fs";
 import { eventually, isRunning, proc } from "../process/support.js";
 
-/** "Nobody alive 3 s later"; a machine that is busy with other things gets no more than that either. */
-export const LIMIT = 3000;
+/** So many looks, 25 ms apart, at all processes: 3 s on a machine that has nothing else to do. */
+export const LOOKS = 120;
 
 /** The living helpers that this process has started. */
 export function watchdogsOf(parent: number | undefined): number[] {

@@ -1,32 +1,39 @@
 import assert from "node:assert/strict";
-import { describe, it } from "node:test";
+import { describe, it, mock } from "node:test";
 import * as fc from "fast-check";
 import { z } from "zod";
 import { UserError } from "../../src/ports.js";
-import { parseArguments } from "../../src/tools/define.js";
-import { optionalInteger, tags, text } from "../../src/tools/fields.js";
+import type { CreateInput } from "../../src/process/types.js";
+import { parseArguments } from "../../src/tools/arguments.js";
+import { optionalFlag, optionalInteger, tags, text } from "../../src/tools/fields.js";
 import { desk } from "../fakes/workspace.js";
 
 const REQUIRED = Symbol("required");
 const long = (length: number) => "x".repeat(length);
 
 const TEXT = [7, true, [], {}, null, "", "  \n"];
+const CURSOR = [-1, 1.5, true, [], {}, null, "", "  \n"];
 const ID = [7, true, [], {}, null, "", "  ", long(201)];
-const TAGS = [7, {}, null, [7], [""], ["  "], [long(101)], Array(21).fill("a")];
-const STATUS = ["done", "", 7, null, []];
+const TAGS = ["", 7, {}, null, [7], [""], ["  "], [long(101)], Array(21).fill("a")];
+const STATUS = ["done", "", 7, null, [], ["running", "failed"], "running, failed"];
 const SESSION = ["", 7, null, [], long(201)];
-const FLAG = ["yes", 0, null, []];
+const FLAG = ["yes", "", 0, "0", null, []];
 const integer = (most: number, least = 1) => [
   least - 1,
   most + 1,
   1.5,
-  "1s",
   "1.5",
+  "30s",
+  "1e2",
+  "0x1f",
+  `${most + 1}`,
   "",
   null,
   true,
   NaN,
 ];
+
+const GROUP = [...TEXT, long(101)];
 
 /** For each argument of each tool: values that are wrong, and whether it may be left out. */
 const WRONG: Record<string, { valid: object; fields: Record<string, unknown[]> }> = {
@@ -38,21 +45,34 @@ const WRONG: Record<string, { valid: object; fields: Record<string, unknown[]> }
       agent: [REQUIRED, ...TEXT, long(201)],
       model: [...TEXT, long(201)],
       tags: TAGS,
+      group: GROUP,
+      worktree: [7, null, "", {}, long(201)],
       taskId: ID,
     },
   },
   getBackgroundTask: {
     valid: { taskId: "bg_0123456789" },
     fields: {
-      taskId: [REQUIRED, ...ID],
+      taskId: ID,
+      group: GROUP,
       wait: integer(600, 0),
-      cursor: [...TEXT, long(201)],
+      cursor: [...CURSOR, long(201)],
     },
   },
-  listBackgroundTasks: { valid: {}, fields: { sessionId: SESSION, status: STATUS, tags: TAGS } },
+  listBackgroundTasks: {
+    valid: {},
+    fields: { sessionId: SESSION, status: STATUS, tags: TAGS, group: GROUP },
+  },
   cancelBackgroundTasks: {
     valid: { status: "running" },
-    fields: { taskId: ID, sessionId: SESSION, status: STATUS, tags: TAGS },
+    fields: {
+      taskId: ID,
+      sessionId: SESSION,
+      status: STATUS,
+      tags: TAGS,
+      group: GROUP,
+      remove: FLAG,
+    },
   },
   createBackgroundProcess: {
     valid: { command: "true" },
@@ -60,9 +80,21 @@ const WRONG: Record<string, { valid: object; fields: Record<string, unknown[]> }
       command: [REQUIRED, ...TEXT, long(100_001)],
       name: [...TEXT, long(201)],
       tags: TAGS,
+      group: GROUP,
       global: FLAG,
       cwd: [...TEXT, long(4_001)],
-      env: ["A=1", 7, null, [], { "1A": "x" }, { "A-B": "x" }, { "": "x" }, { A: [] }, { A: null }],
+      env: [
+        "A=1",
+        "{",
+        7,
+        null,
+        [],
+        { "1A": "x" },
+        { "A-B": "x" },
+        { "": "x" },
+        { A: {} },
+        { A: null },
+      ],
       notify: FLAG,
       notifyPattern: [...TEXT, long(513)],
       readyPattern: [...TEXT, long(513)],
@@ -78,16 +110,23 @@ const WRONG: Record<string, { valid: object; fields: Record<string, unknown[]> }
       mode: ["middle", "", 7, null],
       lines: integer(2_000),
       pattern: [...TEXT, long(513)],
-      cursor: [...TEXT, long(201)],
+      cursor: [...CURSOR, long(201)],
     },
   },
   listBackgroundProcesses: {
     valid: {},
-    fields: { sessionId: SESSION, status: STATUS, tags: TAGS },
+    fields: { sessionId: SESSION, status: STATUS, tags: TAGS, group: GROUP },
   },
   killProcesses: {
     valid: { status: "running" },
-    fields: { processId: ID, sessionId: SESSION, status: STATUS, tags: TAGS, remove: FLAG },
+    fields: {
+      processId: ID,
+      sessionId: SESSION,
+      status: STATUS,
+      tags: TAGS,
+      group: GROUP,
+      remove: FLAG,
+    },
   },
 };
 
@@ -123,7 +162,7 @@ for (const [tool, { valid, fields }] of Object.entries(WRONG)) {
 
     void it("for an unknown argument", async (t) => {
       const { call, acts } = desk(t);
-      for (const name of ["taskid", "Command", "__proto__x", "constructor", long(5_000), "a\nb"]) {
+      for (const name of ["tsk_id", "Commands", "__proto__x", "constructor", long(5_000), "a\nb"]) {
         await assert.rejects(call(tool, { ...valid, [name]: 1 }), (error) =>
           isOneLine(error, name.slice(0, 1)),
         );
@@ -168,6 +207,17 @@ void describe("arguments that are well formed and still wrong", () => {
       /^taskId: expected the id of a subagent of this session tree \(none here\), got "bg_9999999999", which is unknown or belongs to another session$/u,
     ],
     ["getBackgroundTask", { taskId: "proc_9999999999" }, /^taskId: expected the id of a subagent/u],
+    ["getBackgroundTask", {}, /^taskId: expected either it or group, got neither$/u],
+    [
+      "getBackgroundTask",
+      { taskId: "bg_9999999999", group: "g" },
+      /^taskId: expected either it or group, got both$/u,
+    ],
+    [
+      "getBackgroundTask",
+      { group: "g" },
+      /^group: expected a group of this session \(none\), got "g"$/u,
+    ],
     ["cancelBackgroundTasks", { taskId: "bg_9999999999" }, /^taskId: expected the id/u],
     ["cancelBackgroundTasks", {}, /^expected at least one of taskId, sessionId, status, tags/u],
     ["cancelBackgroundTasks", { tags: [] }, /^expected at least one of taskId/u],
@@ -203,51 +253,129 @@ void describe("arguments that are well formed and still wrong", () => {
 });
 
 void describe("what is meant plainly", () => {
-  void it("is accepted in another form", async (t) => {
+  const TASK = { prompt: "p", agent: "general", description: "d" };
+  void it("numbers, flags and lists are read from texts, in one place for all tools", () => {
+    const fields = { count: optionalInteger(1, 3_000), flag: optionalFlag(), tags };
+    for (const [written, meant] of [
+      [{ count: "3000" }, { count: 3_000 }],
+      [{ count: " 7 " }, { count: 7 }],
+      [{ count: "7.0" }, { count: 7 }],
+      [{ flag: "false" }, { flag: false }],
+      [{ flag: "True" }, { flag: true }],
+      [{ tags: "svc" }, { tags: ["svc"] }],
+      [{ tags: '["a","b"]' }, { tags: ["a", "b"] }],
+      [{ tag: "svc" }, { tags: ["svc"] }],
+      [{ tags: "[svc" }, { tags: ["[svc"] }],
+    ] as const) {
+      assert.deepEqual(parseArguments(fields, written), meant, JSON.stringify(written));
+    }
+  });
+
+  for (const [what, args] of [
+    ["the host's own names", { subagent_type: "general", description: "d" }],
+    ["a name for the description", { agent: "general", name: "d" }],
+    ["capitals of an agent", { agent: "General", description: "d" }],
+  ] as const) {
+    void it(`createBackgroundTask: ${what}`, async (t) => {
+      const { call, workspace } = desk(t);
+      await call("createBackgroundTask", { prompt: "p", ...args });
+      const [task] = workspace.tasks.list();
+      assert.deepEqual([task?.agent, task?.name], ["general", "d"]);
+    });
+  }
+
+  void it("createBackgroundTask: a running task by the host's task_id, without agent and description", async (t) => {
+    const { call, host, workspace } = desk(t);
+    await call("createBackgroundTask", TASK);
+    const [task] = workspace.tasks.list();
+    await call("createBackgroundTask", { task_id: task?.id, prompt: "more" });
+    assert.equal(host.prompts.at(-1)?.text, "more");
+    assert.equal(workspace.tasks.list().length, 1);
+  });
+
+  void it("createBackgroundProcess: names of the host's bash, numbers in env, a port as a text", async (t) => {
     const { call, workspace } = desk(t);
-    const given = {
-      command: "exit 0",
-      description: "by another name",
+    const seen: CreateInput[] = [];
+    const create = (input: CreateInput): Promise<never> => {
+      seen.push(input);
+      return Promise.reject(new UserError("seen"));
+    };
+    mock.method(workspace.processes, "create", create);
+    const written = {
+      command: "true",
       workdir: "/",
-      timeoutSeconds: "60",
+      description: "a server",
+      env: { PORT: 3_000, CI: true },
+      ready_port: "3000",
       notify: "false",
       tags: "svc",
-      env: { PORT: 3000 },
     };
-    await call("createBackgroundProcess", given);
-    const [job] = workspace.processes.list();
-    assert.equal(job?.name, "by another name");
-    assert.equal(job.cwd, "/");
-    assert.equal(job.timeoutSeconds, 60);
-    assert.equal(job.notify, false);
-    assert.deepEqual(job.tags, ["svc"]);
-    const listed = await call("listBackgroundProcesses", { status: ["completed"] });
-    assert.ok(listed.startsWith(job.id), listed);
-    assert.ok((await call("getBackgroundProcess", { process_id: job.id })).startsWith(job.id));
-  });
-
-  void it("an alias beside its own name is refused where their values differ", async (t) => {
-    const { call, acts } = desk(t);
-    const task = { description: "d", prompt: "p", agent: "general" };
-    await assert.rejects(
-      call("createBackgroundTask", { ...task, subagent_type: "explore" }),
-      /^UserError: subagent_type: is another name of agent .*"explore" and "general"$/u,
-    );
-    assert.deepEqual(acts, []);
-    assert.match(
-      await call("createBackgroundTask", { ...task, subagent_type: "general" }),
-      /^bg_/u,
+    await assert.rejects(call("createBackgroundProcess", written), /seen/u);
+    const { cwd, name, env, readyPort, notify, tags: given } = seen[0] ?? {};
+    assert.deepEqual(
+      { cwd, name, env, readyPort, notify, given },
+      {
+        cwd: "/",
+        name: "a server",
+        env: { PORT: "3000", CI: "true" },
+        readyPort: 3_000,
+        notify: false,
+        given: ["svc"],
+      },
     );
   });
 
-  void it("a time of unknown unit is refused with the right name and unit", async (t) => {
-    const { call, acts } = desk(t);
-    await assert.rejects(
-      call("createBackgroundProcess", { command: "true", timeout: 60_000 }),
-      /^UserError: timeout: there is no such argument; expected timeoutSeconds, in seconds, got 60000$/u,
-    );
-    assert.deepEqual(acts, []);
+  void it("a status in capitals or as a list of one", async (t) => {
+    const { call } = desk(t);
+    for (const status of ["Running", ["running"], " running "]) {
+      assert.equal(await call("listBackgroundTasks", { status }), "none");
+    }
   });
+
+  void it("aliases are resolved before the permission is asked", async (t) => {
+    const { call } = desk(t);
+    const asked: unknown[] = [];
+    const ask = (request: { permission: string; patterns: string[] }): Promise<void> => {
+      asked.push([request.permission, request.patterns]);
+      return Promise.reject(new Error("no"));
+    };
+    const args = { prompt: "p", subagent_type: "GENERAL", name: "d" };
+    await assert.rejects(call("createBackgroundTask", args, { ask }));
+    assert.deepEqual(asked, [["task", ["general"]]]);
+  });
+
+  void it("an alias beside its own name: the same value is taken, another one refused", async (t) => {
+    const { call, acts, workspace } = desk(t);
+    await call("createBackgroundTask", { ...TASK, subagent_type: "general" });
+    assert.equal(workspace.tasks.list().length, 1);
+    await assert.rejects(call("createBackgroundTask", { ...TASK, subagent_type: "explore" }), {
+      message:
+        'agent: agent and subagent_type are one argument, and came with two values, "general" and "explore": give agent only',
+    });
+    await assert.rejects(
+      call("createBackgroundProcess", { workdir: "/", command: "true", cwd: "/tmp" }),
+      /^UserError: cwd: workdir and cwd are one argument, .*, "\/" and "\/tmp": give cwd only$/u,
+    );
+    assert.deepEqual(acts, ["launch"]);
+  });
+
+  for (const [tool, args, words] of [
+    ["createBackgroundProcess", { command: "true" }, /expected timeoutSeconds \(ends it after so/u],
+    ["getBackgroundTask", { taskId: "bg_0123456789" }, /expected wait \(seconds\)$/u],
+    ["createBackgroundTask", TASK, /expected no limit here: getBackgroundTask waits, with wait/u],
+  ] as const) {
+    void it(`${tool}: a time without a unit is refused, with the right name and its unit`, async (t) => {
+      const { call, acts } = desk(t);
+      for (const name of ["timeout", "timeoutMs", "timeout_ms"]) {
+        await assert.rejects(call(tool, { ...args, [name]: 60_000 }), (error) => {
+          isOneLine(error, `${name}: there is no such argument; expected `);
+          assert.match(String(error), words);
+          return true;
+        });
+      }
+      assert.deepEqual(acts, []);
+    });
+  }
 });
 
 void describe("parsing arguments", () => {
@@ -278,15 +406,14 @@ void describe("parsing arguments", () => {
   });
 });
 
-void it("the eight definitions, as the model receives them, stay under 4,500 characters", (t) => {
+void it("all definitions, as the model receives them, stay within 6,000 characters of JSON", (t) => {
   const { tools } = desk(t);
-  let total = 0;
-  for (const [name, { description, args }] of Object.entries(tools)) {
+  const received = Object.entries(tools).map(([name, { description, args }]) => {
     const parameters = z.toJSONSchema(z.object(args), { io: "input" });
-    const { length } = JSON.stringify({ name, description, parameters });
-    console.log(`${name}: ${length}`);
-    total += length;
-  }
-  console.log(`all: ${total}`);
-  assert.ok(total < 4_500, `${total} characters`);
+    return { type: "function", function: { name, description, parameters } };
+  });
+  for (const each of received) console.log(`${each.function.name}: ${JSON.stringify(each).length}`);
+  const { length } = JSON.stringify(received);
+  console.log(`all: ${length}`);
+  assert.ok(length <= 6_000, `${length} characters`);
 });

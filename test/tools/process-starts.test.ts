@@ -50,6 +50,14 @@ void describe("createBackgroundProcess", () => {
     assert.deepEqual(workspace.notices.outbox.all(), []);
   });
 
+  void it("says the end of a short command with its last lines, and no notice says it again", async (t) => {
+    const { call, workspace, root } = running(t);
+    workspace.onEvent({ type: "busy", sessionID: root });
+    const answer = await call("createBackgroundProcess", { command: "echo why; exit 3" });
+    assert.match(answer, /^proc_\w+ failed \(error\) .*\bexit code 3[^]*\n\| why$/u);
+    assert.deepEqual(workspace.notices.outbox.all(), []);
+  });
+
   void it("shows the line that made it ready, and the URL in lists", async (t) => {
     const { call } = running(t);
     const answer = await call("createBackgroundProcess", {

@@ -5,7 +5,7 @@ import { networkInterfaces, tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, test, type TestContext } from "node:test";
 import { createOpencodeClient } from "@opencode-ai/sdk/v2";
-import { parseUserRequest, requestEvent } from "../../src/host/user-request.js";
+import { requestEvent, parseUserRequest } from "../../src/host/user-request.js";
 import { parseTuiOptions } from "../../src/tui/options.js";
 import { findOrigin } from "../../src/tui/origin.js";
 import { answering } from "./answering.js";
@@ -43,8 +43,8 @@ void describe("the options", () => {
 
 void describe("a request to end a job", () => {
   test("is read as it was written", () => {
-    for (const type of ["cancel", "restart"] as const) {
-      const request = { type, jobID: "proc_a" };
+    for (const act of ["cancel", "remove", "restart"] as const) {
+      const request = { act, jobID: "proc_a" };
       assert.deepEqual(parseUserRequest(requestEvent(request)), request);
     }
   });

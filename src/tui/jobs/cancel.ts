@@ -34,7 +34,7 @@ export function restartJob({ api }: CancelContext, { job, directory }: ShownJob)
     api.ui.toast({ title: "Background", message: `${name}: ${message}`, variant });
   api.client.tui
     .publish(
-      { directory, body: requestEvent({ type: "restart", jobID: job.id }) },
+      { directory, body: requestEvent({ act: "restart", jobID: job.id }) },
       { throwOnError: true },
     )
     .then(() => toast("runs again", "info"))
@@ -64,11 +64,27 @@ function ask(context: CancelContext, { job, directory }: ShownJob): void {
     api.ui.toast({ title: "Background", message: `${name}: ${why}`, variant: "error" });
   api.client.tui
     .publish(
-      { directory, body: requestEvent({ type: "cancel", jobID: job.id }) },
+      { directory, body: requestEvent({ act: "cancel", jobID: job.id }) },
       { throwOnError: true },
     )
     .then(() => expectEnd(context, job, fail))
     .catch((thrown: unknown) => fail(`could not be ended: ${coerceError(thrown).message}`));
+}
+
+/** Asks first. What became of it is said in a toast by the OpenCode that the job belongs to. */
+export function removeWorktree({ api }: CancelContext, { job, directory }: ShownJob): void {
+  const worktree = job.kind === "subagent" ? job.worktree : undefined;
+  const branch = fit(clean(worktree?.branch ?? ""), 60);
+  const uncommitted = worktree?.result?.uncommitted ?? 0;
+  const first = uncommitted > 0 ? "what is not committed is committed first, and " : "";
+  const message = `${fit(clean(job.name), 40)}: the folder goes; ${first}branch ${branch} stays if it has commits.`;
+  const fail = (thrown: unknown) =>
+    api.ui.toast({ title: "Background", message: coerceError(thrown).message, variant: "error" });
+  const body = requestEvent({ act: "remove", jobID: job.id });
+  const onConfirm = () =>
+    void api.client.tui.publish({ directory, body }, { throwOnError: true }).catch(fail);
+  const title = "Remove its worktree?";
+  api.ui.dialog.replace(() => createComponent(api.ui.DialogConfirm, { title, message, onConfirm }));
 }
 
 /** The end itself is announced as every end is; silence is what must be told here. */
