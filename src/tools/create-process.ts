@@ -6,7 +6,7 @@ import { UserError } from "../ports.js";
 import type { CreateResult } from "../process/manager.js";
 import { oneLine, quoteLines } from "../text.js";
 import { Access } from "./access.js";
-import { askForTool, defineTool, type Ready } from "./define.js";
+import { askForTool, defineTool, withProblem, type Ready } from "./define.js";
 import { describeJob, MOST_NAMED } from "./describe-job.js";
 import {
   group,
@@ -92,7 +92,8 @@ export function createBackgroundProcess(ready: Ready) {
       const ofSubagent = access.rootSessionID !== sessionID;
       const caller = { oneShot: workspace.oneShot, ofSubagent };
       const sameCommand = created.sameCommand.filter((job) => access.may(job));
-      return answer({ ...created, sameCommand }, workspace.clock.now(), caller);
+      const said = answer({ ...created, sameCommand }, workspace.clock.now(), caller);
+      return withProblem(workspace, said);
     },
   });
 }
