@@ -1,6 +1,8 @@
 /**
- * What a child session may do: never more than its parent. The host puts a session's own rules behind those of
- * its agent, and the last rule that matches wins; so rules passed at creation are a ceiling for the agent.
+ * The rules that a child session is created with: the denials of its parent's session and a plan's ban on edits. The
+ * host puts a session's own rules behind those of its agent, and the last rule that matches wins; so no agent of the
+ * child gets past these. What the parent's agent itself is denied is not among them: as with the host's `task`, a
+ * narrow agent may start a wider one where its `permission.task` allows that agent.
  */
 import type { AgentInfo, PermissionRule, SessionInfo } from "../host/host.js";
 

@@ -8,7 +8,7 @@ import type { CreateResult, RestartInput, StartInput } from "../process/manager.
 import { oneLine, quoteLines } from "../text.js";
 import { Access } from "./access.js";
 import { field } from "./arguments.js";
-import { askForTool, defineTool, type Ready } from "./define.js";
+import { askForTool, defineTool, withProblem, type Ready } from "./define.js";
 import { describeJob, MOST_NAMED } from "./describe-job.js";
 import {
   group,
@@ -107,7 +107,8 @@ export function createBackgroundProcess(ready: Ready) {
       const ofSubagent = access.rootSessionID !== sessionID;
       const caller = { oneShot: workspace.oneShot, ofSubagent };
       const sameCommand = created.sameCommand.filter((job) => access.may(job));
-      return answer({ ...created, sameCommand }, workspace.clock.now(), caller);
+      const said = answer({ ...created, sameCommand }, workspace.clock.now(), caller);
+      return withProblem(workspace, said);
     },
   });
 }

@@ -8,7 +8,7 @@ import { grouped, lastOf, oneLine } from "../text.js";
 import type { Workspace } from "../workspace.js";
 import { Access } from "./access.js";
 import { missing, type Values } from "./arguments.js";
-import { askForTool, defineTool, type Ready } from "./define.js";
+import { askForTool, defineTool, withProblem, type Ready } from "./define.js";
 import { describeJob, MOST_NAMED } from "./describe-job.js";
 import { group, optionalId, optionalText, optionalWorktree, tags, text } from "./fields.js";
 
@@ -39,9 +39,11 @@ export function createBackgroundTask(ready: Ready) {
     refused: { timeout: NO_LIMIT, timeoutMs: NO_LIMIT },
     async run({ taskId, ...given }, context) {
       const workspace = await ready(context.sessionID);
-      return taskId === undefined
-        ? start(workspace, context, given)
-        : resume(workspace, context, taskId, given);
+      const said =
+        taskId === undefined
+          ? await start(workspace, context, given)
+          : await resume(workspace, context, taskId, given);
+      return withProblem(workspace, said);
     },
   });
 }

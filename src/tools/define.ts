@@ -1,7 +1,7 @@
 /** One way to make a tool: its arguments are read and checked (`arguments.ts`), then it asks, does and answers. */
 import type { ToolContext, ToolDefinition } from "@opencode-ai/plugin";
 import type { z } from "zod";
-import { harmlessLines } from "../text.js";
+import { harmlessLines, oneLine } from "../text.js";
 import type { Workspace } from "../workspace.js";
 import type { ToolQuestion } from "../permission/ask.js";
 import { parseArguments, type Fields, type Refused, type Values } from "./arguments.js";
@@ -36,6 +36,13 @@ function limit(answer: string): string {
   if (Buffer.byteLength(text) <= MOST_BYTES) return text;
   const bytes = Buffer.from(text).subarray(0, MOST_BYTES - 60);
   return `${bytes.toString("utf8").replace(/\uFFFD+$/u, "")}\n… cut at ${MOST_BYTES} bytes`;
+}
+
+/** Says besides that a state which cannot be written keeps nothing for the next OpenCode. */
+export function withProblem({ store }: Workspace, answer: string): string {
+  const { problem } = store;
+  if (problem === undefined) return answer;
+  return `${answer}\nWarning: ${oneLine(problem, 500)}. Jobs go on, but are lost if OpenCode ends.`;
 }
 
 /** Throws unless the user's rules about this tool of ours allow the call. */

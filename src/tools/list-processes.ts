@@ -1,6 +1,6 @@
 /** listBackgroundProcesses: one line for each process that the session may see. */
 import { Access } from "./access.js";
-import { askForTool, defineTool, type Ready } from "./define.js";
+import { askForTool, defineTool, withProblem, type Ready } from "./define.js";
 import { describeJobs } from "./describe-job.js";
 import { group, sessionId, status, tags } from "./fields.js";
 
@@ -18,7 +18,10 @@ export function listBackgroundProcesses(ready: Ready) {
       });
       const access = await Access.of(workspace, sessionID);
       const jobs = access.select("process", { id: undefined, ...filter });
-      return describeJobs(jobs, workspace.clock.now(), () => 0);
+      return withProblem(
+        workspace,
+        describeJobs(jobs, workspace.clock.now(), () => 0),
+      );
     },
   });
 }

@@ -1,6 +1,6 @@
 /** listBackgroundTasks: one line for each subagent of the session's tree. */
 import { Access } from "./access.js";
-import { askForTool, defineTool, type Ready } from "./define.js";
+import { askForTool, defineTool, withProblem, type Ready } from "./define.js";
 import { describeJobs } from "./describe-job.js";
 import { group, sessionId, status, tags } from "./fields.js";
 
@@ -18,7 +18,10 @@ export function listBackgroundTasks(ready: Ready) {
       });
       const access = await Access.of(workspace, sessionID);
       const jobs = access.select("subagent", { id: undefined, ...filter });
-      return describeJobs(jobs, workspace.clock.now(), (id) => workspace.tasks.position(id));
+      return withProblem(
+        workspace,
+        describeJobs(jobs, workspace.clock.now(), (id) => workspace.tasks.position(id)),
+      );
     },
   });
 }
