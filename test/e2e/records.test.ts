@@ -67,3 +67,33 @@ describe("a task whose record is gone", () => {
     assert.match(bySession, /^bg_\w+ completed/u);
   });
 });
+
+describe("a fork of a session", () => {
+  const bed = useHost();
+
+  bed.test("reads what its copied history started, and nothing else", async () => {
+    const { host, model } = bed;
+    const { client } = host;
+    const origin = await host.createSession({ title: "origin" });
+    const command = { command: "echo printed before the fork; exec sleep 370" };
+    await callTool(host, model, origin.id, "createBackgroundProcess", command);
+    const copied = firstJob(bed, origin.id);
+    const { data: fork } = await client.session.fork({ sessionID: origin.id });
+    assert.ok(fork);
+    await callTool(host, model, origin.id, "createBackgroundProcess", {
+      command: "exec sleep 371",
+    });
+    const later = jobIds(bed, origin.id).at(-1) ?? "";
+    assert.notEqual(later, copied);
+    const read = (processId: string) =>
+      callTool(host, model, fork.id, "getBackgroundProcess", { processId });
+    assert.match(await read(copied), /^\| printed before the fork$/mu);
+    assert.match(await read(later), /belongs to another session/u);
+    const kill = { processId: copied };
+    assert.match(
+      await callTool(host, model, fork.id, "killProcesses", kill),
+      /another session|none/u,
+    );
+    assert.equal((await host.survivors(0, "sleep 370")).length > 0, true);
+  });
+});
