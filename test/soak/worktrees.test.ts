@@ -13,7 +13,7 @@ import { PACKAGE_ROOT } from "../../fixtures/host/index.js";
 import { delay, forever, text, toolCall, type ModelRequest } from "../../fixtures/model/index.js";
 import { launch } from "../e2e/support.js";
 import { useHost } from "../e2e/use-host.js";
-import { random } from "../random.js";
+import { randomFrom, seed } from "../random.js";
 import { rounds } from "../rounds.js";
 
 const HOUR_MS = 3_600_000;
@@ -31,9 +31,10 @@ function git(cwd: string, ...args: string[]): string {
 describe("a host that is killed while subagents work in worktrees", () => {
   const bed = useHost({ pluginOptions: { toasts: false } });
   const count = rounds(10);
+  const random = randomFrom(seed);
 
   bed.test(
-    `loses no commit and no folder from sight, killed ${count} times`,
+    `loses no commit and no folder from sight, killed ${count} times (seed ${seed})`,
     async () => {
       const { host, model } = bed;
       const data = join(host.state, "data", "opencode", "worktree");
@@ -44,17 +45,10 @@ describe("a host that is killed while subagents work in worktrees", () => {
             )
           : [];
       const known = (): Set<string> => {
-        const { stdout } = spawnSync(
-          process.execPath,
-          [
-            join(PACKAGE_ROOT, "dist", "cli", "main.js"),
-            "doctor",
-            "--json",
-            "--root",
-            join(host.state, "state", "opencode", "background"),
-          ],
-          { encoding: "utf8" },
-        );
+        const main = join(PACKAGE_ROOT, "dist", "cli", "main.js");
+        const env = { ...process.env, XDG_STATE_HOME: join(host.state, "state") };
+        const args = [main, "doctor", "--json"];
+        const { stdout } = spawnSync(process.execPath, args, { encoding: "utf8", env });
         return new Set(diagnosis.parse(JSON.parse(stdout)).worktrees.map(({ folder }) => folder));
       };
       const sum = { folders: 0, unknown: 0, commits: 0, lost: 0 };
