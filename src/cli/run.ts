@@ -2,6 +2,7 @@
 import type { ProcessJob } from "../jobs/job.js";
 import { askOwner } from "../control/client.js";
 import { coerceError, UserError, type Clock } from "../ports.js";
+import type { Measure } from "../system/usage.js";
 import { withUnverified, type KillOutcome } from "../system/kill-tree.js";
 import { isTerminal } from "../jobs/status.js";
 import { defaultRoot } from "../store/instance-folder.js";
@@ -15,6 +16,7 @@ import { planClean, removeFolders } from "./clean.js";
 import { doctor, doctorJSON } from "./doctor.js";
 import { list, show } from "./list.js";
 import { logs } from "./logs.js";
+import { stats } from "./stats.js";
 import {
   checkExists,
   chooseEntry,
@@ -38,6 +40,8 @@ export interface CliDeps {
   processes: Processes;
   /** Ends a process with its tree; only called while it is the process that was started. */
   kill: (job: ProcessJob) => Promise<KillOutcome>;
+  /** What the processes of a job take. */
+  measure: Measure;
   env: NodeJS.ProcessEnv;
   /** Serves the page; loaded when it is asked for. */
   web: (request: WebRequest) => Promise<WebServer>;
@@ -52,7 +56,7 @@ export async function run(args: readonly string[], deps: CliDeps): Promise<ExitC
   const { terminal } = deps;
   let request: Request;
   try {
-    request = readArguments(args);
+    request = readArguments(args, deps.clock.now());
   } catch (thrown) {
     terminal.complain(`${PROGRAM}: ${safe(coerceError(thrown).message, 1000)}\n`);
     return 2;
@@ -97,6 +101,10 @@ async function obey(request: Request, deps: CliDeps): Promise<ExitCode> {
     for (const { folder, why } of found.unwritable) {
       terminal.complain(`${folder} cannot be written (${safe(why)}): jobs may be missing here\n`);
     }
+    return 0;
+  }
+  if (command === "stats") {
+    terminal.write(await stats(found, asJSON, deps));
     return 0;
   }
   if (command === "clean") return clean(found, request, terminal);
@@ -192,6 +200,8 @@ async function writeLogs(
     asJSON: request.json,
     lines: request.lines,
     grep: request.grep,
+    since: request.since,
+    timestamps: request.timestamps,
     hasEnded: request.follow ? hasEnded : undefined,
     clock: deps.clock,
     signal: deps.signal,
