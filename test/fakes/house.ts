@@ -17,6 +17,8 @@ import { Stage } from "./stage.js";
 import { Worktrees } from "../../src/worktree/worktrees.js";
 
 export interface HouseSettings {
+  /** The project, for worktrees. */
+  directory?: string;
   options?: Partial<Options>;
   host?: (clock: FakeClock) => FakeHost;
   ids?: (clock: FakeClock) => IdSource;
@@ -65,7 +67,7 @@ export class House extends Stage {
     });
     this.worktrees = new Worktrees({
       ...ports,
-      directory: "/project",
+      directory: settings.directory ?? "/project",
       homes: {
         claim: (folder) => void this.claimed.add(folder),
         release: (folder) => void this.claimed.delete(folder),

@@ -74,10 +74,9 @@ function ask(context: CancelContext, { job, directory }: ShownJob): void {
 /** Asks first. What became of it is said in a toast by the OpenCode that the job belongs to. */
 export function removeWorktree({ api }: CancelContext, { job, directory }: ShownJob): void {
   const worktree = job.kind === "subagent" ? job.worktree : undefined;
-  const branch = fit(clean(worktree?.branch ?? ""), 60);
   const uncommitted = worktree?.result?.uncommitted ?? 0;
   const first = uncommitted > 0 ? "what is not committed is committed first, and " : "";
-  const message = `${fit(clean(job.name), 40)}: the folder goes; ${first}branch ${branch} stays if it has commits.`;
+  const message = `${fit(clean(job.name), 40)}: the folder goes; ${first}its branch stays if it has commits.`;
   const fail = (thrown: unknown) =>
     api.ui.toast({ title: "Background", message: coerceError(thrown).message, variant: "error" });
   const body = requestEvent({ act: "remove", jobID: job.id });

@@ -1,0 +1,54 @@
+/** Worktrees of subagents whose OpenCode is gone, with the real git: doctor shows them, clean removes them. */
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { existsSync, mkdirSync, realpathSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { it } from "node:test";
+import { useFolders } from "../fakes/folders.js";
+import { ended, subagent } from "../store/records.js";
+import { call, owner } from "./support.js";
+
+const folder = useFolders();
+
+function git(cwd: string, ...args: string[]): string {
+  const identity = ["-c", "user.name=t", "-c", "user.email=t@localhost"];
+  return execFileSync("git", [...identity, ...args], { cwd, encoding: "utf8", stdio: "pipe" });
+}
+
+void it("a worktree with work is shown, listed with what would be lost, and removed with --yes", async () => {
+  const root = folder();
+  const place = realpathSync(folder());
+  const source = join(place, "project");
+  mkdirSync(source);
+  git(source, "init", "-q", "-b", "main");
+  writeFileSync(join(source, "a.txt"), "one\n");
+  git(source, "add", "-A");
+  git(source, "commit", "-q", "-m", "first");
+  const base = git(source, "rev-parse", "HEAD").trim();
+  const name = "parser-0123456789";
+  const branch = `opencode/${name}`;
+  const tree = join(place, name);
+  git(source, "worktree", "add", "-q", "-b", branch, tree);
+  writeFileSync(join(tree, "b.txt"), "two\n");
+  const worktree = { owner: "bg_0123456789", name, source, base, copies: [], folder: tree, branch };
+  const task = subagent("bg_0123456789", { worktree: { ...worktree, state: "kept" } });
+  const dead = await owner(4, root, ended(task, new Date("2026-11-21T10:30:00.000Z")));
+
+  const { out: shown } = await call(["doctor", "--root", root]);
+  assert.match(shown, new RegExp(`Worktrees of subagents: 1\n  ${tree}: branch ${branch}`, "u"));
+  const { out: listed } = await call(["clean", "--root", root]);
+  assert.match(
+    listed,
+    new RegExp(
+      `would remove worktree ${tree}: .*; 1 files are committed first, its branch stays`,
+      "u",
+    ),
+  );
+  assert.ok(existsSync(tree) && existsSync(dead.store.folder));
+
+  const { code, out } = await call(["clean", "--yes", "--root", root]);
+  assert.equal(code, 0, out);
+  assert.equal(existsSync(tree), false);
+  assert.equal(existsSync(dead.store.folder), false);
+  assert.equal(git(source, "show", `${branch}:b.txt`), "two\n");
+});

@@ -1,0 +1,61 @@
+// A worktree in the terminal alone, where no port listens: the branch is on the screen, and the dialog removes the
+// folder.
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { existsSync } from "node:fs";
+import { after, before, describe, test } from "node:test";
+import { gate, ScriptedModel, text, toolCall } from "../../fixtures/model/index.js";
+import { chooseAction } from "../../fixtures/tui/keys.js";
+import { startTui, type Tui } from "../../fixtures/tui/tui.js";
+import { launch } from "./support.js";
+import { LIMIT as options, skip } from "./use-terminal.js";
+
+void describe("a worktree in the terminal", { skip }, () => {
+  let model: ScriptedModel | undefined;
+  let tui: Tui | undefined;
+
+  before(async () => {
+    model = await ScriptedModel.start();
+    tui = await startTui({ model, config: { snapshot: false } });
+  }, options);
+  after(async () => {
+    try {
+      await tui?.end();
+    } finally {
+      await model?.close();
+    }
+  }, options);
+
+  test("its branch is in the list, and its folder is removed from there", options, async () => {
+    if (!tui || !model) throw new Error("there is no terminal");
+    const { terminal, folders } = tui;
+    const write = { command: "echo new > new.txt", description: "write" };
+    model.script("work apart", [toolCall("bash", write), [gate("apart"), text("written")]]);
+    model.script("please go", [
+      launch("work apart", { worktree: true, description: "Parser" }),
+      text("It works."),
+      { forever: text("noted") },
+    ]);
+    await tui.say("please go");
+    await terminal.waitFor(/● Parser/);
+    await terminal.press("C-x", "j");
+    await terminal.waitFor(/● Parser .*branch opencode\/parser-[0-9a-z]{10}/);
+    await terminal.press("Escape");
+    model.open("apart");
+    await terminal.waitFor(/✓ Parser +done/);
+
+    const find = async () => (await tui?.jobs())?.find(({ name }) => name === "Parser");
+    const job = await find();
+    const worktree = job?.kind === "subagent" ? job.worktree : undefined;
+    const folder = worktree?.folder ?? "";
+    assert.ok(existsSync(folder), JSON.stringify(worktree));
+    await chooseAction(terminal, "Parser", "Remove");
+    await terminal.waitFor(/Remove its worktree\?/);
+    await terminal.press("Enter");
+    await terminal.waitFor(/its worktree was removed/);
+    assert.equal(existsSync(folder), false);
+    const args = ["branch", "--list", "opencode/parser-*"];
+    const left = execFileSync("git", args, { cwd: folders.project, encoding: "utf8" });
+    assert.match(left, /opencode\/parser-/u);
+  });
+});
