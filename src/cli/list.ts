@@ -171,6 +171,7 @@ const WHY_ENDED: Readonly<Partial<Record<NonNullable<Job["endReason"]>, string>>
   session_deleted: "session deleted",
   host_exit: "OpenCode ended",
   interrupted: "interrupted",
+  dependency_failed: "what it waited for failed",
 };
 
 function colourOf(fate: Entry["fate"]): Colour {

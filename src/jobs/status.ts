@@ -22,6 +22,8 @@ export const endReason = z.enum([
   /** The host loaded the instance anew (a change of the configuration, for one) and went on. */
   "reloaded",
   "interrupted",
+  /** What it was to come after has failed or was cancelled. */
+  "dependency_failed",
 ]);
 export type EndReason = z.infer<typeof endReason>;
 

@@ -8,7 +8,9 @@ import { isEmptyFilter, matches, type JobFilter } from "../jobs/filter.js";
 import { newJobId } from "../jobs/id.js";
 import type { ProcessJob } from "../jobs/job.js";
 import type { JobRegistry } from "../jobs/registry.js";
+import { resolveAfter } from "../jobs/order.js";
 import { isTerminal } from "../jobs/status.js";
+import type { WaitingJobs } from "../jobs/waiting.js";
 import type { NoticePort } from "../notices/port.js";
 import type { Options } from "../options.js";
 import { followOutput } from "../output/follow.js";
@@ -21,7 +23,7 @@ import type { ReadRequest, ReadResult, StreamOptions, StreamPiece } from "../out
 import { coerceError, requireID, UserError, type Clock, type Log } from "../ports.js";
 import { isAlive } from "../system/identity.js";
 import { chooseKillTree, systemForKill } from "../system/kill-tree.js";
-import { chooseShell, systemSpawn, type SpawnFunction } from "../system/spawn.js";
+import { chooseShell, systemSpawn, type Shell, type SpawnFunction } from "../system/spawn.js";
 import { Watchdog } from "../system/watchdog.js";
 import type { Announce } from "./capture.js";
 import { checkInput, type StartInput } from "./check-input.js";
@@ -56,6 +58,8 @@ export interface ProcessManagerDeps {
   used?: (sessionID: string) => void;
   /** The environment that processes inherit, and in which the shell is looked up; `process.env` by default. */
   env?: NodeJS.ProcessEnv;
+  /** Processes that come after other jobs wait there; without it `after` is refused. */
+  waiting?: Pick<WaitingJobs, "add" | "has">;
   /** For tests: parts of the system. */
   spawn?: SpawnFunction;
   system?: LiveSystem;
@@ -78,7 +82,10 @@ export interface ProcessManagerDeps {
  */
 export class BackgroundProcessManager {
   readonly #deps: LiveDeps;
-  readonly #own: Pick<ProcessManagerDeps, "announce" | "hold" | "used" | "outputFolder">;
+  readonly #own: Pick<
+    ProcessManagerDeps,
+    "announce" | "hold" | "used" | "outputFolder" | "waiting"
+  >;
   readonly #live = new Map<string, LiveProcess>();
   /** Kills of what earlier hosts left. */
   readonly #background = new Set<Promise<void>>();
@@ -134,21 +141,18 @@ export class BackgroundProcessManager {
     const { jobs, clock, env, probe } = this.#deps;
     const sameCommand = this.list().filter((job) => this.#live.has(job.id) && isSame(job, input));
     const shell = chooseShell(env);
-    const job = newProcessJob(input, shell.file, new Date(clock.now()));
-    const announce: Announce = (...what) => this.#announce(job.id, what);
-    const wait = new StartWait(clock, input, (text) => announce("ready", text));
-    const live = new LiveProcess(
-      {
-        job,
-        shell,
-        file: this.#fileOf(job.id),
-        env: input.env ?? {},
-        onReady: (line) => wait.ready(line),
-        announce,
-      },
-      this.#deps,
-    );
-    this.#live.set(job.id, live);
+    const after = this.#resolveAfter(input);
+    const job = newProcessJob(input, shell.file, new Date(clock.now()), after);
+    const wait = new StartWait(clock, input, (text) => this.#announce(job.id, ["ready", text]));
+    if (after.length > 0) {
+      if (signal?.aborted) throw new UserError("the call was aborted; nothing was started");
+      jobs.add(job);
+      this.#own.used?.(input.parentSessionID);
+      this.#own.waiting?.add(job, () => void this.#startLater(job, input, shell, wait));
+      const now = this.get(job.id) ?? job;
+      return { job: now, readiness: "not_asked", sameCommand, warnings: [] };
+    }
+    const live = this.#newLive(job, input, shell, wait);
     jobs.add(job);
     this.#own.used?.(input.parentSessionID);
     const release = this.#own.hold?.([job.id]);
@@ -175,6 +179,51 @@ export class BackgroundProcessManager {
       return { job: now, readiness, lastLines: last, sameCommand, warnings };
     } finally {
       release?.(isTold);
+    }
+  }
+
+  #newLive(job: ProcessJob, input: CreateInput, shell: Shell, wait: StartWait): LiveProcess {
+    const live = new LiveProcess(
+      {
+        job,
+        shell,
+        file: this.#fileOf(job.id),
+        env: input.env ?? {},
+        onReady: (line) => wait.ready(line),
+        announce: (...what) => this.#announce(job.id, what),
+      },
+      this.#deps,
+    );
+    this.#live.set(job.id, live);
+    return live;
+  }
+
+  #resolveAfter({ after = [], parentSessionID: sessionID, rootSessionID }: CreateInput): string[] {
+    if (after.length === 0) return [];
+    if (!this.#own.waiting) throw new UserError("after: expected none, as nothing can wait here");
+    return resolveAfter(this.#deps.jobs, { sessionID, rootSessionID }, after);
+  }
+
+  /** What it waited for stands, and nobody waits for it any more. Never rejects. */
+  async #startLater(
+    job: ProcessJob,
+    input: CreateInput,
+    shell: Shell,
+    wait: StartWait,
+  ): Promise<void> {
+    // The next OpenCode finds that it never began.
+    if (this.#disposing || this.get(job.id)?.status !== "pending") return;
+    const { probe, log, jobs, clock } = this.#deps;
+    try {
+      this.check({ command: input.command, cwd: input.cwd });
+      wait.announceReady();
+      const live = this.#newLive(job, input, shell, wait);
+      void live.ended.then(() => this.#live.delete(live.id));
+      await live.start({ wasPortTaken: await wait.isPortTaken(probe) });
+    } catch (thrown) {
+      const error = coerceError(thrown).message;
+      log("warn", "a process that waited could not be started", { id: job.id, error });
+      jobs.end(job.id, { status: "failed", reason: "error", error, at: new Date(clock.now()) });
     }
   }
 
@@ -302,6 +351,11 @@ export class BackgroundProcessManager {
   ): Promise<KilledJob> {
     const report: KilledJob = { job, outcome: "already_ended", survivors: [], removed: false };
     try {
+      if (this.#own.waiting?.has(job.id)) {
+        const at = new Date(this.#deps.clock.now());
+        this.#deps.jobs.end(job.id, { status: "cancelled", reason, at });
+        report.outcome = "killed";
+      }
       const killed = await this.#live.get(job.id)?.kill(reason);
       if (killed) {
         report.survivors = killed.survivors;
@@ -370,7 +424,12 @@ function takenWarning(port: number | undefined): string {
 const LONGEST_NAME = 60;
 
 /** The record of a process that is about to be started. Its environment is not in it: it may hold secrets. */
-function newProcessJob(input: CreateInput, shell: string, createdAt: Date): ProcessJob {
+function newProcessJob(
+  input: CreateInput,
+  shell: string,
+  createdAt: Date,
+  after: string[],
+): ProcessJob {
   return {
     kind: "process",
     id: newJobId("proc"),
@@ -378,6 +437,7 @@ function newProcessJob(input: CreateInput, shell: string, createdAt: Date): Proc
     status: "pending",
     tags: [...(input.tags ?? [])],
     group: input.group,
+    ...(after.length > 0 && { after }),
     parentSessionID: input.parentSessionID,
     parentMessageID: input.parentMessageID,
     rootSessionID: input.rootSessionID,

@@ -5,10 +5,11 @@ import { isTerminal } from "../jobs/status.js";
 import { UserError } from "../ports.js";
 import type { CreateResult } from "../process/manager.js";
 import { oneLine, quoteLines } from "../text.js";
-import { Access } from "./access.js";
+import { Access, refuseIdAsName } from "./access.js";
 import { askForTool, defineTool, type Ready } from "./define.js";
 import { describeJob, MOST_NAMED } from "./describe-job.js";
 import {
+  after,
   group,
   optionalEnvironment,
   optionalFlag,
@@ -34,6 +35,7 @@ export function createBackgroundProcess(ready: Ready) {
       name: optionalText(200, { aliases: ["description", "title"] }),
       tags,
       group: group(),
+      after: after(),
       global: optionalFlag("Outlives this session"),
       cwd: optionalText(4_000, { aliases: ["workdir", "directory"] }),
       env: optionalEnvironment(),
@@ -55,6 +57,7 @@ export function createBackgroundProcess(ready: Ready) {
     refused: { timeout: LIMITS, timeoutMs: LIMITS, readyTimeout: LIMITS, readyTimeoutMs: LIMITS },
     async run({ cwd, ...args }, context) {
       const { sessionID, messageID, directory, worktree, abort } = context;
+      refuseIdAsName("name", args.name);
       const workspace = await ready(sessionID);
       const folder =
         cwd === undefined ? directory : isAbsolute(cwd) ? cwd : resolve(directory, cwd);
@@ -113,7 +116,10 @@ function answer(created: CreateResult, now: number, caller: Caller): string {
   if (lastLines) lines.push("Last lines of its output:", ...quoteLines(lastLines));
   else if (isTerminal(job.status)) lines.push("(no output)");
   else if (readiness === "not_ready_yet") lines.push("(no output yet)");
-  if (job.status === "running") lines.push(whatFollows(job.notify, caller));
+  if (job.status === "pending") {
+    lines.push(`It starts when ${job.after?.join(", ") ?? ""} has completed, or is ready.`);
+  }
+  if (!isTerminal(job.status)) lines.push(whatFollows(job.notify, caller));
   for (const other of sameCommand.slice(0, MOST_NAMED)) {
     lines.push(`The same command already runs in this folder: ${other.id}`);
   }

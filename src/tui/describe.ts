@@ -59,6 +59,7 @@ const OUTCOMES: Readonly<Record<NonNullable<Job["endReason"]>, string>> = {
   host_exit: "OpenCode ended",
   reloaded: "OpenCode reloaded",
   interrupted: "interrupted",
+  dependency_failed: "what it waited for failed",
 };
 
 /** The same where there is little room: who cancelled it is told by the list. */

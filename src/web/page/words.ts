@@ -63,6 +63,7 @@ const REASONS: Readonly<Record<string, string>> = {
   session_deleted: "its session was deleted",
   host_exit: "OpenCode ended",
   interrupted: "OpenCode died",
+  dependency_failed: "what it waited for failed",
 };
 
 export function outcome(job: JobView): string {
