@@ -1,6 +1,7 @@
 /** createBackgroundProcess: asks OpenCode's permission, then starts a shell command that outlives the turn. */
 import { isAbsolute, resolve } from "node:path";
 import type { ProcessJob } from "../jobs/job.js";
+import { resolveAfter } from "../jobs/order.js";
 import { isTerminal } from "../jobs/status.js";
 import { UserError } from "../ports.js";
 import type { CreateResult } from "../process/manager.js";
@@ -62,6 +63,9 @@ export function createBackgroundProcess(ready: Ready) {
       const folder =
         cwd === undefined ? directory : isAbsolute(cwd) ? cwd : resolve(directory, cwd);
       workspace.processes.check({ ...args, cwd: folder });
+      const access = await Access.of(workspace, sessionID);
+      const { rootSessionID } = access;
+      resolveAfter(workspace.jobs, { sessionID, rootSessionID }, args.after ?? []);
       await workspace.askForCommand({
         sessionID,
         agent: context.agent,
@@ -78,7 +82,6 @@ export function createBackgroundProcess(ready: Ready) {
         pattern: args.command,
         onlyWhereNamed: true,
       });
-      const access = await Access.of(workspace, sessionID);
       // The question may have stood for long.
       if (abort.aborted) throw new UserError("the call was aborted; nothing was started");
       const created = await workspace.processes.create(
@@ -86,7 +89,7 @@ export function createBackgroundProcess(ready: Ready) {
           ...args,
           cwd: folder,
           parentSessionID: sessionID,
-          rootSessionID: access.rootSessionID,
+          rootSessionID,
           parentMessageID: messageID,
         },
         { signal: abort, endWithinMilliseconds: SHORT_MS },
