@@ -24,6 +24,7 @@ import { SessionTree } from "./host/session-tree.js";
 import { parseUserRequest } from "./host/user-request.js";
 import type { Job } from "./jobs/job.js";
 import { JobRegistry } from "./jobs/registry.js";
+import { WaitingJobs } from "./jobs/waiting.js";
 import { EventCommand } from "./notices/event-command.js";
 import { Notices, type ComingMessage } from "./notices/notices.js";
 import { parseOptions, type Options } from "./options.js";
@@ -92,6 +93,7 @@ export class Workspace {
   readonly tasks: BackgroundManager;
   readonly processes: BackgroundProcessManager;
   readonly worktrees: Worktrees;
+  readonly #waiting: WaitingJobs;
   readonly #permission: SessionPermission;
   readonly #sessionCleanup: SessionCleanup;
   readonly #eventCommand: EventCommand;
@@ -124,6 +126,7 @@ export class Workspace {
       directoryOf: (sessionID) => this.worktrees.directoryOf(sessionID),
       save: () => this.persist(),
       onParentAbort: (sessionID) => this.#sessionCleanup.aborted(sessionID),
+      onUsed: (sessionID) => this.#waiting.used(sessionID),
     });
     this.store = new JobStore({
       ...this.#ports(),
@@ -141,12 +144,15 @@ export class Workspace {
       ...settings.system,
     });
     this.notices.outbox.onChange(() => this.store.markDirty());
+    // After the notices: what a job's end leads to is told behind it.
+    this.#waiting = new WaitingJobs(this.jobs, this.clock);
     this.processes = new BackgroundProcessManager({
       ...this.#ports(),
       outputFolder: () => this.#outputFolder(),
       announce: (job, kind, text) => this.notices.announce(job, kind, text),
       hold: (jobIDs) => this.notices.hold(jobIDs),
       used: (sessionID) => this.notices.used(sessionID),
+      waiting: this.#waiting,
       ...settings.system,
     });
     this.worktrees = new Worktrees({
@@ -162,6 +168,7 @@ export class Workspace {
       tree: this.tree,
       notices: this.notices,
       worktrees: this.worktrees,
+      waiting: this.#waiting,
       unattended: this.oneShot,
       used: (sessionID) => this.notices.used(sessionID),
       outbox: this.notices.outbox,
@@ -311,6 +318,7 @@ export class Workspace {
     const now = new Date(this.clock.now());
     await Promise.all(jobs.map((job) => this.#recover(job, lastSigns.get(job.id) ?? now)));
     this.worktrees.recover(jobs);
+    for (const sessionID of this.notices.inUse()) this.#waiting.used(sessionID);
     if (jobs.length + notices.length > 0) await this.notices.findRecipients();
     await committed;
   }
@@ -339,6 +347,7 @@ export class Workspace {
       () => this.worktrees.close(),
       () => this.tasks.dispose(),
       () => this.processes.dispose(),
+      () => this.#waiting.dispose(),
       () => this.notices.dispose(),
       () => this.store.close(),
       ...this.#exitHooks,

@@ -172,6 +172,7 @@ const WHY_ENDED: Readonly<Partial<Record<NonNullable<Job["endReason"]>, string>>
   host_exit: "OpenCode ended",
   interrupted: "interrupted",
   crash_loop: "crash loop",
+  dependency_failed: "what it waited for failed",
 };
 
 function colourOf(fate: Entry["fate"]): Colour {

@@ -34,6 +34,8 @@ const shared = {
   /** What went wrong, in the words of whoever reported it. */
   error: z.string().optional(),
   tags: z.array(z.string()),
+  /** Ids of jobs that must have completed, or be ready, before it starts. */
+  after: z.array(z.string()).optional(),
   /** Told together with the other jobs of the same session and group. */
   group: z.string().optional(),
   /** Counts up each time that the whole group was told; see `group.ts`. */

@@ -25,6 +25,8 @@ export const endReason = z.enum([
   "interrupted",
   /** Started again too often by its restart policy. */
   "crash_loop",
+  /** What it was to come after has failed or was cancelled. */
+  "dependency_failed",
 ]);
 export type EndReason = z.infer<typeof endReason>;
 

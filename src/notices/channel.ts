@@ -49,6 +49,8 @@ export interface ChannelDeps {
   checkEnd: (sessionID: string) => Promise<void>;
   /** The user has stopped the run of this session. */
   onStopped: (sessionID: string) => void;
+  /** It is used for the first time since this OpenCode started, or its user has typed. */
+  onUsed: (sessionID: string) => void;
 }
 
 export class ParentChannel {
@@ -82,11 +84,12 @@ export class ParentChannel {
 
   /** Something happened in the session. */
   take(event: DeliveryEvent): void {
-    const { clock, onStopped } = this.#deps;
+    const { clock, onStopped, onUsed } = this.#deps;
     const before = this.#state;
     this.#state = step(before, event, clock.monotonic());
     if (event.type === "assistant") this.#receive(event.message);
     if (this.#state.stopped && !before.stopped) onStopped(this.#sessionID);
+    if (event.type === "typed" || this.#state.used !== before.used) onUsed(this.#sessionID);
     this.schedule();
   }
 

@@ -40,6 +40,8 @@ export interface NoticesDeps {
   save: () => Promise<void>;
   /** The user stopped the run of this session. */
   onParentAbort: (sessionID: string) => void;
+  /** See ChannelDeps. */
+  onUsed?: (sessionID: string) => void;
 }
 
 export interface ComingMessage {
@@ -77,6 +79,7 @@ export class Notices implements NoticePort {
       checkEnd: (sessionID) => this.#checkEnd(sessionID),
       mayWake: (sessionID, notices) => mayWake(jobs, options.wake, sessionID, notices),
       onStopped: (sessionID) => deps.onParentAbort(sessionID),
+      onUsed: (sessionID) => deps.onUsed?.(sessionID),
     };
     const pass = (jobID: string, text: string, throttled: boolean): void => {
       const job = jobs.get(jobID);

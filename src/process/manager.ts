@@ -8,7 +8,9 @@ import { isEmptyFilter, matches, type JobFilter } from "../jobs/filter.js";
 import { newJobId } from "../jobs/id.js";
 import type { ProcessJob, ProcessRun } from "../jobs/job.js";
 import type { JobRegistry } from "../jobs/registry.js";
+import { resolveAfter } from "../jobs/order.js";
 import { isTerminal } from "../jobs/status.js";
+import type { WaitingJobs } from "../jobs/waiting.js";
 import type { NoticePort } from "../notices/port.js";
 import type { Options } from "../options.js";
 import { followOutput } from "../output/follow.js";
@@ -62,6 +64,8 @@ export interface ProcessManagerDeps {
   used?: (sessionID: string) => void;
   /** The environment that processes inherit, and in which the shell is looked up; `process.env` by default. */
   env?: NodeJS.ProcessEnv;
+  /** Processes that come after other jobs wait there; without it `after` is refused. */
+  waiting?: Pick<WaitingJobs, "add" | "has">;
   /** For tests: parts of the system. */
   spawn?: SpawnFunction;
   system?: LiveSystem;
@@ -84,7 +88,10 @@ export interface ProcessManagerDeps {
  */
 export class BackgroundProcessManager {
   readonly #deps: LiveDeps;
-  readonly #own: Pick<ProcessManagerDeps, "announce" | "hold" | "used" | "outputFolder">;
+  readonly #own: Pick<
+    ProcessManagerDeps,
+    "announce" | "hold" | "used" | "outputFolder" | "waiting"
+  >;
   /** Those that run or will. */
   readonly #lives = new Map<string, ProcessLife>();
   /** The variables that processes were given, for their next runs: nowhere but here. */
@@ -131,6 +138,9 @@ export class BackgroundProcessManager {
    */
   checkRestart(id: string, changes: RestartInput = {}): StartInput {
     const job = this.#known(id);
+    if (this.#own.waiting?.has(id)) {
+      throw new UserError(`${id} waits for ${job.after?.join(", ")} and has not been started yet`);
+    }
     const env = changes.env ?? this.#environments.get(id);
     if (job.ownEnvironment && !env) {
       throw new UserError(
@@ -154,7 +164,17 @@ export class BackgroundProcessManager {
     const { jobs, clock, env } = this.#deps;
     const sameCommand = this.list().filter((job) => this.#lives.has(job.id) && isSame(job, input));
     const shell = chooseShell(env);
-    const job = newProcessJob(input, shell.file, new Date(clock.now()));
+    const after = this.#resolveAfter(input);
+    const job = newProcessJob(input, shell.file, new Date(clock.now()), after);
+    if (after.length > 0) {
+      if (options.signal?.aborted) throw new UserError("the call was aborted; nothing was started");
+      if (input.env) this.#environments.set(job.id, input.env);
+      jobs.add(job);
+      this.#own.used?.(input.parentSessionID);
+      this.#own.waiting?.add(job, () => void this.#startLater(job, input, shell));
+      const now = this.get(job.id) ?? job;
+      return { job: now, readiness: "not_asked", sameCommand, warnings: [] };
+    }
     if (input.env) this.#environments.set(job.id, input.env);
     const life = this.#addLife(job);
     jobs.add(job);
@@ -184,6 +204,33 @@ export class BackgroundProcessManager {
       patience: running ? PORT_MILLISECONDS : 0,
     };
     return { ...(await this.#start(life, input, shell, options, again)), sameCommand: [] };
+  }
+
+  #resolveAfter({ after = [], parentSessionID: sessionID, rootSessionID }: CreateInput): string[] {
+    if (after.length === 0) return [];
+    if (!this.#own.waiting) throw new UserError("after: expected none, as nothing can wait here");
+    return resolveAfter(this.#deps.jobs, { sessionID, rootSessionID }, after);
+  }
+
+  /** What it waited for stands, and no call waits for it any more. Never rejects. */
+  async #startLater(job: ProcessJob, input: CreateInput, shell: Shell): Promise<void> {
+    // The next OpenCode finds that it never began.
+    if (this.#disposing || this.get(job.id)?.status !== "pending") return;
+    const { probe, log, jobs, clock } = this.#deps;
+    const announce: Announce = (...what) => this.#announce(job.id, what);
+    const wait = new StartWait(clock, input, (text) => announce("ready", text));
+    wait.announceReady();
+    try {
+      this.check({ command: input.command, cwd: input.cwd });
+      const life = this.#addLife(job);
+      const onReady = (line: string | undefined) => wait.ready(line);
+      const request = { shell, env: input.env ?? {}, onReady, announce };
+      await life.start(request, { wasPortTaken: await wait.isPortTaken(probe) });
+    } catch (thrown) {
+      const error = coerceError(thrown).message;
+      log("warn", "a process that waited could not be started", { id: job.id, error });
+      jobs.end(job.id, { status: "failed", reason: "error", error, at: new Date(clock.now()) });
+    }
   }
 
   /** The record as it is now; undefined for an unknown id, also for that of a subagent. */
@@ -316,6 +363,11 @@ export class BackgroundProcessManager {
   ): Promise<KilledJob> {
     const report: KilledJob = { job, outcome: "already_ended", survivors: [], removed: false };
     try {
+      if (this.#own.waiting?.has(job.id)) {
+        const at = new Date(this.#deps.clock.now());
+        this.#deps.jobs.end(job.id, { status: "cancelled", reason, at });
+        report.outcome = "killed";
+      }
       const killed = await this.#lives.get(job.id)?.kill(reason);
       if (killed) {
         report.survivors = killed.survivors;
@@ -521,12 +573,18 @@ function mergedInput(job: ProcessJob, changes: RestartInput): StartInput {
   };
 }
 
-function newProcessJob(input: CreateInput, shell: string, createdAt: Date): ProcessJob {
+function newProcessJob(
+  input: CreateInput,
+  shell: string,
+  createdAt: Date,
+  after: string[],
+): ProcessJob {
   const { parentSessionID, parentMessageID, rootSessionID } = input;
   return {
     kind: "process",
     id: newJobId("proc"),
     status: "pending",
+    ...(after.length > 0 && { after }),
     parentSessionID,
     parentMessageID,
     rootSessionID,

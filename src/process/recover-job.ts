@@ -41,7 +41,9 @@ export async function recoverJob(
   const quote = await readQuote(file, job, deps);
   // What still runs ends only now.
   const at = isGone && leftovers.length === 0 ? lastSign : new Date(clock.now());
-  jobs.end(id, { status: "failed", reason: "interrupted", error, at, quote });
+  // What still waited for others was not to be started by anything but this host.
+  const status = job.status === "pending" && job.after ? "cancelled" : "failed";
+  jobs.end(id, { status, reason: "interrupted", error, at, quote });
   if (isGone && leftovers.length === 0 && problem === undefined) return { ending: undefined };
   const ending = killTree(target, options.killGraceMilliseconds).then(
     ({ survivors, unverified }) => {

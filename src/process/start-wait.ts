@@ -32,6 +32,11 @@ export class StartWait {
     if (this.#isLate) this.#announce(this.#describe(line));
   }
 
+  /** Nobody waits: whenever it is ready, that is announced. */
+  announceReady(): void {
+    this.#isLate = true;
+  }
+
   /** Whether the port answers before the start: then it says nothing about the process. */
   async isPortTaken(probe: Probe = probePort, signal?: AbortSignal): Promise<boolean> {
     const { readyPort } = this.#input;

@@ -11,6 +11,11 @@ export interface CreateInput {
   tags?: readonly string[];
   /** Told together with the session's other jobs of the same group, once all have ended. */
   group?: string;
+  /**
+   * Ids or names of jobs: starts when each has completed, or, a process with readiness, is ready; `create` returns the
+   * pending record. Its readiness is announced.
+   */
+  after?: readonly string[];
   /** true: not bound to a session, runs until killed or the host ends. */
   global?: boolean;
   /** Absolute path of an existing directory. */

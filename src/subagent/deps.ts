@@ -4,6 +4,7 @@ import type { HostEvent } from "../host/events.js";
 import type { IdSource } from "../host/ids.js";
 import type { SessionTree } from "../host/session-tree.js";
 import type { Job } from "../jobs/job.js";
+import type { WaitingJobs } from "../jobs/waiting.js";
 import type { EndReason } from "../jobs/status.js";
 import type { Outbox } from "../notices/outbox.js";
 import type { NoticePort } from "../notices/port.js";
@@ -14,6 +15,8 @@ export interface SubagentDeps extends Context {
   ids: IdSource;
   worktrees: Pick<Worktrees, "plan" | "recordOf" | "enter" | "settled">;
   notices: NoticePort;
+  /** Tasks that come after other jobs wait there. */
+  waiting: Pick<WaitingJobs, "add">;
   /** No user is there to answer a question (`opencode run`): the host rejects it, and the subagent goes on. */
   unattended?: boolean;
   /** A task is launched for this session: it is in use, and may be woken. */

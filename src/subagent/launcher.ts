@@ -5,10 +5,12 @@
 import { UserError, coerceError, requireID, requireText } from "../ports.js";
 import { newJobId } from "../jobs/id.js";
 import type { SubagentJob } from "../jobs/job.js";
+import { resolveAfter } from "../jobs/order.js";
 import { isTerminal } from "../jobs/status.js";
 import type { SubagentDeps } from "./deps.js";
 import { checkCount, planLaunch, type LaunchPlan } from "./launch-plan.js";
 import type { Runner } from "./runner.js";
+import { earlierResults } from "./earlier-results.js";
 import { similarTasks } from "./similar.js";
 import { Slots } from "./slots.js";
 
@@ -31,6 +33,8 @@ export interface LaunchInput {
   tags?: string[];
   /** Told together with the parent session's other jobs of the same group, once all have ended. */
   group?: string;
+  /** Ids or names of jobs: starts when each has completed, or, a process with readiness, is ready. */
+  after?: string[];
   /** Tell the parent when it ends; true if left out. */
   notify?: boolean;
   /** A git worktree of its own (true), or that of an earlier task of the same session tree, by its id. */
@@ -106,6 +110,9 @@ export class Launcher {
     this.#checkWanted(input.signal);
     // Others may have been launched while this one was looked at.
     checkCount(jobs, plan.rootSessionID, options.maxTasksPerSession);
+    const { parentSessionID: sessionID } = input;
+    const namer = { sessionID, rootSessionID: plan.rootSessionID };
+    const after = resolveAfter(jobs, namer, input.after ?? []);
     const similar = similarTasks(this.#livePrompts(plan.rootSessionID), plan.agent, input.prompt);
     const now = new Date(clock.now());
     const id = newJobId("bg");
@@ -117,6 +124,7 @@ export class Launcher {
       status: "pending",
       tags: input.tags ?? [],
       group: input.group,
+      ...(after.length > 0 && { after }),
       parentSessionID: input.parentSessionID,
       parentMessageID: input.parentMessageID,
       rootSessionID: plan.rootSessionID,
@@ -190,7 +198,7 @@ export class Launcher {
     signal: AbortSignal | undefined,
   ): Promise<Launched> {
     return this.#deps.notices.answering([task.id], async (tells) => {
-      await this.#enqueue(task, plan);
+      await this.#enqueueInOrder(task, plan);
       const launched = await this.#answer(task, similar, plan.worktree);
       if (launched.task.status === "failed" && !signal?.aborted) tells([task.id]);
       return launched;
@@ -231,10 +239,47 @@ export class Launcher {
     const other = model === undefined ? {} : { model: plan.model, variant: plan.variant };
     const tags = tagsOf(task, from);
     const group = from.group ?? task.group;
-    const patch = { prompt: text, progress, parentMessageID, tags, group, ...other };
+    // What was to come before it is of no matter any more: it is wanted now.
+    const now = { after: undefined };
+    const patch = { prompt: text, progress, parentMessageID, tags, group, ...now, ...other };
     const reopened = jobs.reopen(task.id, patch);
     if (!reopened) throw new UserError(`taskId: ${task.id} is being continued already`);
     return { reopened, plan };
+  }
+
+  /**
+   * A task of an earlier OpenCode that still waits for others: its session may use it again, and then it starts when
+   * its time has come.
+   */
+  rest(task: SubagentJob): void {
+    this.#deps.waiting.add(task, () => void this.#startRested(task), { rests: true });
+  }
+
+  /** Its rights are looked at anew. Never rejects. */
+  async #startRested({ id, agent, parentSessionID }: SubagentJob): Promise<void> {
+    try {
+      const plan = await planLaunch(this.#deps, { agent, parentSessionID });
+      const task = this.#deps.jobs.getSubagent(id);
+      if (task?.status === "pending" && !this.#isClosed) await this.#enqueue(task, plan);
+    } catch (thrown) {
+      const error = coerceError(thrown).message;
+      this.#runner.abandon(id, { status: "failed", reason: "error", error });
+    }
+  }
+
+  /** Resolves as `#enqueue` does, or at once when it waits for others. */
+  async #enqueueInOrder(task: SubagentJob, plan: LaunchPlan): Promise<void> {
+    // A task that is continued has waited already.
+    if (!waitsForOthers(task)) {
+      await this.#enqueue(task, plan);
+      return;
+    }
+    let starting: Promise<void> | undefined;
+    this.#deps.waiting.add(task, () => {
+      // A closed instance leaves it to the next one.
+      if (!this.#isClosed) starting = this.#enqueue(task, plan);
+    });
+    await starting;
   }
 
   /** Resolves when the run was prompted or waits for its turn. */
@@ -251,7 +296,9 @@ export class Launcher {
       if (waits) onStarted();
       const run = this.#slots.hold(key, id, async () => {
         if (!isCurrent()) return;
-        await this.#runner.run(id, { isCurrent, rules, strict, onStarted });
+        const before = async () =>
+          waitsForOthers(task) ? earlierResults(this.#deps, task.after ?? []) : "";
+        await this.#runner.run(id, { isCurrent, rules, strict, before, onStarted });
         if (isCurrent()) this.#starts.delete(id);
       });
       // A run that cannot start ends without a word of its start.
@@ -276,6 +323,11 @@ export class Launcher {
 
 function modelName({ model }: SubagentJob): string {
   return model ? `${model.providerID}/${model.modelID}` : "";
+}
+
+/** It has not begun, and others come before it. */
+export function waitsForOthers({ after = [], runs, sessionID }: SubagentJob): boolean {
+  return after.length > 0 && runs.length === 0 && sessionID === undefined;
 }
 
 function tagsOf(task: SubagentJob, { tags = [] }: ResumeFrom): string[] {

@@ -60,6 +60,8 @@ export class LiveRun {
   unknownFinishes = 0;
   /** What is older than this belongs to an earlier run. */
   firstPromptID = "";
+  /** What is said above the first prompt. */
+  before = "";
   /** Prompts on their way to the host. */
   prompting = 0;
   /** All times here are those of `Clock.monotonic`: a change of the date makes no run older or younger. */

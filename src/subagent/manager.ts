@@ -11,7 +11,13 @@ import type { SubagentDeps } from "./deps.js";
 import { PendingRequests } from "./pending-requests.js";
 import { ChildEvents } from "./child-events.js";
 import { findAgent } from "./launch-plan.js";
-import { Launcher, type Launched, type LaunchInput, type ResumeFrom } from "./launcher.js";
+import {
+  Launcher,
+  waitsForOthers,
+  type Launched,
+  type LaunchInput,
+  type ResumeFrom,
+} from "./launcher.js";
 import type { StopIntent } from "./live-run.js";
 import { findTask } from "./find-task.js";
 import { recover } from "./recover.js";
@@ -278,7 +284,8 @@ export class BackgroundManager {
 
   /** A task that was live when its host died, at `lastSign`: what became of it, by what its session holds. */
   async recover(task: SubagentJob, lastSign: Date): Promise<void> {
-    await recover(this.#deps, task, lastSign);
+    const rest = (waiting: SubagentJob) => this.#launcher.rest(waiting);
+    await recover({ ...this.#deps, rest }, task, lastSign);
   }
 
   /**
@@ -288,7 +295,10 @@ export class BackgroundManager {
   async dispose(): Promise<void> {
     this.#launcher.dispose();
     this.#supervisor.dispose();
-    const live = this.list().filter((task) => !isTerminal(task.status));
+    // What waits for others is the next one's: it has not begun.
+    const live = this.list().filter(
+      (task) => !isTerminal(task.status) && !(task.status === "pending" && waitsForOthers(task)),
+    );
     for (const { id } of live) {
       this.#runner.abandon(id, { status: "cancelled", reason: "host_exit" });
     }

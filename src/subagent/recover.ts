@@ -7,12 +7,23 @@ import { coerceError } from "../ports.js";
 import type { SubagentJob } from "../jobs/job.js";
 import type { JobEnd, Quote } from "../jobs/registry.js";
 import { isTerminal } from "../jobs/status.js";
+import { waitsForOthers } from "./launcher.js";
 import { quoteOf } from "./quote.js";
 import { asksForTools, finalText, judge } from "./verdict.js";
 
 /** `task` is in the registry, as it was written last; its host was alive until `at`. Never rejects. */
-export async function recover(deps: Context, task: SubagentJob, at: Date): Promise<void> {
+export async function recover(
+  deps: Context & { rest: (task: SubagentJob) => void },
+  task: SubagentJob,
+  at: Date,
+): Promise<void> {
   if (isTerminal(task.status)) return;
+  // A subagent that is over starts nothing more.
+  const isOfSubagent = deps.jobs.findBySession(task.parentSessionID) !== undefined;
+  if (task.status === "pending" && waitsForOthers(task) && !isOfSubagent) {
+    deps.rest(task);
+    return;
+  }
   const { promptMessageID, firstPromptMessageID } = task.runs.at(-1) ?? {};
   if (task.status === "pending" || !task.sessionID || promptMessageID === undefined) {
     const error = "OpenCode ended while the task waited for its turn";

@@ -24,6 +24,7 @@ export interface RunnerDeps extends Context {
   worktrees: Pick<Worktrees, "enter">;
   /** A run has begun: from now on it must be supervised. */
   onBegin: () => void;
+  persist: () => Promise<void>;
   /** Ends the tasks and session processes that a session started. */
   endWorkOf: (sessionID: string, reason: StopIntent["reason"]) => Promise<void>;
 }
@@ -35,6 +36,8 @@ export interface RunInput {
   rules: PermissionRule[];
   /** Refuse to run when the rules are not in force in the session. */
   strict: boolean;
+  /** What is said above its first prompt; asked when it begins. */
+  before: () => Promise<string>;
   /** Prompted, and allowed to run. */
   onStarted: () => void;
 }
@@ -81,10 +84,13 @@ export class Runner {
     if (job?.status !== "pending") return;
     const live = new LiveRun(job);
     try {
+      const before = await input.before();
       const directory = await this.#deps.worktrees.enter(jobID);
       const sessionID = job.sessionID ?? (await this.#createSession(job, input.rules, directory));
       if (input.strict) await this.#checkRules(sessionID, input.rules);
+      if (job.after) await this.#saveSession(jobID, sessionID);
       if (!this.#begin(jobID, sessionID, live, input.isCurrent())) return;
+      live.before = before;
     } catch (thrown) {
       if (input.isCurrent()) this.#end(jobID, undefined, failed(coerceError(thrown)));
       return;
@@ -185,6 +191,15 @@ export class Runner {
     return session.id;
   }
 
+  /** A task that waited for others is started again by the next OpenCode unless the disk says that it has begun. */
+  async #saveSession(jobID: string, sessionID: string): Promise<void> {
+    const { jobs, persist } = this.#deps;
+    if (jobs.getSubagent(jobID)?.sessionID === undefined) {
+      jobs.updateSubagent(jobID, { sessionID });
+      await persist();
+    }
+  }
+
   /** False when the job was cancelled while its session was being created. */
   #begin(jobID: string, sessionID: string, live: LiveRun, isCurrent: boolean): boolean {
     const { jobs, clock, onBegin } = this.#deps;
@@ -210,7 +225,7 @@ export class Runner {
     try {
       // As it is now: text may have been added while the session was being created.
       const { prompt = "" } = this.#deps.jobs.getSubagent(jobID) ?? {};
-      await this.#prompter.send(jobID, live, prompt);
+      await this.#prompter.send(jobID, live, [live.before || [], prompt].flat().join("\n\n"));
       onStarted();
     } catch (thrown) {
       this.#end(jobID, live, live.intent ?? failed(coerceError(thrown)));

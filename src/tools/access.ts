@@ -5,6 +5,7 @@
 import { UserError } from "../ports.js";
 import type { Host } from "../host/host.js";
 import type { SessionTree } from "../host/session-tree.js";
+import { isJobId } from "../jobs/id.js";
 import { isEmptyFilter, matches, type JobFilter } from "../jobs/filter.js";
 import type { Job, ProcessJob, SubagentJob } from "../jobs/job.js";
 import type { JobRegistry } from "../jobs/registry.js";
@@ -120,4 +121,12 @@ export function requireFilter(filter: FilterArguments, idName: string): void {
 
 export function toFilter({ id, sessionId, status, tags, group }: FilterArguments): JobFilter {
   return { id, sessionID: sessionId, status, tags, group };
+}
+
+/** A name in the form of an id would be taken for one. Throws a UserError. */
+export function refuseIdAsName(field: string, name: string | undefined): void {
+  if (name === undefined || !isJobId(name)) return;
+  throw new UserError(
+    `${field}: expected a name, got ${JSON.stringify(name)}, which reads as an id`,
+  );
 }

@@ -2,15 +2,17 @@
 import { isAbsolute, resolve } from "node:path";
 import { z } from "zod";
 import { restartPolicy, type ProcessJob } from "../jobs/job.js";
+import { resolveAfter } from "../jobs/order.js";
 import { isTerminal } from "../jobs/status.js";
 import { UserError } from "../ports.js";
 import type { CreateResult, RestartInput, StartInput } from "../process/manager.js";
 import { oneLine, quoteLines } from "../text.js";
-import { Access } from "./access.js";
+import { Access, refuseIdAsName } from "./access.js";
 import { field } from "./arguments.js";
 import { askForTool, defineTool, withProblem, type Ready } from "./define.js";
 import { describeJob, MOST_NAMED } from "./describe-job.js";
 import {
+  after,
   group,
   optionalEnvironment,
   optionalFlag,
@@ -36,6 +38,7 @@ export function createBackgroundProcess(ready: Ready) {
       name: optionalText(200, { aliases: ["description", "title"] }),
       tags,
       group: group(),
+      after: after(),
       global: optionalFlag("Outlives this session"),
       cwd: optionalText(4_000, { aliases: ["workdir", "directory"] }),
       env: optionalEnvironment(),
@@ -61,8 +64,9 @@ export function createBackgroundProcess(ready: Ready) {
       processId: optionalId("proc", { about: "Run this one again, changed by what you give" }),
     },
     refused: { timeout: LIMITS, timeoutMs: LIMITS, readyTimeout: LIMITS, readyTimeoutMs: LIMITS },
-    async run({ processId, cwd, ...args }, context) {
+    async run({ processId, cwd, after, ...args }, context) {
       const { sessionID, messageID, directory, worktree, abort } = context;
+      refuseIdAsName("name", args.name);
       const workspace = await ready(sessionID);
       const access = await Access.of(workspace, sessionID);
       const given = cwd === undefined || isAbsolute(cwd) ? cwd : resolve(directory, cwd);
@@ -72,6 +76,13 @@ export function createBackgroundProcess(ready: Ready) {
         ? workspace.processes.checkRestart(before.id, changes)
         : newInput(changes, directory);
       if (!before) workspace.processes.check(input);
+      if (before && after) {
+        throw new UserError(
+          `after: expected nothing with processId, as one that runs again starts at once, got ${JSON.stringify(after)}`,
+        );
+      }
+      const { rootSessionID } = access;
+      resolveAfter(workspace.jobs, { sessionID, rootSessionID }, after ?? []);
       await workspace.askForCommand({
         sessionID,
         agent: context.agent,
@@ -97,8 +108,9 @@ export function createBackgroundProcess(ready: Ready) {
         : await processes.create(
             {
               ...input,
+              after,
               parentSessionID: sessionID,
-              rootSessionID: access.rootSessionID,
+              rootSessionID,
               parentMessageID: messageID,
             },
             options,
@@ -148,7 +160,10 @@ function answer(created: CreateResult, now: number, caller: Caller): string {
   if (lastLines) lines.push("Last lines of its output:", ...quoteLines(lastLines));
   else if (isTerminal(job.status)) lines.push("(no output)");
   else if (readiness === "not_ready_yet") lines.push("(no output yet)");
-  if (job.status === "running") lines.push(whatFollows(job.notify, caller));
+  if (job.status === "pending") {
+    lines.push(`It starts when ${job.after?.join(", ") ?? ""} has completed, or is ready.`);
+  }
+  if (!isTerminal(job.status)) lines.push(whatFollows(job.notify, caller));
   for (const other of sameCommand.slice(0, MOST_NAMED)) {
     lines.push(`The same command already runs in this folder: ${other.id}`);
   }

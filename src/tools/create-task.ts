@@ -6,11 +6,11 @@ import { UserError } from "../ports.js";
 import { isTerminal } from "../jobs/status.js";
 import { grouped, lastOf, oneLine } from "../text.js";
 import type { Workspace } from "../workspace.js";
-import { Access } from "./access.js";
+import { Access, refuseIdAsName } from "./access.js";
 import { missing, type Values } from "./arguments.js";
 import { askForTool, defineTool, withProblem, type Ready } from "./define.js";
 import { describeJob, MOST_NAMED } from "./describe-job.js";
-import { group, optionalId, optionalText, optionalWorktree, tags, text } from "./fields.js";
+import { after, group, optionalId, optionalText, optionalWorktree, tags, text } from "./fields.js";
 
 /** Characters of an earlier result; its session holds all of it. */
 const MOST_EARLIER = 4_000;
@@ -22,6 +22,7 @@ const FIELDS = {
   model: optionalText(200, { about: "provider/model" }),
   tags,
   group: group("Jobs told together, once, when all have ended"),
+  after: after("Ids or names: starts when these succeeded"),
   worktree: optionalWorktree("Own git worktree (true), or that of a task"),
   taskId: optionalId("bg", {
     about: "Send prompt to this one, running or ended; no agent needed",
@@ -59,6 +60,7 @@ function needed({ agent, description, ...rest }: Given) {
 
 async function start(workspace: Workspace, context: ToolContext, given: Given): Promise<string> {
   const { worktree, ...input } = needed(given);
+  refuseIdAsName("description", input.description);
   const { tasks, clock, oneShot } = workspace;
   const agent = await tasks.agentName(input.agent);
   await askForAgent(workspace, context, agent, input.description);
@@ -76,6 +78,12 @@ async function resume(
 ): Promise<string> {
   const { sessionID } = context;
   const { tasks, clock, oneShot } = workspace;
+  if (given.after !== undefined) {
+    const got = JSON.stringify(given.after);
+    throw new UserError(
+      `after: expected nothing with taskId, got ${got}: end your turn until then`,
+    );
+  }
   if (given.worktree !== undefined) {
     const got = JSON.stringify(given.worktree);
     throw new UserError(
@@ -91,7 +99,8 @@ async function resume(
   await askForAgent(workspace, context, agent, given.description ?? task.name);
   const send = async () => {
     const untold = await untoldEnd(workspace, task, sessionID);
-    const { prompt, ...changes } = given;
+    const { prompt, model, tags, group } = given;
+    const changes = { model, tags, group };
     const launched = await tasks.resume(task.id, prompt, { ...changes, ...caller(context) });
     return [answer(launched, clock.now(), oneShot), ...untold].join("\n");
   };

@@ -20,6 +20,7 @@ export function describeJob(job: Job, now: number, position = 0): string {
     ...(job.kind === "subagent" ? taskFacts(job, now, position) : processFacts(job, now)),
     ...waiting(job, now),
   ];
+  if (job.status === "pending" && job.after) parts.push(`after ${job.after.join(", ")}`);
   if (job.group !== undefined) parts.push(`group ${quoted(job.group, 60)}`);
   if (job.tags.length > 0) parts.push(`tags: ${outside(job.tags.join(", "), 200)}`);
   if (job.error) parts.push(`error: ${outside(job.error, 300)}`);

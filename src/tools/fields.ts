@@ -30,6 +30,13 @@ export const tags = field(someTags, "a list of up to 20 short texts", {
   read: (value) => listOf(value),
 });
 
+export function after(about?: string) {
+  const some = () => z.array(anId()).max(50).optional();
+  const read = (value: unknown) => listOf(value);
+  const expects = "a list of up to 50 ids or names of jobs";
+  return field(some, expects, { shown: shownOptionalList, about, read });
+}
+
 export function group(about?: string) {
   return field(() => tag().optional(), textOf(100), { shown: shownOptionalText, about });
 }

@@ -61,6 +61,7 @@ const OUTCOMES: Readonly<Record<NonNullable<Job["endReason"]>, string>> = {
   reloaded: "OpenCode reloaded",
   interrupted: "interrupted",
   crash_loop: "crash loop",
+  dependency_failed: "what it waited for failed",
 };
 
 /** The same where there is little room: who cancelled it is told by the list. */

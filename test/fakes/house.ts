@@ -5,6 +5,7 @@ import type { IdSource } from "../../src/host/ids.js";
 import type { AssistantMessage } from "../../src/host/host.js";
 import { SessionTree } from "../../src/host/session-tree.js";
 import type { SubagentJob } from "../../src/jobs/job.js";
+import { WaitingJobs } from "../../src/jobs/waiting.js";
 import { JobRegistry } from "../../src/jobs/registry.js";
 import { isTerminal } from "../../src/jobs/status.js";
 import { Notices } from "../../src/notices/notices.js";
@@ -81,6 +82,7 @@ export class House extends Stage {
       tree,
       notices: this.notices,
       worktrees: this.worktrees,
+      waiting: new WaitingJobs(jobs, clock),
       outbox: this.notices.outbox,
       endProcessesOf: async (sessionID) => {
         this.endedProcesses.push(sessionID);

@@ -4,7 +4,8 @@ import * as fc from "fast-check";
 export const MINUTE = 60_000;
 
 export type Action =
-  | { do: "launch"; by: number; group?: string | undefined }
+  /** `after`: behind one of the live subagents of the same session, if there is any. */
+  | { do: "launch"; by: number; group?: string | undefined; after?: number | undefined }
   | { do: "spawn"; by: number; stubborn: boolean; group?: string | undefined }
   | { do: "print"; which: number; characters: number }
   | { do: "exit"; which: number; code: number }
@@ -23,7 +24,10 @@ const weighted = <T>(weight: number, arbitrary: fc.Arbitrary<T>) => ({ weight, a
 const just = <const T extends string>(name: T) => fc.constant(name);
 
 export const action: fc.Arbitrary<Action> = fc.oneof(
-  weighted(8, fc.record({ do: just("launch"), by, group })),
+  weighted(
+    8,
+    fc.record({ do: just("launch"), by, group, after: fc.option(which, { nil: undefined }) }),
+  ),
   weighted(8, fc.record({ do: just("spawn"), by, stubborn: fc.boolean(), group })),
   weighted(3, fc.record({ do: just("print"), which, characters: fc.nat(9_000) })),
   weighted(5, fc.record({ do: just("exit"), which, code: fc.nat(2) })),

@@ -25,7 +25,7 @@ export class Play {
     const withheld = this.#reference.withheld().map((job) => ({ job, ...this.#told(job) }));
     switch (step.do) {
       case "launch":
-        await this.#launch(this.#parent(step.by), step.group);
+        await this.#launch(this.#parent(step.by), step);
         break;
       case "spawn":
         await this.#spawn(this.#parent(step.by), step.stubborn, step.group);
@@ -50,6 +50,7 @@ export class Play {
         break;
       case "type":
         await this.#parent(step.by).types();
+        this.#reference.used(this.#parent(step.by).id);
         break;
       case "turn":
         await this.#parent(step.by).run();
@@ -89,7 +90,7 @@ export class Play {
         assert.equal(workspace.processes.get(job.id)?.output.bytes, printed, "output was lost");
       }
     }
-    const live = this.#reference.live("subagent").length;
+    const live = this.#reference.started().length;
     const running = workspace.tasks.list({ status: "running" }).length;
     assert.equal(running, Math.min(SLOTS, live), `${running} of ${live} run`);
     const processes = this.#reference.live("process").length;
@@ -103,9 +104,15 @@ export class Play {
     const world = this.#world;
     for (const job of this.#reference.live("process")) this.#exit(job, 0);
     await world.wait(1);
+    for (const parent of this.#parents) {
+      await parent.types();
+      this.#reference.used(parent.id);
+    }
     while (this.#reference.live("subagent").length > 0) {
       await world.wait(1);
-      this.#finish(this.#chosen(0, "subagent"), "answer");
+      const [first] = this.#reference.started();
+      assert.ok(first, "what is left waits for ever");
+      this.#finish(first, "answer");
       await world.wait(1);
     }
     for (let round = 0; round < 10 && world.notices.outbox.all().length > 0; round++) {
@@ -126,13 +133,20 @@ export class Play {
     }
   }
 
-  async #launch(parent: Parent, group?: string): Promise<void> {
+  async #launch(
+    parent: Parent,
+    { group, after }: Extract<Action, { do: "launch" }>,
+  ): Promise<void> {
     const { tasks } = this.#world.workspace;
     const input = { description: "a task", prompt: "do it", agent: "general" };
-    const among = group === undefined ? {} : { group };
+    const others = this.#reference.live("subagent").filter((job) => job.parent === parent.id);
+    const before = after === undefined ? undefined : others[after % Math.max(1, others.length)];
+    const ids = before === undefined ? [] : [before.id];
+    const among = { ...(group !== undefined && { group }), after: ids };
     const launched = tasks.launch({ ...input, ...among, parentSessionID: parent.id });
     const { task } = await this.#world.until(launched);
-    this.#reference.start(task.id, "subagent", parent.id, group);
+    this.#reference.used(parent.id);
+    this.#reference.start({ id: task.id, kind: "subagent", parent: parent.id, group, after: ids });
   }
 
   async #spawn(parent: Parent, stubborn: boolean, group?: string): Promise<void> {
@@ -150,7 +164,8 @@ export class Play {
     }
     const { job } = await this.#world.until(created);
     await workspace.persist();
-    this.#reference.start(job.id, "process", parent.id, group);
+    this.#reference.used(parent.id);
+    this.#reference.start({ id: job.id, kind: "process", parent: parent.id, group });
     this.#printed.set(job.id, 0);
   }
 
@@ -219,16 +234,16 @@ export class Play {
       this.#world.event({ type: "deleted", sessionID });
     }
     parent.halt();
-    this.#reference.deleted(parent.id);
-    this.#parents[index] = new Parent(this.#world);
     await this.#world.wait(5_000);
+    this.#reference.deleted(parent.id, (id) => this.#world.outcome(id));
+    this.#parents[index] = new Parent(this.#world);
   }
 
   async #startAgain(step: Extract<Action, { do: "restart" | "crash" }>): Promise<void> {
     for (const parent of this.#parents) parent.halt();
     if (step.do === "restart") {
       await this.#world.restart();
-      this.#reference.closed();
+      this.#reference.closed((id) => this.#world.outcome(id));
     } else {
       await this.#world.crash(step.watchdog);
       this.#reference.crashed((id) => this.#world.outcome(id));

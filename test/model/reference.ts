@@ -10,6 +10,10 @@ export interface Expected {
   readonly parent: string;
   /** Of its parent: no end is told before all have ended. */
   readonly group: string | undefined;
+  /** What it waits for. */
+  readonly after: readonly string[];
+  /** An earlier host left it waiting: it starts when its session is used again. */
+  rests: boolean;
   outcome: Outcome;
   /** Its parent is to be told of the end, once. */
   owed: boolean;
@@ -21,8 +25,31 @@ export class Reference {
   readonly jobs = new Map<string, Expected>();
   readonly #deleted = new Set<string>();
 
-  start(id: string, kind: Expected["kind"], parent: string, group?: string): void {
-    this.jobs.set(id, { id, kind, parent, group, outcome: undefined, owed: false, saved: false });
+  start({
+    id,
+    kind,
+    parent,
+    group,
+    after = [],
+  }: Pick<Expected, "id" | "kind" | "parent"> & {
+    group?: string | undefined;
+    after?: string[];
+  }): void {
+    const open = { outcome: undefined, owed: false, saved: false, rests: false };
+    this.jobs.set(id, { id, kind, parent, group, after, ...open });
+  }
+
+  /** Those that have a place, or wait for one: all before them has completed. */
+  started(): Expected[] {
+    return this.live("subagent").filter(
+      ({ after, rests }) =>
+        !rests && after.every((id) => this.jobs.get(id)?.outcome === "completed · finished"),
+    );
+  }
+
+  /** The session of this parent is used. */
+  used(parent: string): void {
+    for (const job of this.jobs.values()) if (job.parent === parent) job.rests = false;
   }
 
   /** Jobs that have ended in a group in which another one has not. */
@@ -38,6 +65,9 @@ export class Reference {
     const job = this.jobs.get(id);
     if (!job || job.outcome !== undefined) return;
     Object.assign(job, { outcome, owed: owed && !this.#deleted.has(job.parent) });
+    if (outcome.startsWith("completed")) return;
+    if (this.#deleted.has(job.parent)) return;
+    for (const next of this.live()) if (next.after.includes(id)) this.end(next.id, NO_MORE);
   }
 
   live(kind?: Expected["kind"]): Expected[] {
@@ -47,19 +77,23 @@ export class Reference {
   }
 
   /** With its session everything ends that it started; nobody is left to be told. */
-  deleted(parent: string): void {
+  deleted(parent: string, found: (id: string) => Outcome): void {
     this.#deleted.add(parent);
     for (const job of this.jobs.values()) {
       if (job.parent !== parent) continue;
+      // Its own end and that of what it waits for come at once: either may be first.
+      const isCut = job.outcome === undefined && found(job.id) === NO_MORE;
+      if (isCut && job.after.length > 0) job.outcome = NO_MORE;
       this.end(job.id, "cancelled · session_deleted");
       job.owed = false;
     }
   }
 
   /** An orderly end of the host: what runs is ended; of subagents the parent hears from the next one. */
-  closed(): void {
-    for (const { id, kind } of this.live()) {
-      this.end(id, "cancelled · host_exit", kind === "subagent");
+  closed(found: (id: string) => Outcome): void {
+    for (const job of this.live()) {
+      if (this.#isLeft(job, found)) continue;
+      this.end(job.id, "cancelled · host_exit", job.kind === "subagent");
     }
     this.saveAll();
   }
@@ -67,8 +101,9 @@ export class Reference {
   /** The host died. Ends that may not have been on disk may be found to be interruptions. */
   crashed(found: (id: string) => Outcome): void {
     for (const job of this.jobs.values()) {
-      if (job.outcome === undefined) this.end(job.id, INTERRUPTED);
-      else if (!job.saved && found(job.id) === INTERRUPTED) {
+      if (job.outcome === undefined) {
+        if (!this.#isLeft(job, found)) this.end(job.id, INTERRUPTED);
+      } else if (!job.saved && found(job.id) === INTERRUPTED) {
         job.outcome = undefined;
         this.end(job.id, INTERRUPTED);
       }
@@ -76,9 +111,19 @@ export class Reference {
     this.saveAll();
   }
 
+  /** It had not begun and waits on, for all before it has completed. */
+  #isLeft(job: Expected, found: (id: string) => Outcome): boolean {
+    if (job.after.length === 0) return false;
+    const outcome = found(job.id);
+    if (outcome === undefined) job.rests = true;
+    else if (outcome === NO_MORE) this.end(job.id, NO_MORE);
+    return outcome === undefined || outcome === NO_MORE;
+  }
+
   saveAll(): void {
     for (const job of this.jobs.values()) job.saved = job.outcome !== undefined;
   }
 }
 
+const NO_MORE = "cancelled · dependency_failed";
 const INTERRUPTED = "failed · interrupted";

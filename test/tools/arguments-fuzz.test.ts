@@ -30,6 +30,7 @@ const RIGHT: Record<string, readonly unknown[]> = {
   model: ["scripted/m1"],
   tags: [["a"], ["a", "b"], []],
   group: ["together"],
+  after: [[TASK], []],
   taskId: [TASK],
   wait: [0, 5],
   cursor: ["0"],

@@ -33,6 +33,7 @@ const integer = (most: number, least = 1) => [
   NaN,
 ];
 
+const AFTER = [7, {}, "", [""], [7], null, Array.from({ length: 51 }, () => "a")];
 const GROUP = [...TEXT, long(101)];
 
 /** For each argument of each tool: values that are wrong, and whether it may be left out. */
@@ -46,6 +47,7 @@ const WRONG: Record<string, { valid: object; fields: Record<string, unknown[]> }
       model: [...TEXT, long(201)],
       tags: TAGS,
       group: GROUP,
+      after: AFTER,
       worktree: [7, null, "", {}, long(201)],
       taskId: ID,
     },
@@ -81,6 +83,7 @@ const WRONG: Record<string, { valid: object; fields: Record<string, unknown[]> }
       name: [...TEXT, long(201)],
       tags: TAGS,
       group: GROUP,
+      after: AFTER,
       global: FLAG,
       cwd: [...TEXT, long(4_001)],
       env: [
@@ -207,6 +210,16 @@ void describe("arguments that are well formed and still wrong", () => {
       /^taskId: expected the id of a subagent of this session tree \(none here\), got "bg_9999999999", which is unknown or belongs to another session$/u,
     ],
     ["getBackgroundTask", { taskId: "proc_9999999999" }, /^taskId: expected the id of a subagent/u],
+    [
+      "createBackgroundTask",
+      { description: "bg_0123456789", prompt: "p", agent: "general" },
+      /^description: expected a name, got "bg_0123456789", which reads as an id$/u,
+    ],
+    [
+      "createBackgroundProcess",
+      { command: "true", after: ["nothing"] },
+      /^after: expected ids or names of jobs of this session tree \(none here\), got "nothing"$/u,
+    ],
     ["getBackgroundTask", {}, /^taskId: expected either it or group, got neither$/u],
     [
       "getBackgroundTask",

@@ -64,6 +64,7 @@ const REASONS: Readonly<Record<string, string>> = {
   host_exit: "OpenCode ended",
   interrupted: "OpenCode died",
   crash_loop: "crash loop",
+  dependency_failed: "what it waited for failed",
 };
 
 export function outcome(job: JobView): string {

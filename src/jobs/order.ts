@@ -1,0 +1,106 @@
+/**
+ * What a job that comes after others waits for: that each of them has completed or, a process with readiness, is ready.
+ * Where one fails or is cancelled there is nothing to wait for any more. Pure.
+ */
+import { UserError } from "../ports.js";
+import { shownValue } from "../text.js";
+import { isJobId } from "./id.js";
+import type { Job, SubagentJob } from "./job.js";
+
+export type Standing = "open" | "done" | "failed";
+
+/** Undefined is one whose record is gone: nobody can say any more how it ended. */
+export function standingOf(job: Job | undefined): Standing {
+  if (job === undefined) return "failed";
+  if (job.status === "completed") return "done";
+  if (job.status === "failed" || job.status === "cancelled") return "failed";
+  return job.kind === "process" && job.readyAt !== undefined ? "done" : "open";
+}
+
+/** What the registry is asked here. */
+export interface KnownJobs {
+  get(id: string): Job | undefined;
+  findBySession(sessionID: string): SubagentJob | undefined;
+  byRoot(sessionID: string): Job[];
+  all(): Job[];
+}
+
+/** Who names the jobs. */
+export interface Namer {
+  sessionID: string;
+  rootSessionID: string;
+}
+
+/**
+ * The ids of the jobs that are named, by id or by name. Throws a UserError for one that the session may not see, that
+ * is unknown, that more than one job has as its name, that has failed already, and for one that waits for the caller.
+ */
+export function resolveAfter(jobs: KnownJobs, namer: Namer, names: readonly string[]): string[] {
+  const above = ancestors(jobs, namer.sessionID);
+  const ids = new Set<string>();
+  for (const name of names) {
+    const job = jobNamed(jobs, namer, name);
+    if (standingOf(job) === "failed") {
+      throw new UserError(`after: ${job.id} is ${job.status} already: nothing would ever start`);
+    }
+    const cycle = firstOf(jobs, job.id, above);
+    if (cycle !== undefined) {
+      const why = cycle === job.id ? "is" : `waits for ${cycle}, which is`;
+      throw new UserError(
+        `after: ${job.id} ${why} the caller or above it: both would wait for ever`,
+      );
+    }
+    ids.add(job.id);
+  }
+  return [...ids];
+}
+
+function jobNamed(jobs: KnownJobs, { rootSessionID }: Namer, name: string): Job {
+  const mayBeSeen = (job: Job) =>
+    job.rootSessionID === rootSessionID || (job.kind === "process" && job.global);
+  const byID = jobs.get(name);
+  if (byID && mayBeSeen(byID)) return byID;
+  // A name in the form of an id is none: whoever writes an id means that one job.
+  const named = isJobId(name)
+    ? []
+    : jobs.all().filter((job) => job.name === name && mayBeSeen(job));
+  const [only, other] = named;
+  if (only && !other) return only;
+  if (only) {
+    const ids = named.map(({ id }) => id).slice(-10);
+    throw new UserError(
+      `after: ${named.length} jobs are named ${shownValue(name)}: give an id, one of ${ids.join(", ")}`,
+    );
+  }
+  const known = jobs
+    .byRoot(rootSessionID)
+    .map(({ id }) => id)
+    .slice(-10);
+  throw new UserError(
+    `after: expected ids or names of jobs of this session tree (${known.join(", ") || "none here"}), got ${shownValue(name)}`,
+  );
+}
+
+/** The tasks that cannot end before a task of this session has ended: the one that works in it, and those above. */
+function ancestors(jobs: KnownJobs, sessionID: string): Set<string> {
+  const ids = new Set<string>();
+  for (let task = jobs.findBySession(sessionID); task && !ids.has(task.id);) {
+    ids.add(task.id);
+    task = jobs.findBySession(task.parentSessionID);
+  }
+  return ids;
+}
+
+/** The first of these that the job is or waits for, over any number of others. */
+function firstOf(jobs: KnownJobs, id: string, some: ReadonlySet<string>): string | undefined {
+  const seen = new Set<string>();
+  const left = [id];
+  for (let next = left.pop(); next !== undefined; next = left.pop()) {
+    if (some.has(next)) return next;
+    if (seen.has(next)) continue;
+    seen.add(next);
+    const job = jobs.get(next);
+    if (job?.status === "pending") left.push(...(job.after ?? []));
+  }
+  return undefined;
+}
