@@ -17,11 +17,13 @@ import type { OutputFs } from "../output/log.js";
 import { PatternGuard } from "../output/pattern-guard.js";
 import { readCursor, readOutput } from "../output/read.js";
 import { openOutput } from "../output/reader.js";
+import type { ScreenText } from "../output/screen.js";
 import type { ReadRequest, ReadResult, StreamOptions, StreamPiece } from "../output/types.js";
 import { coerceError, requireID, UserError, type Clock, type Log } from "../ports.js";
 import { isAlive } from "../system/identity.js";
 import { chooseKillTree, systemForKill } from "../system/kill-tree.js";
 import { chooseShell, systemSpawn, type SpawnFunction } from "../system/spawn.js";
+import type { TerminalStarter } from "../system/pseudo-terminal.js";
 import { Watchdog } from "../system/watchdog.js";
 import type { Announce } from "./capture.js";
 import { checkInput, type StartInput } from "./check-input.js";
@@ -29,6 +31,7 @@ import { LiveProcess, type LiveDeps, type LiveSystem } from "./live-process.js";
 import type { Probe } from "./readiness.js";
 import { recoverJob } from "./recover-job.js";
 import { StartWait } from "./start-wait.js";
+import { WriteWait } from "./write-wait.js";
 import type {
   CreateInput,
   CreateOptions,
@@ -36,6 +39,8 @@ import type {
   KilledJob,
   KillOptions,
   KillReport,
+  WriteRequest,
+  WriteResult,
 } from "./types.js";
 
 export type * from "./types.js";
@@ -134,6 +139,7 @@ export class BackgroundProcessManager {
     const { jobs, clock, env, probe } = this.#deps;
     const sameCommand = this.list().filter((job) => this.#live.has(job.id) && isSame(job, input));
     const shell = chooseShell(env);
+    const terminal = input.stdin === "terminal" ? await this.#terminal() : undefined;
     const job = newProcessJob(input, shell.file, new Date(clock.now()));
     const announce: Announce = (...what) => this.#announce(job.id, what);
     const wait = new StartWait(clock, input, (text) => announce("ready", text));
@@ -143,6 +149,7 @@ export class BackgroundProcessManager {
         shell,
         file: this.#fileOf(job.id),
         env: input.env ?? {},
+        terminal,
         onReady: (line) => wait.ready(line),
         announce,
       },
@@ -207,6 +214,52 @@ export class BackgroundProcessManager {
   /** Throws a `UserError` for an unknown id, a wrong pattern or cursor, or a pattern that takes too long. */
   async read(id: string, request: ReadRequest = {}): Promise<ReadResult> {
     return this.#read(this.#known(id), request);
+  }
+
+  /**
+   * Writes into the input of a process and answers with what it printed since. Throws a `UserError` for an unknown id
+   * or key, when its stdin is closed, and what `allow` throws; then nothing was written.
+   */
+  async write(id: string, request: WriteRequest): Promise<WriteResult> {
+    const job = this.#known(id);
+    const live = this.#live.get(id);
+    if (!live || isTerminal(job.status))
+      throw new UserError(`${id} has ended: nothing was written`);
+    if (!live.input) {
+      throw new UserError(
+        `${id} was started with stdin "closed": start it with stdin "open" or "terminal" to write to it`,
+      );
+    }
+    const { clock, guard } = this.#deps;
+    const read = (how: ReadRequest) => this.#read(this.#known(id), how);
+    const wait = new WriteWait(live.capture, read, { clock, guard }, request);
+    const { allow = async () => "" } = request;
+    await live.input.write(request, allow, () => {
+      // The question may have stood for long.
+      if (request.signal?.aborted) throw new UserError("the call was aborted; nothing was written");
+      wait.begin();
+    });
+    const { output, matched } = await wait.until(live.ended);
+    return { job: this.get(id) ?? job, output, matched };
+  }
+
+  /** What a terminal shows now. Throws a `UserError` for a process without one. */
+  async screen(id: string): Promise<ScreenText> {
+    const job = this.#known(id);
+    if (job.stdin !== "terminal") {
+      throw new UserError(`mode: screen needs a process with stdin "terminal", and ${id} has none`);
+    }
+    this.#live.get(id)?.capture.log.retry();
+    const [{ renderScreen }, { TERMINAL_COLUMNS, TERMINAL_ROWS }] = await Promise.all([
+      import("../output/screen.js"),
+      import("../system/pseudo-terminal.js"),
+    ]);
+    const reader = openOutput(this.#fileOf(id));
+    try {
+      return await renderScreen(reader, TERMINAL_COLUMNS, TERMINAL_ROWS);
+    } finally {
+      reader?.close();
+    }
   }
 
   /**
@@ -322,6 +375,12 @@ export class BackgroundProcessManager {
     return report;
   }
 
+  /** Loaded for the first terminal; throws a `UserError` where this runtime has none. */
+  async #terminal(): Promise<TerminalStarter> {
+    const { findTerminal } = await import("../system/pseudo-terminal.js");
+    return findTerminal();
+  }
+
   #known(id: string): ProcessJob {
     const job = this.get(id);
     if (job) return job;
@@ -391,6 +450,7 @@ function newProcessJob(input: CreateInput, shell: string, createdAt: Date): Proc
     readyPattern: input.readyPattern,
     readyPort: input.readyPort,
     notifyPattern: input.notifyPattern,
+    stdin: input.stdin === "closed" ? undefined : input.stdin,
     timeoutSeconds: input.timeoutSeconds,
   };
 }
