@@ -1,6 +1,7 @@
 /** createBackgroundProcess: asks OpenCode's permission, then starts a shell command that outlives the turn. */
 import { isAbsolute, resolve } from "node:path";
 import type { ProcessJob } from "../jobs/job.js";
+import { emptyInputHint } from "../jobs/empty-input.js";
 import { isTerminal } from "../jobs/status.js";
 import { UserError } from "../ports.js";
 import type { CreateResult } from "../process/manager.js";
@@ -10,6 +11,7 @@ import { askForTool, defineTool, type Ready } from "./define.js";
 import { describeJob, MOST_NAMED } from "./describe-job.js";
 import {
   group,
+  optionalChoice,
   optionalEnvironment,
   optionalFlag,
   optionalInteger,
@@ -28,7 +30,7 @@ const SHORT_MS = 1_000;
 export function createBackgroundProcess(ready: Ready) {
   return defineTool({
     description:
-      "Start a shell command that keeps running (dev server, watcher, build) and go on; not bash with & or nohup. Its stdin is empty. You are told its end and each line OPENCODE_NOTIFY: it prints. Never poll.",
+      "Start a shell command that keeps running (dev server, watcher, build) and go on; not bash with & or nohup. You are told its end and each line OPENCODE_NOTIFY: it prints. Never poll.",
     fields: {
       command: text(100_000),
       name: optionalText(200, { aliases: ["description", "title"] }),
@@ -37,6 +39,9 @@ export function createBackgroundProcess(ready: Ready) {
       global: optionalFlag("Outlives this session"),
       cwd: optionalText(4_000, { aliases: ["workdir", "directory"] }),
       env: optionalEnvironment(),
+      stdin: optionalChoice(["closed", "open", "terminal"], {
+        about: "Default closed; else see writeBackgroundProcess",
+      }),
       notify: optionalFlag("Default true"),
       notifyPattern: optionalText(512, {
         about: "Regex: you are told of each matching line",
@@ -113,6 +118,8 @@ function answer(created: CreateResult, now: number, caller: Caller): string {
   if (lastLines) lines.push("Last lines of its output:", ...quoteLines(lastLines));
   else if (isTerminal(job.status)) lines.push("(no output)");
   else if (readiness === "not_ready_yet") lines.push("(no output yet)");
+  const empty = emptyInputHint(job);
+  if (empty !== undefined) lines.push(empty);
   if (job.status === "running") lines.push(whatFollows(job.notify, caller));
   for (const other of sameCommand.slice(0, MOST_NAMED)) {
     lines.push(`The same command already runs in this folder: ${other.id}`);

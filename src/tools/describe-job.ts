@@ -80,6 +80,7 @@ function worktreeFacts({ state, branch, folder, result, problem }: WorktreeRecor
 function processFacts(job: ProcessJob): string[] {
   const facts = [`$ ${outside(job.command, 80)}`];
   if (job.identity && !isTerminal(job.status)) facts.push(`pid ${job.identity.pid}`);
+  if (job.stdin) facts.push(`stdin ${job.stdin}`);
   if (job.readyAt) facts.push(readyWhere(job));
   if (job.exitCode !== undefined) facts.push(`exit code ${job.exitCode}`);
   if (job.signal) facts.push(`signal ${job.signal}`);
