@@ -232,7 +232,8 @@ export class BackgroundProcessManager {
     }
     const { clock, guard } = this.#deps;
     const read = (how: ReadRequest) => this.#read(this.#known(id), how);
-    const wait = new WriteWait(live.capture, read, { clock, guard }, request);
+    const hasEcho = live.input.isTerminal;
+    const wait = new WriteWait(live.capture, read, { clock, guard, hasEcho }, request);
     const { allow = async () => "" } = request;
     await live.input.write(request, allow, () => {
       // The question may have stood for long.

@@ -12,6 +12,13 @@ import type { WriteRequest } from "./types.js";
 const DEFAULT_SECONDS = 2;
 const PAUSE_MILLISECONDS = 400;
 
+interface WaitDeps {
+  clock: Clock;
+  guard: PatternGuard;
+  /** What is typed is printed. */
+  hasEcho: boolean;
+}
+
 interface Waited {
   output: ReadResult;
   matched: boolean | undefined;
@@ -20,14 +27,14 @@ interface Waited {
 export class WriteWait {
   readonly #capture: Capture;
   readonly #read: (request: ReadRequest) => Promise<ReadResult>;
-  readonly #deps: { clock: Clock; guard: PatternGuard };
+  readonly #deps: WaitDeps;
   readonly #request: WriteRequest;
   #from = 0;
 
   constructor(
     capture: Capture,
     read: (request: ReadRequest) => Promise<ReadResult>,
-    deps: { clock: Clock; guard: PatternGuard },
+    deps: WaitDeps,
     request: WriteRequest,
   ) {
     this.#capture = capture;
@@ -91,14 +98,18 @@ export class WriteWait {
     return this.#read({ mode: "full", cursor: this.#from, quoted, maxBytes });
   }
 
-  /** A terminal shows what is typed: a line that ends with it is no answer. */
+  /** A terminal shows what is typed: the first line that ends with it is no answer. */
   async #matches(pattern: string): Promise<boolean> {
     const { text = "" } = this.#request;
-    const typed = text.split(/[\r\n]+/u).filter((line) => line.trim() !== "");
+    const echoes = this.#deps.hasEcho ? text.split(/[\r\n]+/u).filter((line) => line.trim()) : [];
     const { lines } = await this.#read({ mode: "tail", cursor: this.#from, maxBytes: 40_000 });
     const printed = lines
       .map((line) => line.text)
-      .filter((line) => !typed.some((each) => line.endsWith(each)));
+      .filter((line) => {
+        const echo = echoes.findIndex((each) => line.endsWith(each));
+        if (echo >= 0) echoes.splice(echo, 1);
+        return echo < 0;
+      });
     return (await this.#deps.guard.match(pattern, printed)).hits.length > 0;
   }
 }
