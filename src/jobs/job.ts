@@ -11,13 +11,13 @@ const count = z.number().int().nonnegative();
 
 /** What a running job waits for before it can go on. */
 export const blockedOn = z.object({
-  kind: z.enum(["permission", "question", "retry", "input"]),
+  kind: z.enum(["permission", "question", "retry"]),
   /** What is asked, or the error that is retried; for people. */
   what: z.string(),
   since: date,
   /** The session that asks: the child or one of its descendants. */
   sessionID: z.string(),
-  /** `per_…` or `que_…`: the id that an answer needs; absent for a retry and for input. */
+  /** `per_…` or `que_…`: the id that an answer needs; absent for a retry. */
   requestID: z.string().optional(),
   attempt: count.optional(),
   /** When the host tries again. */
@@ -205,8 +205,6 @@ export const processJob = z.object({
   timeoutSeconds: z.number().positive().optional(),
   /** What it reads: a pipe that stays open, or a terminal; nothing when absent. */
   stdin: z.enum(["open", "terminal"]).optional(),
-  /** A line without its end, while nothing was added to it, of one whose stdin is open. */
-  openLine: z.object({ text: z.string(), since: date }).optional(),
   /** What the shell left running in its group, ended with the job. */
   leftovers: z.array(z.object({ pid: z.number().int(), command: z.string() })).optional(),
   /** What was still alive after the kill, or may be: shown, never claimed dead. */

@@ -5,15 +5,18 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe } from "node:test";
 import { callTool, PACKAGE_ROOT } from "../../fixtures/host/index.js";
-import { survivorsAfter } from "../../fixtures/host/survivors.js";
 import { useHost, type Bed } from "./use-host.js";
 
 /** Much more than any answer takes, on a machine that does other things, too. */
 const waitSeconds = 60;
 
-function lacks(program: string): string | false {
-  const found = spawnSync("sh", ["-c", `command -v ${program}`]).status === 0;
-  return found ? false : `${program} is not installed`;
+/** A test of a program, if it is installed. */
+function testOf(bed: Bed, program: string, name: string, body: () => Promise<void>): void {
+  bed.test(name, async (t) => {
+    const isThere = spawnSync("sh", ["-c", `command -v ${program}`]).status === 0;
+    if (isThere) await body();
+    else t.skip(`${program} is not installed`);
+  });
 }
 
 /** A session, its calls, and a process of it. */
@@ -42,12 +45,15 @@ describe("a program that one talks to", () => {
     ["sqlite3", "sqlite3 -interactive", "sqlite> $", [["select 6 * 7;", "^42$"]]],
   ] as const) {
     for (const stdin of ["open", "terminal"] as const) {
-      const skip = lacks(program);
-      bed.test(
+      testOf(
+        bed,
+        program,
         `${program} with stdin ${stdin}: a line is written, its result is awaited`,
-        { skip },
         async () => {
-          const { write, call, processId } = await desk(bed, command, { stdin, readyPattern: prompt });
+          const { write, call, processId } = await desk(bed, command, {
+            stdin,
+            readyPattern: prompt,
+          });
           for (const [text, waitPattern] of steps) {
             const answer = await write({ text, keys: ["Enter"], waitPattern });
             assert.match(answer, /^proc_\w+ running/u);
@@ -72,7 +78,9 @@ describe("a program that one talks to", () => {
       readyPattern: "watching for changes",
     });
     writeFileSync(join(host.project, "in.js"), "console.log('second')");
-    const { write } = { write: (args: object) => call("writeBackgroundProcess", { processId, ...args }) };
+    const { write } = {
+      write: (args: object) => call("writeBackgroundProcess", { processId, ...args }),
+    };
     let built = "";
     for (let look = 0; look < 200 && !built.includes("second"); look++) {
       built = readFileSync(out, "utf8");
@@ -92,7 +100,7 @@ describe("a program that one talks to", () => {
     assert.match(answer, /its stdin was empty, .*start it with "stdin":"open"/u);
   });
 
-  bed.test("npm init: each question is answered", { skip: lacks("npm") }, async () => {
+  testOf(bed, "npm", "npm init: each question is answered", async () => {
     const { write, processId, call } = await desk(bed, "mkdir -p made && cd made && npm init", {
       stdin: "terminal",
       readyPattern: "package name:",
@@ -102,7 +110,9 @@ describe("a program that one talks to", () => {
     await write({ keys: Array.from({ length: 9 }, () => "Enter"), waitPattern: "Is this OK" });
     const last = await write({ text: "yes", keys: ["Enter"], waitPattern: "never printed" });
     assert.match(last, /^proc_\w+ completed/u, last);
-    const made: unknown = JSON.parse(readFileSync(join(bed.host.project, "made/package.json"), "utf8"));
+    const made: unknown = JSON.parse(
+      readFileSync(join(bed.host.project, "made/package.json"), "utf8"),
+    );
     assert.ok(typeof made === "object" && made !== null && "name" in made);
     assert.equal(made.name, "told");
     await call("killProcesses", { processId });
@@ -114,16 +124,22 @@ describe("a program that one talks to", () => {
       "process.on('SIGINT', () => { console.log('bye'); s.close(); });",
     ].join("");
     writeFileSync(join(bed.host.project, "server.cjs"), server);
-    const { write } = await desk(bed, "node server.cjs", { stdin: "terminal", readyPattern: "listening" });
+    const { write } = await desk(bed, "node server.cjs", {
+      stdin: "terminal",
+      readyPattern: "listening",
+    });
     const answer = await write({ keys: ["C-c"], waitPattern: "never printed" });
     assert.match(answer, /^proc_\w+ completed/u, answer);
     assert.match(answer, /^\| .*bye$/mu);
   });
 
-  bed.test("less is read as a screen, and turned by keys", { skip: lacks("less") }, async () => {
+  testOf(bed, "less", "less is read as a screen, and turned by keys", async () => {
     const rows = Array.from({ length: 200 }, (_, index) => `row ${index + 1}`).join("\n");
     writeFileSync(join(bed.host.project, "rows.txt"), rows);
-    const { write, screen } = await desk(bed, "less rows.txt", { stdin: "terminal", readyPattern: "rows.txt" });
+    const { write, screen } = await desk(bed, "less rows.txt", {
+      stdin: "terminal",
+      readyPattern: "rows.txt",
+    });
     assert.match(await screen(), /^screen of 120×40.*:\n\| row 1\n\| row 2\n/mu);
     await write({ keys: ["PageDown"], waitPattern: "row 7\\d" });
     const turned = await screen();
@@ -132,7 +148,7 @@ describe("a program that one talks to", () => {
     assert.match(await write({ text: "q", waitPattern: "never printed" }), /^proc_\w+ completed/u);
   });
 
-  bed.test("vim writes a file, and its screen shows it", { skip: lacks("vim") }, async () => {
+  testOf(bed, "vim", "vim writes a file, and its screen shows it", async () => {
     const { write, screen } = await desk(bed, "vim -u NONE -N note.txt", {
       stdin: "terminal",
       readyPattern: "note.txt",
@@ -164,31 +180,39 @@ describe("a host that is killed with terminals open", () => {
       stdin: "terminal",
       readyPattern: "up",
     });
-    await bed.host.kill("SIGKILL");
-    assert.deepEqual(await survivorsAfter(bed.host.marker), []);
+    await bed.host.stop("SIGKILL");
+    assert.deepEqual(await bed.host.survivors(15_000), []);
   });
 });
 
 describe("what may be written", () => {
-  const rules = { bash: { "*": "ask", "cat *": "allow", "cat *<<<*secret*": "deny", "bash *": "allow" } };
+  const rules = {
+    bash: { "*": "ask", "cat *": "allow", "cat *<<<*secret*": "deny", "bash *": "allow" },
+  };
   const bed = useHost({ config: { permission: rules } });
 
-  bed.test("a rule that allows a program allows its input, one that denies some of it counts", async () => {
-    const { write } = await desk(bed, "cat -u", { stdin: "open" });
-    assert.match(await write({ text: "plain\n", waitPattern: "plain" }), /^\| plain$/mu);
-    const denied = await write({ text: "a secret\n" });
-    assert.doesNotMatch(denied, /^proc_/u);
-    // In pieces it is no less.
-    await write({ text: "sec", waitSeconds: 0 });
-    assert.doesNotMatch(await write({ text: "ret\n" }), /^proc_/u);
-  });
+  bed.test(
+    "a rule that allows a program allows its input, one that denies some of it counts",
+    async () => {
+      const { write } = await desk(bed, "cat -u", { stdin: "open" });
+      assert.match(await write({ text: "plain\n", waitPattern: "plain" }), /^\| plain$/mu);
+      const denied = await write({ text: "a secret\n" });
+      assert.doesNotMatch(denied, /^proc_/u);
+      // In pieces it is no less.
+      await write({ text: "sec", waitSeconds: 0 });
+      assert.doesNotMatch(await write({ text: "ret\n" }), /^proc_/u);
+    },
+  );
 
   bed.test("what is typed into a shell is asked as a command", async () => {
     const { host, model } = bed;
     const { session, processId } = await desk(bed, "bash --norc", { stdin: "open" });
     const args = { processId, text: "echo typed\n", waitPattern: "typed", waitSeconds };
     const answer = callTool(host, model, session.id, "writeBackgroundProcess", args);
-    const { properties } = await host.waitFor("permission.asked", (it) => it.sessionID === session.id);
+    const { properties } = await host.waitFor(
+      "permission.asked",
+      (it) => it.sessionID === session.id,
+    );
     assert.deepEqual(properties.patterns, ["echo typed"]);
     await host.answerPermission(properties.id, "once");
     assert.match(await answer, /^\| typed$/mu);

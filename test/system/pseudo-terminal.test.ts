@@ -21,7 +21,7 @@ void describe("a pseudo-terminal", () => {
     assert.deepEqual(order.toSorted(), ["close", "exit"]);
     assert.deepEqual(seen, {
       exit: { code: 7, signal: null },
-      echo: [true, false],
+      hides: [false, true],
       leadsSession: true,
     });
   });
