@@ -220,12 +220,16 @@ describe("what may be written", () => {
 
   bed.test("what is typed into a shell is asked as a command", async () => {
     const { host, model } = bed;
-    const { session, processId } = await desk(bed, "bash --norc", { stdin: "open" });
+    const starting = desk(bed, "bash --norc", { stdin: "open" });
+    // A shell that reads what it runs is hidden code from the start.
+    const start = await host.waitFor("permission.asked");
+    await host.answerPermission(start.properties.id, "once");
+    const { session, processId } = await starting;
     const args = { processId, text: "echo typed\n", waitPattern: "typed", waitSeconds };
     const answer = callTool(host, model, session.id, "writeBackgroundProcess", args);
     const { properties } = await host.waitFor(
       "permission.asked",
-      (it) => it.sessionID === session.id,
+      (it) => it.sessionID === session.id && it.id !== start.properties.id,
     );
     assert.deepEqual(properties.patterns, ["echo typed"]);
     await host.answerPermission(properties.id, "once");
