@@ -201,7 +201,7 @@ describe("a host that is killed with terminals open", () => {
 
 describe("what may be written", () => {
   const rules = {
-    bash: { "*": "ask", "cat *": "allow", "cat *<<<*secret*": "deny", "bash *": "allow" },
+    bash: { "*": "ask", "cat *": "allow", "cat *<<<*secret*": "deny" },
   };
   const bed = useHost({ config: { permission: rules } });
 
@@ -217,6 +217,10 @@ describe("what may be written", () => {
       assert.doesNotMatch(await write({ text: "ret\n" }), /^proc_/u);
     },
   );
+});
+
+describe("what may be written into a shell", () => {
+  const bed = useHost({ config: { permission: { bash: "ask" } } });
 
   bed.test("what is typed into a shell is asked as a command", async () => {
     const { host, model } = bed;
