@@ -28,7 +28,12 @@ import { WaitingJobs } from "./jobs/waiting.js";
 import { EventCommand } from "./notices/event-command.js";
 import { Notices, type ComingMessage } from "./notices/notices.js";
 import { parseOptions, type Options } from "./options.js";
-import { SessionPermission, type SessionQuestion, type ToolQuestion } from "./permission/ask.js";
+import {
+  SessionPermission,
+  type SessionInput,
+  type SessionQuestion,
+  type ToolQuestion,
+} from "./permission/ask.js";
 import { BackgroundProcessManager, type ProcessManagerDeps } from "./process/manager.js";
 import { onHostExit } from "./system/host-exit.js";
 import { defaultRoot } from "./store/instance-folder.js";
@@ -252,6 +257,11 @@ export class Workspace {
   /** Throws unless the rules of this agent in this session allow every part of the command; see permission/. */
   async askForCommand(question: SessionQuestion): Promise<void> {
     await this.#permission.ask(question);
+  }
+
+  /** Throws unless the rules allow what is typed into a process; returns what lines that follow may go on with. */
+  async askForInput(question: SessionInput): Promise<string> {
+    return this.#permission.askForInput(question);
   }
 
   /** Throws unless the rules allow this call of one of our tools; see permission/. */

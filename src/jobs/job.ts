@@ -238,6 +238,8 @@ export const processJob = z.object({
   readyLine: z.string().optional(),
   notifyPattern: z.string().optional(),
   timeoutSeconds: z.number().positive().optional(),
+  /** What it reads: a pipe that stays open, or a terminal; nothing when absent. */
+  stdin: z.enum(["open", "terminal"]).optional(),
   /** What the shell left running in its group, ended with the job. */
   leftovers: z.array(z.object({ pid: z.number().int(), command: z.string() })).optional(),
   /** What was still alive after the kill, or may be: shown, never claimed dead. */

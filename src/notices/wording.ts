@@ -6,6 +6,7 @@
 import { groupCounts } from "../jobs/group.js";
 import type { Job } from "../jobs/job.js";
 import { restartWords } from "../jobs/restarts.js";
+import { emptyInputHint } from "../jobs/empty-input.js";
 import { runSince } from "../jobs/since.js";
 import { elapsed, grouped, lastOf } from "../text.js";
 import { branchLines } from "./branch.js";
@@ -274,6 +275,8 @@ function outcome(job: Job, quote: StoredQuote | undefined, most: number): string
     if (end) lines.push(...quoteLines(end));
     if (shown.omitted > 0) lines.push(`to read more: ${readCall(job, quote.pattern)}`);
   }
+  const empty = emptyInputHint(job);
+  if (empty !== undefined) lines.push(empty);
   if (canGoOn(job)) {
     lines.push(`it can be continued: createBackgroundTask with "taskId":"${job.id}" and a prompt`);
   }

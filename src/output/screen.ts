@@ -3,6 +3,7 @@
  * (`@xterm/headless`, loaded when the first screen is asked for). Text only; colours are not kept.
  */
 import type { Terminal } from "@xterm/headless";
+import type { OutputReader } from "./reader.js";
 
 type Library = Pick<typeof import("@xterm/headless"), "Terminal">;
 
@@ -68,5 +69,24 @@ export class Screen {
 
   dispose(): void {
     this.#terminal.dispose();
+  }
+}
+
+/** What a terminal shows after all the output that was kept. */
+export async function renderScreen(
+  reader: OutputReader | undefined,
+  columns: number,
+  rows: number,
+): Promise<ScreenText> {
+  const screen = await Screen.open(columns, rows);
+  try {
+    if (reader) {
+      for (const { frame } of reader.pieces(Math.max(0, reader.end() - SCREEN_REPLAY_BYTES))) {
+        if (frame) await screen.write(frame.data);
+      }
+    }
+    return screen.text();
+  } finally {
+    screen.dispose();
   }
 }

@@ -6,6 +6,7 @@
 import { stat } from "node:fs/promises";
 import type { Host, PermissionRule } from "../host/host.js";
 import { chooseShell } from "../system/spawn.js";
+import type { InputQuestion } from "./input.js";
 import { judgeCommand, type Judgement } from "./judge.js";
 import { directoryPattern, outsideDirectories, type Project } from "./paths.js";
 import { deniesCommands, namesTool, opaquePatterns } from "./rules.js";
@@ -53,7 +54,19 @@ export class PermissionDeniedError extends Error {
 export async function askForCommand(question: CommandQuestion): Promise<Asked> {
   const { command } = question;
   if (command.includes("\0")) throw denied(command, undefined, "it contains a NUL character");
-  const judged = judge(question);
+  return askJudged(question, judge(question));
+}
+
+/** As a command of which this construct hides what it does. */
+export async function askOpaque(question: CommandQuestion, construct: string): Promise<Asked> {
+  return askJudged(question, hidden(question.command, construct));
+}
+
+async function askJudged(
+  question: CommandQuestion,
+  judged: Judgement & Pick<Asked, "opaque">,
+): Promise<Asked> {
+  const { command } = question;
   const { opaque, paths } = judged;
   const directories = await outsideDirectories(paths, question.cwd, question, isDirectory);
   const metadata = opaque === undefined ? { command } : { command, hidden: [opaque] };
@@ -74,10 +87,14 @@ function judge({ command, shell }: CommandQuestion): Judgement & Pick<Asked, "op
     return { ...judgeCommand(command, shell), opaque: undefined };
   } catch (error) {
     if (!(error instanceof Opaque)) throw error;
-    const patterns = opaquePatterns(command);
-    if (!patterns) throw denied(command, error.message, "It is too long to be asked as one.");
-    return { patterns, always: [], paths: [], opaque: error.message };
+    return hidden(command, error.message);
   }
+}
+
+function hidden(command: string, construct: string): Judgement & Pick<Asked, "opaque"> {
+  const patterns = opaquePatterns(command);
+  if (!patterns) throw denied(command, construct, "It is too long to be asked as one.");
+  return { patterns, always: [], paths: [], opaque: construct };
 }
 
 /** Variables that may hold code are asked by their names, each time. */
@@ -131,6 +148,8 @@ export interface Caller {
 export interface SessionQuestion
   extends Caller, Omit<CommandQuestion, "shell" | "deniesCommands"> {}
 
+export interface SessionInput extends SessionQuestion, Pick<InputQuestion, "lines" | "context"> {}
+
 export interface ToolQuestion extends Caller {
   /** The name of one of our tools, which is the permission that is asked. */
   tool: string;
@@ -155,6 +174,15 @@ export class SessionPermission {
     const shell = chooseShell(process.env).file;
     const denies = async () => deniesCommands(await this.#rulesOf(question));
     await askForCommand({ ...question, shell, deniesCommands: denies });
+  }
+
+  /** What is typed into a process of this command; see `askForInput`. */
+  async askForInput(question: SessionInput): Promise<string> {
+    const { askForInput } = await import("./input.js");
+    const shell = chooseShell(process.env).file;
+    const rules = () => this.#rulesOf(question);
+    const denies = async () => deniesCommands(await rules());
+    return askForInput({ ...question, shell, rules, deniesCommands: denies });
   }
 
   /**

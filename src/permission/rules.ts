@@ -22,6 +22,15 @@ export function deniesCommands(rules: readonly PermissionRule[]): boolean {
   );
 }
 
+/** Whether an agent with these rules can run no command at all. The last rule that matches counts. */
+export function deniesAllCommands(rules: readonly PermissionRule[]): boolean {
+  const about = rules.filter(({ permission }) => isMatch("bash", permission));
+  const last = about.findLastIndex(({ pattern }) => /^\*+$/.test(pattern));
+  return (
+    about[last]?.action === "deny" && about.slice(last).every(({ action }) => action === "deny")
+  );
+}
+
 /** Whether any of the rules is for this tool: its name, or a wildcard that is not a catch-all. */
 export function namesTool(rules: readonly PermissionRule[], tool: string): boolean {
   return rules.some(({ permission }) => !/^\*+$/.test(permission) && isMatch(tool, permission));

@@ -8,10 +8,12 @@ import { cutToShare, limitBesideEarlier, MOST_RUNS, setAside } from "../output/r
 import { coerceError, UserError, type Timer } from "../ports.js";
 import type { KillOutcome } from "../system/kill-tree.js";
 import { areClosed, listeningSockets } from "../system/listening-sockets.js";
+import type { TerminalStarter } from "../system/pseudo-terminal.js";
 import type { Shell } from "../system/spawn.js";
 import { elapsed } from "../text.js";
 import { afterLong, isTrueWithin } from "../time.js";
 import type { Announce, Capture } from "./capture.js";
+import type { ProcessInput } from "./input.js";
 import { newLife, step, type LifeAction, type LifeEvent, type RunEnd } from "./life-cycle.js";
 import { describeKill, LiveProcess, NOTHING_LEFT, type LiveDeps } from "./live-process.js";
 import type { KillReason } from "./types.js";
@@ -19,6 +21,8 @@ import type { KillReason } from "./types.js";
 /** How a run is started: by an agent or the user, and the same again by the policy. */
 export interface RunRequest {
   shell: Shell;
+  /** Where its stdin is a terminal. */
+  terminal: TerminalStarter | undefined;
   env: Readonly<Record<string, string>>;
   /** With the line that matched the readyPattern, if there is one. */
   onReady: (line: string | undefined) => void;
@@ -61,6 +65,11 @@ export class ProcessLife {
   /** Of its latest run; undefined before the first. */
   get capture(): Capture | undefined {
     return this.#live?.capture;
+  }
+
+  /** Of its latest run; undefined where its stdin is closed. */
+  get input(): ProcessInput | undefined {
+    return this.#live?.input;
   }
 
   /** Earlier outputs are as short as they have to be. Never rejects. */
@@ -207,6 +216,7 @@ export class ProcessLife {
         job,
         shell: request.shell,
         env: request.env,
+        terminal: request.terminal,
         file: this.#file,
         announce: request.announce,
         onReady: (line) => {

@@ -27,14 +27,16 @@ import {
 } from "../system/kill-tree.js";
 import type { JobMembers } from "../system/members.js";
 import type { ProcessNote } from "../system/process-table.js";
+import type { TerminalStarter } from "../system/pseudo-terminal.js";
 import { jobEnvironment, type Shell, type SpawnFunction } from "../system/spawn.js";
 import type { Watchdog } from "../system/watchdog.js";
 import { within } from "../time.js";
 import { Capture, type Announce, type CaptureDeps } from "./capture.js";
 import { Drain } from "./drain.js";
 import type { RunEnd } from "./life-cycle.js";
+import { ProcessInput } from "./input.js";
 import { watchReadiness, type Probe, type Readiness } from "./readiness.js";
-import { ShellProcess, type ShellExit } from "./shell-process.js";
+import { ShellProcess, type ShellEvents, type ShellExit } from "./shell-process.js";
 import type { KillReason } from "./types.js";
 
 /** What is to be started. */
@@ -44,6 +46,8 @@ export interface LiveRequest {
   /** Where the output goes. */
   file: string;
   env: Readonly<Record<string, string>>;
+  /** Where its stdin is a terminal. */
+  terminal?: TerminalStarter | undefined;
   /** With the line that matched the readyPattern, if there is one. */
   onReady: (line: string | undefined) => void;
   announce: Announce;
@@ -79,6 +83,8 @@ export class LiveProcess {
   readonly capture: Capture;
   /** The record is terminal and everything is let go. */
   readonly ended: Promise<void>;
+  /** Undefined where its stdin is closed. */
+  readonly input: ProcessInput | undefined;
   readonly #request: LiveRequest;
   readonly #deps: LiveDeps;
   #resolveEnded: () => void = () => undefined;
@@ -95,6 +101,11 @@ export class LiveProcess {
   constructor(request: LiveRequest, deps: LiveDeps) {
     const { job, file, announce } = request;
     this.id = job.id;
+    const target = {
+      write: (text: string) => this.#shell?.write(text) ?? false,
+      endInput: () => this.#shell?.endInput(),
+    };
+    if (job.stdin) this.input = new ProcessInput(target, job.stdin === "terminal");
     this.#request = request;
     this.#deps = deps;
     const onReadyLine = (line: string) => this.#readiness?.matched(shorten(line));
@@ -187,11 +198,13 @@ export class LiveProcess {
   }
 
   #startShell(): ShellProcess | Promise<never> {
-    const { job, shell, env: own } = this.#request;
+    const { job, shell, env: own, terminal } = this.#request;
     const { instanceID, env: base, spawn, system } = this.#deps;
     const env = jobEnvironment(base, own, { jobID: this.id, instanceID });
     this.#forksBefore = this.#countForks();
-    return ShellProcess.start({ command: job.command, cwd: job.cwd, shell, env }, spawn, system, {
+    const hasInput = job.stdin !== undefined;
+    const request = { command: job.command, cwd: job.cwd, shell, env, hasInput };
+    const events: ShellEvents = {
       onOutput: (stream, data) => {
         this.capture.take(stream, data);
         this.#drain?.output();
@@ -199,7 +212,9 @@ export class LiveProcess {
       onExit: () => this.#exited(),
       onClose: () => this.#drain?.finish(),
       onError: (error) => this.#warn("its handle", error),
-    });
+    };
+    if (terminal) return ShellProcess.startInTerminal(request, terminal, system, events);
+    return ShellProcess.start(request, spawn, system, events);
   }
 
   /** A system that cannot be asked now does not keep the process from its start. */

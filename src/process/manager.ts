@@ -20,10 +20,12 @@ import { PatternGuard } from "../output/pattern-guard.js";
 import { readCursor, readOutput } from "../output/read.js";
 import { openOutput } from "../output/reader.js";
 import { runFile } from "../output/runs.js";
+import type { ScreenText } from "../output/screen.js";
 import type { ReadRequest, ReadResult, StreamOptions, StreamPiece } from "../output/types.js";
 import { coerceError, requireID, UserError, type Clock, type Log } from "../ports.js";
 import { isAlive } from "../system/identity.js";
 import { chooseKillTree, systemForKill } from "../system/kill-tree.js";
+import type { TerminalStarter } from "../system/pseudo-terminal.js";
 import { chooseShell, systemSpawn, type Shell, type SpawnFunction } from "../system/spawn.js";
 import { Watchdog } from "../system/watchdog.js";
 import { isTrueWithin } from "../time.js";
@@ -34,6 +36,7 @@ import type { LiveDeps, LiveSystem } from "./live-process.js";
 import type { Probe } from "./readiness.js";
 import { recoverJob } from "./recover-job.js";
 import { StartWait } from "./start-wait.js";
+import { WriteWait } from "./write-wait.js";
 import type {
   CreateInput,
   CreateOptions,
@@ -43,6 +46,8 @@ import type {
   KillReason,
   KillReport,
   RestartInput,
+  WriteRequest,
+  WriteResult,
 } from "./types.js";
 
 export type * from "./types.js";
@@ -165,6 +170,7 @@ export class BackgroundProcessManager {
     const sameCommand = this.list().filter((job) => this.#lives.has(job.id) && isSame(job, input));
     const shell = chooseShell(env);
     const after = this.#resolveAfter(input);
+    const terminal = await this.#terminalFor(input);
     const job = newProcessJob(input, shell.file, new Date(clock.now()), after);
     if (after.length > 0) {
       if (options.signal?.aborted) throw new UserError("the call was aborted; nothing was started");
@@ -178,7 +184,7 @@ export class BackgroundProcessManager {
     if (input.env) this.#environments.set(job.id, input.env);
     const life = this.#addLife(job);
     jobs.add(job);
-    return { ...(await this.#start(life, input, shell, options)), sameCommand };
+    return { ...(await this.#start(life, { input, shell, terminal }, options)), sameCommand };
   }
 
   /**
@@ -195,6 +201,7 @@ export class BackgroundProcessManager {
     const input = this.checkRestart(id, changes);
     const before = this.#known(id);
     const shell = chooseShell(this.#deps.env);
+    const terminal = await this.#terminalFor(input);
     const running = this.#lives.get(id);
     await running?.vacate(reason);
     const life = running ?? this.#addLife(before);
@@ -203,7 +210,10 @@ export class BackgroundProcessManager {
       changes: recordOf(input, shell.file),
       patience: running ? PORT_MILLISECONDS : 0,
     };
-    return { ...(await this.#start(life, input, shell, options, again)), sameCommand: [] };
+    return {
+      ...(await this.#start(life, { input, shell, terminal }, options, again)),
+      sameCommand: [],
+    };
   }
 
   #resolveAfter({ after = [], parentSessionID: sessionID, rootSessionID }: CreateInput): string[] {
@@ -222,9 +232,10 @@ export class BackgroundProcessManager {
     wait.announceReady();
     try {
       this.check({ command: input.command, cwd: input.cwd });
+      const terminal = await this.#terminalFor(input);
       const life = this.#addLife(job);
       const onReady = (line: string | undefined) => wait.ready(line);
-      const request = { shell, env: input.env ?? {}, onReady, announce };
+      const request = { shell, terminal, env: input.env ?? {}, onReady, announce };
       await life.start(request, { wasPortTaken: await wait.isPortTaken(probe) });
     } catch (thrown) {
       const error = coerceError(thrown).message;
@@ -262,6 +273,53 @@ export class BackgroundProcessManager {
   /** Throws a `UserError` for an unknown id, a wrong pattern or cursor, or a pattern that takes too long. */
   async read(id: string, request: ReadRequest = {}): Promise<ReadResult> {
     return this.#read(this.#known(id), request);
+  }
+
+  /**
+   * Writes into the input of a process and answers with what it printed since. Throws a `UserError` for an unknown id
+   * or key, when its stdin is closed, and what `allow` throws; then nothing was written.
+   */
+  async write(id: string, request: WriteRequest): Promise<WriteResult> {
+    const job = this.#known(id);
+    const live = this.#lives.get(id);
+    if (!live?.capture || isTerminal(job.status))
+      throw new UserError(`${id} has ended: nothing was written`);
+    if (!live.input) {
+      throw new UserError(
+        `${id} was started with stdin "closed": start it with stdin "open" or "terminal" to write to it`,
+      );
+    }
+    const { clock, guard } = this.#deps;
+    const read = (how: ReadRequest) => this.#read(this.#known(id), how);
+    const hasEcho = live.input.isTerminal;
+    const wait = new WriteWait(live.capture, read, { clock, guard, hasEcho }, request);
+    const { allow = async () => "" } = request;
+    await live.input.write(request, allow, () => {
+      // The question may have stood for long.
+      if (request.signal?.aborted) throw new UserError("the call was aborted; nothing was written");
+      wait.begin();
+    });
+    const { output, matched } = await wait.until(live.ended);
+    return { job: this.get(id) ?? job, output, matched };
+  }
+
+  /** What a terminal shows now. Throws a `UserError` for a process without one. */
+  async screen(id: string): Promise<ScreenText> {
+    const job = this.#known(id);
+    if (job.stdin !== "terminal") {
+      throw new UserError(`mode: screen needs a process with stdin "terminal", and ${id} has none`);
+    }
+    this.#lives.get(id)?.capture?.log.retry();
+    const [{ renderScreen }, { TERMINAL_COLUMNS, TERMINAL_ROWS }] = await Promise.all([
+      import("../output/screen.js"),
+      import("../system/pseudo-terminal.js"),
+    ]);
+    const reader = openOutput(this.#fileOf(id));
+    try {
+      return await renderScreen(reader, TERMINAL_COLUMNS, TERMINAL_ROWS);
+    } finally {
+      reader?.close();
+    }
   }
 
   /**
@@ -415,8 +473,7 @@ export class BackgroundProcessManager {
    */
   async #start(
     life: ProcessLife,
-    input: StartInput,
-    shell: Shell,
+    { input, shell, terminal }: RunInput,
     { signal, endWithinMilliseconds = 0 }: CreateOptions,
     { changes, patience = 0 }: { changes?: Partial<ProcessJob>; patience?: number } = {},
   ): Promise<Omit<CreateResult, "sameCommand">> {
@@ -435,7 +492,7 @@ export class BackgroundProcessManager {
       // `start` sees it and starts nothing.
       if (isAborted) void life.kill("cancelled_by_user");
       const onReady = (line: string | undefined) => wait.ready(line);
-      const request = { shell, env: input.env ?? {}, onReady, announce };
+      const request = { shell, terminal, env: input.env ?? {}, onReady, announce };
       const isStarted = await life.start(request, { wasPortTaken, changes });
       // No id was given out, so no notice may follow.
       isTold = isAborted;
@@ -456,6 +513,13 @@ export class BackgroundProcessManager {
     } finally {
       release?.(isTold);
     }
+  }
+
+  /** Loaded for the first terminal; throws a `UserError` where this runtime has none. */
+  async #terminalFor({ stdin }: Pick<StartInput, "stdin">): Promise<TerminalStarter | undefined> {
+    if (stdin !== "terminal") return undefined;
+    const { findTerminal } = await import("../system/pseudo-terminal.js");
+    return findTerminal();
   }
 
   #known(id: string): ProcessJob {
@@ -521,10 +585,18 @@ const LONGEST_NAME = 60;
 /** So long the port of one that was ended may answer before it counts as another process's. */
 const PORT_MILLISECONDS = 5_000;
 
+/** What a run begins with. */
+interface RunInput {
+  input: StartInput;
+  shell: Shell;
+  terminal: TerminalStarter | undefined;
+}
+
 /** What a start says, as its record keeps it. Its environment is not in it: it may hold secrets. */
 function recordOf(input: StartInput, shell: string) {
   const { command, cwd, readyPattern, readyPort, readyTimeoutSeconds, notifyPattern } = input;
   const {
+    stdin,
     timeoutSeconds,
     restart,
     group,
@@ -547,6 +619,7 @@ function recordOf(input: StartInput, shell: string) {
     readyTimeoutSeconds,
     notifyPattern,
     timeoutSeconds,
+    stdin: stdin === "closed" ? undefined : stdin,
     restart,
     ...(Object.keys(env).length > 0 && { ownEnvironment: true }),
   };
@@ -569,6 +642,7 @@ function mergedInput(job: ProcessJob, changes: RestartInput): StartInput {
     readyPort: changes.readyPort ?? job.readyPort,
     readyTimeoutSeconds: changes.readyTimeoutSeconds ?? job.readyTimeoutSeconds,
     timeoutSeconds: changes.timeoutSeconds ?? job.timeoutSeconds,
+    stdin: changes.stdin ?? job.stdin,
     restart: restart === "no" ? undefined : restart,
   };
 }

@@ -5,7 +5,13 @@
 import type { ChildProcess } from "node:child_process";
 import type { ProcessIdentity } from "../jobs/job.js";
 import { STDERR, STDOUT, type StreamNumber } from "../output/format.js";
-import { startCommand, type SpawnFunction, type StartRequest } from "../system/spawn.js";
+import type { TerminalStarter } from "../system/pseudo-terminal.js";
+import {
+  shellArguments,
+  startCommand,
+  type SpawnFunction,
+  type StartRequest,
+} from "../system/spawn.js";
 
 /** How a shell exited, as the `exit` event says it: one of the two is null, or both when it was never reported. */
 export interface ShellExit {
@@ -28,12 +34,22 @@ export interface ShellEvents {
   onError(error: Error): void;
 }
 
+/** What the system started: a child with pipes, or one in a terminal. */
+interface ShellHandle {
+  pid: number;
+  /** Undefined: its input is closed. */
+  write: ((text: string) => void) | undefined;
+  endInput(): void;
+  hidesLine(): boolean | undefined;
+  release(): void;
+}
+
 export class ShellProcess {
   readonly pid: number;
   /** Undefined when it had ended before it could be looked at. */
   readonly identity: ProcessIdentity | undefined;
   readonly closed: Promise<void>;
-  readonly #child: ChildProcess;
+  readonly #handle: ShellHandle;
   readonly #system: ShellSystem;
   readonly #events: ShellEvents;
   #exit: ShellExit | undefined;
@@ -51,30 +67,61 @@ export class ShellProcess {
   ): ShellProcess | Promise<never> {
     const child = startCommand(request, spawn);
     const { pid } = child;
-    if (pid !== undefined) return new ShellProcess(child, pid, system, events);
+    if (pid !== undefined) {
+      const connect = (on: ShellEvents) => withPipes(child, pid, on);
+      return new ShellProcess(connect, system, events);
+    }
     return new Promise((_resolve, reject) => child.once("error", reject));
   }
 
-  private constructor(child: ChildProcess, pid: number, system: ShellSystem, events: ShellEvents) {
-    this.#child = child;
-    this.pid = pid;
-    this.identity = system.identify(pid);
+  /** The same in a terminal of its own. Throws what the system says when it cannot be started. */
+  static startInTerminal(
+    { command, cwd, shell, env }: StartRequest,
+    start: TerminalStarter,
+    system: ShellSystem,
+    events: ShellEvents,
+  ): ShellProcess {
+    const request = { file: shell.file, args: shellArguments(shell, command), cwd, env };
+    return new ShellProcess((on) => inTerminal(start, request, on), system, events);
+  }
+
+  private constructor(
+    connect: (on: ShellEvents) => ShellHandle,
+    system: ShellSystem,
+    events: ShellEvents,
+  ) {
     this.#system = system;
     this.#events = events;
-    child.on("error", (error) => events.onError(error));
-    for (const stream of [child.stdout, child.stderr]) {
-      stream?.on("error", (error) => events.onError(error));
-    }
-    child.stdout?.on("data", (data: Buffer) => events.onOutput(STDOUT, data));
-    child.stderr?.on("data", (data: Buffer) => events.onOutput(STDERR, data));
-    child.once("exit", (code, signal) => this.#setExit({ code, signal }));
+    let close: () => void = () => undefined;
     this.closed = new Promise((resolve) => {
-      child.once("close", () => {
+      close = resolve;
+    });
+    this.#handle = connect({
+      ...events,
+      onExit: (exit) => this.#setExit(exit),
+      onClose: () => {
         this.#isClosed = true;
         events.onClose();
-        resolve();
-      });
+        close();
+      },
     });
+    this.pid = this.#handle.pid;
+    this.identity = system.identify(this.pid);
+  }
+
+  /** False when its input is closed: nothing was written. */
+  write(text: string): boolean {
+    this.#handle.write?.(text);
+    return this.#handle.write !== undefined;
+  }
+
+  /** Of a pipe; a terminal has no end of input but C-d. */
+  endInput(): void {
+    this.#handle.endInput();
+  }
+
+  get hidesLine(): boolean | undefined {
+    return this.#handle.hidesLine();
   }
 
   /** How it exited, as far as that was reported. */
@@ -99,8 +146,7 @@ export class ShellProcess {
 
   /** No output is wanted any more, even if other processes still hold the pipes. */
   release(): void {
-    this.#child.stdout?.destroy();
-    this.#child.stderr?.destroy();
+    this.#handle.release();
   }
 
   #setExit(exit: ShellExit): void {
@@ -108,4 +154,59 @@ export class ShellProcess {
     this.#exit = exit;
     this.#events.onExit(exit);
   }
+}
+
+function withPipes(child: ChildProcess, pid: number, on: ShellEvents): ShellHandle {
+  const { stdin, stdout, stderr } = child;
+  const handle: ShellHandle = {
+    pid,
+    write: stdin ? (text) => void stdin.write(text) : undefined,
+    endInput: () => {
+      handle.write = undefined;
+      stdin?.end();
+    },
+    hidesLine: () => undefined,
+    release: () => {
+      for (const stream of [stdin, stdout, stderr]) stream?.destroy();
+    },
+  };
+  child.on("error", (error) => on.onError(error));
+  // A process that has closed its input, or has ended, is written to no more.
+  stdin?.on("error", () => {
+    handle.write = undefined;
+  });
+  for (const stream of [stdout, stderr]) stream?.on("error", (error) => on.onError(error));
+  stdout?.on("data", (data: Buffer) => on.onOutput(STDOUT, data));
+  stderr?.on("data", (data: Buffer) => on.onOutput(STDERR, data));
+  child.once("exit", (code, signal) => {
+    handle.write = undefined;
+    // A pipe that is still open keeps `close` from coming.
+    stdin?.destroy();
+    on.onExit({ code, signal });
+  });
+  child.once("close", () => on.onClose());
+  return handle;
+}
+
+function inTerminal(
+  start: TerminalStarter,
+  request: Parameters<TerminalStarter>[0],
+  on: ShellEvents,
+): ShellHandle {
+  const child = start(request, {
+    onOutput: (data) => on.onOutput(STDOUT, data),
+    onExit: (exit) => {
+      handle.write = undefined;
+      on.onExit(exit);
+    },
+    onClose: () => on.onClose(),
+  });
+  const handle: ShellHandle = {
+    pid: child.pid,
+    write: (text) => child.write(text),
+    endInput: () => undefined,
+    hidesLine: () => child.hidesLine,
+    release: () => child.close(),
+  };
+  return handle;
 }

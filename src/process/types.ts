@@ -1,11 +1,19 @@
 /** What `BackgroundProcessManager`'s methods take and give. Records themselves are `ProcessJob`s of jobs/. */
 import type { ProcessJob, RestartPolicy } from "../jobs/job.js";
+import type { ReadResult } from "../output/types.js";
+import type { Allow, WriteInput } from "./input.js";
 import type { ProcessNote } from "../system/process-table.js";
 
 /** One shell command to run in the background. Wrong values are refused with a `UserError` naming the field. */
 export interface CreateInput {
-  /** Run by the user's shell with `-c`; its stdin is closed. */
+  /** Run by the user's shell with `-c`. */
   command: string;
+  /**
+   * - `closed` (default): its stdin is empty;
+   * - `open`: a pipe that stays open;
+   * - `terminal`: a pseudo-terminal of 120×40, which is also its output.
+   */
+  stdin?: "closed" | "open" | "terminal";
   /** For people; the command's first line by default. */
   name?: string;
   tags?: readonly string[];
@@ -83,6 +91,28 @@ export interface CreateResult {
   sameCommand: readonly ProcessJob[];
   /** Sentences worth passing on, for example that the port answered before the process was started. */
   warnings: readonly string[];
+}
+
+/** What is to be written, and how long its effect is waited for. */
+export interface WriteRequest extends WriteInput {
+  /** JavaScript regular expression: until a line of the output since matches, also one that is open. */
+  waitPattern?: string;
+  /** At most; 2 by default. Without a pattern that is the time, but for the default, which a pause of the output ends. */
+  waitSeconds?: number;
+  /** See `Allow`; by default all is allowed. */
+  allow?: Allow;
+  signal?: AbortSignal;
+  /** See `ReadRequest`. */
+  quoted?: boolean;
+  maxBytes?: number;
+}
+
+export interface WriteResult {
+  job: ProcessJob;
+  /** What was printed since. */
+  output: ReadResult;
+  /** Undefined without a `waitPattern`. */
+  matched: boolean | undefined;
 }
 
 /** Why a process is ended by us. */

@@ -31,8 +31,11 @@ export interface TerminalChild {
   readonly pid: number;
   /** What the terminal cannot take at once is buffered by the runtime: call it once for each text. */
   write(text: string): void;
-  /** Whether what is typed is shown; false as a rule means a password. Undefined where the runtime cannot say. */
-  readonly hasEcho: boolean | undefined;
+  /**
+   * It takes whole lines and does not show what is typed, as for a password; a program that edits its line itself also
+   * has no echo, but takes single keys. Undefined where the runtime cannot say.
+   */
+  readonly hidesLine: boolean | undefined;
   /** Hangs up: the kernel sends SIGHUP to the foreground process group. Idempotent. */
   close(): void;
 }
@@ -110,8 +113,9 @@ function isBunWithTerminal(value: unknown): value is Bun {
   return typeof value === "object" && value !== null && "spawn" in value && "Terminal" in value;
 }
 
-/** The flag ECHO of `c_lflag`, the same on Linux and macOS. */
-const ECHO = 8;
+/** Flags of `c_lflag`: ECHO is the same on Linux and macOS, ICANON is not. */
+const ECHO = 0x8;
+const ICANON = process.platform === "linux" ? 0x2 : 0x100;
 
 function startInBun(bun: Bun, request: TerminalRequest, events: TerminalEvents): TerminalChild {
   const { file, args, cwd, env } = request;
@@ -142,8 +146,9 @@ function startInBun(bun: Bun, request: TerminalRequest, events: TerminalEvents):
   return {
     pid: child.pid,
     write: (text) => void terminal?.write(text),
-    get hasEcho() {
-      return terminal && !isClosed ? (terminal.localFlags & ECHO) !== 0 : undefined;
+    get hidesLine() {
+      if (!terminal || isClosed) return undefined;
+      return (terminal.localFlags & (ECHO | ICANON)) === ICANON;
     },
     close: () => {
       if (isClosed) return;
@@ -224,7 +229,7 @@ function startInNode(
   return {
     pid: child.pid,
     write: (text) => child.write(text),
-    hasEcho: undefined,
+    hidesLine: undefined,
     close: () => {
       if (isClosed) return;
       isClosed = true;

@@ -1,5 +1,5 @@
 /**
- * Starts a command in the user's shell: in a process group of its own, with its stdin closed, its output on two
+ * Starts a command in the user's shell: in a process group of its own, with its stdin closed or a pipe, its output on two
  * pipes, and our marker in its environment, by which its descendants are found wherever they go.
  */
 import { spawn, type ChildProcess, type SpawnOptions } from "node:child_process";
@@ -75,19 +75,24 @@ export interface StartRequest {
   cwd: string;
   shell: Shell;
   env: NodeJS.ProcessEnv;
+  /** Its stdin is a pipe that stays open; otherwise it is empty. */
+  hasInput?: boolean;
+}
+
+export function shellArguments({ args, verbatim }: Shell, command: string): string[] {
+  return [...args, verbatim ? `"${command}"` : command];
 }
 
 /** May throw, or return a child without pid whose `error` event says why. */
 export function startCommand(
-  { command, cwd, shell, env }: StartRequest,
+  { command, cwd, shell, env, hasInput = false }: StartRequest,
   start: SpawnFunction,
 ): ChildProcess {
-  const last = shell.verbatim ? `"${command}"` : command;
-  return start(shell.file, [...shell.args, last], {
+  return start(shell.file, shellArguments(shell, command), {
     cwd,
     env,
     detached: !shell.verbatim,
-    stdio: ["ignore", "pipe", "pipe"],
+    stdio: [hasInput ? "pipe" : "ignore", "pipe", "pipe"],
     windowsHide: true,
     windowsVerbatimArguments: shell.verbatim,
   });

@@ -1,6 +1,7 @@
 /** createBackgroundProcess: asks OpenCode's permission, then starts a shell command that outlives the turn. */
 import { isAbsolute, resolve } from "node:path";
 import { z } from "zod";
+import { emptyInputHint } from "../jobs/empty-input.js";
 import { restartPolicy, type ProcessJob } from "../jobs/job.js";
 import { resolveAfter } from "../jobs/order.js";
 import { isTerminal } from "../jobs/status.js";
@@ -14,6 +15,7 @@ import { describeJob, MOST_NAMED } from "./describe-job.js";
 import {
   after,
   group,
+  optionalChoice,
   optionalEnvironment,
   optionalFlag,
   optionalId,
@@ -32,7 +34,7 @@ const SHORT_MS = 1_000;
 export function createBackgroundProcess(ready: Ready) {
   return defineTool({
     description:
-      "Start a shell command that keeps running (dev server, watcher, build) and go on; not bash with & or nohup. Its stdin is empty. You are told its end and each line OPENCODE_NOTIFY: it prints. Never poll.",
+      "Start a shell command that keeps running (dev server, watcher, build) and go on; not bash with & or nohup. You are told its end and each line OPENCODE_NOTIFY: it prints. Never poll.",
     fields: {
       command: optionalText(100_000),
       name: optionalText(200, { aliases: ["description", "title"] }),
@@ -42,6 +44,9 @@ export function createBackgroundProcess(ready: Ready) {
       global: optionalFlag("Outlives this session"),
       cwd: optionalText(4_000, { aliases: ["workdir", "directory"] }),
       env: optionalEnvironment(),
+      stdin: optionalChoice(["closed", "open", "terminal"], {
+        about: "Default closed; else see writeBackgroundProcess",
+      }),
       notify: optionalFlag("Default true"),
       notifyPattern: optionalText(512, {
         about: "Regex: you are told of each matching line",
@@ -163,6 +168,8 @@ function answer(created: CreateResult, now: number, caller: Caller): string {
   if (job.status === "pending") {
     lines.push(`It starts when ${job.after?.join(", ") ?? ""} has completed, or is ready.`);
   }
+  const empty = emptyInputHint(job);
+  if (empty !== undefined) lines.push(empty);
   if (!isTerminal(job.status)) lines.push(whatFollows(job.notify, caller));
   for (const other of sameCommand.slice(0, MOST_NAMED)) {
     lines.push(`The same command already runs in this folder: ${other.id}`);

@@ -95,6 +95,7 @@ export function describeRun({ number, status, endReason, command, output, ...run
 function processFacts(job: ProcessJob, now: number): string[] {
   const facts = [`$ ${outside(job.command, 80)}`];
   if (job.identity && !isTerminal(job.status)) facts.push(`pid ${job.identity.pid}`);
+  if (job.stdin) facts.push(`stdin ${job.stdin}`);
   if (job.readyAt) facts.push(readyWhere(job));
   if (job.exitCode !== undefined) facts.push(`exit code ${job.exitCode}`);
   if (job.signal) facts.push(`signal ${job.signal}`);

@@ -68,6 +68,24 @@ export function optionalText(most: number, about: About = {}) {
   return field(() => requiredText(most).optional(), textOf(most), { shown, ...about });
 }
 
+/** What is typed, as it is: also spaces and line ends alone. */
+export function optionalInput(about: About) {
+  const most = 64_000;
+  const accepted = () => z.string().min(1).max(most).optional();
+  return field(accepted, textOf(most), { shown: shownOptionalText, ...about });
+}
+
+/** One name in its place, or several as JSON. */
+export function optionalNames(about: string) {
+  const accepted = () => z.array(z.string().min(1).max(40)).max(200).optional();
+  return field(accepted, "a list of up to 200 names", {
+    shown: shownOptionalList,
+    about,
+    aliases: ["key"],
+    read: (value) => listOf(value),
+  });
+}
+
 /** From an earlier answer; also a number, the offset. */
 export function optionalCursor(about: string) {
   return field(() => requiredText(200).optional(), textOf(200), {

@@ -4,9 +4,11 @@ import { askForTool, defineTool, type Ready } from "./define.js";
 import { bytesAfter, describeJob, describeRun } from "./describe-job.js";
 import { id, optionalChoice, optionalCursor, optionalInteger, optionalText } from "./fields.js";
 import { earlierRun } from "../process/manager.js";
+import type { ScreenText } from "../output/screen.js";
+import { oneLine, quoteLines } from "../text.js";
 import { isTerminal } from "../jobs/status.js";
 
-const MODES = ["tail", "head", "grep", "full"] as const;
+const MODES = ["tail", "head", "grep", "full", "screen"] as const;
 
 export function getBackgroundProcess(ready: Ready) {
   return defineTool({
@@ -19,7 +21,7 @@ export function getBackgroundProcess(ready: Ready) {
       cursor: optionalCursor("From an earlier answer: what is new"),
       run: optionalInteger(1, 1_000_000, { about: "Number of an earlier run" }),
     },
-    async run({ processId, ...request }, context) {
+    async run({ processId, mode, ...request }, context) {
       const { sessionID, abort } = context;
       const workspace = await ready(sessionID);
       await askForTool(workspace, context, {
@@ -33,7 +35,12 @@ export function getBackgroundProcess(ready: Ready) {
       const { id } = before;
       const maxBytes = bytesAfter(describeJob(before, workspace.clock.now()));
       const read = async (tells: (ids: string[]) => void): Promise<string> => {
-        const output = await workspace.processes.read(id, { ...request, quoted: true, maxBytes });
+        if (mode === "screen") {
+          const screen = await workspace.processes.screen(id);
+          return `${describeJob(access.process(processId), workspace.clock.now())}\n${screenText(screen)}`;
+        }
+        const wanted = { ...request, mode, quoted: true, maxBytes };
+        const output = await workspace.processes.read(id, wanted);
         // The end may have come while the output was read: what is said last is the newest state.
         const job = access.process(processId);
         if (isTerminal(job.status) && !abort.aborted) tells([id]);
@@ -51,4 +58,10 @@ export function getBackgroundProcess(ready: Ready) {
       return workspace.notices.answering([id], read, sessionID);
     },
   });
+}
+
+function screenText({ lines, cursor, title }: ScreenText): string {
+  const about = `screen of 120×40, cursor at line ${cursor.row + 1}, column ${cursor.column + 1}`;
+  const named = title ? `${about}, title ${JSON.stringify(oneLine(title, 100))}` : about;
+  return [`${named}:`, ...quoteLines(lines.join("\n"))].join("\n");
 }

@@ -1,4 +1,4 @@
-/** The eight tools by the names that the agent calls them. */
+/** The nine tools by the names that the agent calls them. */
 import type { ToolDefinition } from "@opencode-ai/plugin";
 import { cancelBackgroundTasks } from "./cancel-tasks.js";
 import { createBackgroundProcess } from "./create-process.js";
@@ -9,9 +9,11 @@ import { getBackgroundTask } from "./get-task.js";
 import { killProcesses } from "./kill-processes.js";
 import { listBackgroundProcesses } from "./list-processes.js";
 import { listBackgroundTasks } from "./list-tasks.js";
+import { writeBackgroundProcess } from "./write-process.js";
 
 const TOOLS = {
   createBackgroundProcess,
+  writeBackgroundProcess,
   getBackgroundProcess,
   listBackgroundProcesses,
   killProcesses,

@@ -65,9 +65,9 @@ export interface Room {
   changes: JobChange[];
   /** In the environment of every process of this room. */
   marker: string;
-  create(command: string, input?: Partial<CreateInput>): Promise<CreateResult>;
+  create: (command: string, input?: Partial<CreateInput>) => Promise<CreateResult>;
   /** The job when it has ended. */
-  ended(id: string): Promise<ProcessJob>;
+  ended: (id: string) => Promise<ProcessJob>;
   /** The whole output, as text. */
   output(id: string): Promise<string>;
   /** Waits until the output holds this text. */

@@ -21,7 +21,7 @@ void describe("a pseudo-terminal", () => {
     assert.deepEqual(order.toSorted(), ["close", "exit"]);
     assert.deepEqual(seen, {
       exit: { code: 7, signal: null },
-      echo: [true, false],
+      hides: [false, true],
       leadsSession: true,
     });
   });
@@ -69,7 +69,7 @@ void describe("a pseudo-terminal", () => {
     child.close();
     onExit({ exitCode: 0, signal: 15 });
     assert.equal(child.pid, 42);
-    assert.equal(child.hasEcho, undefined);
+    assert.equal(child.hidesLine, undefined);
     assert.deepEqual(written, ["y\r"]);
     const size = { cols: 120, rows: 40 };
     const options = {

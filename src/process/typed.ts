@@ -1,0 +1,93 @@
+/**
+ * What is typed into a process, as its owner's rules see it: whole lines, the open one and the keys in them by their
+ * names. What was typed is kept only as long as its line is open, so that nothing passes in pieces, and only here.
+ */
+import { UserError } from "../ports.js";
+import { parseKey } from "./keys.js";
+
+export interface TypedLine {
+  /** Keys stand in it by their names. */
+  text: string;
+  /** Enter ends it. */
+  isComplete: boolean;
+  /** Keys may have changed what the text says: it is not known what the line will be. */
+  isEdited: boolean;
+}
+
+export interface Typing {
+  text?: string;
+  keys?: readonly string[];
+}
+
+interface Piece {
+  bytes: string;
+  /** Of a key; text has none. */
+  key?: string;
+}
+
+const ENTER = "Enter";
+/** They run nothing: they interrupt, or end the input. */
+const INTERRUPTS = new Set(["C-c", "C-d"]);
+/** What a pipe can take as it is. */
+const PLAIN_KEYS: Readonly<Record<string, string>> = { Enter: "\n", Tab: "\t", Space: " " };
+
+/** Throws a `UserError` for an unknown key, and for one that only a terminal has. */
+export function piecesOf({ text = "", keys = [] }: Typing, isTerminal: boolean): Piece[] {
+  const written = [...text.matchAll(/\r\n|\p{Cc}|\P{Cc}+/gu)].map(([bytes]): Piece => {
+    const code = bytes.charCodeAt(0);
+    if (bytes === "\n" || bytes === "\r" || bytes === "\r\n") return { bytes, key: ENTER };
+    if (code === 0x1b) return { bytes, key: "Escape" };
+    if (code < 0x20) return { bytes, key: `C-${String.fromCharCode(code | 0x60)}` };
+    return code >= 0x7f && code < 0xa0 ? { bytes, key: "Backspace" } : { bytes };
+  });
+  const pressed = keys.map((given): Piece => {
+    const { name, bytes } = parseKey(given);
+    if (isTerminal) return name === "Space" ? { bytes } : { bytes, key: name };
+    if (name === "C-d") return { bytes: "", key: name };
+    const plain = PLAIN_KEYS[name];
+    if (plain !== undefined)
+      return name === "Space" ? { bytes: plain } : { bytes: plain, key: name };
+    throw new UserError(
+      `keys: expected Enter, Tab, Space or C-d, got ${name}, which only a process with stdin "terminal" can be sent (killProcesses ends one without)`,
+    );
+  });
+  return [...written, ...pressed];
+}
+
+/** The line that is open in one process. */
+export class OpenLine {
+  #text = "";
+  #isEdited = false;
+
+  /** What the line so far and these pieces make; nothing to ask when they only interrupt or end. */
+  lines(pieces: readonly Piece[]): TypedLine[] {
+    const { lines } = this.#after(pieces);
+    const asksNothing = pieces.every(({ key }) => key !== undefined && INTERRUPTS.has(key));
+    return asksNothing ? [] : lines;
+  }
+
+  /** They were sent. */
+  take(pieces: readonly Piece[]): void {
+    const { open } = this.#after(pieces);
+    this.#text = open.text;
+    this.#isEdited = open.isEdited;
+  }
+
+  #after(pieces: readonly Piece[]): { lines: TypedLine[]; open: TypedLine } {
+    const lines: TypedLine[] = [];
+    let open: TypedLine = { text: this.#text, isEdited: this.#isEdited, isComplete: false };
+    for (const { bytes, key } of pieces) {
+      if (key === undefined) open.text += bytes;
+      else if (key === ENTER) {
+        lines.push({ ...open, isComplete: true });
+        open = { text: "", isEdited: false, isComplete: false };
+      } else if (open.text !== "" || !INTERRUPTS.has(key)) {
+        // An interrupt of an empty line leaves it empty; another may be overheard by a program that takes single keys.
+        open.text += `${open.text === "" || open.text.endsWith(" ") ? "" : " "}${key} `;
+        open.isEdited = true;
+      }
+    }
+    if (open.text !== "") lines.push(open);
+    return { lines, open };
+  }
+}

@@ -1,0 +1,69 @@
+/** writeBackgroundProcess: types into a running process, by the rules of who calls now, and answers with what it printed. */
+import { Access } from "./access.js";
+import { askForTool, defineTool, type Ready } from "./define.js";
+import { bytesAfter, describeJob } from "./describe-job.js";
+import {
+  id,
+  optionalFlag,
+  optionalInput,
+  optionalInteger,
+  optionalNames,
+  optionalText,
+} from "./fields.js";
+import { isTerminal } from "../jobs/status.js";
+
+export function writeBackgroundProcess(ready: Ready) {
+  return defineTool({
+    description: "Write to a process with stdin open or terminal; answers with what it prints.",
+    fields: {
+      processId: id("proc", { aliases: ["id"] }),
+      text: optionalInput({ aliases: ["input", "data"] }),
+      keys: optionalNames("After text: Enter, C-c, Up, Escape, F1 …"),
+      end: optionalFlag("Close stdin"),
+      waitPattern: optionalText(512, { about: "Regex: until a line matches" }),
+      waitSeconds: optionalInteger(0, 600, { about: "Default 2" }),
+    },
+    async run({ processId, ...request }, context) {
+      const { sessionID, agent, directory, worktree, abort } = context;
+      const workspace = await ready(sessionID);
+      await askForTool(workspace, context, {
+        tool: "writeBackgroundProcess",
+        pattern: "*",
+        onlyWhereNamed: true,
+      });
+      const access = await Access.of(workspace, sessionID);
+      const { id, command, cwd } = access.process(processId);
+      const write = async (tells: (ids: string[]) => void): Promise<string> => {
+        const { job, output, matched } = await workspace.processes.write(id, {
+          ...request,
+          quoted: true,
+          maxBytes: bytesAfter(""),
+          signal: abort,
+          allow: ({ lines, context: earlier }) =>
+            workspace.askForInput({
+              sessionID,
+              agent,
+              command,
+              cwd,
+              directory,
+              worktree,
+              lines,
+              context: earlier,
+              ask: (question) => context.ask(question),
+            }),
+        });
+        const hasEnded = isTerminal(job.status);
+        if (hasEnded && !abort.aborted) tells([id]);
+        const answer = [describeJob(job, workspace.clock.now())];
+        if (matched === false) {
+          answer.push(hasEnded ? "It ended before a line matched." : "No line has matched yet.");
+        }
+        answer.push(output.text || "(no output since)");
+        const isSaid = hasEnded || output.more || output.text.includes(output.cursor);
+        if (!isSaid) answer.push(`(what comes after this: cursor "${output.cursor}")`);
+        return answer.join("\n");
+      };
+      return workspace.notices.answering([id], write, sessionID);
+    },
+  });
+}
