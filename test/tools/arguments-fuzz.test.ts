@@ -48,6 +48,8 @@ const RIGHT: Record<string, readonly unknown[]> = {
   readyTimeoutSeconds: [1],
   timeoutSeconds: [60],
   processId: [PROCESS],
+  restart: ["no", false],
+  run: [1],
   mode: ["tail", "head", "full"],
   lines: [5],
   pattern: ["words"],
@@ -141,7 +143,9 @@ void describe("whatever JSON a model writes as arguments", () => {
       const { workspace, call, root } = at;
       const ended = { status: "completed", endReason: "finished", parentSessionID: root } as const;
       workspace.jobs.add(subagent({ id: TASK, ...ended, rootSessionID: root }));
-      workspace.jobs.add(processJob({ id: PROCESS, ...ended, rootSessionID: root }));
+      workspace.jobs.add(
+        processJob({ id: PROCESS, command: "true", cwd: "/", ...ended, rootSessionID: root }),
+      );
       const fields = Object.keys(at.tools[name]?.args ?? {});
       let answered = 0;
       let refused = 0;

@@ -105,6 +105,8 @@ const WRONG: Record<string, { valid: object; fields: Record<string, unknown[]> }
       readyPort: integer(65_535),
       readyTimeoutSeconds: integer(600),
       timeoutSeconds: integer(2_592_000),
+      restart: ["sometimes", "", 7, null, [], {}],
+      processId: ID,
     },
   },
   writeBackgroundProcess: {
@@ -126,6 +128,7 @@ const WRONG: Record<string, { valid: object; fields: Record<string, unknown[]> }
       lines: integer(2_000),
       pattern: [...TEXT, long(513)],
       cursor: [...CURSOR, long(201)],
+      run: integer(1_000_000),
     },
   },
   listBackgroundProcesses: {
