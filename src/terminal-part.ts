@@ -8,6 +8,7 @@ import { dirname, join, resolve, sep } from "node:path";
 import { fileURLToPath } from "node:url";
 import { coerceError } from "./ports.js";
 import { PACKAGE } from "./version.js";
+import type { Workspace } from "./workspace.js";
 
 export type Part = "server" | "terminal";
 
@@ -20,6 +21,17 @@ export function isConfigured(
   return placesOf(part, directory, env).some((file) => {
     const text = readOrUndefined(file);
     return text !== undefined && (text === UNREADABLE || namesUs(text, dirname(file)));
+  });
+}
+
+/** With the first job: says once what is missing to see it, if that is so. */
+export function tellWhenUnseen({ jobs, notices, directory, log }: Workspace): void {
+  const stop = jobs.onChange(() => {
+    stop();
+    if (isConfigured("terminal", directory)) return;
+    const message = `Background jobs are not shown here, the terminal part is missing: ${howToAdd()}`;
+    log("warn", message);
+    notices.toast(message, "warning");
   });
 }
 

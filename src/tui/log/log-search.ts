@@ -118,19 +118,17 @@ export function lookThrough(
         reader?.close();
       }
     } while (again && !isStopped && offsets.length < MOST);
+    // In the same turn as the last look at `again`, or what comes in between is missed.
+    isRunning = false;
   };
   const goOn = () => {
     again = true;
     if (isRunning || isStopped || offsets.length >= MOST) return;
     isRunning = true;
-    run()
-      .catch((thrown: unknown) => {
-        const problem = coerceError(thrown).message;
-        tell({ ...last, isDone: true, problem });
-      })
-      .finally(() => {
-        isRunning = false;
-      });
+    run().catch((thrown: unknown) => {
+      isRunning = false;
+      tell({ ...last, isDone: true, problem: coerceError(thrown).message });
+    });
   };
   goOn();
   return {
