@@ -34,6 +34,10 @@ const shared = {
   /** What went wrong, in the words of whoever reported it. */
   error: z.string().optional(),
   tags: z.array(z.string()),
+  /** Told together with the other jobs of the same session and group. */
+  group: z.string().optional(),
+  /** Counts up each time that the whole group was told; see `group.ts`. */
+  groupRound: count.optional(),
   /** The session whose tool call started the job; its notices go there. */
   parentSessionID: z.string(),
   /** The assistant's message with the tool call that started it: when it is undone, so is the job. */

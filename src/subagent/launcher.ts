@@ -29,6 +29,8 @@ export interface LaunchInput {
   model?: string;
   /** For filters. */
   tags?: string[];
+  /** Told together with the parent session's other jobs of the same group, once all have ended. */
+  group?: string;
   /** Tell the parent when it ends; true if left out. */
   notify?: boolean;
   /** A git worktree of its own (true), or that of an earlier task of the same session tree, by its id. */
@@ -61,6 +63,8 @@ export interface ResumeFrom {
   model?: string;
   /** In addition to those that it has. */
   tags?: string[];
+  /** As in LaunchInput; the one that it has if left out. */
+  group?: string;
   /** As in LaunchInput; what was sent to a running task stays sent. */
   signal?: AbortSignal;
 }
@@ -112,6 +116,7 @@ export class Launcher {
       name: input.description,
       status: "pending",
       tags: input.tags ?? [],
+      group: input.group,
       parentSessionID: input.parentSessionID,
       parentMessageID: input.parentMessageID,
       rootSessionID: plan.rootSessionID,
@@ -153,7 +158,9 @@ export class Launcher {
     if (task.status === "pending") {
       jobs.updateSubagent(task.id, { prompt: `${task.prompt ?? ""}\n\n${prompt}` });
     } else await this.#runner.instruct(task.id, prompt);
-    if (from.tags) jobs.updateSubagent(task.id, { tags: tagsOf(task, from) });
+    if (from.tags || from.group !== undefined) {
+      jobs.updateSubagent(task.id, { tags: tagsOf(task, from), group: from.group ?? task.group });
+    }
     return this.#answer(task, []);
   }
 
@@ -223,7 +230,8 @@ export class Launcher {
     const text = [task.prompt ?? [], prompt].flat().join("\n\n");
     const other = model === undefined ? {} : { model: plan.model, variant: plan.variant };
     const tags = tagsOf(task, from);
-    const patch = { prompt: text, progress, parentMessageID, tags, ...other };
+    const group = from.group ?? task.group;
+    const patch = { prompt: text, progress, parentMessageID, tags, group, ...other };
     const reopened = jobs.reopen(task.id, patch);
     if (!reopened) throw new UserError(`taskId: ${task.id} is being continued already`);
     return { reopened, plan };

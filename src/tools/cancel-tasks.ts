@@ -1,10 +1,10 @@
 /** cancelBackgroundTasks: aborts subagents and what they started; their sessions and texts are kept. */
 import { isTerminal } from "../jobs/status.js";
 import { UserError } from "../ports.js";
-import { Access, requireFilter } from "./access.js";
+import { Access, isOwnGroup, requireFilter } from "./access.js";
 import { askForTool, defineTool, type Ready } from "./define.js";
 import { describeJob, fitting } from "./describe-job.js";
-import { optionalFlag, optionalId, sessionId, status, tags } from "./fields.js";
+import { group, optionalFlag, optionalId, sessionId, status, tags } from "./fields.js";
 
 export function cancelBackgroundTasks(ready: Ready) {
   return defineTool({
@@ -15,6 +15,7 @@ export function cancelBackgroundTasks(ready: Ready) {
       sessionId: sessionId("Its own or its parent's"),
       status,
       tags,
+      group: group(),
       remove: optionalFlag("Its worktree, too"),
     },
     async run({ taskId, remove = false, ...rest }, context) {
@@ -35,7 +36,10 @@ export function cancelBackgroundTasks(ready: Ready) {
         throw new UserError(`taskId: ${id} is run by another OpenCode, which alone can end it`);
       }
       const line = await workspace.tree.line(sessionID);
-      const chosen = access.select("subagent", { id, ...rest });
+      const filter = { id, ...rest };
+      const chosen = access
+        .select("subagent", filter)
+        .filter((task) => isOwnGroup(task, filter, sessionID));
       // A subagent cannot end the run it is part of.
       const targets = chosen.filter((task) => !task.sessionID || !line.includes(task.sessionID));
       if (taskId !== undefined && targets.length === 0 && chosen.length > 0) {

@@ -10,7 +10,7 @@ import { Access } from "./access.js";
 import { missing, type Values } from "./arguments.js";
 import { askForTool, defineTool, type Ready } from "./define.js";
 import { describeJob, MOST_NAMED } from "./describe-job.js";
-import { optionalId, optionalText, optionalWorktree, tags, text } from "./fields.js";
+import { group, optionalId, optionalText, optionalWorktree, tags, text } from "./fields.js";
 
 /** Characters of an earlier result; its session holds all of it. */
 const MOST_EARLIER = 4_000;
@@ -21,6 +21,7 @@ const FIELDS = {
   agent: optionalText(200, { aliases: ["subagent_type", "subagent", "agent_type"] }),
   model: optionalText(200, { about: "provider/model" }),
   tags,
+  group: group("Jobs told together, once, when all have ended"),
   worktree: optionalWorktree("Own git worktree (true), or that of a task"),
   taskId: optionalId("bg", {
     about: "Send prompt to this one, running or ended; no agent needed",
@@ -88,8 +89,8 @@ async function resume(
   await askForAgent(workspace, context, agent, given.description ?? task.name);
   const send = async () => {
     const untold = await untoldEnd(workspace, task, sessionID);
-    const { prompt, model, tags } = given;
-    const launched = await tasks.resume(task.id, prompt, { ...caller(context), model, tags });
+    const { prompt, ...changes } = given;
+    const launched = await tasks.resume(task.id, prompt, { ...changes, ...caller(context) });
     return [answer(launched, clock.now(), oneShot), ...untold].join("\n");
   };
   // What the answer says of its earlier end must not go out beside it.

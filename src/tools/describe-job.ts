@@ -1,4 +1,5 @@
 /** One job in one line, for lists and answers: id and status first, then what a reader decides by. Pure. */
+import { groupCounts, groupsOf } from "../jobs/group.js";
 import type { Job, ProcessJob, SubagentJob, WorktreeRecord } from "../jobs/job.js";
 import { mergeLine } from "../notices/branch.js";
 import type { ProcessNote } from "../system/process-table.js";
@@ -18,6 +19,7 @@ export function describeJob(job: Job, now: number, position = 0): string {
     ...(job.kind === "subagent" ? taskFacts(job, now, position) : processFacts(job)),
     ...waiting(job, now),
   ];
+  if (job.group !== undefined) parts.push(`group ${quoted(job.group, 60)}`);
   if (job.tags.length > 0) parts.push(`tags: ${outside(job.tags.join(", "), 200)}`);
   if (job.error) parts.push(`error: ${outside(job.error, 300)}`);
   return parts.join(" · ");
@@ -133,12 +135,18 @@ export function describeJobs(jobs: readonly Job[], now: number, positions: (id: 
       Number(isTerminal(a.status)) - Number(isTerminal(b.status)) ||
       b.createdAt.getTime() - a.createdAt.getTime(),
   );
+  const groups = groupsOf(jobs).map(describeGroup);
   const lines = sorted.slice(0, MOST_LINES).map((job) => describeJob(job, now, positions(job.id)));
   return fitting(
-    lines,
-    sorted.length,
+    [...groups, ...lines],
+    groups.length + sorted.length,
     (more) => `and ${more} older ones: narrow by status or tags`,
   );
+}
+
+/** "audit 9/12 done, 2 running, 1 failed" */
+export function describeGroup({ name, members }: { name: string; members: readonly Job[] }) {
+  return `group ${quoted(name, 60)}: ${groupCounts(members)}`;
 }
 
 /** As many of these lines as one answer holds; if there are more, `all` in number, a last one says so. */

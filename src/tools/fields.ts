@@ -30,6 +30,10 @@ export const tags = field(someTags, "a list of up to 20 short texts", {
   read: (value) => listOf(value),
 });
 
+export function group(about?: string) {
+  return field(() => tag().optional(), textOf(100), { shown: shownOptionalText, about });
+}
+
 export const status = field(() => jobStatus.optional(), `one of ${jobStatus.options.join(", ")}`, {
   read: (value) => choiceOf(value),
 });

@@ -1,4 +1,5 @@
 /** The words for one job: short enough for a sidebar, the same in the dialog. Pure. */
+import { groupCounts, groupsOf, isOpen } from "../jobs/group.js";
 import type { BlockedOn, Job, ProcessJob, SubagentJob } from "../jobs/job.js";
 import { runSince } from "../jobs/since.js";
 import { cells, clean, fit } from "../cells.js";
@@ -158,4 +159,10 @@ export function counts(jobs: readonly ShownJob[]): { look: Look; count: number }
   return live
     .map((look) => ({ look, count: looks.filter((each) => each === look).length }))
     .filter(({ count }) => count > 0);
+}
+
+/** "audit 9/12 done, 2 running", of each group that something is still waited for in. */
+export function groupLines(jobs: readonly ShownJob[], width: number): string[] {
+  const live = groupsOf(jobs.map(({ job }) => job)).filter(({ members }) => members.some(isOpen));
+  return live.map(({ name, members }) => fit(`${clean(name)} ${groupCounts(members)}`, width));
 }
