@@ -78,12 +78,13 @@ async function loadWorkspace(
   { rawOptions, predecessor, homes }: Loading,
 ): Promise<Workspace> {
   try {
-    const [{ OpenCodeHost }, { parseOptions }, { tellWhenUnseen }, { Workspace }] = await Promise.all([
-      import("./host/opencode-host.js"),
-      import("./options.js"),
-      import("./terminal-part.js"),
-      import("./workspace.js"),
-    ]);
+    const [{ OpenCodeHost }, { parseOptions }, { tellWhenUnseen }, { Workspace }] =
+      await Promise.all([
+        import("./host/opencode-host.js"),
+        import("./options.js"),
+        import("./terminal-part.js"),
+        import("./workspace.js"),
+      ]);
     const host = new OpenCodeHost(client);
     const log = host.writeLog.bind(host);
     const { options } = parseOptions(rawOptions);

@@ -3,6 +3,7 @@
  * Leaving it leads back to where the user was.
  */
 import type { Renderable } from "@opencode-ai/plugin/tui";
+import type { TextRenderable } from "@opentui/core";
 import { createEffect, createMemo, createSignal } from "solid-js";
 import { colour, findJob, type ViewContext } from "../context.js";
 import { clean, fit } from "../../cells.js";
@@ -104,7 +105,12 @@ function lines(context: ViewContext, position: LogPosition, height: () => number
       () => Array.from({ length: height() }, (_, index) => index),
       (index) =>
         text({
-          content: () => content(index),
+          // Solid's renderer makes a string of what `content` is given.
+          ref: (node: TextRenderable) => {
+            createEffect(() => {
+              node.content = content(index);
+            });
+          },
           fg: () => colour(context, "text"),
           wrapMode: "none",
           height: 1,
