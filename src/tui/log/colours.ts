@@ -31,6 +31,9 @@ export interface ColouredLine {
 const MOVES =
   // oxlint-disable-next-line no-control-regex -- a terminal's sequences begin with it
   /[\b\r]|(?:\u001b\[|\u009b)[\d;]*[A-HJKf]/u;
+/** Clears what stands right of the cursor, where nothing does. */
+// oxlint-disable-next-line no-control-regex -- a terminal's sequences begin with it
+const CLEARS_REST = /\u001b\[0?K/gu;
 /** All sequences but those that paint. */
 const OTHER_SEQUENCES =
   // oxlint-disable-next-line no-control-regex -- these are what must not reach the screen
@@ -41,7 +44,7 @@ export function colouredLine(raw: string): ColouredLine {
   // A carriage return before the newline moves nothing that is seen.
   const line = raw.replace(/\r+$/u, "");
   if (!line.includes("\u001b[")) return unpainted();
-  if (MOVES.test(line.replace(/\u001b\[0?K/gu, ""))) return unpainted();
+  if (MOVES.test(line.replace(CLEARS_REST, ""))) return unpainted();
   let text = "";
   const painted: Painted[] = [];
   for (const part of Anser.ansiToJson(line.replace(OTHER_SEQUENCES, ""), OPTIONS)) {

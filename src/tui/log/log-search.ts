@@ -108,7 +108,8 @@ export function lookThrough(
     publish(end, true);
   };
   const run = async () => {
-    do {
+    // What comes while it looks is looked at, too.
+    while (again) {
       again = false;
       const reader = openOutput(file);
       try {
@@ -117,7 +118,8 @@ export function lookThrough(
       } finally {
         reader?.close();
       }
-    } while (again && !isStopped && offsets.length < MOST);
+      if (isStopped || offsets.length >= MOST) break;
+    }
     // In the same turn as the last look at `again`, or what comes in between is missed.
     isRunning = false;
   };
