@@ -137,7 +137,7 @@ void describe("the terminal part", { skip }, () => {
       await terminal.waitFor(/^ +boot 20 *\n[^]*^ +boot 30 *$/m);
       await terminal.waitFor(/[1-9]\d? % +\/boot 3 2\/11/);
       await terminal.press("t", "s");
-      await terminal.waitFor(/^ +\d\d:\d\d:\d\d out boot 30 *$[^]*times on +source on/m);
+      await terminal.waitFor(/^ +\d\d:\d\d:\d\d out boot 30 *$[^]*times on +s source on/m);
       await terminal.press("t", "s");
       await terminal.press("G");
       await terminal.waitFor((screen) => /follow on/.test(screen) && lastTick(screen) > first);
