@@ -1,6 +1,6 @@
 /** The details of one job in the host's select dialog: searched and scrolled as every list; enter opens its address. */
 import { createComponent } from "@opentui/solid";
-import { createMemo, createSignal, onCleanup } from "solid-js";
+import { createMemo, createSignal, onCleanup, untrack } from "solid-js";
 import { spawn } from "node:child_process";
 import { coerceError, type Timer } from "../../ports.js";
 import { outputPath } from "../../store/instance-folder.js";
@@ -16,12 +16,16 @@ export function openDetails(context: ViewContext, id: string, back: () => void):
 }
 
 const MEASURE_MILLISECONDS = 2_000;
+/** The host cuts what is longer. */
+const LONGEST_TITLE = 60;
 
 function details(context: ViewContext, id: string, back: () => void): Element {
   const { api, clock } = context;
   const job = createMemo<ShownJob | undefined>((before) => findJob(context, id) ?? before);
   const usage = measured(context, job);
-  const prompt = promptOf(context, job());
+  // Not followed: the whole dialog would be made anew with each change of the job.
+  const prompt = promptOf(context, untrack(job));
+  const width = Math.min(dialogWidth(context), LONGEST_TITLE);
   const found = (): LookedUp => {
     const shown = job();
     if (shown?.job.kind !== "process") return { prompt: prompt() };
@@ -30,7 +34,7 @@ function details(context: ViewContext, id: string, back: () => void): Element {
   };
   const rows = createMemo(() => {
     const shown = job();
-    return shown ? detailRows(shown, clock.now(), dialogWidth(context), found()) : [];
+    return shown ? detailRows(shown, clock.now(), width, found()) : [];
   });
   return createComponent(api.ui.DialogSelect<string>, {
     title: "Details",
@@ -55,7 +59,7 @@ function measured(context: ViewContext, job: () => ShownJob | undefined) {
   let timer: Timer | undefined;
   let isClosed = false;
   const look = async () => {
-    const shown = job();
+    const shown = untrack(job);
     const identity = shown?.job.kind === "process" ? shown.job.identity : undefined;
     if (!shown || !identity || !isLive(shown)) return setSeen({});
     const usage = await measure({ jobID: shown.job.id, identity });
