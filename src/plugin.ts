@@ -3,6 +3,8 @@
  * plugin starts, for the host waits for the plugin; the workspace is loaded by the first event or call.
  */
 import type { Plugin, PluginInput, PluginOptions } from "@opencode-ai/plugin";
+import { isMainThread } from "node:worker_threads";
+import { served } from "./host/opencode-2.js";
 import { isOneShot } from "./host/one-shot.js";
 import { isWritten } from "./host/written.js";
 import { coerceError } from "./ports.js";
@@ -12,6 +14,7 @@ import type { Predecessor, Workspace } from "./workspace.js";
 import type { Homes } from "./worktree/worktrees.js";
 
 export const server: Plugin = (input, rawOptions) => {
+  served();
   const shared = Shared.of(input.directory, (predecessor) =>
     loadWorkspace(input, { rawOptions, predecessor, homes: shared.homes }),
   );
@@ -75,16 +78,18 @@ async function loadWorkspace(
   { rawOptions, predecessor, homes }: Loading,
 ): Promise<Workspace> {
   try {
-    const [{ OpenCodeHost }, { parseOptions }, { Workspace }] = await Promise.all([
-      import("./host/opencode-host.js"),
-      import("./options.js"),
-      import("./workspace.js"),
-    ]);
+    const [{ OpenCodeHost }, { parseOptions }, { tellWhenUnseen }, { Workspace }] =
+      await Promise.all([
+        import("./host/opencode-host.js"),
+        import("./options.js"),
+        import("./terminal-part.js"),
+        import("./workspace.js"),
+      ]);
     const host = new OpenCodeHost(client);
     const log = host.writeLog.bind(host);
     const { options } = parseOptions(rawOptions);
     const oneShot = isOneShot();
-    return new Workspace({
+    const workspace = new Workspace({
       host,
       directory,
       projectID: project.id,
@@ -95,6 +100,9 @@ async function loadWorkspace(
       oneShot,
       log,
     });
+    // The server of a terminal runs in a thread of that terminal; another one knows nothing of who looks at it.
+    if (!isMainThread) tellWhenUnseen(workspace);
+    return workspace;
   } catch (thrown) {
     const message = `background work is not available: ${coerceError(thrown).message}`;
     const entry = { service: "background", level: "error", message } as const;

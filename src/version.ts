@@ -1,2 +1,3 @@
-/** The package's version, for the owner's mark in the state folder; a test holds it against package.json. */
+/** The package's name and version, for people and for the owner's mark in the state folder; a test holds them against package.json. */
+export const PACKAGE = "opencode-background-manager";
 export const VERSION = "0.1.0";

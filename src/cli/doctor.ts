@@ -1,5 +1,6 @@
 /** `doctor`: who owns what, and what is wrong. Something is wrong with orphans and with files that are broken. */
 import { isTerminal } from "../jobs/status.js";
+import { howToAdd, isConfigured } from "../terminal-part.js";
 import { elapsed } from "../text.js";
 import type { InstanceView } from "../store/instances.js";
 import type { Survey } from "./survey.js";
@@ -13,9 +14,17 @@ export interface Diagnosis {
   ok: boolean;
 }
 
+/** Directories whose OpenCode runs jobs, or would, and does not show them: the terminal part is in no tui.json. */
+export function unseenIn({ instances }: Survey, cwd: string, env: NodeJS.ProcessEnv): string[] {
+  const used = instances.flatMap(({ owner }) => owner?.directory ?? []);
+  const own = isConfigured("server", cwd, env) ? [cwd] : [];
+  return [...new Set([...used, ...own])].filter((each) => !isConfigured("terminal", each, env));
+}
+
 export function doctor(
   survey: Survey,
   worktrees: readonly SeenWorktree[],
+  unseen: readonly string[],
   now: number,
   terminal: Pick<Terminal, "colour">,
 ): Diagnosis {
@@ -65,6 +74,11 @@ export function doctor(
       "  Start OpenCode in that directory: it is delivered with the session's next message.",
     );
   }
+  if (unseen.length > 0) {
+    lines.push("", paint(terminal, "yellow", "Jobs are not shown in the terminal there:"));
+    for (const directory of unseen) lines.push(`  ${safe(directory, 500)}`);
+    lines.push(`  The terminal part is missing: ${howToAdd()}.`);
+  }
   if (worktrees.length > 0) {
     lines.push("", `Worktrees of subagents: ${worktrees.length}`);
     for (const worktree of worktrees) lines.push(`  ${describeWorktree(worktree)}`);
@@ -76,7 +90,11 @@ export function doctor(
   return { text: `${lines.join("\n")}\n`, ok };
 }
 
-export function doctorJSON(survey: Survey, worktrees: readonly SeenWorktree[]): Diagnosis {
+export function doctorJSON(
+  survey: Survey,
+  worktrees: readonly SeenWorktree[],
+  unseen: readonly string[],
+): Diagnosis {
   const { root, instances, entries, unwritable } = survey;
   const orphans = entries.filter(({ fate }) => fate === "orphan").map(({ job }) => job.id);
   const ok = isWell(survey);
@@ -85,6 +103,7 @@ export function doctorJSON(survey: Survey, worktrees: readonly SeenWorktree[]): 
     root,
     orphans,
     unwritable,
+    withoutTerminalPart: unseen,
     owed: debtsOf(survey),
     worktrees: worktrees.map(({ folder, branch, task }) => ({
       folder,

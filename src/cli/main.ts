@@ -36,6 +36,7 @@ process.exitCode = await run(process.argv.slice(2), {
     killTree({ pid: identity?.pid ?? 0, identity, held: false, jobID: id }, GRACE_MILLISECONDS),
   measure: systemMeasure(),
   env: process.env,
+  cwd: process.cwd(),
   web: async (request) => {
     const { serveWeb } = await import("../web/main.js");
     const system = { pageFolder, clock, log: silentLog, processes: systemProcesses };

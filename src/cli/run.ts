@@ -13,7 +13,7 @@ import type { WebServer } from "../web/server.js";
 import { helpText, PROGRAM, readArguments, type Request } from "./arguments.js";
 import { completion } from "./completion.js";
 import { planClean, removeFolders } from "./clean.js";
-import { doctor, doctorJSON } from "./doctor.js";
+import { doctor, doctorJSON, unseenIn } from "./doctor.js";
 import { list, show } from "./list.js";
 import { logs } from "./logs.js";
 import { stats } from "./stats.js";
@@ -43,6 +43,8 @@ export interface CliDeps {
   /** What the processes of a job take. */
   measure: Measure;
   env: NodeJS.ProcessEnv;
+  /** Where it was called. */
+  cwd: string;
   /** Serves the page; loaded when it is asked for. */
   web: (request: WebRequest) => Promise<WebServer>;
   /** Ends `logs -f` and `web`. */
@@ -90,9 +92,10 @@ async function obey(request: Request, deps: CliDeps): Promise<ExitCode> {
   const now = clock.now();
   if (command === "doctor") {
     const worktrees = await worktreesOf(found);
+    const unseen = unseenIn(found, deps.cwd, env);
     const { text, ok } = asJSON
-      ? doctorJSON(found, worktrees)
-      : doctor(found, worktrees, now, terminal);
+      ? doctorJSON(found, worktrees, unseen)
+      : doctor(found, worktrees, unseen, now, terminal);
     terminal.write(text);
     return ok ? 0 : 1;
   }

@@ -17,6 +17,8 @@ export interface PlainLine {
   offset: number;
   /** When it was complete, in milliseconds since 1970; undefined for a line of ours and in an output of an earlier version. */
   at?: number | undefined;
+  /** The line as the process wrote it; only if it was asked for, and of text. */
+  raw?: string;
   /** Bytes that this line stands for. */
   gap?: number;
 }
@@ -38,6 +40,8 @@ export interface PageRange {
   stream?: OutputStream;
   /** What each line of the process's own begins with; nothing by default. */
   mark?: string;
+  /** Lines also with their colour sequences. */
+  raw?: boolean;
 }
 
 export function readPage(reader: OutputReader, range: PageRange): Page {
@@ -210,7 +214,8 @@ function isWanted(frame: Frame, stream: OutputStream | undefined): boolean {
   return stream === undefined || streamName(frame.stream) === stream;
 }
 
-function toLines(pieces: readonly Piece[], { from, stream, mark = "" }: PageRange): PlainLine[] {
+function toLines(pieces: readonly Piece[], range: PageRange): PlainLine[] {
+  const { from, stream, mark = "", raw: withRaw = false } = range;
   const readers = newLineReaders(Number.POSITIVE_INFINITY);
   const lines: PlainLine[] = [];
   /** When the newest piece of each stream came. */
@@ -223,7 +228,8 @@ function toLines(pieces: readonly Piece[], { from, stream, mark = "" }: PageRang
       const text = isBinary(raw) ? BINARY : mark + plainLine(raw);
       // Line after line of it is one.
       if (text === BINARY && lines.at(-1)?.text === BINARY) continue;
-      lines.push({ stream: streamName(number), text, offset, at: times[number] });
+      const shown = { stream: streamName(number), text, offset, at: times[number] };
+      lines.push(withRaw && text !== BINARY ? { ...shown, raw } : shown);
     }
   };
   const endAll = () => {

@@ -129,8 +129,11 @@ export interface JobLine {
   detailTone: Tone;
 }
 
-/** The rows of one job in so many cells. The name gives way before anything else does. */
-export function jobLine(shown: ShownJob, width: number, now: number): JobLine {
+/**
+ * The rows of one job in so many cells. The name gives way before anything else does. `said`: what a process that
+ * runs has to say, in place of its pid.
+ */
+export function jobLine(shown: ShownJob, width: number, now: number, said?: string): JobLine {
   const { sign, tone } = SIGNS[lookOf(shown)];
   const live = isLive(shown);
   const end = live ? duration(shown, now) : `${shortOutcome(shown)} ${duration(shown, now)}`;
@@ -138,7 +141,7 @@ export function jobLine(shown: ShownJob, width: number, now: number): JobLine {
   const right = fit(end, Math.max(0, width - 11));
   const room = Math.max(1, width - 2 - cells(right) - 1);
   const waiting = live ? waitsFor(shown, now) : undefined;
-  const detail = live ? (waiting ?? facts(shown, now)) : "";
+  const detail = live ? (waiting ?? said ?? facts(shown, now)) : "";
   return {
     sign,
     tone,

@@ -3,13 +3,14 @@
  * Nothing at all when there is nothing to show.
  */
 import type { Renderable } from "@opencode-ai/plugin/tui";
-import { createEffect, createMemo, createSignal, onMount } from "solid-js";
+import { createEffect, createMemo, createSignal, onMount, untrack } from "solid-js";
 import { nextChange, shorten } from "./arrange.js";
 import { cells, pad } from "../cells.js";
 import { colour, rootOf, type ViewContext } from "./context.js";
 import { counts, groupLines, jobLine, SIGNS, type JobLine } from "./describe.js";
 import { box, each, guard, show, text, type Element } from "./element.js";
-import { jobsFor, type ShownJob } from "./shown-job.js";
+import { firstAddress, lastLine } from "./said.js";
+import { isLive, jobsFor, type ShownJob } from "./shown-job.js";
 import { createTicker } from "./ticker.js";
 
 /** The host's sidebar leaves so many cells; the real width is measured. */
@@ -141,9 +142,19 @@ function jobRows(
   width: () => number,
   now: () => number,
 ): Element {
+  // Read anew when there is more of it, not with each second.
+  const bytes = createMemo(() => {
+    const shown = job();
+    return shown?.job.kind === "process" && isLive(shown) ? shown.job.output.bytes : 0;
+  });
+  const said = createMemo(() => {
+    const shown = untrack(job);
+    if (bytes() === 0 || !shown) return undefined;
+    return firstAddress(shown) ?? lastLine(shown);
+  });
   const line = createMemo(() => {
     const shown = job();
-    return shown ? jobLine(shown, width(), now()) : NOTHING;
+    return shown ? jobLine(shown, width(), now(), said()) : NOTHING;
   });
   return box(
     {},

@@ -38,6 +38,7 @@ export async function call(args: readonly string[], changes: Partial<CliDeps> = 
       killTree({ pid: identity?.pid ?? 0, identity, held: false, jobID: id }, 500),
     measure: systemMeasure(),
     env: {},
+    cwd: "/",
     web: () => Promise.reject(new Error("no page in this test")),
     ...changes,
   });

@@ -49,7 +49,7 @@ void describe("the terminal part", { skip }, () => {
     const expected = [
       /Background ▲1 ●2 ○1/,
       /▲ Clean up +\d+s *\n.*permission: bash: rm -f nothing\.txt/,
-      /● dev server +\d+s *\n.*pid \d+ · ready/,
+      /● dev server +\d+s *\n +tick \d+/,
       /● Find the usages +\d+s *\n.*general · 1 call · read/,
       /○ Wait in the queue +\d+s *\n.*general · queued/,
       /✗ lint +exit 3/,
@@ -84,7 +84,16 @@ void describe("the terminal part", { skip }, () => {
       { what: "the groups" },
     );
     await searchDialog(terminal, "Search", "lint");
-    await terminal.waitFor((each) => !/Blocked \(1\)/.test(each) && /✗ lint exit 3/.test(each));
+    const onlyLint = (each: string) =>
+      !/Blocked \(1\)/.test(each) && /✗ lint process · exit 3 +just now/.test(each);
+    await terminal.waitFor(onlyLint, { what: "lint alone" });
+    // By its state, by what it runs, and by a word of each.
+    for (const query of ["failed", "exit 3", "echo no", "lint process"]) {
+      await terminal.press("C-u");
+      await terminal.waitFor(/Blocked \(1\)/);
+      await terminal.type(query);
+      await terminal.waitFor(onlyLint, { what: `lint alone by ${query}` });
+    }
     await terminal.press("Escape");
     await terminal.waitGone(/Background: 1 blocked/);
   });
@@ -123,9 +132,13 @@ void describe("the terminal part", { skip }, () => {
       await terminal.type("boot 3");
       await terminal.waitFor(/\/ boot 3/);
       await terminal.press("Enter");
-      await terminal.waitFor(/^ +boot 39 *$/m);
+      await terminal.waitFor(/^ +boot 39 *$[^]*\/boot 3 11\/11/m);
       for (let hit = 0; hit < 9; hit += 1) await terminal.press("N");
       await terminal.waitFor(/^ +boot 20 *\n[^]*^ +boot 30 *$/m);
+      await terminal.waitFor(/[1-9]\d? % +\/boot 3 2\/11/);
+      await terminal.press("t", "s");
+      await terminal.waitFor(/^ +\d\d:\d\d:\d\d out boot 30 *$[^]*times on +s source on/m);
+      await terminal.press("t", "s");
       await terminal.press("G");
       await terminal.waitFor((screen) => /follow on/.test(screen) && lastTick(screen) > first);
       await terminal.press("q");
@@ -153,6 +166,27 @@ void describe("the terminal part", { skip }, () => {
     await terminal.waitFor(/✓ Find the usages +done/);
   });
 
+  test("the details have the command, what it takes, and lead back", options, async () => {
+    const { terminal } = stage();
+    await choose("dev server", "details");
+    const expected = [
+      /name +dev server/,
+      /state +running/,
+      /command +i=0; while/,
+      /memory +[\d.]+ MiB in [12] processes/,
+      /processor +[\d.]+ %/,
+      /output +[\d.]+ (?:KiB|B)/,
+      /log +\/.*proc_\w+/,
+    ];
+    await terminal.waitFor((screen) => expected.every((each) => each.test(screen)), {
+      what: "the details",
+    });
+    await terminal.press("Enter");
+    await terminal.waitFor(/What to do/);
+    await terminal.press("Escape");
+    await terminal.waitGone(/What to do/);
+  });
+
   test("a subagent's session is opened", options, async () => {
     const { terminal } = stage();
     await choose("Find the usages", "Open its session");
@@ -169,7 +203,7 @@ void describe("the terminal part", { skip }, () => {
       const { identity } = await processJob();
       assert.ok(identity && isAlive(identity));
       await choose("dev server", "Kill");
-      await terminal.waitFor(/Kill this process\?/);
+      await terminal.waitFor(/Kill this process\?[^]*i=0; while \[ \$i -lt 80/);
       await terminal.press("Escape");
       await terminal.waitGone(/Kill this process\?/);
       assert.ok(isAlive(identity));
@@ -215,7 +249,7 @@ void describe("the terminal part", { skip }, () => {
     await terminal.waitFor(/\/background +See, read and stop/);
     await terminal.press("Enter");
     await terminal.waitFor(
-      /Running \(50\)[^]*● Job 0 查找所有的用法 in every.*… general · 3 calls · read +\d+s/,
+      /Running \(50\)[^]*● Job 0 查找所有的用法 in every.*… task · general · 3 calls.* \d+s/,
     );
     await searchDialog(terminal, "Search", "job 49");
     await terminal.waitFor(/● Job 49/);

@@ -3,8 +3,10 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import {
   around,
-  findLine,
+  finds,
   FOLLOW,
+  hitsIn,
+  labelOf,
   layRows,
   moved,
   topOf,
@@ -25,6 +27,28 @@ const wide = { width: 80, wrap: true, left: 0 };
 function at(rows: ReturnType<typeof layRows>, position: Position, height: number) {
   return rows[topOf(rows, position, height)]?.text;
 }
+
+test("time and source stand before a line, of equal width, and not before its further rows", () => {
+  const at = new Date(2026, 10, 21, 9, 5, 7).getTime();
+  const [first] = lines(0, 1, () => "abcdef");
+  assert.ok(first);
+  const line = { ...first, at, stream: "stderr" as const };
+  const layout = { width: 16, wrap: true, left: 0 };
+  const label = labelOf({ time: true, stream: true });
+  assert.deepEqual(
+    layRows([line, { ...first, text: "" }], { ...layout, label }).map((row) => [
+      row.label,
+      row.text,
+      row.start,
+    ]),
+    [
+      ["09:05:07 err ", "abc", 0],
+      [" ".repeat(13), "def", 3],
+      [`${" ".repeat(9)}out `, "", 0],
+    ],
+  );
+  assert.equal(labelOf({ time: false, stream: false })(line), "");
+});
 
 void describe("the window of a log", () => {
   const rows = layRows(lines(0, 100), wide);
@@ -92,13 +116,14 @@ void describe("without wrap", () => {
 void describe("the search", () => {
   const log = lines(0, 50, (n) => (n % 10 === 0 ? `Error ${n}` : `fine ${n}`));
 
-  test("goes on from the last hit, both ways; small letters find capitals", () => {
-    assert.equal(findLine(log, "error", -1, "forward")?.text, "Error 0");
-    assert.equal(findLine(log, "error", 0, "forward")?.text, "Error 10");
-    assert.equal(findLine(log, "Error", 200, "backward")?.text, "Error 10");
-    assert.equal(findLine(log, "ERROR", -1, "forward"), undefined);
-    assert.equal(findLine(log, "error", 400, "forward"), undefined);
-    assert.equal(findLine(log, "", -1, "forward"), undefined);
+  test("is found where it stands; small letters find capitals", () => {
+    assert.deepEqual(hitsIn("Error: an error", "error"), [
+      { from: 0, to: 5 },
+      { from: 10, to: 15 },
+    ]);
+    assert.deepEqual(hitsIn("Error: an error", "Error"), [{ from: 0, to: 5 }]);
+    assert.deepEqual(hitsIn("anything", ""), []);
+    assert.ok(finds("error")("Error 0") && !finds("ERROR")("Error 0") && !finds("")("x"));
   });
 
   test("shows a hit with what stands before it", () => {

@@ -50,7 +50,10 @@ export function cancelJob(context: CancelContext, shown: ShownJob): void {
   const name = fit(clean(job.name), 40);
   const [title, message] =
     job.kind === "process"
-      ? ["Kill this process?", `${name}: the process and everything it has started is ended.`]
+      ? [
+          "Kill this process?",
+          `${name}: the process and everything it has started is ended.\n\n${clean(job.command)}`,
+        ]
       : ["Cancel this subagent?", `${name}: its run and the processes it has started are ended.`];
   api.ui.dialog.replace(() =>
     createComponent(api.ui.DialogConfirm, { title, message, onConfirm: () => ask(context, shown) }),

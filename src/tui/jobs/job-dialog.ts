@@ -3,6 +3,7 @@ import { createComponent } from "@opentui/solid";
 import { createMemo } from "solid-js";
 import { answerRequest } from "./answer.js";
 import { cancelJob, removeWorktree, restartJob } from "./cancel.js";
+import { openDetails } from "./details-dialog.js";
 import { fit } from "../../cells.js";
 import { dialogWidth, findJob, openDialog, type ViewContext } from "../context.js";
 import type { Element } from "../element.js";
@@ -30,12 +31,17 @@ function actions(context: ViewContext, id: string, back: () => void): Element {
     onSelect: ({ value }) => {
       const shown = job();
       if (value === "back" || !shown) back();
-      else run(context, shown, value);
+      else run(context, shown, value, back);
     },
   });
 }
 
-function run(context: ViewContext, shown: ShownJob, action: Exclude<Action, "back">): void {
+function run(
+  context: ViewContext,
+  shown: ShownJob,
+  action: Exclude<Action, "back">,
+  back: () => void,
+): void {
   const { api } = context;
   const { job } = shown;
   switch (action) {
@@ -48,6 +54,9 @@ function run(context: ViewContext, shown: ShownJob, action: Exclude<Action, "bac
       api.route.navigate(LOG_ROUTE, { jobID: job.id, from });
       break;
     }
+    case "details":
+      openDetails(context, job.id, () => openJob(context, job.id, back));
+      break;
     case "session":
       api.ui.dialog.clear();
       if (job.kind === "subagent" && job.sessionID !== undefined) {

@@ -3,7 +3,8 @@ import type { TuiDialogSelectOption } from "@opencode-ai/plugin/tui";
 import { arrange } from "../arrange.js";
 import { cells, clean, fit } from "../../cells.js";
 import { branchOf, duration, facts, outcome, SIGNS, waitsFor } from "../describe.js";
-import { isLive, lookOf, type ShownJob } from "../shown-job.js";
+import { endedAt, isLive, lookOf, type ShownJob } from "../shown-job.js";
+import { kindOf } from "./search.js";
 
 /** `width`: of a row, which the host would cut without a sign that something is missing. */
 export function optionsFor(
@@ -31,15 +32,25 @@ function option(
   const { job } = shown;
   const state = isLive(shown) ? (waitsFor(shown, now) ?? facts(shown, now)) : outcome(shown);
   const branch = branchOf(shown);
-  const what = branch === undefined ? state : `${state} · ${branch}`;
-  const footer = duration(shown, now);
+  const parts = [kindOf(job), state, branch, job.group && clean(job.group)];
+  const what = parts.filter((part) => part !== undefined && part !== "").join(" · ");
+  const footer = isLive(shown) ? duration(shown, now) : ago(now - endedAt(shown));
   const title = `${SIGNS[lookOf(shown)].sign} ${fit(clean(job.name), Math.floor(width / 2))}`;
   const room = width - cells(title) - cells(footer) - 2;
   return { value: job.id, title, description: fit(what, Math.max(0, room)), footer, category };
 }
 
+/** "2 min ago": no clock has to be read for it. */
+function ago(milliseconds: number): string {
+  const minutes = Math.floor(milliseconds / 60_000);
+  if (minutes < 1) return "just now";
+  if (minutes < 60) return `${minutes} min ago`;
+  const hours = Math.floor(minutes / 60);
+  return hours < 48 ? `${hours} h ago` : `${Math.floor(hours / 24)} days ago`;
+}
+
 export type Action =
-  "answer" | "log" | "session" | "copy" | "restart" | "cancel" | "remove" | "back";
+  "answer" | "log" | "details" | "session" | "copy" | "restart" | "cancel" | "remove" | "back";
 
 export function titleOf(shown: ShownJob, now: number): string {
   const what = isLive(shown) ? waitsFor(shown, now) : outcome(shown);
@@ -59,6 +70,7 @@ export function actionsFor(shown: ShownJob): TuiDialogSelectOption<Action>[] {
         description: fit(clean(job.blockedOn.what), 50),
       },
     { value: "log", title: "See the log" },
+    { value: "details", title: "See its details" },
     job.kind === "subagent" &&
       job.sessionID !== undefined && { value: "session", title: "Open its session" },
     { value: "copy", title: "Copy its id", description: job.id },

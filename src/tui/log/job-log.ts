@@ -5,6 +5,7 @@
 import { createMemo, onCleanup, untrack, type Accessor } from "solid-js";
 import { outputPath } from "../../store/instance-folder.js";
 import type { ViewContext } from "../context.js";
+import { searchLines } from "./log-search.js";
 import type { LogReading, LogSource } from "./log-source.js";
 import { openProcessLog } from "./process-log.js";
 import { openSessionLog } from "./session-log.js";
@@ -42,6 +43,9 @@ export function openJobLog(
     later: () => current().later(),
     toStart: () => current().toStart(),
     toEnd: () => current().toEnd(),
+    toPlace: (offset) => current().toPlace(offset),
+    end: () => current().end(),
+    search: (query) => current().search(query),
     refresh: () => current().refresh(),
   };
 }
@@ -60,6 +64,9 @@ function nothing(note: string): LogSource {
     later: ignore,
     toStart: ignore,
     toEnd: ignore,
+    toPlace: ignore,
+    end: () => 0,
+    search: () => searchLines(() => []),
     refresh: ignore,
     close: ignore,
   };

@@ -30,6 +30,8 @@ export function registerLogKeys(api: TuiPluginApi, position: LogPosition, leave:
         binding("end,shift+g", "To the end, and follow", () => position.end()),
         binding("f", "Follow on or off", () => position.toggleFollow()),
         binding("w", "Wrap on or off", () => position.toggleWrap()),
+        binding("t", "Times on or off", () => position.toggleLabel("time")),
+        binding("s", "Source on or off", () => position.toggleLabel("stream")),
         binding("/", "Search", () => position.openSearch()),
         binding("n", "Next match", () => position.next("forward")),
         binding("shift+n", "Previous match", () => position.next("backward")),

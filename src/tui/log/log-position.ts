@@ -1,21 +1,29 @@
 /**
  * Where a log view stands and what it shows: the signals behind its keys. The rules themselves are in
- * log-rows.ts; here they meet a log that is loaded in parts.
+ * log-rows.ts; here they meet a log that is loaded in parts, and a search that goes on while it is used.
  */
-import { createMemo, createSignal, type Accessor } from "solid-js";
+import {
+  createEffect,
+  createMemo,
+  createSignal,
+  onCleanup,
+  untrack,
+  type Accessor,
+} from "solid-js";
 import {
   around,
   FOLLOW,
-  findLine,
+  labelOf,
   layRows,
   moved,
   topOf,
   widest,
   type Direction,
-  type LogLine,
+  type Labels,
   type Position,
   type Row,
 } from "./log-rows.js";
+import { NOTHING_FOUND, type Found } from "./log-search.js";
 import type { LogReading } from "./log-source.js";
 
 export interface LogPosition {
@@ -23,9 +31,14 @@ export interface LogPosition {
   visible: Accessor<readonly Row[]>;
   following: Accessor<boolean>;
   wraps: Accessor<boolean>;
+  labels: Accessor<Labels>;
+  /** How much of the log lies up to the last row on the screen, in percent. */
+  percent: Accessor<number>;
   /** What is marked. */
   query: Accessor<string>;
   searching: Accessor<boolean>;
+  /** "3/17", or how far the search is; empty without one. */
+  matches: Accessor<string>;
   /** Something to say about the last search. */
   notice: Accessor<string>;
   move(rows: number): void;
@@ -35,11 +48,20 @@ export interface LogPosition {
   end(): void;
   toggleFollow(): void;
   toggleWrap(): void;
+  toggleLabel(label: keyof Labels): void;
   openSearch(): void;
   closeSearch(): void;
   setDraft(text: string): void;
   search(): void;
   next(direction: Direction): void;
+}
+
+/** A match that is wanted and may not have been reached yet. */
+interface Wanted {
+  direction: Direction;
+  from: number;
+  /** Nothing in this direction: then in the other. */
+  orElse?: Direction;
 }
 
 export function createLogPosition(
@@ -48,16 +70,29 @@ export function createLogPosition(
 ): LogPosition {
   const [position, setPosition] = createSignal<Position>(FOLLOW);
   const [wraps, setWraps] = createSignal(true);
+  const [labels, setLabels] = createSignal<Labels>({ time: false, stream: false });
   const [left, setLeft] = createSignal(0);
   const [query, setQuery] = createSignal("");
   const [searching, setSearching] = createSignal(false);
   const [notice, setNotice] = createSignal("");
-  let draft = "";
+  const [wanted, setWanted] = createSignal<Wanted>();
   /** The line that was found last: the next search goes on from there. */
-  let found: number | undefined;
+  const [found, setFound] = createSignal<number>();
+  let draft = "";
 
-  const layout = () => ({ width: size().width, wrap: wraps(), left: left() });
-  const rows = createMemo(() => layRows(log.lines(), layout()));
+  const search = createMemo(() => {
+    const text = query();
+    if (text === "") return undefined;
+    const running = log.search(text);
+    onCleanup(() => running.stop());
+    return running;
+  });
+  const all = (): Found => search()?.found() ?? NOTHING_FOUND;
+
+  const rows = createMemo(() => {
+    const label = labelOf(labels());
+    return layRows(log.lines(), { width: size().width, wrap: wraps(), left: left(), label });
+  });
   const top = createMemo(() => topOf(rows(), position(), size().height));
   const visible = createMemo(() => rows().slice(top(), top() + size().height));
 
@@ -77,20 +112,59 @@ export function createLogPosition(
     log.toEnd();
     setPosition(FOLLOW);
   };
-  const find = (direction: Direction) => {
-    const from = found ?? visible()[direction === "forward" ? 0 : visible().length - 1]?.offset;
-    const line = findFarther(log, query(), from ?? 0, direction);
-    setNotice(line ? "" : `nothing ${direction === "forward" ? "below" : "above"} matches`);
-    if (!line) return;
-    found = line.offset;
-    setPosition(around(rows(), line.offset, size().height));
+  const goTo = (offset: number) => {
+    setFound(offset);
+    setNotice("");
+    if (!log.lines().some((line) => line.offset === offset)) log.toPlace(offset);
+    setPosition(around(rows(), offset, size().height));
   };
+  // As soon as it is known which match is meant, or that there is none.
+  createEffect(() => {
+    const want = wanted();
+    if (!want) return;
+    const { direction, from, orElse } = want;
+    const { isDone, lookedTo } = all();
+    const offset = nextOf(all().offsets, from, direction);
+    if (offset !== undefined && (direction === "forward" || isDone || lookedTo > from)) {
+      setWanted(undefined);
+      untrack(() => goTo(offset));
+    } else if (isDone) {
+      setWanted(orElse && { direction: orElse, from: from + 1 });
+      if (!orElse) setNotice(`nothing ${direction === "forward" ? "below" : "above"} matches`);
+    }
+  });
+  const next = (direction: Direction) => {
+    if (query() === "") return;
+    const shown = visible();
+    const from = found() ?? shown[direction === "forward" ? 0 : shown.length - 1]?.offset ?? 0;
+    setWanted({ direction, from });
+  };
+  const matches = () => {
+    if (query() === "") return "";
+    const { offsets, isDone, isFull, lookedTo, end: total, problem } = all();
+    if (problem !== undefined) return `cannot be searched: ${problem}`;
+    const at = found();
+    const rank = at === undefined ? -1 : offsets.indexOf(at);
+    const more = isFull ? "+" : "";
+    const count = `${rank < 0 ? "" : `${rank + 1}/`}${offsets.length}${more}`;
+    if (isDone) return count;
+    return `${count} … ${total > 0 ? Math.floor((lookedTo / total) * 100) : 0} % searched`;
+  };
+  const percent = createMemo(() => {
+    if (position() === FOLLOW) return 100;
+    const isLast = top() + size().height >= rows().length && !log.hasLater();
+    const place = visible().at(-1)?.offset ?? 0;
+    return isLast || log.end() === 0 ? 100 : Math.min(99, Math.floor((place / log.end()) * 100));
+  });
   return {
     visible,
     following: () => position() === FOLLOW,
     wraps,
+    labels,
+    percent,
     query,
     searching,
+    matches,
     notice,
     move,
     page: (pages) => move(pages * Math.max(1, size().height - 1)),
@@ -111,12 +185,14 @@ export function createLogPosition(
       setLeft(0);
       setWraps((before) => !before);
     },
+    toggleLabel: (label) => setLabels((before) => ({ ...before, [label]: !before[label] })),
     openSearch: () => {
       draft = "";
       setSearching(true);
     },
     closeSearch: () => {
       setSearching(false);
+      setWanted(undefined);
       setQuery("");
       setNotice("");
     },
@@ -125,41 +201,21 @@ export function createLogPosition(
     },
     search: () => {
       setSearching(false);
+      setNotice("");
       setQuery(draft);
-      found = undefined;
+      setFound(undefined);
       // What is on the screen is looked at first, then what is below, then what is above.
       const first = visible()[0]?.offset ?? 0;
-      found = first - 1;
-      find("forward");
-      if (notice() !== "") {
-        found = first;
-        find("backward");
-      }
+      if (draft !== "") setWanted({ direction: "forward", from: first - 1, orElse: "backward" });
     },
-    next: find,
+    next,
   };
 }
 
-/** Goes on in the parts that are not loaded, until nothing new comes. */
-function findFarther(
-  log: LogReading,
-  query: string,
-  from: number,
-  direction: Direction,
-): LogLine | undefined {
-  for (;;) {
-    const lines = log.lines();
-    const line = findLine(lines, query, from, direction);
-    if (line || query === "") return line;
-    if (direction === "forward") {
-      if (!log.hasLater()) return undefined;
-      log.later();
-    } else {
-      if (!log.hasEarlier()) return undefined;
-      log.earlier();
-    }
-    if (log.lines() === lines) return undefined;
-  }
+function nextOf(offsets: readonly number[], from: number, direction: Direction) {
+  return direction === "forward"
+    ? offsets.find((offset) => offset > from)
+    : offsets.findLast((offset) => offset < from);
 }
 
 function clamp(value: number, most: number): number {

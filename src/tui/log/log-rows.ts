@@ -3,8 +3,10 @@
  * tied to a line's place in the log and not to a row's number, so that it stands still when lines come, when
  * earlier ones are loaded and when the terminal's width changes. Pure.
  */
-import { cells, fit, skip, wrap } from "../../cells.js";
+import { cells, fit, pad, skip, wrap } from "../../cells.js";
+import type { OutputStream } from "../../output/types.js";
 import type { Tone } from "../describe.js";
+import type { Painted } from "./colours.js";
 
 export interface LogLine {
   /** Its place in the log; grows from line to line. */
@@ -12,6 +14,11 @@ export interface LogLine {
   /** Free of control characters. */
   text: string;
   tone: Tone;
+  /** Parts of the text in colours of their own. */
+  painted?: readonly Painted[];
+  /** When it came, in milliseconds since 1970, where that is known. */
+  at?: number | undefined;
+  stream?: OutputStream | undefined;
 }
 
 export interface Row {
@@ -19,7 +26,35 @@ export interface Row {
   /** Which row of its line. */
   part: number;
   text: string;
-  tone: Tone;
+  /** Stands before the text. */
+  label: string;
+  /** Where in its line's text it begins. */
+  start: number;
+  line: LogLine;
+}
+
+/** What is shown before each line. */
+export interface Labels {
+  time: boolean;
+  stream: boolean;
+}
+
+/** Of equal width for all lines. */
+export function labelOf({ time, stream }: Labels): (line: LogLine) => string {
+  return (line) => {
+    const parts = [
+      ...(time ? [pad(line.at === undefined ? "" : clockTime(line.at), 8)] : []),
+      ...(stream ? [pad({ stdout: "out", stderr: "err" }[line.stream ?? "stdout"], 3)] : []),
+    ];
+    return parts.length > 0 ? `${parts.join(" ")} ` : "";
+  };
+}
+
+/** In the time zone of who reads it. */
+function clockTime(at: number): string {
+  const date = new Date(at);
+  const parts = [date.getHours(), date.getMinutes(), date.getSeconds()];
+  return parts.map((part) => String(part).padStart(2, "0")).join(":");
 }
 
 export interface Layout {
@@ -27,13 +62,25 @@ export interface Layout {
   wrap: boolean;
   /** Cells that are scrolled out at the left; only without wrap. */
   left: number;
+  label?: (line: LogLine) => string;
 }
 
-export function layRows(lines: readonly LogLine[], { width, wrap: wraps, left }: Layout): Row[] {
+export function layRows(lines: readonly LogLine[], layout: Layout): Row[] {
+  const { width, wrap: wraps, left, label: labelOfLine = () => "" } = layout;
   const rows: Row[] = [];
-  for (const { offset, text, tone } of lines) {
-    const parts = wraps ? wrap(text, width) : [fit(skip(text, left), width)];
-    for (const [part, piece] of parts.entries()) rows.push({ offset, part, text: piece, tone });
+  for (const line of lines) {
+    const { offset, text } = line;
+    const label = labelOfLine(line);
+    const room = Math.max(1, width - label.length);
+    const rest = wraps ? text : skip(text, left);
+    const parts = wraps ? wrap(text, room) : [fit(rest, room)];
+    let start = text.length - rest.length;
+    for (const [part, piece] of parts.entries()) {
+      // What a line is about stands before its first row only.
+      const own = part === 0 ? label : " ".repeat(label.length);
+      rows.push({ offset, part, text: piece, label: own, start, line });
+      start += piece.length;
+    }
   }
   return rows;
 }
@@ -84,16 +131,18 @@ export function finds(query: string): (text: string) => boolean {
   return (text) => text.toLowerCase().includes(query);
 }
 
-/** The next line that matches after (before) a place; undefined when there is none in these lines. */
-export function findLine(
-  lines: readonly LogLine[],
-  query: string,
-  from: number,
-  direction: Direction,
-): LogLine | undefined {
-  const isHit = finds(query);
-  if (direction === "forward") return lines.find((line) => line.offset > from && isHit(line.text));
-  return lines.findLast((line) => line.offset < from && isHit(line.text));
+/** Where in a text a query is found. */
+export function hitsIn(text: string, query: string): { from: number; to: number }[] {
+  if (query === "") return [];
+  // In small letters a few characters are longer than in capitals: such a line has no exact places.
+  const small = text.toLowerCase();
+  const isExact = query !== query.toLowerCase() || small.length !== text.length;
+  const where = isExact ? text : small;
+  const hits: { from: number; to: number }[] = [];
+  for (let at = where.indexOf(query); at >= 0; at = where.indexOf(query, at + query.length)) {
+    hits.push({ from: at, to: at + query.length });
+  }
+  return hits;
 }
 
 /** The window with this line a third below its top. */

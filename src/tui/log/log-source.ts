@@ -1,5 +1,6 @@
 /** Where a log view gets its lines from; the two kinds of jobs give them in the same form. */
 import type { LogLine } from "./log-rows.js";
+import type { LogSearch } from "./log-search.js";
 
 export interface LogReading {
   /** The loaded part; a signal. */
@@ -14,6 +15,12 @@ export interface LogReading {
   later(): void;
   toStart(): void;
   toEnd(): void;
+  /** Loads the part with the line at this place. */
+  toPlace(offset: number): void;
+  /** The place behind the last line, loaded or not; a signal. */
+  end(): number;
+  /** Looks through all of it; whoever asked stops it. */
+  search(query: string): LogSearch;
   /** Something is said to have happened to the job: look again. */
   refresh(): void;
 }

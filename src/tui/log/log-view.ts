@@ -3,6 +3,7 @@
  * Leaving it leads back to where the user was.
  */
 import type { Renderable } from "@opencode-ai/plugin/tui";
+import type { TextRenderable } from "@opentui/core";
 import { createEffect, createMemo, createSignal } from "solid-js";
 import { colour, findJob, type ViewContext } from "../context.js";
 import { clean, fit } from "../../cells.js";
@@ -11,7 +12,7 @@ import { box, each, guard, input, show, text, type Element } from "../element.js
 import { openJobLog } from "./job-log.js";
 import { registerLogKeys } from "./log-keys.js";
 import { createLogPosition, type LogPosition } from "./log-position.js";
-import { finds, type Row } from "./log-rows.js";
+import { paintRow } from "./paint.js";
 import type { LogReading } from "./log-source.js";
 import { isLive, lookOf, type ShownJob } from "../shown-job.js";
 import { createTicker } from "../ticker.js";
@@ -94,27 +95,29 @@ function heading(context: ViewContext, job: () => ShownJob | undefined): Element
 
 /** One element for each row of the screen; what they show moves, they stay. */
 function lines(context: ViewContext, position: LogPosition, height: () => number): Element {
-  const { api } = context;
-  const isHit = createMemo(() => finds(position.query()));
-  const rowAt = (index: number): Row | undefined => position.visible()[index];
-  const isMarked = (index: number) => isHit()(rowAt(index)?.text ?? "");
+  const content = (index: number) => {
+    const row = position.visible()[index];
+    return row ? paintRow(context, row, position.query()) : "";
+  };
   return box(
     {},
     each(
       () => Array.from({ length: height() }, (_, index) => index),
       (index) =>
         text({
-          content: () => rowAt(index)?.text ?? "",
-          fg: () => colour(context, rowAt(index)?.tone ?? "text"),
-          bg: () => (isMarked(index) ? api.theme.current.backgroundElement : TRANSPARENT),
+          // Solid's renderer makes a string of what `content` is given.
+          ref: (node: TextRenderable) => {
+            createEffect(() => {
+              node.content = content(index);
+            });
+          },
+          fg: () => colour(context, "text"),
           wrapMode: "none",
           height: 1,
         }),
     ),
   );
 }
-
-const TRANSPARENT = "transparent";
 
 function footer(context: ViewContext, log: LogReading, position: LogPosition): Element {
   const hint = (key: string, what: () => string): Element =>
@@ -148,9 +151,16 @@ function footer(context: ViewContext, log: LogReading, position: LogPosition): E
       () =>
         box(
           { flexDirection: "row", columnGap: 2, flexWrap: "wrap" },
+          text({ content: () => `${position.percent()} %`, fg: () => colour(context, "muted") }),
+          show(
+            () => position.query() !== "",
+            () => hint(`/${clean(position.query())}`, () => position.matches()),
+          ),
           hint("↑↓", () => "scroll"),
           hint("f", () => `follow ${position.following() ? "on" : "off"}`),
           hint("w", () => `wrap ${position.wraps() ? "on" : "off"}`),
+          hint("t", () => `times ${position.labels().time ? "on" : "off"}`),
+          hint("s", () => `source ${position.labels().stream ? "on" : "off"}`),
           hint("/", () => "search"),
           hint("n N", () => "next, previous"),
           hint("g G", () => "start, end"),

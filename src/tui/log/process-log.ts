@@ -8,35 +8,38 @@ import { createSignal } from "solid-js";
 import { coerceError, type Clock } from "../../ports.js";
 import { readPage, type PlainLine } from "../../output/page.js";
 import { openOutput } from "../../output/reader.js";
-import { cleanOutput } from "../../cells.js";
+import { colouredLine } from "./colours.js";
 import type { LogLine } from "./log-rows.js";
+import { LONGEST_LINE, searchOutput, type LogSearch } from "./log-search.js";
 import type { LogSource } from "./log-source.js";
 import { throttle } from "./throttle.js";
 
 /** Bytes of output in memory at most, and how far one step goes. */
 const WINDOW = 512 * 1024;
 const STEP = WINDOW / 2;
-/** Nobody reads a longer line on a screen; laying it out would stop the screen. */
-const LONGEST_LINE = 4_000;
 const UPDATE_MILLISECONDS = 200;
 
 interface Loaded {
   from: number;
   lines: LogLine[];
   hasLater: boolean;
+  /** Of all output. */
+  end: number;
 }
 
 export function openProcessLog(file: string, clock: Clock): LogSource {
-  const [loaded, setLoaded] = createSignal<Loaded>({ from: 0, lines: [], hasLater: false });
+  const [loaded, setLoaded] = createSignal<Loaded>({ from: 0, lines: [], hasLater: false, end: 0 });
   const [note, setNote] = createSignal<string | undefined>("(no output yet)");
   let watcher: { path: string; stop: FSWatcher } | undefined;
   /** Undefined: the window goes with the end. */
   let from: number | undefined;
+  const searches = new Set<LogSearch>();
 
   const read = () => {
     try {
       const next = load(file, from);
       if (next) setLoaded(next);
+      for (const search of searches) search.goOn();
       setNote(next ? undefined : "(no output yet)");
       // There is no file before the first output.
       listen(next ? file : dirname(file));
@@ -65,9 +68,21 @@ export function openProcessLog(file: string, clock: Clock): LogSource {
     later: () => go(loaded().from + STEP),
     toStart: () => go(0),
     toEnd: () => go(undefined),
+    toPlace: (offset) => go(Math.max(0, offset - STEP)),
+    end: () => loaded().end,
+    search(query) {
+      const search = searchOutput(file, query);
+      searches.add(search);
+      const stop = () => {
+        searches.delete(search);
+        search.stop();
+      };
+      return { ...search, stop };
+    },
     refresh: () => update.call(),
     close() {
       update.cancel();
+      for (const search of searches) search.stop();
       watcher?.stop.close();
     },
   };
@@ -80,17 +95,18 @@ function load(file: string, wanted: number | undefined): Loaded | undefined {
     const end = reader.end();
     const latest = Math.max(0, end - STEP);
     const from = Math.min(wanted ?? latest, latest);
-    const page = readPage(reader, { from, window: WINDOW });
+    const page = readPage(reader, { from, window: WINDOW, raw: true });
     // A window that starts anywhere starts within a line.
     const lines = from > 0 ? page.lines.slice(1) : page.lines;
-    return { from, lines: lines.map(toLogLine), hasLater: !page.atEnd };
+    return { from, lines: lines.map(toLogLine), hasLater: !page.atEnd, end };
   } finally {
     reader.close();
   }
 }
 
-function toLogLine({ text, stream, offset, gap }: PlainLine): LogLine {
-  const plain = cleanOutput(text.slice(0, LONGEST_LINE));
+function toLogLine({ text, raw = text, stream, offset, gap, at }: PlainLine): LogLine {
+  const { text: plain, painted } = colouredLine(raw.slice(0, LONGEST_LINE));
   const tone = gap === undefined ? (stream === "stderr" ? "warning" : "text") : "muted";
-  return { offset, text: text.length > LONGEST_LINE ? `${plain}…` : plain, tone };
+  const shown = raw.length > LONGEST_LINE ? `${plain}…` : plain;
+  return { offset, text: shown, tone, painted, at, stream };
 }

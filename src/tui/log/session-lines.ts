@@ -15,15 +15,20 @@ const LONGEST_LINE = 4_000;
 
 export function sessionLines(messages: readonly SessionMessage[]): LogLine[] {
   const blocks = messages.flatMap(({ info, parts }) => [
-    ...parts.map((part) => partLines(part, info.role)),
-    errorLines(info),
+    ...parts.map((part) => timed(partLines(part, info.role), info)),
+    timed(errorLines(info), info),
   ]);
   return blocks.flatMap((block, index) =>
-    block.map(({ text, tone }, line) => ({ offset: index * LINES_PER_PART + line, text, tone })),
+    block.map((line, at) => ({ ...line, offset: index * LINES_PER_PART + at })),
   );
 }
 
-type Line = Pick<LogLine, "text" | "tone">;
+type Line = Pick<LogLine, "text" | "tone" | "at">;
+
+/** Of a part's own time only some say anything: that of the message is said for all. */
+function timed(lines: readonly Line[], { time }: Message): Line[] {
+  return lines.map((line) => ({ ...line, at: time.created }));
+}
 
 function partLines(part: Part, role: Message["role"]): Line[] {
   if (part.type === "text") {

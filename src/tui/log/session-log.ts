@@ -6,6 +6,7 @@ import type { Message, Part } from "@opencode-ai/sdk/v2";
 import { createSignal } from "solid-js";
 import { coerceError, type Clock } from "../../ports.js";
 import type { LogLine } from "./log-rows.js";
+import { searchLines } from "./log-search.js";
 import type { LogSource } from "./log-source.js";
 import { sessionLines } from "./session-lines.js";
 import { throttle } from "./throttle.js";
@@ -76,6 +77,9 @@ export function openSessionLog(api: SessionLogApi, sessionID: string, clock: Clo
     later: nothing,
     toStart: nothing,
     toEnd: nothing,
+    toPlace: nothing,
+    end: () => lines().at(-1)?.offset ?? 0,
+    search: (query) => searchLines(lines, query),
     refresh: nothing,
     close() {
       update.cancel();

@@ -1,0 +1,117 @@
+/** The details of one job in the host's select dialog: searched and scrolled as every list; enter opens its address. */
+import { createComponent } from "@opentui/solid";
+import { createMemo, createSignal, onCleanup, untrack } from "solid-js";
+import { spawn } from "node:child_process";
+import { coerceError, type Timer } from "../../ports.js";
+import { outputPath } from "../../store/instance-folder.js";
+import { systemMeasure, type Usage } from "../../system/usage.js";
+import { dialogWidth, findJob, openDialog, type ViewContext } from "../context.js";
+import type { Element } from "../element.js";
+import { firstAddress } from "../said.js";
+import { isLive, type ShownJob } from "../shown-job.js";
+import { detailRows, type LookedUp } from "./details.js";
+
+export function openDetails(context: ViewContext, id: string, back: () => void): void {
+  openDialog(context, () => details(context, id, back));
+}
+
+const MEASURE_MILLISECONDS = 2_000;
+/** The host cuts what is longer. */
+const LONGEST_TITLE = 60;
+
+function details(context: ViewContext, id: string, back: () => void): Element {
+  const { api, clock } = context;
+  const job = createMemo<ShownJob | undefined>((before) => findJob(context, id) ?? before);
+  const usage = measured(context, job);
+  // Not followed: the whole dialog would be made anew with each change of the job.
+  const prompt = promptOf(context, untrack(job));
+  const width = Math.min(dialogWidth(context), LONGEST_TITLE);
+  const found = (): LookedUp => {
+    const shown = job();
+    if (shown?.job.kind !== "process") return { prompt: prompt() };
+    const outputFile = outputPath(shown.folder, shown.job.id);
+    return { ...usage(), outputFile, url: firstAddress(shown) };
+  };
+  const rows = createMemo(() => {
+    const shown = job();
+    return shown ? detailRows(shown, clock.now(), width, found()) : [];
+  });
+  return createComponent(api.ui.DialogSelect<string>, {
+    title: "Details",
+    placeholder: "Search in the details",
+    get options() {
+      return rows().map(({ field, text }, at) => ({ title: text, value: `${field} ${at}` }));
+    },
+    onSelect: ({ value }) => {
+      const url = value.startsWith("address ") ? found().url : undefined;
+      if (url === undefined) back();
+      else open(context, url);
+    },
+  });
+}
+
+/** Looked at again and again while it is shown, and only then. */
+function measured(context: ViewContext, job: () => ShownJob | undefined) {
+  const { clock } = context;
+  const [seen, setSeen] = createSignal<Pick<LookedUp, "usage" | "cpuPercent">>({});
+  const measure = systemMeasure();
+  let before: { usage: Usage; at: number } | undefined;
+  let timer: Timer | undefined;
+  let isClosed = false;
+  const look = async () => {
+    const shown = untrack(job);
+    const identity = shown?.job.kind === "process" ? shown.job.identity : undefined;
+    if (!shown || !identity || !isLive(shown)) return setSeen({});
+    const usage = await measure({ jobID: shown.job.id, identity });
+    if (!usage || isClosed) return undefined;
+    const at = clock.monotonic();
+    const used = usage.cpuMilliseconds - (before?.usage.cpuMilliseconds ?? 0);
+    const cpuPercent = before && Math.max(0, (used / Math.max(1, at - before.at)) * 100);
+    before = { usage, at };
+    setSeen({ usage, cpuPercent });
+    timer = clock.after(MEASURE_MILLISECONDS, again);
+    return undefined;
+  };
+  // A system that cannot be asked shows nothing.
+  const again = () => void look().catch(() => setSeen({}));
+  again();
+  onCleanup(() => {
+    isClosed = true;
+    timer?.cancel();
+  });
+  return seen;
+}
+
+/** Of a subagent that was given its prompt only the session has it. */
+function promptOf({ api }: ViewContext, shown: ShownJob | undefined) {
+  const [prompt, setPrompt] = createSignal<string>();
+  const sessionID = shown?.job.kind === "subagent" ? shown.job.sessionID : undefined;
+  const read = async (session: string) => {
+    const { data } = await api.client.session.messages({ sessionID: session });
+    const first = data?.find(({ info }) => info.role === "user");
+    const texts = first?.parts.flatMap((part) => (part.type === "text" ? [part.text] : []));
+    setPrompt(texts?.join("\n"));
+  };
+  if (sessionID !== undefined) {
+    read(sessionID).catch((thrown: unknown) =>
+      setPrompt(`(cannot be read: ${coerceError(thrown).message})`),
+    );
+  }
+  return prompt;
+}
+
+const OPENERS: Partial<Record<NodeJS.Platform, readonly [string, ...string[]]>> = {
+  darwin: ["open"],
+  win32: ["rundll32", "url.dll,FileProtocolHandler"],
+};
+
+/** By the system's own program, without a shell. */
+function open({ api }: ViewContext, url: string): void {
+  const [program, ...args] = OPENERS[process.platform] ?? ["xdg-open"];
+  const child = spawn(program, [...args, url], { detached: true, stdio: "ignore" });
+  child.on("error", (error) =>
+    api.ui.toast({ message: `${url} could not be opened: ${error.message}`, variant: "warning" }),
+  );
+  child.on("spawn", () => api.ui.toast({ message: `Opened ${url}`, variant: "info" }));
+  child.unref();
+}
