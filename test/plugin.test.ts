@@ -69,7 +69,7 @@ describe("the plugin's start", () => {
   it("asks the host nothing, writes nothing and opens nothing", async (t) => {
     const { load, requests, state } = stage(t);
     const hooks = await load();
-    assert.equal(Object.keys(hooks.tool ?? {}).length, 8);
+    assert.equal(Object.keys(hooks.tool ?? {}).length, 9);
     await hooks.dispose?.();
     assert.deepEqual(requests, []);
     assert.equal(existsSync(state), false);

@@ -41,13 +41,15 @@ export function resolveAfter(jobs: KnownJobs, namer: Namer, names: readonly stri
   for (const name of names) {
     const job = jobNamed(jobs, namer, name);
     if (standingOf(job) === "failed") {
-      throw new UserError(`after: ${job.id} is ${job.status} already: nothing would ever start`);
+      throw new UserError(
+        `after: expected jobs that can still complete, got ${job.id}, which is ${job.status} already: nothing would ever start`,
+      );
     }
     const cycle = firstOf(jobs, job.id, above);
     if (cycle !== undefined) {
       const why = cycle === job.id ? "is" : `waits for ${cycle}, which is`;
       throw new UserError(
-        `after: ${job.id} ${why} the caller or above it: both would wait for ever`,
+        `after: expected no job that waits for the caller, got ${job.id}, which ${why} the caller or above it: both would wait for ever`,
       );
     }
     ids.add(job.id);
@@ -69,7 +71,7 @@ function jobNamed(jobs: KnownJobs, { rootSessionID }: Namer, name: string): Job 
   if (only) {
     const ids = named.map(({ id }) => id).slice(-10);
     throw new UserError(
-      `after: ${named.length} jobs are named ${shownValue(name)}: give an id, one of ${ids.join(", ")}`,
+      `after: expected one id (${ids.slice(-10).join(", ")}), as ${named.length} jobs are named so, got ${shownValue(name)}`,
     );
   }
   const known = jobs

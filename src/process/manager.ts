@@ -169,8 +169,10 @@ export class BackgroundProcessManager {
     const { jobs, clock, env } = this.#deps;
     const sameCommand = this.list().filter((job) => this.#lives.has(job.id) && isSame(job, input));
     const shell = chooseShell(env);
+    // No await but for a terminal: between the check and the record nothing may change.
+    const terminal = input.stdin === "terminal" ? await this.#terminal() : undefined;
+    if (terminal) this.check(input);
     const after = this.#resolveAfter(input);
-    const terminal = await this.#terminalFor(input);
     const job = newProcessJob(input, shell.file, new Date(clock.now()), after);
     if (after.length > 0) {
       if (options.signal?.aborted) throw new UserError("the call was aborted; nothing was started");
@@ -201,7 +203,7 @@ export class BackgroundProcessManager {
     const input = this.checkRestart(id, changes);
     const before = this.#known(id);
     const shell = chooseShell(this.#deps.env);
-    const terminal = await this.#terminalFor(input);
+    const terminal = input.stdin === "terminal" ? await this.#terminal() : undefined;
     const running = this.#lives.get(id);
     await running?.vacate(reason);
     const life = running ?? this.#addLife(before);
@@ -232,7 +234,7 @@ export class BackgroundProcessManager {
     wait.announceReady();
     try {
       this.check({ command: input.command, cwd: input.cwd });
-      const terminal = await this.#terminalFor(input);
+      const terminal = input.stdin === "terminal" ? await this.#terminal() : undefined;
       const life = this.#addLife(job);
       const onReady = (line: string | undefined) => wait.ready(line);
       const request = { shell, terminal, env: input.env ?? {}, onReady, announce };
@@ -516,8 +518,7 @@ export class BackgroundProcessManager {
   }
 
   /** Loaded for the first terminal; throws a `UserError` where this runtime has none. */
-  async #terminalFor({ stdin }: Pick<StartInput, "stdin">): Promise<TerminalStarter | undefined> {
-    if (stdin !== "terminal") return undefined;
+  async #terminal(): Promise<TerminalStarter> {
     const { findTerminal } = await import("../system/pseudo-terminal.js");
     return findTerminal();
   }

@@ -4,7 +4,7 @@ import { UserError } from "../ports.js";
 import { Access, isOwnGroup, requireFilter } from "./access.js";
 import { askForTool, defineTool, type Ready } from "./define.js";
 import { describeJob, fitting } from "./describe-job.js";
-import { group, optionalFlag, optionalId, sessionId, status, tags } from "./fields.js";
+import { group, optionalFlag, optionalId, sessionId, tags, unlistedStatus } from "./fields.js";
 
 export function cancelBackgroundTasks(ready: Ready) {
   return defineTool({
@@ -12,8 +12,8 @@ export function cancelBackgroundTasks(ready: Ready) {
       "Cancel subagents and what they started; their text stays. At least one filter; all: status running.",
     fields: {
       taskId: optionalId("bg", { aliases: ["id"] }),
-      sessionId: sessionId("Its own or its parent's"),
-      status,
+      sessionId: sessionId(),
+      status: unlistedStatus,
       tags,
       group: group(),
       remove: optionalFlag("Its worktree, too"),

@@ -55,12 +55,12 @@ export function createBackgroundProcess(ready: Ready) {
         about: "Regex (case ignored): return when a line matches, e.g. listening|ready",
       }),
       readyPort: optionalInteger(1, 65_535, {
-        about: "Return when it accepts; with readyPattern: both",
+        about: "Return when it accepts",
       }),
       readyTimeoutSeconds: optionalInteger(1, 600, {
         about: "Default 30; then it runs on",
       }),
-      timeoutSeconds: optionalInteger(1, 2_592_000, { about: "End it after this" }),
+      timeoutSeconds: optionalInteger(1, 2_592_000),
       restart: field(
         () => z.enum(["on-failure", "always", "no"]).optional(),
         "one of on-failure, always, no",

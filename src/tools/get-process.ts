@@ -18,8 +18,8 @@ export function getBackgroundProcess(ready: Ready) {
       mode: optionalChoice(MODES, { about: "Default tail" }),
       lines: optionalInteger(1, 2_000, { about: "Default 100" }),
       pattern: optionalText(512, { about: "Regex for grep" }),
-      cursor: optionalCursor("From an earlier answer: what is new"),
-      run: optionalInteger(1, 1_000_000, { about: "Number of an earlier run" }),
+      cursor: optionalCursor("What is new since an answer"),
+      run: optionalInteger(1, 1_000_000, { about: "Earlier run" }),
     },
     async run({ processId, mode, ...request }, context) {
       const { sessionID, abort } = context;

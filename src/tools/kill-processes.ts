@@ -5,7 +5,7 @@ import type { KilledJob } from "../process/manager.js";
 import { Access, isOwnGroup, requireFilter, toFilter } from "./access.js";
 import { askForTool, defineTool, type Ready } from "./define.js";
 import { describeJob, fitting } from "./describe-job.js";
-import { group, optionalFlag, optionalId, sessionId, status, tags } from "./fields.js";
+import { group, optionalFlag, optionalId, sessionId, tags, unlistedStatus } from "./fields.js";
 
 export function killProcesses(ready: Ready) {
   return defineTool({
@@ -13,7 +13,7 @@ export function killProcesses(ready: Ready) {
     fields: {
       processId: optionalId("proc", { aliases: ["id"] }),
       sessionId: sessionId(),
-      status,
+      status: unlistedStatus,
       tags,
       group: group(),
       remove: optionalFlag("Also forget record and output"),

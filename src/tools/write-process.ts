@@ -20,7 +20,7 @@ export function writeBackgroundProcess(ready: Ready) {
       text: optionalInput({ aliases: ["input", "data"] }),
       keys: optionalNames("After text: Enter, C-c, Up, Escape, F1 …"),
       end: optionalFlag("Close stdin"),
-      waitPattern: optionalText(512, { about: "Regex: until a line matches" }),
+      waitPattern: optionalText(512, { about: "Until this regex matches" }),
       waitSeconds: optionalInteger(0, 600, { about: "Default 2" }),
     },
     async run({ processId, ...request }, context) {

@@ -157,7 +157,7 @@ void describe("what comes before is named", () => {
     [
       "several have",
       "two",
-      /^UserError: after: 2 jobs are named "two": give an id, one of bg_b+, proc_c+$/u,
+      /^UserError: after: expected one id \(bg_b+, proc_c+\), as 2 jobs are named so, got "two"$/u,
     ],
     ["nobody has", "three", /^UserError: after: expected ids or names of jobs .*, got "three"$/u],
     ["another tree has", "foreign", /^UserError: after: expected ids or names/u],
@@ -166,7 +166,7 @@ void describe("what comes before is named", () => {
     [
       "a failed one has",
       "over",
-      /^UserError: after: bg_f+ is failed already: nothing would ever start$/u,
+      /^UserError: after: expected jobs that can still complete, got bg_f+, which is failed already: nothing would ever start$/u,
     ],
   ] as const) {
     void it(`not by one that ${what}`, () => {
@@ -175,7 +175,13 @@ void describe("what comes before is named", () => {
   }
 
   void it("not where it could never end before its caller", () => {
-    assert.throws(() => resolve(A, "ses_a"), /^UserError: after: bg_a+ is the caller or above it/u);
-    assert.throws(() => resolve(B, "ses_a"), /^UserError: after: bg_b+ waits for bg_a+, which is/u);
+    assert.throws(
+      () => resolve(A, "ses_a"),
+      /^UserError: after: expected .*, got bg_a+, which is the caller or above it/u,
+    );
+    assert.throws(
+      () => resolve(B, "ses_a"),
+      /^UserError: after: expected .*, got bg_b+, which waits for bg_a+, which is/u,
+    );
   });
 });
