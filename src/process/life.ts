@@ -240,9 +240,7 @@ export class ProcessLife {
     switch (action.type) {
       case "end":
         this.#endRecord(
-          how === "killed" && this.#stopReason
-            ? { ...end, ...describeKill(this.#job, this.#stopReason) }
-            : end,
+          how === "killed" && this.#stopReason ? this.#asStopped(end, this.#stopReason) : end,
         );
         break;
       case "crash_loop":
@@ -262,6 +260,12 @@ export class ProcessLife {
       default:
         if (this.#state.phase === "vacant") this.#rest(end);
     }
+  }
+
+  /** What the run's own end says of survivors stays. */
+  #asStopped(end: JobEnd, reason: KillReason): JobEnd {
+    const stopped = describeKill(this.#job, reason);
+    return { ...end, ...stopped, error: end.error ?? stopped.error };
   }
 
   #loop({ ends, milliseconds }: { ends: number; milliseconds: number }): string {

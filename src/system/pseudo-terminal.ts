@@ -7,6 +7,7 @@
  * and stderr are one stream.
  */
 import { constants } from "node:os";
+import { waysOf } from "../platform.js";
 import { coerceError, UserError } from "../ports.js";
 
 export const TERMINAL_COLUMNS = 120;
@@ -115,7 +116,7 @@ function isBunWithTerminal(value: unknown): value is Bun {
 
 /** Flags of `c_lflag`: ECHO is the same on Linux and macOS, ICANON is not. */
 const ECHO = 0x8;
-const ICANON = process.platform === "linux" ? 0x2 : 0x100;
+const ICANON = waysOf().processes === "/proc" ? 0x2 : 0x100;
 
 function startInBun(bun: Bun, request: TerminalRequest, events: TerminalEvents): TerminalChild {
   const { file, args, cwd, env } = request;
