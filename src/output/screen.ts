@@ -30,7 +30,13 @@ export class Screen {
     const library: Partial<Library> & { default: Library } = await import("@xterm/headless");
     const { Terminal = library.default.Terminal } = library;
     // Nothing above the screen is ever shown.
-    const settings = { cols: columns, rows, scrollback: 0, allowProposedApi: true };
+    const settings = {
+      cols: columns,
+      rows,
+      scrollback: 0,
+      allowProposedApi: true,
+      logLevel: "off",
+    } as const;
     return new Screen(new Terminal(settings));
   }
 

@@ -42,15 +42,15 @@ describe("wrong options", () => {
 describe("a request of the model", () => {
   const [withUs, without] = [useHost(), useHost({ plugins: [] })];
 
-  withUs.test("has our eight tools more, and the same system prompt", async () => {
+  withUs.test("has our nine tools more, and the same system prompt", async () => {
     const [ours, plain] = [await firstRequest(withUs), await firstRequest(without)];
     const system = (bed: Bed, request: ModelRequest) =>
       request.system.replaceAll(bed.host.project, "PROJECT");
     assert.ok(plain.system.length > 100);
     assert.equal(system(withUs, ours), system(without, plain));
     const added = ours.toolNames.filter((name) => !plain.toolNames.includes(name));
-    assert.equal(added.length, 8, added.join(", "));
-    assert.equal(ours.toolNames.length, plain.toolNames.length + 8);
+    assert.equal(added.length, 9, added.join(", "));
+    assert.equal(ours.toolNames.length, plain.toolNames.length + 9);
   });
 
   // What a provider has cached is read at a tenth of the price: a notice is only ever added at the end.

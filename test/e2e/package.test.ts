@@ -154,9 +154,9 @@ describe("the packed package", () => {
     ["OpenCode's own Bun", OPENCODE_BINARY, ["run"]],
   ];
   for (const [name, binary, args] of runtimes) {
-    test(`loads in ${name} and exports one default, { id, server }`, () => {
+    test(`loads in ${name} and exports one default, { id, server, setup }`, () => {
       const printed = run(binary, [...args, program], folder);
-      const expected = [["default"], ["id", "server"], true, "function"];
+      const expected = [["default"], ["id", "server", "setup"], true, "function"];
       assert.deepEqual(JSON.parse(printed), expected);
     });
   }

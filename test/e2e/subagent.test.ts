@@ -70,7 +70,7 @@ describe("a subagent on a real host", () => {
     await host.run(session.id, "what can you do?");
     const shown = model.turns(session.id)[0]?.tools ?? [];
     const ours = shown.filter((tool) => /Background|killProcesses/u.test(tool.function.name));
-    assert.equal(ours.length, 8);
+    assert.equal(ours.length, 9);
     const size = JSON.stringify(ours).length;
     assert.ok(size <= 6_000, `${size} characters`);
   });
