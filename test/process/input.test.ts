@@ -1,12 +1,15 @@
 /** Processes that are written to: over a pipe, with real programs. */
 import assert from "node:assert/strict";
-import { describe, it } from "node:test";
+import { before, describe, it } from "node:test";
 import type { TypedInput } from "../../src/process/input.js";
 import { withRoom } from "./room.js";
 
 const OPEN = { stdin: "open" } as const;
 /** A machine with much else to do takes its time; a test that fails ends no later. */
 const waitSeconds = 60;
+
+// Else it is compiled while a test counts descriptors, and what compiles it holds sockets.
+before(() => import("../../src/system/pseudo-terminal.js"));
 
 void describe("an open stdin", () => {
   void it("is read line by line, answered up to the line that matches, and closed by end", async () => {
