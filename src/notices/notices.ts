@@ -289,7 +289,10 @@ export class Notices implements NoticePort {
   /** On a busy machine the host's events come later than its answers. */
   async #checkEnd(sessionID: string): Promise<void> {
     if (!this.#recipients.isForeignSubagent(sessionID)) return;
-    const busy = await this.#deps.host.busySessions();
+    const { host } = this.#deps;
+    // It may work in the worktree of a subagent, and the host knows each directory's sessions apart.
+    const session = await host.session(sessionID);
+    const busy = await host.busySessions(session?.directory);
     if (!busy.has(sessionID)) this.onEvent({ type: "idle", sessionID });
   }
 
