@@ -192,12 +192,12 @@ export class ProcessLife {
     this.#warn("waiting for its port", "what it listened on is still open");
   }
 
-  async #socketsOf(live: LiveProcess): Promise<Set<string>> {
+  async #socketsOf(live: LiveProcess): Promise<string[]> {
     try {
-      return listeningSockets(await live.members());
+      return [...listeningSockets(await live.members()).keys()];
     } catch (thrown) {
       this.#warn("looking for what it listens on", thrown);
-      return new Set();
+      return [];
     }
   }
 
@@ -220,7 +220,7 @@ export class ProcessLife {
         file: this.#file,
         announce: request.announce,
         onReady: (line) => {
-          // What the policy starts again tells nobody.
+          // What the policy starts again is not announced.
           if (!this.#wasReady) request.onReady(line);
           this.#wasReady = true;
         },

@@ -5,7 +5,6 @@
  */
 import { randomBytes } from "node:crypto";
 import { isEmptyFilter, matches, type JobFilter } from "../jobs/filter.js";
-import { newJobId } from "../jobs/id.js";
 import type { ProcessJob, ProcessRun } from "../jobs/job.js";
 import type { JobRegistry } from "../jobs/registry.js";
 import { resolveAfter } from "../jobs/order.js";
@@ -34,6 +33,7 @@ import { checkInput, type StartInput } from "./check-input.js";
 import { ProcessLife } from "./life.js";
 import type { LiveDeps, LiveSystem } from "./live-process.js";
 import type { Probe } from "./readiness.js";
+import { mergedInput, newProcessJob, recordOf } from "./record.js";
 import { recoverJob } from "./recover-job.js";
 import { StartWait } from "./start-wait.js";
 import { WriteWait } from "./write-wait.js";
@@ -104,7 +104,6 @@ export class BackgroundProcessManager {
   readonly #stopListening: () => void;
   /** Kills of what earlier hosts left. */
   readonly #background = new Set<Promise<void>>();
-  /** Processes that end together cost one look at all outputs. */
   #disposing: Promise<void> | undefined;
 
   constructor(own: ProcessManagerDeps) {
@@ -192,7 +191,7 @@ export class BackgroundProcessManager {
   /**
    * Runs a process again, under its id: what is left out stays as it was. One that runs is ended first, verified dead,
    * and what it listened on is closed. Who is told of it stays the same. Throws as `create` does, and when it cannot
-   * be ended or somebody ends it meanwhile; the arguments are checked before anything is ended.
+   * be ended, or is ended by another call meanwhile; the arguments are checked before anything is ended.
    */
   async restart(
     id: string,
@@ -205,7 +204,8 @@ export class BackgroundProcessManager {
     const shell = chooseShell(this.#deps.env);
     const terminal = input.stdin === "terminal" ? await this.#terminal() : undefined;
     const running = this.#lives.get(id);
-    await running?.vacate(reason);
+    // No await without one: of two calls at once the second must find the life that the first has added.
+    if (running) await running.vacate(reason);
     const life = running ?? this.#addLife(before);
     if (input.env) this.#environments.set(id, input.env);
     const again = {
@@ -226,15 +226,15 @@ export class BackgroundProcessManager {
 
   /** What it waited for stands, and no call waits for it any more. Never rejects. */
   async #startLater(job: ProcessJob, input: CreateInput, shell: Shell): Promise<void> {
-    // The next OpenCode finds that it never began.
-    if (this.#disposing || this.get(job.id)?.status !== "pending") return;
     const { probe, log, jobs, clock } = this.#deps;
     const announce: Announce = (...what) => this.#announce(job.id, what);
     const wait = new StartWait(clock, input, (text) => announce("ready", text));
     wait.announceReady();
     try {
-      this.check({ command: input.command, cwd: input.cwd });
       const terminal = input.stdin === "terminal" ? await this.#terminal() : undefined;
+      // The next OpenCode finds that it never began.
+      if (this.#disposing || this.get(job.id)?.status !== "pending") return;
+      this.check({ command: input.command, cwd: input.cwd });
       const life = this.#addLife(job);
       const onReady = (line: string | undefined) => wait.ready(line);
       const request = { shell, terminal, env: input.env ?? {}, onReady, announce };
@@ -582,7 +582,6 @@ function takenWarning(port: number | undefined): string {
   return `Port ${port} was answering before the start: another process has it, so its answers are not taken for readiness.`;
 }
 
-const LONGEST_NAME = 60;
 /** So long the port of one that was ended may answer before it counts as another process's. */
 const PORT_MILLISECONDS = 5_000;
 
@@ -593,92 +592,7 @@ interface RunInput {
   terminal: TerminalStarter | undefined;
 }
 
-/** What a start says, as its record keeps it. Its environment is not in it: it may hold secrets. */
-function recordOf(input: StartInput, shell: string) {
-  const { command, cwd, readyPattern, readyPort, readyTimeoutSeconds, notifyPattern } = input;
-  const {
-    stdin,
-    timeoutSeconds,
-    restart,
-    group,
-    tags = [],
-    notify = true,
-    global = false,
-    env = {},
-  } = input;
-  return {
-    name: nameOf(input, input.name),
-    tags: [...tags],
-    group,
-    notify,
-    command,
-    cwd,
-    shell,
-    global,
-    readyPattern,
-    readyPort,
-    readyTimeoutSeconds,
-    notifyPattern,
-    timeoutSeconds,
-    stdin: stdin === "closed" ? undefined : stdin,
-    restart,
-    ...(Object.keys(env).length > 0 && { ownEnvironment: true }),
-  };
-}
-
-/** With what a process is started again, but for its environment. */
-function mergedInput(job: ProcessJob, changes: RestartInput): StartInput {
-  const { restart = job.restart, command = job.command } = changes;
-  const name = changes.name ?? (job.name === nameOf(job, undefined) ? undefined : job.name);
-  return {
-    name,
-    command,
-    cwd: changes.cwd ?? job.cwd,
-    tags: changes.tags ?? job.tags,
-    group: changes.group ?? job.group,
-    global: changes.global ?? job.global,
-    notify: changes.notify ?? job.notify,
-    notifyPattern: changes.notifyPattern ?? job.notifyPattern,
-    readyPattern: changes.readyPattern ?? job.readyPattern,
-    readyPort: changes.readyPort ?? job.readyPort,
-    readyTimeoutSeconds: changes.readyTimeoutSeconds ?? job.readyTimeoutSeconds,
-    timeoutSeconds: changes.timeoutSeconds ?? job.timeoutSeconds,
-    stdin: changes.stdin ?? job.stdin,
-    restart: restart === "no" ? undefined : restart,
-  };
-}
-
-function newProcessJob(
-  input: CreateInput,
-  shell: string,
-  createdAt: Date,
-  after: string[],
-): ProcessJob {
-  const { parentSessionID, parentMessageID, rootSessionID } = input;
-  return {
-    kind: "process",
-    id: newJobId("proc"),
-    status: "pending",
-    ...(after.length > 0 && { after }),
-    parentSessionID,
-    parentMessageID,
-    rootSessionID,
-    createdAt,
-    output: { bytes: 0, dropped: 0 },
-    ...recordOf(input, shell),
-  };
-}
-
-function nameOf({ command }: Pick<StartInput, "command">, name: string | undefined): string {
-  return name ?? firstLine(command);
-}
-
 /** Whether this job already runs what is to be started. */
 function isSame(job: ProcessJob, { command, cwd }: CreateInput): boolean {
   return job.command === command && job.cwd === cwd && !isTerminal(job.status);
-}
-
-function firstLine(command: string): string {
-  const line = command.trim().split("\n", 1)[0] ?? "";
-  return line.length > LONGEST_NAME ? `${line.slice(0, LONGEST_NAME - 1)}…` : line;
 }

@@ -1,38 +1,44 @@
 /**
- * Which TCP sockets processes listen on, and whether these are closed: a process may be seen dead an instant before
- * the system has closed what it held. Linux only; elsewhere nothing is known, and nothing is waited for.
+ * Which TCP sockets processes listen on, with their ports, and whether these are closed: a process may be seen dead an
+ * instant before the system has closed what it held. Linux only; elsewhere nothing is known, and nothing is waited
+ * for.
  */
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { coerceError } from "../ports.js";
 import { waysOf } from "../platform.js";
 
-/** As /proc/net/tcp numbers them. */
-export function listeningSockets(pids: readonly number[], root = "/proc"): Set<string> {
-  const sockets = new Set<string>();
+/** Ports by the inode of their socket, of these processes. Reads /proc/net/tcp, tcp6 and each process's descriptors. */
+export function listeningSockets(pids: readonly number[], root = "/proc"): Map<string, number> {
+  const sockets = new Map<string, number>();
   if (waysOf().processes !== "/proc") return sockets;
   const listening = allListening(root);
   for (const pid of pids) {
-    for (const socket of socketsOf(pid, root)) if (listening.has(socket)) sockets.add(socket);
+    for (const socket of socketsOf(pid, root)) {
+      const port = listening.get(socket);
+      if (port !== undefined) sockets.set(socket, port);
+    }
   }
   return sockets;
 }
 
-export function areClosed(sockets: ReadonlySet<string>, root = "/proc"): boolean {
-  if (sockets.size === 0) return true;
+/** `sockets` are keys of what `listeningSockets` gave. */
+export function areClosed(sockets: Iterable<string>, root = "/proc"): boolean {
+  const asked = [...sockets];
+  if (asked.length === 0) return true;
   const listening = allListening(root);
-  return ![...sockets].some((socket) => listening.has(socket));
+  return !asked.some((socket) => listening.has(socket));
 }
 
 const LISTEN = "0A";
 
-function allListening(root: string): Set<string> {
-  const found = new Set<string>();
+function allListening(root: string): Map<string, number> {
+  const found = new Map<string, number>();
   for (const table of ["tcp", "tcp6"]) {
     const text = orElse("", () => readFileSync(`${root}/net/${table}`, "latin1"));
     for (const line of text.split("\n").slice(1)) {
-      const fields = line.trim().split(/\s+/u);
-      const [state, inode] = [fields[3], fields[9]];
-      if (state === LISTEN && inode !== undefined) found.add(inode);
+      const [, local = "", , state, , , , , , inode] = line.trim().split(/\s+/u);
+      if (state !== LISTEN || inode === undefined) continue;
+      found.set(inode, Number.parseInt(local.slice(local.lastIndexOf(":") + 1), 16));
     }
   }
   return found;
@@ -47,7 +53,7 @@ function socketsOf(pid: number, root: string): string[] {
 }
 
 /** What has ended meanwhile, or belongs to another user, has nothing to say. */
-function orElse<T>(nothing: T, read: () => T): T {
+export function orElse<T>(nothing: T, read: () => T): T {
   try {
     return read();
   } catch (thrown) {

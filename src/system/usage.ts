@@ -2,10 +2,10 @@
  * What the processes of a job take from the machine: processor time, memory, and the TCP ports that they listen on.
  * Linux only; elsewhere the system is not asked. Only reads; what ends meanwhile counts as nothing.
  */
-import { readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import type { ProcessIdentity } from "../jobs/job.js";
-import { coerceError } from "../ports.js";
 import { waysOf } from "../platform.js";
+import { listeningSockets, orElse } from "./listening-sockets.js";
 import { JobMembers, type MembersSystem } from "./members.js";
 import { systemTable } from "./process-table.js";
 import { Scanner } from "./scan.js";
@@ -45,19 +45,14 @@ async function measure(
   system: MembersSystem,
 ): Promise<Usage> {
   const members = await new JobMembers(system, { pid, jobID, startTime }, true).find();
-  const listening = listeningPorts();
-  const ports = new Set<number>();
   let [cpuMilliseconds, memoryBytes] = [0, 0];
   for (const member of members) {
     cpuMilliseconds += cpuOf(member.pid);
     memoryBytes += memoryOf(member.pid);
-    for (const socket of socketsOf(member.pid)) {
-      const port = listening.get(socket);
-      if (port !== undefined) ports.add(port);
-    }
   }
-  const sorted = [...ports].sort((a, b) => a - b);
-  return { processes: members.length, cpuMilliseconds, memoryBytes, ports: sorted };
+  const sockets = listeningSockets(members.map(({ pid }) => pid));
+  const ports = [...new Set(sockets.values())].sort((a, b) => a - b);
+  return { processes: members.length, cpuMilliseconds, memoryBytes, ports };
 }
 
 /** Linux counts in hundredths of a second for programs, whatever it does itself. */
@@ -76,43 +71,6 @@ function memoryOf(pid: number): number {
   return Number(kib ?? 0) * 1024;
 }
 
-const LISTEN = "0A";
-
-/** Ports by the inode of their socket. */
-function listeningPorts(): Map<string, number> {
-  const found = new Map<string, number>();
-  for (const table of ["tcp", "tcp6"]) {
-    for (const line of read(`/proc/net/${table}`).split("\n").slice(1)) {
-      const [, local = "", , state, , , , , , inode] = line.trim().split(/\s+/u);
-      if (state !== LISTEN || inode === undefined) continue;
-      found.set(inode, Number.parseInt(local.slice(local.lastIndexOf(":") + 1), 16));
-    }
-  }
-  return found;
-}
-
-function socketsOf(pid: number): string[] {
-  const folder = `/proc/${pid}/fd`;
-  return orElse<string[]>([], () => readdirSync(folder)).flatMap((fd) => {
-    const link = orElse("", () => readlinkSync(`${folder}/${fd}`));
-    return /^socket:\[(\d+)\]$/u.exec(link)?.[1] ?? [];
-  });
-}
-
 function read(file: string): string {
   return orElse("", () => readFileSync(file, "latin1"));
-}
-
-/** Of what has ended meanwhile, or belongs to another user. */
-function orElse<Value>(nothing: Value, look: () => Value): Value {
-  try {
-    return look();
-  } catch (thrown) {
-    const error = coerceError(thrown);
-    const code = "code" in error ? error.code : undefined;
-    if (code === "ENOENT" || code === "ESRCH" || code === "EACCES" || code === "EPERM") {
-      return nothing;
-    }
-    throw error;
-  }
 }

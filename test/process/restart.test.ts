@@ -27,6 +27,23 @@ function hurried(room: Room): void {
     after(PAUSES.includes(milliseconds) ? 20 : milliseconds, callback);
 }
 
+test("two calls that run an ended one again at the same time start it once", { skip }, () =>
+  withRoom(async (room) => {
+    const { job } = await room.create("true");
+    await room.ended(job.id);
+    const command = "exec sleep 60";
+    const both = await Promise.allSettled(
+      [1, 2].map(() => room.manager.restart(job.id, { command }, "cancelled_by_agent")),
+    );
+    assert.deepEqual(both.map(({ status }) => status).toSorted(), ["fulfilled", "rejected"]);
+    assert.equal(room.manager.get(job.id)?.run, 2);
+    const sleepers = alive(room.marker).filter((each) => each.command.includes("sleep 60"));
+    assert.equal(sleepers.length, 1);
+    await room.manager.kill({ id: job.id }, { reason: "cancelled_by_agent" });
+    assert.deepEqual(alive(room.marker), []);
+  }),
+);
+
 test("an ended one runs again under its id, what is given replaces what was; its earlier output stays", () =>
   withRoom(async (room) => {
     const { job } = await room.create("echo one $X; exit 3", { env: { X: "1" }, tags: ["a"] });
