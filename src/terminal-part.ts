@@ -1,6 +1,6 @@
 /**
  * Whether the configuration of OpenCode names us: the server part stands in `opencode.json`, the terminal part in
- * `tui.json`, in the places where OpenCode 1.18 looks. Where only the first does, jobs run and nobody sees them.
+ * `tui.json`, in the places where OpenCode 1.18 looks. Where only the first does, jobs run unseen.
  */
 import { existsSync, readFileSync } from "node:fs";
 import { homedir } from "node:os";

@@ -9,7 +9,7 @@ import type { Job, SubagentJob } from "./job.js";
 
 export type Standing = "open" | "done" | "failed";
 
-/** Undefined is one whose record is gone: nobody can say any more how it ended. */
+/** Undefined is one whose record is gone: how it ended is not known any more. */
 export function standingOf(job: Job | undefined): Standing {
   if (job === undefined) return "failed";
   if (job.status === "completed") return "done";
@@ -62,7 +62,7 @@ function jobNamed(jobs: KnownJobs, { rootSessionID }: Namer, name: string): Job 
     job.rootSessionID === rootSessionID || (job.kind === "process" && job.global);
   const byID = jobs.get(name);
   if (byID && mayBeSeen(byID)) return byID;
-  // A name in the form of an id is none: whoever writes an id means that one job.
+  // A name in the form of an id is none: a caller that writes an id means that one job.
   const named = isJobId(name)
     ? []
     : jobs.all().filter((job) => job.name === name && mayBeSeen(job));

@@ -1,5 +1,5 @@
 /**
- * What is done with a worktree once nobody works in it: what is uncommitted is committed, the branch is looked at, and
+ * What is done with a worktree once no job works in it: what is uncommitted is committed, the branch is looked at, and
  * a tree without work is removed. Loses nothing: git itself refuses to remove what has changes.
  */
 import { existsSync } from "node:fs";

@@ -1,7 +1,7 @@
 /**
  * What we ask of git about a subagent's worktree, as a child process: hooks, file-system monitors, signing, external
  * diffs and prompts are off, each call has a time limit, and the index of a tree that is only read is never
- * refreshed. Nothing here merges, rebases or pushes, and only `discardWorktree` forces: what nobody has worked in.
+ * refreshed. Nothing here merges, rebases or pushes, and only `discardWorktree` forces: what no job has worked in.
  * Errors are `GitError`s with git's own first line.
  */
 import { execFile } from "node:child_process";

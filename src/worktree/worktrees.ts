@@ -157,7 +157,7 @@ export class Worktrees {
   }
 
   /**
-   * Removes the worktree of a task in which nobody works any more; what is uncommitted is on its branch first, and the
+   * Removes the worktree of a task in which no job works any more; what is uncommitted is on its branch first, and the
    * branch stays if it has commits. Resolves with what was done; rejects with a UserError when it cannot be.
    */
   async remove(jobID: string): Promise<string> {

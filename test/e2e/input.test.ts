@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
+import { watch } from "node:fs/promises";
 import { join } from "node:path";
 import { describe } from "node:test";
 import { callTool, PACKAGE_ROOT } from "../../fixtures/host/index.js";
@@ -87,14 +88,14 @@ describe("a program that one talks to", () => {
       stdin: "open",
       readyPattern: "watching for changes",
     });
+    const write = (args: object) => call("writeBackgroundProcess", { processId, ...args });
+    // Each write of the file is an event, also the first half of one.
+    const changes = watch(out, { signal: AbortSignal.timeout(60_000) });
     writeFileSync(join(host.project, "in.js"), "console.log('second')");
-    const { write } = {
-      write: (args: object) => call("writeBackgroundProcess", { processId, ...args }),
-    };
     let built = "";
-    for (let look = 0; look < 200 && !built.includes("second"); look++) {
+    for await (const _ of changes) {
       built = readFileSync(out, "utf8");
-      await new Promise((resolve) => setTimeout(resolve, 100));
+      if (built.includes("second")) break;
     }
     assert.match(built, /second/u);
     const ended = await write({ end: true, waitPattern: "never printed", waitSeconds });

@@ -19,7 +19,7 @@ export interface LogReading {
   toPlace(offset: number): void;
   /** The place behind the last line, loaded or not; a signal. */
   end(): number;
-  /** Looks through all of it; whoever asked stops it. */
+  /** Looks through all of it; its caller stops it. */
   search(query: string): LogSearch;
   /** Something is said to have happened to the job: look again. */
   refresh(): void;
