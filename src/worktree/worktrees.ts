@@ -49,9 +49,15 @@ const CONFIGURATION = /^(?:opencode\.jsonc?$|\.opencode\/)/u;
 const MOST_NAME = 30;
 const MOST_QUOTED = 4_000;
 
+/**
+ * What changes a repository's list of worktrees waits for its turn: git, which reads all of them, fails at one that
+ * another git is adding (`failed to read .git/worktrees/…/commondir`).
+ */
+const LIST = "list";
+
 export class Worktrees {
   readonly #deps: WorktreesDeps;
-  /** By owner: what is done to a worktree is done one after the other. */
+  /** By owner, and for the list of all: what is done is done one after the other. */
   readonly #turns = new Map<string, Promise<unknown>>();
   readonly #stopListening: () => void;
   #isClosed = false;
@@ -232,14 +238,15 @@ export class Worktrees {
     );
   }
 
-  async #inTurn<T>(owner: string, work: () => Promise<T>): Promise<T> {
-    const before = this.#turns.get(owner) ?? Promise.resolve();
+  /** One after the other for each `key`: the owner of a worktree, or `LIST`, always the inner one. */
+  async #inTurn<T>(key: string, work: () => Promise<T>): Promise<T> {
+    const before = this.#turns.get(key) ?? Promise.resolve();
     const turn = before.then(work, work);
-    this.#turns.set(owner, turn);
+    this.#turns.set(key, turn);
     try {
       return await turn;
     } finally {
-      if (this.#turns.get(owner) === turn) this.#turns.delete(owner);
+      if (this.#turns.get(key) === turn) this.#turns.delete(key);
     }
   }
 
@@ -265,11 +272,12 @@ export class Worktrees {
     const { owner, name } = record;
     // Its record is on disk before the folder can be.
     await persist();
-    const making = host.makeWorktree({ name, directory }).then((each) => {
+    const make = async () => {
+      const each = await host.makeWorktree({ name, directory });
       homes.claim(each.folder);
       return each;
-    });
-    const { folder, branch, ready } = await homes.during(making);
+    };
+    const { folder, branch, ready } = await this.#inTurn(LIST, () => homes.during(make()));
     const base = (await commitOf(folder, "HEAD")) ?? record.base;
     this.#update(owner, { folder, branch, base });
     const made: Made = { ...record, folder, branch, base };
@@ -293,7 +301,7 @@ export class Worktrees {
       ? made.base
       : await headOf(target);
     const { folder, branch } = made;
-    await addWorktree(target, { folder, branch, base });
+    await this.#inTurn(LIST, () => addWorktree(target, { folder, branch, base }));
     this.#update(made.owner, { base });
     await this.#fill({ ...made, base });
   }
@@ -371,7 +379,7 @@ export class Worktrees {
   }
 
   async #remove(made: Made): Promise<void> {
-    await remove(made);
+    await this.#inTurn(LIST, () => remove(made));
     this.#update(made.owner, { state: "removed" });
     await this.#disposeInstance(made.folder);
     this.#deps.homes.release(made.folder);
@@ -379,7 +387,7 @@ export class Worktrees {
 
   /** One that was never complete, and in which nothing was done. */
   async #discard(made: Made): Promise<void> {
-    await discardWorktree(this.#targetOf(made), made);
+    await this.#inTurn(LIST, () => discardWorktree(this.#targetOf(made), made));
     this.#update(made.owner, { state: "removed" });
     await this.#disposeInstance(made.folder);
     this.#deps.homes.release(made.folder);

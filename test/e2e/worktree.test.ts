@@ -92,6 +92,8 @@ describe("subagents in worktrees", () => {
     await host.run(parent.id, "go");
     const ids = jobIds(bed, parent.id);
     assert.equal(ids.length, 2);
+    for (const answer of model.turns(parent.id).at(-1)?.toolResults ?? [])
+      assert.match(answer, /^bg_\w+ (?:pending|running)/u);
     model.open("both one");
     model.open("both two");
     const notices: string[] = [];

@@ -7,6 +7,8 @@ import { join } from "node:path";
 import { describe, it, type TestContext } from "node:test";
 import { HostError } from "../../src/host/host.js";
 import { hasWorktree, type SubagentJob, type WorktreeRecord } from "../../src/jobs/job.js";
+import { deferred } from "../../fixtures/deferred.js";
+import { settle } from "../fakes/clock.js";
 import { House, type HouseSettings } from "../fakes/house.js";
 
 function git(cwd: string, ...args: string[]): string {
@@ -72,6 +74,30 @@ void describe("the worktree of a subagent", () => {
     assert.equal((await house.host.session(job.sessionID ?? ""))?.directory, folder);
     assert.deepEqual([...house.claimed], [folder]);
     assert.match(job.worktree?.branch ?? "", /^opencode\/a-task-[0-9a-z]{10}$/u);
+  });
+
+  void it("is added to the repository after another one: git reads half of one that is being added", async (t) => {
+    const { house, start } = await stage(t);
+    const { onWorktree } = house.host;
+    let [adding, most] = [0, 0];
+    const [arrived, planned, gate] = [deferred<void>(), deferred<void>(), deferred<void>()];
+    house.jobs.onChange(() => {
+      if (house.jobs.size === 2) planned.resolve();
+    });
+    house.host.onWorktree = async (input) => {
+      most = Math.max(most, ++adding);
+      arrived.resolve();
+      await gate.promise;
+      adding -= 1;
+      return onWorktree(input);
+    };
+    const both = [start({ prompt: "one" }), start({ prompt: "two" })];
+    await Promise.all([arrived.promise, planned.promise]);
+    await settle();
+    gate.resolve();
+    const folders = (await Promise.all(both)).map(folderOf);
+    assert.equal(new Set(folders).size, 2);
+    assert.equal(most, 1);
   });
 
   void it("with work is kept with a commit of what was left, and its record is not forgotten", async (t) => {
