@@ -101,14 +101,17 @@ export class Reference {
   /** The host died. Ends that may not have been on disk may be found to be interruptions. */
   crashed(found: (id: string) => Outcome): void {
     for (const job of this.jobs.values()) {
-      if (job.outcome === undefined) {
-        if (!this.#isLeft(job, found)) this.end(job.id, INTERRUPTED);
-      } else if (!job.saved && found(job.id) === INTERRUPTED) {
-        job.outcome = undefined;
-        this.end(job.id, INTERRUPTED);
-      }
+      const wasLost = !job.saved && this.#isOpenOnDisk(job, found(job.id));
+      if (wasLost) job.outcome = undefined;
+      if (job.outcome === undefined && !this.#isLeft(job, found)) this.end(job.id, INTERRUPTED);
     }
     this.saveAll();
+  }
+
+  /** What is found of it can only have come of a record without an end. */
+  #isOpenOnDisk({ after }: Expected, outcome: Outcome): boolean {
+    if (outcome === INTERRUPTED) return true;
+    return after.length > 0 && (outcome === undefined || outcome === NO_MORE);
   }
 
   /** It had not begun and waits on, for all before it has completed. */
