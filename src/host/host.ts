@@ -131,6 +131,12 @@ export interface PendingRequest {
   what: string;
 }
 
+/** A call of a tool of ours that runs. */
+export interface RunningCall {
+  /** What its user sees of it until it is answered. Resolves when the host has taken it. */
+  show(output: string): Promise<void>;
+}
+
 export interface Toast {
   title: string;
   message: string;
@@ -167,6 +173,10 @@ export interface Host {
   busySessions(directory?: string): Promise<ReadonlySet<string>>;
   /** Oldest first; with `limit` the newest so many. */
   messages(sessionID: string, limit?: number): Promise<Message[]>;
+  /** Undefined when the host knows no such call, or it runs no more. */
+  runningCall(sessionID: string, messageID: string, callID: string): Promise<RunningCall | undefined>;
+  /** From how much text on the host cuts the answer of a tool, and keeps the whole in a file. */
+  answerLimits(): Promise<{ lines: number; bytes: number }>;
   agents(): Promise<AgentInfo[]>;
   /** As "provider/model", of all providers that are set up. */
   models(): Promise<string[]>;

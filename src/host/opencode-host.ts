@@ -8,9 +8,11 @@ import {
   type Message,
   type PendingRequest,
   type PromptInput,
+  type RunningCall,
   type SessionInfo,
   type Toast,
 } from "./host.js";
+import { runningCall } from "./running-call.js";
 import { messageOf, permissionText, questionText } from "./shapes.js";
 import { Transport, type OpenCodeClient } from "./transport.js";
 import { makeWorktree } from "./worktrees.js";
@@ -76,6 +78,10 @@ const providers = z.object({
   providers: z.array(z.object({ id: z.string(), models: z.record(z.string(), z.unknown()) })),
 });
 
+const config = z.object({
+  tool_output: maybe(z.object({ max_lines: maybe(z.number()), max_bytes: maybe(z.number()) })),
+});
+
 const asked = { id: z.string(), sessionID: z.string() };
 const permissions = z.array(
   z.object({ ...asked, permission: z.string(), patterns: z.array(z.string()) }),
@@ -138,6 +144,19 @@ export class OpenCodeHost implements Host {
       answer: z.array(z.unknown()),
     });
     return stored.flatMap((message) => messageOf(message) ?? []);
+  }
+
+  runningCall(
+    sessionID: string,
+    messageID: string,
+    callID: string,
+  ): Promise<RunningCall | undefined> {
+    return runningCall(this.#api, path`/session/${sessionID}/message/${messageID}`, callID);
+  }
+
+  async answerLimits(): Promise<{ lines: number; bytes: number }> {
+    const { tool_output: set } = await this.#get("read the configuration", "/config", config);
+    return { lines: set?.max_lines ?? 2_000, bytes: set?.max_bytes ?? 51_200 };
   }
 
   agents(): Promise<AgentInfo[]> {

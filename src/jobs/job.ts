@@ -240,6 +240,8 @@ export const processJob = z.object({
   timeoutSeconds: z.number().positive().optional(),
   /** What it reads: a pipe that stays open, or a terminal; nothing when absent. */
   stdin: z.enum(["open", "terminal"]).optional(),
+  /** Its command was given to `bash`, and it, or what it had started, outlived that call. */
+  fromBash: z.boolean().optional(),
   /** What the shell left running in its group, ended with the job. */
   leftovers: z.array(z.object({ pid: z.number().int(), command: z.string() })).optional(),
   /** What was still alive after the kill, or may be: shown, never claimed dead. */

@@ -21,7 +21,14 @@ import { openOutput } from "../output/reader.js";
 import { runFile } from "../output/runs.js";
 import type { ScreenText } from "../output/screen.js";
 import type { ReadRequest, ReadResult, StreamOptions, StreamPiece } from "../output/types.js";
-import { coerceError, requireID, UserError, type Clock, type Log } from "../ports.js";
+import {
+  coerceError,
+  logFailure,
+  requireID,
+  UserError,
+  type Clock,
+  type Log,
+} from "../ports.js";
 import { isAlive } from "../system/identity.js";
 import { chooseKillTree, systemForKill } from "../system/kill-tree.js";
 import type { TerminalStarter } from "../system/pseudo-terminal.js";
@@ -30,6 +37,7 @@ import { Watchdog } from "../system/watchdog.js";
 import { isTrueWithin } from "../time.js";
 import type { Announce } from "./capture.js";
 import { checkInput, type StartInput } from "./check-input.js";
+import { Foreground, type ForegroundInput } from "./foreground.js";
 import { ProcessLife } from "./life.js";
 import type { LiveDeps, LiveSystem } from "./live-process.js";
 import type { Probe } from "./readiness.js";
@@ -52,6 +60,7 @@ import type {
 
 export type * from "./types.js";
 export type { StartInput } from "./check-input.js";
+export type { Foreground, ForegroundEnd, ForegroundInput } from "./foreground.js";
 
 /** What a `BackgroundProcessManager` is given. */
 export interface ProcessManagerDeps {
@@ -92,13 +101,15 @@ export interface ProcessManagerDeps {
  * await processes.kill({ id: job.id }, { reason: "cancelled_by_user" });
  */
 export class BackgroundProcessManager {
-  readonly #deps: LiveDeps;
+  readonly #deps: LiveDeps & Pick<ProcessManagerDeps, "jobs">;
   readonly #own: Pick<
     ProcessManagerDeps,
     "announce" | "hold" | "used" | "outputFolder" | "waiting"
   >;
   /** Those that run or will. */
   readonly #lives = new Map<string, ProcessLife>();
+  /** Those whose callers wait for them: no jobs. */
+  readonly #foreground = new Set<Foreground>();
   /** The variables that processes were given, for their next runs: nowhere but here. */
   readonly #environments = new Map<string, Readonly<Record<string, string>>>();
   readonly #stopListening: () => void;
@@ -216,6 +227,31 @@ export class BackgroundProcessManager {
       ...(await this.#start(life, { input, shell, terminal }, options, again)),
       sameCommand: [],
     };
+  }
+
+  /**
+   * Starts a command whose caller waits for its end; it is no job until it is moved, see `Foreground`. It counts for
+   * no limit: what is moved goes on beyond `maxProcesses`. Throws a `UserError` for wrong arguments and for what cannot
+   * be started.
+   */
+  async startForeground(input: ForegroundInput): Promise<Foreground> {
+    if (this.#disposing) throw new UserError("OpenCode is closing: no command can be started");
+    checkInput(input);
+    const command = new Foreground(input, {
+      ...this.#deps,
+      shell: chooseShell(this.#deps.env),
+      fileOf: (id) => this.#fileOf(id),
+      announce: (id, what) => this.#announce(id, what),
+      hold: (jobIDs) => this.#own.hold?.(jobIDs),
+      onMoved: (life) => {
+        this.#foreground.delete(command);
+        this.#keep(life);
+      },
+    });
+    this.#foreground.add(command);
+    void command.life.ended.then(() => this.#foreground.delete(command));
+    await command.start();
+    return command;
   }
 
   #resolveAfter({ after = [], parentSessionID: sessionID, rootSessionID }: CreateInput): string[] {
@@ -346,6 +382,14 @@ export class BackgroundProcessManager {
   /** `session.deleted`: ends what belongs to this session or, as its root, to its tree; global ones go on. */
   async cleanupSession(sessionID: string): Promise<KillReport> {
     const { jobs } = this.#deps;
+    const waitedFor = Array.from(this.#foreground).filter(
+      (each) => each.sessionID === sessionID || each.rootSessionID === sessionID,
+    );
+    for (const each of waitedFor) {
+      const { id } = each;
+      const failed = logFailure(this.#deps.log, "error", "a command could not be ended", { id });
+      each.kill("session_deleted").catch(failed);
+    }
     const chosen = [...new Set([...jobs.byParent(sessionID), ...jobs.byRoot(sessionID)])]
       .filter((job) => job.kind === "process")
       .filter((job) => !job.global && !isTerminal(job.status));
@@ -379,7 +423,7 @@ export class BackgroundProcessManager {
    * the watchdog when the host is gone, or by us if it is not.
    */
   killAllNow(): void {
-    for (const live of this.#lives.values()) {
+    for (const live of this.#all()) {
       try {
         live.killNow();
       } catch (thrown) {
@@ -393,7 +437,7 @@ export class BackgroundProcessManager {
   }
 
   async #dispose(): Promise<void> {
-    const kills = [...this.#lives.values()].map((live) => live.kill("host_exit"));
+    const kills = this.#all().map((live) => live.kill("host_exit"));
     for (const result of await Promise.allSettled(kills)) {
       if (result.status === "fulfilled") continue;
       const error = coerceError(result.reason).message;
@@ -461,12 +505,21 @@ export class BackgroundProcessManager {
 
   #addLife(job: ProcessJob): ProcessLife {
     const life = new ProcessLife(job, this.#fileOf(job.id), this.#deps);
-    this.#lives.set(job.id, life);
+    this.#keep(life);
+    return life;
+  }
+
+  #keep(life: ProcessLife): void {
+    this.#lives.set(life.id, life);
     void life.ended.then(() => {
-      if (this.#lives.get(job.id) === life) this.#lives.delete(job.id);
+      if (this.#lives.get(life.id) === life) this.#lives.delete(life.id);
       this.#inBackground(life.settled);
     });
-    return life;
+  }
+
+  /** Everything that runs. */
+  #all(): ProcessLife[] {
+    return [...this.#lives.values(), ...Array.from(this.#foreground, ({ life }) => life)];
   }
 
   /**
