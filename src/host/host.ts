@@ -174,7 +174,11 @@ export interface Host {
   /** Oldest first; with `limit` the newest so many. */
   messages(sessionID: string, limit?: number): Promise<Message[]>;
   /** Undefined when the host knows no such call, or it runs no more. */
-  runningCall(sessionID: string, messageID: string, callID: string): Promise<RunningCall | undefined>;
+  runningCall(
+    sessionID: string,
+    messageID: string,
+    callID: string,
+  ): Promise<RunningCall | undefined>;
   /** From how much text on the host cuts the answer of a tool, and keeps the whole in a file. */
   answerLimits(): Promise<{ lines: number; bytes: number }>;
   agents(): Promise<AgentInfo[]>;

@@ -26,6 +26,8 @@ export interface ForegroundInput extends Pick<
   CreateInput,
   "command" | "cwd" | "parentSessionID" | "rootSessionID" | "parentMessageID"
 > {
+  /** Whether its caller's session is told of the end of what its shell leaves running. */
+  tellsLeft: boolean;
   /** Each piece of its output as it comes, until the caller lets go of it. */
   onOutput: (data: Buffer) => void;
 }
@@ -146,7 +148,9 @@ export class Foreground {
 
   #adopt(exit: ForegroundExit, leftovers: readonly ProcessNote[]): boolean {
     if (this.#isMoved) return false;
-    this.#becomeJob({ name: firstLine(leftovers[0]?.command ?? this.#input.command) });
+    const { command, tellsLeft } = this.#input;
+    const name = firstLine(leftovers[0]?.command ?? command);
+    this.#becomeJob({ name, notify: tellsLeft });
     this.#leave({ type: "left", exit, leftovers: [...leftovers] });
     return true;
   }

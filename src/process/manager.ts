@@ -21,14 +21,7 @@ import { openOutput } from "../output/reader.js";
 import { runFile } from "../output/runs.js";
 import type { ScreenText } from "../output/screen.js";
 import type { ReadRequest, ReadResult, StreamOptions, StreamPiece } from "../output/types.js";
-import {
-  coerceError,
-  logFailure,
-  requireID,
-  UserError,
-  type Clock,
-  type Log,
-} from "../ports.js";
+import { coerceError, logFailure, requireID, UserError, type Clock, type Log } from "../ports.js";
 import { isAlive } from "../system/identity.js";
 import { chooseKillTree, systemForKill } from "../system/kill-tree.js";
 import type { TerminalStarter } from "../system/pseudo-terminal.js";
@@ -60,7 +53,7 @@ import type {
 
 export type * from "./types.js";
 export type { StartInput } from "./check-input.js";
-export type { Foreground, ForegroundEnd, ForegroundInput } from "./foreground.js";
+export type { Foreground, ForegroundEnd, ForegroundExit, ForegroundInput } from "./foreground.js";
 
 /** What a `BackgroundProcessManager` is given. */
 export interface ProcessManagerDeps {
