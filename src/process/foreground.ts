@@ -128,7 +128,7 @@ export class Foreground {
   move(timeoutSeconds: number): boolean {
     if (this.#isMoved || isTerminal(this.job.status)) return false;
     const { clock } = this.#deps;
-    this.#becomeJob({ timeoutSeconds });
+    this.#becomeJob({ timeoutSeconds, fromBash: "moved" });
     const ran = clock.monotonic() - this.#startedAt;
     this.life.endAfter(Math.max(0, timeoutSeconds * 1000 - ran));
     return true;
@@ -150,7 +150,7 @@ export class Foreground {
     if (this.#isMoved) return false;
     const { command, tellsLeft } = this.#input;
     const name = firstLine(leftovers[0]?.command ?? command);
-    this.#becomeJob({ name, notify: tellsLeft });
+    this.#becomeJob({ name, notify: tellsLeft, fromBash: "left" });
     this.#leave({ type: "left", exit, leftovers: [...leftovers] });
     return true;
   }
@@ -159,7 +159,7 @@ export class Foreground {
     const { jobs, hold, onMoved } = this.#deps;
     this.#isMoved = true;
     this.#release = hold([this.id]);
-    this.#record.moveTo(jobs, { ...this.job, ...changes, fromBash: true });
+    this.#record.moveTo(jobs, { ...this.job, ...changes });
     onMoved(this.life);
   }
 

@@ -27,7 +27,7 @@ import { chooseKillTree, systemForKill } from "../system/kill-tree.js";
 import type { TerminalStarter } from "../system/pseudo-terminal.js";
 import { chooseShell, systemSpawn, type Shell, type SpawnFunction } from "../system/spawn.js";
 import { Watchdog } from "../system/watchdog.js";
-import { isTrueWithin } from "../time.js";
+import { isTrueWithin, within } from "../time.js";
 import type { Announce } from "./capture.js";
 import { checkInput, type StartInput } from "./check-input.js";
 import { Foreground, type ForegroundInput } from "./foreground.js";
@@ -332,6 +332,30 @@ export class BackgroundProcessManager {
     });
     const { output, matched } = await wait.until(live.ended);
     return { job: this.get(id) ?? job, output, matched };
+  }
+
+  /**
+   * Resolves when a process has ended, after `milliseconds`, or when the signal aborts; at once for an unknown one. Never
+   * rejects.
+   */
+  async wait(id: string, milliseconds: number, signal: AbortSignal): Promise<void> {
+    const { jobs, clock } = this.#deps;
+    const isOver = () => isTerminal(this.get(id)?.status ?? "completed");
+    if (isOver() || signal.aborted) return;
+    let stop: () => void = () => undefined;
+    const over = new Promise<void>((resolve) => {
+      const stopListening = jobs.onChange(({ job }) => {
+        if (job.id === id && isOver()) resolve();
+      });
+      const abort = (): void => resolve();
+      signal.addEventListener("abort", abort);
+      stop = () => {
+        stopListening();
+        signal.removeEventListener("abort", abort);
+      };
+    });
+    await within(clock, milliseconds, over);
+    stop();
   }
 
   /** What a terminal shows now. Throws a `UserError` for a process without one. */
