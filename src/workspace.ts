@@ -16,6 +16,7 @@ import {
   type Log,
   type Timer,
 } from "./ports.js";
+import { agentsLine } from "./host/agents.js";
 import type { HostEvent } from "./host/events.js";
 import { translateEvent } from "./host/events.js";
 import type { Host } from "./host/host.js";
@@ -27,7 +28,13 @@ import { JobRegistry } from "./jobs/registry.js";
 import { EventCommand } from "./notices/event-command.js";
 import { Notices, type ComingMessage } from "./notices/notices.js";
 import { parseOptions, type Options } from "./options.js";
-import { SessionPermission, type SessionQuestion, type ToolQuestion } from "./permission/ask.js";
+import {
+  SessionPermission,
+  type Caller,
+  type LaunchRights,
+  type SessionQuestion,
+  type ToolQuestion,
+} from "./permission/ask.js";
 import { BackgroundProcessManager, type ProcessManagerDeps } from "./process/manager.js";
 import { onHostExit } from "./system/host-exit.js";
 import { defaultRoot } from "./store/instance-folder.js";
@@ -88,6 +95,8 @@ export class Workspace {
   readonly #predecessor: Predecessor | undefined;
   /** In this order: processes get their signals, then the state is written. */
   readonly #exitHooks: readonly (() => void)[];
+  /** A changed configuration makes another instance. */
+  #agentsLine: Promise<string | undefined> | undefined;
   #restoring: Promise<void> | undefined;
   #takingOver: Promise<void> = Promise.resolve();
   #nextLook: Timer | undefined;
@@ -215,6 +224,21 @@ export class Workspace {
   /** Throws unless the rules of this agent in this session allow every part of the command; see permission/. */
   async askForCommand(question: SessionQuestion): Promise<void> {
     await this.#permission.ask(question);
+  }
+
+  /** Which subagents this agent may start in this session by the named tool; see permission/. */
+  async launchRights(tool: string, who: Caller): Promise<LaunchRights> {
+    return this.#permission.launchRights(tool, who);
+  }
+
+  /** What the definition of the tool that starts subagents says of them; undefined while the host does not say. */
+  agentsLine(): Promise<string | undefined> {
+    this.#agentsLine ??= this.host.agents().then(agentsLine);
+    return this.#agentsLine.catch((thrown: unknown) => {
+      this.#agentsLine = undefined;
+      this.log("warn", "the agents could not be named", { error: coerceError(thrown).message });
+      return undefined;
+    });
   }
 
   /** Throws unless the rules allow this call of one of our tools; see permission/. */

@@ -4,7 +4,7 @@
  * `outside-text.ts`); ids come from our records alone. Pure.
  */
 import type { Job } from "../jobs/job.js";
-import { runSince } from "../jobs/since.js";
+import { furtherError, runSince } from "../jobs/facts.js";
 import { elapsed, grouped, lastOf } from "../text.js";
 import type { Notice, StoredQuote } from "./notice.js";
 import { outsideLine, quoteLines } from "./outside-text.js";
@@ -147,7 +147,8 @@ function composeBlock({ job, notices, leftRunning = [] }: News, share: number, n
     `name: ${outsideLine(job.name, 200)}`,
     facts(job, now),
   ];
-  if (job.error && !saidByFacts(job)) lines.push(`error: ${outsideLine(job.error, 600)}`);
+  const error = furtherError(job);
+  if (error) lines.push(`error: ${outsideLine(error, 600)}`);
   let ended: string[] = [];
   for (const [index, kind] of kinds.entries()) {
     const same = notices.filter((each) => each.kind === kind);
@@ -228,12 +229,6 @@ function noText(job: Job): string {
 function canGoOn(job: Job): boolean {
   const isShort = job.status === "failed" || job.status === "cancelled";
   return job.kind === "subagent" && isShort && job.endReason !== "session_deleted";
-}
-
-/** Exit code and signal stand among the facts already. */
-function saidByFacts(job: Job): boolean {
-  if (job.kind !== "process") return false;
-  return job.error === `exit code ${job.exitCode}` || job.error === `signal ${job.signal}`;
 }
 
 function facts(job: Job, now: number): string {

@@ -100,6 +100,11 @@ export class LiveProcess {
     });
   }
 
+  /** A kill of it is under way. */
+  get isEnding(): boolean {
+    return this.#killReason !== undefined;
+  }
+
   /**
    * When it cannot be started its record is failed, with the system's message. `wasPortTaken`: the readyPort answered
    * before.

@@ -132,7 +132,7 @@ export class BackgroundProcessManager {
     requireID("rootSessionID", input.rootSessionID);
     this.check(input);
     const { jobs, clock, env, probe } = this.#deps;
-    const sameCommand = this.list().filter((job) => this.#live.has(job.id) && isSame(job, input));
+    const same = this.list().filter((job) => this.#live.has(job.id) && isSame(job, input));
     const shell = chooseShell(env);
     const job = newProcessJob(input, shell.file, new Date(clock.now()));
     const announce: Announce = (...what) => this.#announce(job.id, what);
@@ -172,7 +172,9 @@ export class BackgroundProcessManager {
       // The answer says its end.
       isTold = hasEnded && !signal?.aborted;
       const warnings = wasPortTaken ? [takenWarning(input.readyPort)] : [];
-      return { job: now, readiness, lastLines: last, sameCommand, warnings };
+      // One that was being ended at the same time is none.
+      const sameCommand = same.filter(({ id }) => this.#live.get(id)?.isEnding === false);
+      return { job: now, readiness, ...last, sameCommand, warnings };
     } finally {
       release?.(isTold);
     }
@@ -346,9 +348,9 @@ export class BackgroundProcessManager {
   }
 
   /** What the answer of a start shows. */
-  async #lastLines(job: ProcessJob): Promise<string> {
-    const { lines } = await this.#read(job, { mode: "tail", lines: 20, maxBytes: 4096 });
-    return lines.map(({ text }) => text).join("\n");
+  async #lastLines(job: ProcessJob): Promise<Pick<CreateResult, "lastLines" | "cursor">> {
+    const { lines, cursor } = await this.#read(job, { mode: "tail", lines: 20, maxBytes: 4096 });
+    return { lastLines: lines.map(({ text }) => text).join("\n"), cursor };
   }
 
   #announce(id: string, what: Parameters<Announce>): void {

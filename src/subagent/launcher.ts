@@ -7,9 +7,9 @@ import { newJobId } from "../jobs/id.js";
 import type { SubagentJob } from "../jobs/job.js";
 import { isTerminal } from "../jobs/status.js";
 import type { SubagentDeps } from "./deps.js";
-import { checkCount, planLaunch, type LaunchPlan } from "./launch-plan.js";
+import { checkCount, limitsNow, planLaunch, type LaunchPlan } from "./launch-plan.js";
+import { limitsMissing, missingRules } from "./rights.js";
 import type { Runner } from "./runner.js";
-import { similarTasks } from "./similar.js";
 import { Slots } from "./slots.js";
 
 /** What `BackgroundManager.launch` is given. */
@@ -41,8 +41,8 @@ export interface Launched {
   task: SubagentJob;
   /** Place in the queue, 1 being the next; 0 when it runs. */
   position: number;
-  /** Live tasks of the same agent with nearly the same prompt. */
-  similar: SubagentJob[];
+  /** Live tasks of the same agent with the very same prompt. */
+  same: SubagentJob[];
 }
 
 /** What `BackgroundManager.resume` is given: the turn that continues a task, and what is to be different. */
@@ -96,7 +96,7 @@ export class Launcher {
     this.#checkWanted(input.signal);
     // Others may have been launched while this one was looked at.
     checkCount(jobs, plan.rootSessionID, options.maxTasksPerSession);
-    const similar = similarTasks(this.#livePrompts(plan.rootSessionID), plan.agent, input.prompt);
+    const same = this.#sameTasks(plan, input.prompt);
     const now = new Date(clock.now());
     const task: SubagentJob = {
       kind: "subagent",
@@ -121,7 +121,7 @@ export class Launcher {
     };
     jobs.add(task);
     this.#deps.used?.(input.parentSessionID);
-    return this.#launched(task, similar, plan, input.signal);
+    return this.#launched(task, same, plan, input.signal);
   }
 
   /** A pending task gets the text added to its prompt, a running one a further instruction, an ended one a new run. */
@@ -138,6 +138,7 @@ export class Launcher {
         `model: expected ${model || "none"} while ${task.id} is ${task.status}, got ${got}: another one is for an ended task`,
       );
     }
+    await this.#checkLimits(task, from);
     if (task.status === "pending") {
       jobs.updateSubagent(task.id, { prompt: `${task.prompt ?? ""}\n\n${prompt}` });
     } else await this.#runner.instruct(task.id, prompt);
@@ -166,24 +167,35 @@ export class Launcher {
   /** A run that fails at once is told by the answer, and not by a notice, too. */
   async #launched(
     task: SubagentJob,
-    similar: SubagentJob[],
+    same: SubagentJob[],
     plan: LaunchPlan,
     signal: AbortSignal | undefined,
   ): Promise<Launched> {
     return this.#deps.notices.answering([task.id], async (tells) => {
       await this.#enqueue(task, plan);
-      const launched = await this.#answer(task, similar);
+      const launched = await this.#answer(task, same);
       if (launched.task.status === "failed" && !signal?.aborted) tells([task.id]);
       return launched;
     });
   }
 
-  async #answer(task: SubagentJob, similar: SubagentJob[]): Promise<Launched> {
+  async #answer(task: SubagentJob, same: SubagentJob[]): Promise<Launched> {
     const { jobs, persist } = this.#deps;
     // An id that was announced is known after a crash.
     await persist();
     const current = jobs.getSubagent(task.id) ?? task;
-    return { task: current, position: this.position(task.id), similar };
+    return { task: current, position: this.position(task.id), same };
+  }
+
+  /** A session has the rules of its start: in plan none is given more that was started without plan's limits. */
+  async #checkLimits(task: SubagentJob, { parentAgent }: ResumeFrom): Promise<void> {
+    const { agent, parentSessionID, sessionID } = task;
+    const { rules, strict } = await limitsNow(this.#deps, { agent, parentSessionID, parentAgent });
+    if (!strict) return;
+    const session = sessionID === undefined ? undefined : await this.#deps.host.session(sessionID);
+    const inForce = session?.permission ?? this.#starts.get(task.id)?.rules ?? [];
+    const missing = missingRules(rules, inForce);
+    if (missing.length > 0) throw limitsMissing(missing);
   }
 
   async #reopen(task: SubagentJob, prompt: string, from: ResumeFrom) {
@@ -233,14 +245,12 @@ export class Launcher {
   }
 
   /** Of one session tree: a task of another tree is not shown. */
-  #livePrompts(rootSessionID: string): { job: SubagentJob; prompt: string }[] {
+  #sameTasks({ rootSessionID, agent }: LaunchPlan, prompt: string): SubagentJob[] {
+    const promptOf = (job: SubagentJob) => job.prompt ?? this.#runner.live(job.id)?.promptText;
     return this.#deps.jobs
       .byRoot(rootSessionID)
       .filter((job): job is SubagentJob => job.kind === "subagent" && !isTerminal(job.status))
-      .map((job) => ({
-        job,
-        prompt: job.prompt ?? this.#runner.live(job.id)?.promptText ?? "",
-      }));
+      .filter((job) => job.agent === agent && promptOf(job)?.trim() === prompt.trim());
   }
 }
 

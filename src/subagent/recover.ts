@@ -7,8 +7,7 @@ import { coerceError } from "../ports.js";
 import type { SubagentJob } from "../jobs/job.js";
 import type { JobEnd, Quote } from "../jobs/registry.js";
 import { isTerminal } from "../jobs/status.js";
-import { quoteOf } from "./quote.js";
-import { asksForTools, finalText, judge } from "./verdict.js";
+import { asksForTools, finalText, judge, quoteOf } from "./verdict.js";
 
 /** `task` is in the registry, as it was written last; its host was alive until `at`. Never rejects. */
 export async function recover(deps: Context, task: SubagentJob, at: Date): Promise<void> {

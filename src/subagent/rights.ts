@@ -2,6 +2,7 @@
  * What a child session may do: never more than its parent. The host puts a session's own rules behind those of
  * its agent, and the last rule that matches wins; so rules passed at creation are a ceiling for the agent.
  */
+import { UserError } from "../ports.js";
 import type { AgentInfo, PermissionRule, SessionInfo } from "../host/host.js";
 
 export interface RightsInput {
@@ -43,6 +44,13 @@ export function missingRules(
         ({ permission, pattern, action }) =>
           permission === rule.permission && pattern === rule.pattern && action === rule.action,
       ),
+  );
+}
+
+export function limitsMissing(missing: readonly PermissionRule[]): UserError {
+  const names = missing.map(({ permission }) => permission).join(", ");
+  return new UserError(
+    `the parent's limits (${names}) are not in force in the child session, so it was not allowed to run`,
   );
 }
 

@@ -1,9 +1,8 @@
 /** One job in one line, for lists and answers: id and status first, then what a reader decides by. Pure. */
 import type { Job, ProcessJob, SubagentJob } from "../jobs/job.js";
 import type { ProcessNote } from "../system/process-table.js";
-import { runSince } from "../jobs/since.js";
+import { furtherError, runSince } from "../jobs/facts.js";
 import { isTerminal } from "../jobs/status.js";
-import { MOST_BYTES } from "./define.js";
 import { byteSize, elapsed, oneLine, quoted } from "../text.js";
 
 /** Numbers of processes that one line names: the rest of the answer needs room, too. */
@@ -11,15 +10,22 @@ const MOST_PIDS = 50;
 
 export function describeJob(job: Job, now: number, position = 0): string {
   const parts = [
-    `${job.id} ${job.status}${job.endReason && job.endReason !== "finished" ? ` (${job.endReason})` : ""}`,
+    `${job.id} ${job.status}${reason(job)}`,
     quoted(job.name, 60),
     ...timing(job, now),
     ...(job.kind === "subagent" ? taskFacts(job, now, position) : processFacts(job)),
     ...waiting(job, now),
   ];
   if (job.tags.length > 0) parts.push(`tags: ${outside(job.tags.join(", "), 200)}`);
-  if (job.error) parts.push(`error: ${outside(job.error, 300)}`);
+  const error = furtherError(job);
+  if (error) parts.push(`error: ${outside(error, 300)}`);
   return parts.join(" · ");
+}
+
+/** Where the status does not say it. */
+function reason({ endReason }: Job): string {
+  const isPlain = endReason === undefined || endReason === "finished" || endReason === "error";
+  return isPlain ? "" : ` (${endReason})`;
 }
 
 /** Of a text from outside: what separates our facts from each other is no separator in it. */
@@ -57,7 +63,7 @@ function taskFacts(job: SubagentJob, now: number, position: number): string[] {
 }
 
 function processFacts(job: ProcessJob): string[] {
-  const facts = [`$ ${outside(job.command, 80)}`];
+  const facts = job.name === job.command ? [] : [`$ ${outside(job.command, 80)}`];
   if (job.identity && !isTerminal(job.status)) facts.push(`pid ${job.identity.pid}`);
   if (job.readyAt) facts.push(readyWhere(job));
   if (job.exitCode !== undefined) facts.push(`exit code ${job.exitCode}`);
@@ -115,11 +121,18 @@ export function describeJobs(jobs: readonly Job[], now: number, positions: (id: 
       b.createdAt.getTime() - a.createdAt.getTime(),
   );
   const lines = sorted.slice(0, MOST_LINES).map((job) => describeJob(job, now, positions(job.id)));
-  return fitting(
-    lines,
-    sorted.length,
-    (more) => `and ${more} older ones: narrow by status or tags`,
+  const heading = jobs.length > 1 ? `${counts(sorted)}:\n` : "";
+  return (
+    heading +
+    fitting(lines, sorted.length, (more) => `and ${more} older ones: narrow by status or tags`)
   );
+}
+
+/** "5 running, 7 pending", in the order of the list. */
+function counts(jobs: readonly Job[]): string {
+  const numbers = new Map<string, number>();
+  for (const { status } of jobs) numbers.set(status, (numbers.get(status) ?? 0) + 1);
+  return Array.from(numbers, ([status, number]) => `${number} ${status}`).join(", ");
 }
 
 /** As many of these lines as one answer holds; if there are more, `all` in number, a last one says so. */
@@ -128,9 +141,4 @@ export function fitting(lines: readonly string[], all: number, rest: (more: numb
   while (shown > 1 && Buffer.byteLength(lines.slice(0, shown).join("\n")) > 7_500) shown -= 1;
   const last = all > shown ? [rest(all - shown)] : [];
   return [...lines.slice(0, shown), ...last].join("\n");
-}
-
-/** Bytes that an answer has left for a text that follows this line and says how to read on. */
-export function bytesAfter(line: string): number {
-  return Math.max(1_000, Math.min(6_800, MOST_BYTES - 300 - Buffer.byteLength(line)));
 }

@@ -1,10 +1,13 @@
 /** getBackgroundProcess: the state of one process and a part of its output. */
 import { Access } from "./access.js";
 import { askForTool, defineTool, type Ready } from "./define.js";
-import { bytesAfter, describeJob } from "./describe-job.js";
+import { describeJob } from "./describe-job.js";
 import { id, optionalChoice, optionalCursor, optionalInteger, optionalText } from "./fields.js";
 import { isTerminal } from "../jobs/status.js";
 
+/** Who asks for more lines than this gets more bytes than the usual 16,000, too: as many as the host shows. */
+const USUAL_LINES = 100;
+const MOST_BYTES = 40_000;
 const MODES = ["tail", "head", "grep", "full"] as const;
 
 export function getBackgroundProcess(ready: Ready) {
@@ -27,19 +30,19 @@ export function getBackgroundProcess(ready: Ready) {
       });
       const access = await Access.of(workspace, sessionID);
       await access.allowReading(processId, sessionID);
-      const before = access.process(processId);
-      const { id } = before;
-      const maxBytes = bytesAfter(describeJob(before, workspace.clock.now()));
+      const { id } = access.process(processId);
+      const maxBytes = (request.lines ?? USUAL_LINES) > USUAL_LINES ? MOST_BYTES : undefined;
       const read = async (tells: (ids: string[]) => void): Promise<string> => {
         const output = await workspace.processes.read(id, { ...request, quoted: true, maxBytes });
         // The end may have come while the output was read: what is said last is the newest state.
-        const job = access.process(processId);
+        const job = access.process(id);
         if (isTerminal(job.status) && !abort.aborted) tells([id]);
         const line = describeJob(job, workspace.clock.now());
-        const text = output.text || (isTerminal(job.status) ? "(no output)" : "(no output yet)");
+        const none = isTerminal(job.status) ? "(no output)" : "(no output yet)";
+        const text = job.output.bytes > 0 ? output.text || "(nothing new)" : none;
         // What the text ends with says how to go on where something was left out.
         const next =
-          isTerminal(job.status) || output.more || text.includes(output.cursor)
+          isTerminal(job.status) || output.more
             ? ""
             : `\n(what comes after this: cursor "${output.cursor}")`;
         return `${line}\n${text}${next}`;

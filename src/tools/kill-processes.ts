@@ -18,8 +18,7 @@ export function killProcesses(ready: Ready) {
     },
     async run({ processId, remove = false, ...rest }, context) {
       const { sessionID, abort } = context;
-      const filter = { id: processId, ...rest };
-      requireFilter(filter, "processId");
+      requireFilter({ id: processId, ...rest }, "processId");
       const workspace = await ready(sessionID);
       await askForTool(workspace, context, {
         tool: "killProcesses",
@@ -27,11 +26,11 @@ export function killProcesses(ready: Ready) {
         onlyWhereNamed: false,
       });
       const access = await Access.of(workspace, sessionID);
-      if (processId !== undefined) access.process(processId);
-      const chosen = access.select("process", filter).map(({ id }) => id);
+      const id = processId === undefined ? undefined : access.process(processId).id;
+      const chosen = access.select("process", { id, ...rest }).map((job) => job.id);
       const kill = async (tells: (ids: string[]) => void): Promise<string> => {
         const { jobs } = await workspace.processes.kill(
-          { id: processId, sessionID: rest.sessionId, status: rest.status, tags: rest.tags },
+          { id, sessionID: rest.sessionId, status: rest.status, tags: rest.tags },
           { reason: "cancelled_by_agent", remove, only: (job) => access.may(job) },
         );
         // The answer names only whom it ended: of the others an earlier end is still to be told.

@@ -1,6 +1,6 @@
 /** The words for one job: short enough for a sidebar, the same in the dialog. Pure. */
 import type { BlockedOn, Job, ProcessJob, SubagentJob } from "../jobs/job.js";
-import { runSince } from "../jobs/since.js";
+import { runSince } from "../jobs/facts.js";
 import { cells, clean, fit } from "../cells.js";
 import { endedAt, isLive, lookOf, type Look, type ShownJob } from "./shown-job.js";
 
