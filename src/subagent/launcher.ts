@@ -126,10 +126,20 @@ export class Launcher {
 
   /** A pending task gets the text added to its prompt, a running one a further instruction, an ended one a new run. */
   async resume(task: SubagentJob, prompt: string, from: ResumeFrom): Promise<Launched> {
+    if (!isTerminal(task.status)) return this.#instruct(task, prompt, from);
+    const { reopened, plan } = await this.#reopen(task, prompt, from);
+    return this.#launched(reopened, [], plan, from.signal);
+  }
+
+  async #instruct(known: SubagentJob, prompt: string, from: ResumeFrom): Promise<Launched> {
     const { jobs } = this.#deps;
+    await this.#checkLimits(known, from);
+    // It may have begun or ended meanwhile: that end is still to be told, and is not taken back.
+    const task = jobs.getSubagent(known.id) ?? known;
     if (isTerminal(task.status)) {
-      const { reopened, plan } = await this.#reopen(task, prompt, from);
-      return this.#launched(reopened, [], plan, from.signal);
+      throw new UserError(
+        `taskId: ${task.id} has ended meanwhile; what it is given now continues it`,
+      );
     }
     const model = modelName(task);
     if (from.model !== undefined && from.model !== model) {
@@ -138,7 +148,6 @@ export class Launcher {
         `model: expected ${model || "none"} while ${task.id} is ${task.status}, got ${got}: another one is for an ended task`,
       );
     }
-    await this.#checkLimits(task, from);
     if (task.status === "pending") {
       jobs.updateSubagent(task.id, { prompt: `${task.prompt ?? ""}\n\n${prompt}` });
     } else await this.#runner.instruct(task.id, prompt);

@@ -8,6 +8,8 @@ import { byteSize, elapsed, oneLine, quoted } from "../text.js";
 /** Numbers of processes that one line names: the rest of the answer needs room, too. */
 const MOST_PIDS = 50;
 
+const JUST_NOW = 1_000;
+
 export function describeJob(job: Job, now: number, position = 0): string {
   const parts = [
     `${job.id} ${job.status}${reason(job)}`,
@@ -34,7 +36,10 @@ function outside(text: string, most: number): string {
 }
 
 function timing(job: Job, now: number): string[] {
-  const time = elapsed((job.completedAt?.getTime() ?? now) - runSince(job));
+  const milliseconds = (job.completedAt?.getTime() ?? now) - runSince(job);
+  // Of one that was started just now it says nothing.
+  if (milliseconds < JUST_NOW && !isTerminal(job.status)) return [];
+  const time = elapsed(milliseconds);
   return [job.status === "pending" ? `waits since ${time}` : time];
 }
 
@@ -45,14 +50,13 @@ function taskFacts(job: SubagentJob, now: number, position: number): string[] {
     : lastTool
       ? ` (last: ${outside(lastTool, 60)})`
       : "";
-  const facts = [
-    `agent ${outside(job.agent, 60)}`,
-    `${toolCalls} tool call${toolCalls === 1 ? "" : "s"}${which}`,
-  ];
+  const facts = [`agent ${outside(job.agent, 60)}`];
+  if (toolCalls > 0) facts.push(`${toolCalls} tool call${toolCalls === 1 ? "" : "s"}${which}`);
   if (position > 0) facts.push(`number ${position} in the queue`);
   if (job.status === "running") {
     if (steps) facts.push(`${steps} step${steps === 1 ? "" : "s"}`);
-    facts.push(`last activity ${elapsed(now - lastUpdate.getTime())} ago`);
+    const quiet = now - lastUpdate.getTime();
+    if (quiet >= JUST_NOW) facts.push(`last activity ${elapsed(quiet)} ago`);
   }
   const tokens = job.tokens.input + job.tokens.output;
   if (tokens > 0) facts.push(`${tokens} tokens`);
@@ -69,7 +73,7 @@ function processFacts(job: ProcessJob): string[] {
   if (job.exitCode !== undefined) facts.push(`exit code ${job.exitCode}`);
   if (job.signal) facts.push(`signal ${job.signal}`);
   if (job.global) facts.push("global");
-  facts.push(`output ${byteSize(job.output.bytes)}`);
+  if (job.output.bytes > 0) facts.push(`output ${byteSize(job.output.bytes)}`);
   if (job.output.missingSince) {
     facts.push(
       `output missing since ${job.output.missingSince.toISOString()}: ${outside(job.output.missingError ?? "", 200)}`,

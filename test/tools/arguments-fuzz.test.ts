@@ -48,6 +48,7 @@ const RIGHT: Record<string, readonly unknown[]> = {
   processId: [PROCESS],
   mode: ["tail", "head", "full"],
   lines: [5],
+  length: [500],
   pattern: ["words"],
   remove: [false],
 };
