@@ -11,6 +11,11 @@ function limit(least: number, most: number, usual: number, about: string) {
 
 const perModel = z.record(z.string(), z.number().int().min(1).max(100));
 
+/** Of paths below the top of a tree: nothing leads out of it. */
+const insidePattern = z
+  .string()
+  .regex(/^(?![/\\])(?![A-Za-z]:)(?!(?:.*[/\\])?\.\.(?:[/\\]|$))[^\0]+$/u);
+
 export const optionsSchema = z.object({
   concurrency: limit(1, 100, 5, 'Subagents that run at once for one model ("provider/model")'),
   concurrencyByModel: perModel
@@ -81,6 +86,15 @@ export const optionsSchema = z.object({
     .boolean()
     .default(false)
     .describe("The line of onEvent also holds a subagent's result or a process's last lines"),
+  worktreeInclude: z
+    .array(insidePattern)
+    .max(50)
+    .default([".env*"])
+    .describe("Ignored files that a subagent's worktree is given, as patterns below the tree"),
+  worktreeCommit: z
+    .boolean()
+    .default(true)
+    .describe("What a subagent leaves uncommitted in its worktree is committed on its branch"),
   keepEnded: limit(1, 10_000, 200, "Ended jobs that are kept"),
   keepDays: z.number().positive().max(365).default(7).describe("Days for which they are kept"),
 });

@@ -9,23 +9,28 @@ import { coerceError } from "./ports.js";
 import { Shared } from "./shared.js";
 import { createTools } from "./tools/index.js";
 import type { Predecessor, Workspace } from "./workspace.js";
+import type { Homes } from "./worktree/worktrees.js";
 
 export const server: Plugin = (input, rawOptions) => {
   const shared = Shared.of(input.directory, (predecessor) =>
-    loadWorkspace(input, rawOptions, predecessor),
+    loadWorkspace(input, { rawOptions, predecessor, homes: shared.homes }),
   );
   const user = shared.join();
   // The sessions in use are told what the reload has ended, without waiting for an event.
   if (shared.hasPredecessor)
     void shared.workspace().then((workspace) => workspace.restore(), ignore);
   /** For those that must go on without it. */
-  const leading = async (): Promise<Workspace | undefined> =>
-    shared.leads(user) ? shared.workspace().catch(() => undefined) : undefined;
+  const leading = async (): Promise<Workspace | undefined> => {
+    if (!shared.leads(user)) return undefined;
+    return (await shared.home())?.workspace().catch(() => undefined);
+  };
 
   const problems = findProblems(shared, rawOptions);
   return Promise.resolve({
     tool: createTools(async (sessionID) => {
-      const workspace = await shared.workspace();
+      const home = await shared.home();
+      if (!home) throw new Error("the OpenCode instance that this worktree belongs to has ended");
+      const workspace = await home.workspace();
       await workspace.ready(sessionID);
       return workspace;
     }),
@@ -64,12 +69,16 @@ const ignore = (): void => undefined;
 /** Ids that the host gives to projects: of a directory without version control, or the first commit of its repository. */
 const HOST_PROJECT = /^(?:global|[0-9a-f]{40}|[0-9a-f]{64})$/u;
 
+interface Loading {
+  rawOptions: PluginOptions | undefined;
+  predecessor: Predecessor | undefined;
+  homes: Homes;
+}
+
 async function loadWorkspace(
-  input: PluginInput,
-  rawOptions?: PluginOptions,
-  predecessor?: Predecessor,
+  { client, directory, project }: PluginInput,
+  { rawOptions, predecessor, homes }: Loading,
 ): Promise<Workspace> {
-  const { client, directory, project } = input;
   try {
     const [{ OpenCodeHost }, { parseOptions }, { Workspace }] = await Promise.all([
       import("./host/opencode-host.js"),
@@ -86,6 +95,7 @@ async function loadWorkspace(
       projectID: project.id,
       isSibling: (name) => HOST_PROJECT.test(name),
       predecessor,
+      homes,
       options,
       oneShot,
       log,

@@ -4,14 +4,23 @@
  *
  * The host also loads an instance anew inside one process (a change of the configuration, for one), and does not wait
  * until the old one has closed. The new one is then given what the old one leaves.
+ *
+ * The worktree of a task is a directory with an instance of its own, in the same process. What comes there belongs to
+ * the workspace that the task belongs to: so its jobs, limits and notices are those of one workspace.
  */
+import { randomUUID } from "node:crypto";
 import type { Predecessor, Workspace } from "./workspace.js";
+import type { Homes } from "./worktree/worktrees.js";
 
 export type Load = (predecessor: Predecessor | undefined) => Promise<Workspace>;
 
 /** A second copy of this module must find what the first one keeps: a module variable would not do. */
 const WORKSPACES = Symbol.for("opencode-background-manager/workspaces");
 const PREDECESSORS = Symbol.for("opencode-background-manager/predecessors");
+/** By the folder of a worktree: the directory that it belongs to. */
+const HOMES = Symbol.for("opencode-background-manager/homes");
+/** Worktrees that are being made, and whose folders are not known yet. */
+const COMING = Symbol.for("opencode-background-manager/coming");
 
 export class Shared {
   /** One for each time the plugin was loaded; the first one handles the events. */
@@ -36,6 +45,38 @@ export class Shared {
   /** An earlier instance of this directory has been closed in this process, or is closing. */
   get hasPredecessor(): boolean {
     return kept<Predecessor>(PREDECESSORS).has(this.#directory);
+  }
+
+  /**
+   * Where the work of this directory is done: here, or, for a worktree, where its task belongs. Undefined while that is
+   * not there: its instance was closed, and no other has begun.
+   */
+  async home(): Promise<Shared | undefined> {
+    const homes = kept<string>(HOMES);
+    const coming = kept<Promise<unknown>>(COMING);
+    if (!this.#loading && !homes.has(this.#directory)) {
+      while (coming.size > 0) await Promise.allSettled(coming.values());
+    }
+    const home = homes.get(this.#directory);
+    return home === undefined ? this : kept<Shared>(WORKSPACES).get(home);
+  }
+
+  /** For the workspace of this directory. */
+  get homes(): Homes {
+    const [homes, coming] = [kept<string>(HOMES), kept<Promise<unknown>>(COMING)];
+    return {
+      claim: (folder) => void homes.set(folder, this.#directory),
+      release: (folder) => void homes.delete(folder),
+      during: async (making) => {
+        const id = randomUUID();
+        coming.set(id, making);
+        try {
+          return await making;
+        } finally {
+          coming.delete(id);
+        }
+      },
+    };
   }
 
   /** Rejects, always with the same error, when it could not be loaded. */

@@ -42,6 +42,7 @@ import { JobStore, type JobStoreOptions } from "./store/store.js";
 import { BackgroundManager } from "./subagent/manager.js";
 import { within } from "./time.js";
 import { VERSION } from "./version.js";
+import { Worktrees, type Homes } from "./worktree/worktrees.js";
 
 /** Resolves, always, when an instance has closed: with the sessions that were in use until then. */
 export type Predecessor = Promise<readonly string[]>;
@@ -59,6 +60,8 @@ export interface WorkspaceSettings {
   /** An earlier instance of this directory in this process: resolves once it has closed, with the sessions in use. */
   predecessor?: Predecessor | undefined;
   options?: Options;
+  /** Whose instances bring their events and calls here, too; in the plugin. */
+  homes?: Homes;
   /** This OpenCode ends with its one turn, and background work with it. */
   oneShot?: boolean;
   clock?: Clock;
@@ -72,6 +75,13 @@ export interface WorkspaceSettings {
 const RESTORE_PATIENCE_MS = 5_000;
 /** Pause between two looks for owners that have died. */
 const TAKE_OVER_MS = 60_000;
+
+/** For a program that passes the events of all its directories on by itself. */
+const NO_HOMES: Homes = {
+  claim: () => undefined,
+  release: () => undefined,
+  during: (making) => making,
+};
 
 export class Workspace {
   readonly host: Host;
@@ -88,6 +98,7 @@ export class Workspace {
   readonly store: JobStore;
   readonly tasks: BackgroundManager;
   readonly processes: BackgroundProcessManager;
+  readonly worktrees: Worktrees;
   readonly #permission: SessionPermission;
   readonly #sessionCleanup: SessionCleanup;
   readonly #eventCommand: EventCommand;
@@ -119,6 +130,7 @@ export class Workspace {
       ...this.#ports(),
       ids: this.ids,
       tree: this.tree,
+      directoryOf: (sessionID) => this.worktrees.directoryOf(sessionID),
       save: () => this.persist(),
       onParentAbort: (sessionID) => this.#sessionCleanup.aborted(sessionID),
     });
@@ -146,11 +158,19 @@ export class Workspace {
       used: (sessionID) => this.notices.used(sessionID),
       ...settings.system,
     });
+    this.worktrees = new Worktrees({
+      ...this.#ports(),
+      directory,
+      homes: settings.homes ?? NO_HOMES,
+      notices: this.notices,
+      persist: () => this.persist(),
+    });
     this.tasks = new BackgroundManager({
       ...this.#ports(),
       ids: this.ids,
       tree: this.tree,
       notices: this.notices,
+      worktrees: this.worktrees,
       unattended: this.oneShot,
       used: (sessionID) => this.notices.used(sessionID),
       outbox: this.notices.outbox,
@@ -167,6 +187,7 @@ export class Workspace {
       processes,
       notices,
       tree,
+      worktrees: this.worktrees,
     });
     this.#eventCommand = new EventCommand({ ...this.#ports(), directory });
     this.#control = new OwnerControl({ ...this.#ports(), tasks, processes, store: this.store });
@@ -178,7 +199,7 @@ export class Workspace {
   /** An event as the host's `event` hook brings it. Never throws. */
   handleEvent(event: unknown): void {
     const request = parseUserRequest(event);
-    if (request && !this.#disposing) this.#sessionCleanup.cancelled(request.cancel);
+    if (request && !this.#disposing) this.#sessionCleanup.requested(request);
     const translated = translateEvent(event);
     if (translated) this.onEvent(translated);
   }
@@ -191,6 +212,7 @@ export class Workspace {
     this.tasks.onEvent(event);
     this.notices.onEvent(event);
     this.#sessionCleanup.onEvent(event);
+    if (event.type === "idle") this.worktrees.onIdle(event.sessionID);
   }
 
   /** Before a tool of ours does anything: the session is in use, and earlier jobs are known. */
@@ -214,6 +236,14 @@ export class Workspace {
   async userMessage(message: ComingMessage): Promise<string | undefined> {
     if (message.typed) this.tasks.userWrote(message.sessionID);
     return this.notices.userMessage(message, this.ready(message.sessionID));
+  }
+
+  /**
+   * Removes the worktree of a task, in words: what works in it is ended, and what is uncommitted is on its branch first.
+   * Rejects with a UserError when there is none, or git refuses.
+   */
+  async removeWorktree(jobID: string): Promise<string> {
+    return this.#sessionCleanup.removeWorktree(jobID, "cancelled_by_agent");
   }
 
   /** Writes the state now. Never rejects: a failed write is logged by the store, shown and tried again. */
@@ -304,6 +334,7 @@ export class Workspace {
     const committed = this.store.commitClaim();
     const now = new Date(this.clock.now());
     await Promise.all(jobs.map((job) => this.#recover(job, lastSigns.get(job.id) ?? now)));
+    this.worktrees.recover(jobs);
     if (jobs.length + notices.length > 0) await this.notices.findRecipients();
     await committed;
   }
@@ -329,6 +360,7 @@ export class Workspace {
       () => this.#eventCommand.close(),
       () => this.#control.close(),
       () => this.notices.close(),
+      () => this.worktrees.close(),
       () => this.tasks.dispose(),
       () => this.processes.dispose(),
       () => this.notices.dispose(),

@@ -22,6 +22,12 @@ const OPTIONS = {
     value: "TEXT",
     help: "only lines with this text; in small letters it finds capitals, too",
   },
+  since: {
+    type: "string",
+    value: "TIME",
+    help: "only lines that came since then: 30s, 5m, 2h, 1d ago, or 2026-11-21T10:00",
+  },
+  timestamps: { type: "boolean", short: "t", help: "each line after the time at which it came" },
   yes: { type: "boolean", short: "y", help: "remove them" },
   port: { type: "string", value: "N", help: "4777 by default; 0: any that is free" },
   host: {
@@ -68,9 +74,15 @@ const COMMANDS = {
   show: { jobs: "one", options: [], about: "all that is known of a job", more: ANY_PART },
   logs: {
     jobs: "one",
-    options: ["follow", "lines", "grep"],
+    options: ["follow", "lines", "since", "timestamps", "grep"],
     about: "the output of a process; -f follows it until the process ends",
     more: ANY_PART,
+  },
+  stats: {
+    jobs: "none",
+    options: [],
+    about: "processor, memory and ports of the processes that run",
+    more: "Measured over half a second, each with all that it has started; 100 % is one processor. Linux only.",
   },
   kill: {
     jobs: "several",
@@ -136,6 +148,10 @@ export interface Request {
   lines: number | undefined;
   /** logs: only lines with this text. */
   grep: string | undefined;
+  /** logs: only lines since then, in milliseconds since 1970. */
+  since: number | undefined;
+  /** logs: the time before each line. */
+  timestamps: boolean;
   /** clean: do it. */
   yes: boolean;
   /** web: undefined: the usual port. */
@@ -147,7 +163,7 @@ export interface Request {
 }
 
 /** Throws a `UserError` that says in one line what is wrong and where the help is. */
-export function readArguments(args: readonly string[]): Request {
+export function readArguments(args: readonly string[], now: number): Request {
   const { values, positionals } = parse(args);
   const [name, ...rest] = positionals;
   const command = commandNames().find((known) => known === name);
@@ -164,6 +180,8 @@ export function readArguments(args: readonly string[]): Request {
     follow: values.follow ?? false,
     lines: readLines(values.lines),
     grep: values.grep,
+    since: readSince(values.since, now),
+    timestamps: values.timestamps ?? false,
     yes: values.yes ?? false,
     port: readPort(values.port),
     host: values.host,
@@ -201,6 +219,19 @@ function readLines(text: string | undefined): number | undefined {
   if (text === undefined) return undefined;
   if (!/^\d{1,9}$/u.test(text)) throw wrong(`--lines: expected a whole number, got "${text}"`);
   return Number(text);
+}
+
+const UNITS = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
+
+function readSince(text: string | undefined, now: number): number | undefined {
+  if (text === undefined) return undefined;
+  const [, ago, unit] = /^(\d{1,9})([smhd])$/u.exec(text) ?? [];
+  if (ago !== undefined && (unit === "s" || unit === "m" || unit === "h" || unit === "d")) {
+    return now - Number(ago) * UNITS[unit];
+  }
+  const time = /^\d{4}-\d{2}-\d{2}/u.test(text) ? Date.parse(text) : Number.NaN;
+  if (!Number.isNaN(time)) return time;
+  throw wrong(`--since: expected a time like 5m or 2026-11-21T10:00, got "${text}"`);
 }
 
 function readPort(text: string | undefined): number | undefined {

@@ -4,6 +4,7 @@
  */
 import { randomBytes } from "node:crypto";
 import { join } from "node:path";
+import { hasWorktree } from "../jobs/job.js";
 import { isTerminal } from "../jobs/status.js";
 import { coerceError } from "../ports.js";
 import { diskFiles, type StoreFiles, foldersIn } from "../store/files.js";
@@ -15,22 +16,31 @@ export interface CleanPlan {
   keep: { instance: InstanceView; why: string }[];
 }
 
-export function planClean({ instances }: Survey): CleanPlan {
+/** `gone`: folders of worktrees that are removed with it. */
+export function planClean({ instances }: Survey, gone: ReadonlySet<string>): CleanPlan {
   const plan: CleanPlan = { remove: [], keep: [] };
   for (const instance of instances) {
-    const why = whyKeep(instance);
+    const why = whyKeep(instance, gone);
     if (why === undefined) plan.remove.push(instance);
     else plan.keep.push({ instance, why });
   }
   return plan;
 }
 
-function whyKeep({ state, jobs, notices, problems, owner }: InstanceView): string | undefined {
+function whyKeep(
+  { state, jobs, notices, problems, owner }: InstanceView,
+  gone: ReadonlySet<string>,
+): string | undefined {
   if (state === "alive") return "its OpenCode runs";
   if (!owner) return "nobody can tell whose it is";
   if (state === "elsewhere") return "its OpenCode is on another machine or in another container";
   if (problems.length > 0) return "it holds something that could not be read";
   if (notices.length > 0) return `${notices.length} notices are still to be told`;
+  const worktrees = jobs.filter(
+    (job) =>
+      hasWorktree(job) && job.worktree.folder !== undefined && !gone.has(job.worktree.folder),
+  ).length;
+  if (worktrees > 0) return `it leads to ${worktrees} worktrees of subagents`;
   const unsettled = jobs.filter(({ status }) => !isTerminal(status)).length;
   return unsettled > 0 ? `${unsettled} jobs are still to be settled` : undefined;
 }

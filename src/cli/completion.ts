@@ -13,7 +13,7 @@ import {
 } from "./arguments.js";
 
 /** Every word for which jobs are completed. */
-const WITH_JOBS: readonly CommandName[] = ["show", "logs", "kill"];
+const WITH_JOBS: readonly CommandName[] = ["show", "logs", "kill", "cancel"];
 
 export function completion(shell: ShellName): string {
   if (shell === "bash") return bash();

@@ -5,6 +5,7 @@ import type { InstanceView } from "../store/instances.js";
 import type { Survey } from "./survey.js";
 import { describeEntry } from "./list.js";
 import { json, paint, safe, type Terminal } from "./terminal.js";
+import { describeWorktree, type SeenWorktree } from "./worktrees.js";
 
 export interface Diagnosis {
   text: string;
@@ -12,7 +13,12 @@ export interface Diagnosis {
   ok: boolean;
 }
 
-export function doctor(survey: Survey, now: number, terminal: Pick<Terminal, "colour">): Diagnosis {
+export function doctor(
+  survey: Survey,
+  worktrees: readonly SeenWorktree[],
+  now: number,
+  terminal: Pick<Terminal, "colour">,
+): Diagnosis {
   const { root, instances, entries, unwritable } = survey;
   const orphans = entries.filter(({ fate }) => fate === "orphan");
   const owed = debtsOf(survey);
@@ -59,6 +65,10 @@ export function doctor(survey: Survey, now: number, terminal: Pick<Terminal, "co
       "  Start OpenCode in that directory: it is delivered with the session's next message.",
     );
   }
+  if (worktrees.length > 0) {
+    lines.push("", `Worktrees of subagents: ${worktrees.length}`);
+    for (const worktree of worktrees) lines.push(`  ${describeWorktree(worktree)}`);
+  }
   lines.push(
     "",
     ok ? paint(terminal, "green", "All is well.") : paint(terminal, "red", "Problems found."),
@@ -66,7 +76,7 @@ export function doctor(survey: Survey, now: number, terminal: Pick<Terminal, "co
   return { text: `${lines.join("\n")}\n`, ok };
 }
 
-export function doctorJSON(survey: Survey): Diagnosis {
+export function doctorJSON(survey: Survey, worktrees: readonly SeenWorktree[]): Diagnosis {
   const { root, instances, entries, unwritable } = survey;
   const orphans = entries.filter(({ fate }) => fate === "orphan").map(({ job }) => job.id);
   const ok = isWell(survey);
@@ -76,6 +86,13 @@ export function doctorJSON(survey: Survey): Diagnosis {
     orphans,
     unwritable,
     owed: debtsOf(survey),
+    worktrees: worktrees.map(({ folder, branch, task }) => ({
+      folder,
+      branch,
+      task: task?.id,
+      state: task?.worktree.state,
+      result: task?.worktree.result,
+    })),
     instances: instances.map((instance) => ({
       folder: instance.folder,
       state: instance.state,

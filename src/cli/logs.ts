@@ -2,7 +2,7 @@
 import { followOutput, type FollowSource } from "../output/follow.js";
 import { openOutput } from "../output/reader.js";
 import type { StreamPiece } from "../output/types.js";
-import type { Clock, Timer } from "../ports.js";
+import { UserError, type Clock, type Timer } from "../ports.js";
 import { byteSize } from "../text.js";
 import { jsonLine, safeOutput } from "./terminal.js";
 
@@ -13,6 +13,10 @@ export interface LogOptions {
   lines: number | undefined;
   /** Only lines with this text. */
   grep: string | undefined;
+  /** Only lines that came then or later, in milliseconds since 1970. */
+  since: number | undefined;
+  /** Each line after the time at which it came. */
+  timestamps: boolean;
   /** Nobody writes any more. Asked again and again while following, never rejects; undefined: only what is there. */
   hasEnded: (() => Promise<boolean>) | undefined;
   clock: Clock;
@@ -30,7 +34,7 @@ export async function* logs(options: LogOptions): AsyncGenerator<string, void, u
     hasEnded: () => watch.hasEnded,
     onChange: (listener: () => void) => watch.listen(listener),
   };
-  const wanted = (live: typeof source) => wantedLines(live, options.grep, signal);
+  const wanted = (live: typeof source) => wantedLines(live, options, signal);
   let skip = 0;
   let lostThen = Number.POSITIVE_INFINITY;
   if (options.lines !== undefined) {
@@ -44,46 +48,59 @@ export async function* logs(options: LogOptions): AsyncGenerator<string, void, u
     skip -= options.lines;
     lostThen = lost;
   }
-  for await (const { stream, text, lost } of wanted(source)) {
+  for await (const { stream, text, at, lost } of wanted(source)) {
     // Lost since they were counted: rather too many than too few.
     if (lost > lostThen) skip = 0;
     const isSkipped = skip > 0;
     if (stream !== "lost") skip -= 1;
     if (isSkipped) continue;
-    yield asJSON ? jsonLine({ stream, line: text }) : `${text}\n`;
+    const time = at === undefined ? undefined : new Date(at).toISOString();
+    if (asJSON) yield jsonLine({ stream, line: text, at: time });
+    else yield options.timestamps ? `${time ?? NO_TIME} ${text}\n` : `${text}\n`;
   }
 }
+
+/** As wide as a time. */
+const NO_TIME = "-".padEnd(24);
 
 interface LogLine {
   /** `lost` says how much is missing at this place. */
   stream: StreamPiece["stream"] | "lost";
   text: string;
+  at: number | undefined;
   /** Bytes that were lost up to here. */
   lost: number;
 }
 
 async function* wantedLines(
   source: FollowSource,
-  grep: string | undefined,
+  { grep, since }: Pick<LogOptions, "grep" | "since">,
   signal: AbortSignal | undefined,
 ): AsyncGenerator<LogLine, void, undefined> {
-  const isHit = grep === undefined ? () => true : finds(grep);
+  const finding = grep === undefined ? () => true : finds(grep);
+  const isHit = (text: string, at: number | undefined): boolean => {
+    if (since !== undefined && at === undefined) throw new UserError(NO_TIMES);
+    return (since === undefined || (at ?? 0) >= since) && finding(text);
+  };
   const lines = new Lines();
   let lost = 0;
   for await (const piece of followOutput(source, 0, signal)) {
     lost += piece.lost;
+    const { stream, at } = piece;
     if (piece.lost > 0)
-      yield { stream: "lost", text: `[${byteSize(piece.lost)} are not kept]`, lost };
+      yield { stream: "lost", text: `[${byteSize(piece.lost)} are not kept]`, at: undefined, lost };
     for (const line of lines.push(piece)) {
       const text = safeOutput(line);
-      if (isHit(text)) yield { stream: piece.stream, text, lost };
+      if (isHit(text, at)) yield { stream, text, at, lost };
     }
   }
-  for (const { stream, text } of lines.rest()) {
+  for (const { stream, text, at } of lines.rest()) {
     const plain = safeOutput(text);
-    if (isHit(plain)) yield { stream, text: plain, lost };
+    if (isHit(plain, at)) yield { stream, text: plain, at, lost };
   }
 }
+
+const NO_TIMES = "--since: this output was written by an earlier version, which kept no times";
 
 /** A search in small letters finds capitals, too. */
 function finds(text: string): (line: string) => boolean {
@@ -93,18 +110,16 @@ function finds(text: string): (line: string) => boolean {
 
 /** The pieces of two streams as the lines of each. */
 class Lines {
-  readonly #open = new Map<StreamPiece["stream"], string>();
+  readonly #open = new Map<StreamPiece["stream"], Omit<StreamPiece, "lost">>();
 
-  push({ stream, text }: StreamPiece): string[] {
-    const lines = `${this.#open.get(stream) ?? ""}${text}`.split("\n");
-    this.#open.set(stream, lines.pop() ?? "");
+  push({ stream, text, at }: StreamPiece): string[] {
+    const lines = `${this.#open.get(stream)?.text ?? ""}${text}`.split("\n");
+    this.#open.set(stream, { stream, text: lines.pop() ?? "", at });
     return lines;
   }
 
-  rest(): { stream: StreamPiece["stream"]; text: string }[] {
-    return [...this.#open]
-      .filter(([, text]) => text !== "")
-      .map(([stream, text]) => ({ stream, text }));
+  rest(): Omit<StreamPiece, "lost">[] {
+    return [...this.#open.values()].filter(({ text }) => text !== "");
   }
 }
 

@@ -2,6 +2,7 @@
 /** `npx opencode-background-manager`: gives the command line the real terminal, clock and processes. */
 import { silentLog, systemClock } from "../ports.js";
 import { chooseKillTree, systemForKill } from "../system/kill-tree.js";
+import { systemMeasure } from "../system/usage.js";
 import { systemProcesses } from "../store/owner.js";
 import { fileURLToPath } from "node:url";
 import { run, type CliDeps } from "./run.js";
@@ -33,6 +34,7 @@ process.exitCode = await run(process.argv.slice(2), {
   processes: systemProcesses,
   kill: ({ id, identity }) =>
     killTree({ pid: identity?.pid ?? 0, identity, held: false, jobID: id }, GRACE_MILLISECONDS),
+  measure: systemMeasure(),
   env: process.env,
   web: async (request) => {
     const { serveWeb } = await import("../web/main.js");

@@ -2,6 +2,7 @@
 import type { ProcessJob } from "../jobs/job.js";
 import { askOwner } from "../control/client.js";
 import { coerceError, UserError, type Clock } from "../ports.js";
+import type { Measure } from "../system/usage.js";
 import { withUnverified, type KillOutcome } from "../system/kill-tree.js";
 import { isTerminal } from "../jobs/status.js";
 import { defaultRoot } from "../store/instance-folder.js";
@@ -15,6 +16,7 @@ import { planClean, removeFolders } from "./clean.js";
 import { doctor, doctorJSON } from "./doctor.js";
 import { list, show } from "./list.js";
 import { logs } from "./logs.js";
+import { stats } from "./stats.js";
 import {
   checkExists,
   chooseEntry,
@@ -27,6 +29,7 @@ import {
   type WhyUnwritable,
 } from "./survey.js";
 import { json, safe, type Terminal } from "./terminal.js";
+import { describeWorktree, planWorktrees, removeWorktree, worktreesOf } from "./worktrees.js";
 
 /** 0: all is well; 1: a problem was found, or there is no such job; 2: wrong usage. */
 export type ExitCode = 0 | 1 | 2;
@@ -37,6 +40,8 @@ export interface CliDeps {
   processes: Processes;
   /** Ends a process with its tree; only called while it is the process that was started. */
   kill: (job: ProcessJob) => Promise<KillOutcome>;
+  /** What the processes of a job take. */
+  measure: Measure;
   env: NodeJS.ProcessEnv;
   /** Serves the page; loaded when it is asked for. */
   web: (request: WebRequest) => Promise<WebServer>;
@@ -51,7 +56,7 @@ export async function run(args: readonly string[], deps: CliDeps): Promise<ExitC
   const { terminal } = deps;
   let request: Request;
   try {
-    request = readArguments(args);
+    request = readArguments(args, deps.clock.now());
   } catch (thrown) {
     terminal.complain(`${PROGRAM}: ${safe(coerceError(thrown).message, 1000)}\n`);
     return 2;
@@ -84,7 +89,10 @@ async function obey(request: Request, deps: CliDeps): Promise<ExitCode> {
   const found = await look();
   const now = clock.now();
   if (command === "doctor") {
-    const { text, ok } = asJSON ? doctorJSON(found) : doctor(found, now, terminal);
+    const worktrees = await worktreesOf(found);
+    const { text, ok } = asJSON
+      ? doctorJSON(found, worktrees)
+      : doctor(found, worktrees, now, terminal);
     terminal.write(text);
     return ok ? 0 : 1;
   }
@@ -93,6 +101,10 @@ async function obey(request: Request, deps: CliDeps): Promise<ExitCode> {
     for (const { folder, why } of found.unwritable) {
       terminal.complain(`${folder} cannot be written (${safe(why)}): jobs may be missing here\n`);
     }
+    return 0;
+  }
+  if (command === "stats") {
+    terminal.write(await stats(found, asJSON, deps));
     return 0;
   }
   if (command === "clean") return clean(found, request, terminal);
@@ -188,6 +200,8 @@ async function writeLogs(
     asJSON: request.json,
     lines: request.lines,
     grep: request.grep,
+    since: request.since,
+    timestamps: request.timestamps,
     hasEnded: request.follow ? hasEnded : undefined,
     clock: deps.clock,
     signal: deps.signal,
@@ -224,19 +238,52 @@ async function kill(entry: Entry, request: Request, deps: CliDeps): Promise<Exit
   return isAll ? 0 : 1;
 }
 
-function clean(found: Survey, { yes, json: asJSON }: Request, terminal: Terminal): ExitCode {
-  const { remove, keep } = planClean(found);
-  const folders = remove.map(({ folder }) => folder);
-  const failed = yes ? removeFolders(found.root, folders) : [];
-  if (asJSON) {
-    const kept = keep.map(({ instance, why }) => ({ folder: instance.folder, why }));
-    terminal.write(json({ removed: yes, folders, failed, kept }));
-  } else {
-    for (const folder of folders) terminal.write(`${yes ? "removed" : "would remove"} ${folder}\n`);
-    for (const { instance, why } of keep) terminal.write(`kept ${instance.folder}: ${why}\n`);
-    for (const { folder, error } of failed) terminal.complain(`not removed ${folder}: ${error}\n`);
-    if (folders.length === 0) terminal.write("Nothing to remove.\n");
-    else if (!yes) terminal.write("Call clean --yes to remove them.\n");
+async function clean(
+  found: Survey,
+  { yes, json: asJSON }: Request,
+  terminal: Terminal,
+): Promise<ExitCode> {
+  const worktrees = await planWorktrees(await worktreesOf(found));
+  const failed: { folder: string; error: string }[] = [];
+  // A folder of state goes only when the worktrees that it leads to are gone.
+  const gone = new Set<string>();
+  for (const removal of worktrees.remove) {
+    const { folder } = removal.worktree;
+    const error = yes ? await removeWorktree(removal) : undefined;
+    if (error === undefined) gone.add(folder);
+    else failed.push({ folder, error });
   }
+  const { remove, keep } = planClean(found, gone);
+  const folders = remove.map(({ folder }) => folder);
+  if (yes) failed.push(...removeFolders(found.root, folders));
+  if (asJSON) {
+    const kept = [
+      ...keep.map(({ instance, why }) => ({ folder: instance.folder, why })),
+      ...worktrees.keep.map(({ worktree, why }) => ({ folder: worktree.folder, why })),
+    ];
+    const trees = worktrees.remove.map(({ worktree: { folder, branch }, what }) => ({
+      folder,
+      branch,
+      what,
+    }));
+    terminal.write(json({ removed: yes, folders, worktrees: trees, failed, kept }));
+    return failed.length > 0 ? 1 : 0;
+  }
+  const removed = yes ? "removed" : "would remove";
+  for (const { worktree, what } of worktrees.remove) {
+    if (!yes || gone.has(worktree.folder)) {
+      terminal.write(`${removed} worktree ${describeWorktree(worktree)}; ${what}\n`);
+    }
+  }
+  for (const folder of folders) terminal.write(`${removed} ${folder}\n`);
+  for (const { worktree, why } of worktrees.keep) {
+    terminal.write(`kept worktree ${describeWorktree(worktree)}: ${safe(why, 500)}\n`);
+  }
+  for (const { instance, why } of keep) terminal.write(`kept ${instance.folder}: ${why}\n`);
+  for (const { folder, error } of failed) {
+    terminal.complain(`not removed ${safe(folder, 1_000)}: ${safe(error, 500)}\n`);
+  }
+  if (folders.length + worktrees.remove.length === 0) terminal.write("Nothing to remove.\n");
+  else if (!yes) terminal.write("Call clean --yes to remove them.\n");
   return failed.length > 0 ? 1 : 0;
 }

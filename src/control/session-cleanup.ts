@@ -4,6 +4,7 @@
  */
 import type { Context } from "../context.js";
 import type { HostEvent } from "../host/events.js";
+import type { UserRequest } from "../host/user-request.js";
 import type { Message } from "../host/host.js";
 import type { SessionTree } from "../host/session-tree.js";
 import type { Job } from "../jobs/job.js";
@@ -12,12 +13,14 @@ import type { Notices } from "../notices/notices.js";
 import { coerceError, logFailure } from "../ports.js";
 import type { BackgroundProcessManager } from "../process/manager.js";
 import type { BackgroundManager } from "../subagent/manager.js";
+import type { Worktrees } from "../worktree/worktrees.js";
 
 export interface SessionCleanupDeps extends Context {
   tree: SessionTree;
   notices: Notices;
   tasks: BackgroundManager;
   processes: BackgroundProcessManager;
+  worktrees: Pick<Worktrees, "workersIn" | "remove">;
 }
 
 export class SessionCleanup {
@@ -38,10 +41,33 @@ export class SessionCleanup {
     void this.#end(liveOf(this.#deps.jobs.byParent(sessionID)));
   }
 
-  /** The user has ended this one job, in the terminal. */
-  cancelled(jobID: string): void {
-    const job = this.#deps.jobs.get(jobID);
-    if (job) void this.#end(liveOf([job]));
+  /** What the user wants done to one job, in the terminal. */
+  requested({ act, jobID }: UserRequest): void {
+    const { jobs, notices, log } = this.#deps;
+    const job = jobs.get(jobID);
+    if (!job) return;
+    if (act === "cancel") {
+      void this.#end(liveOf([job]));
+      return;
+    }
+    this.removeWorktree(jobID, "cancelled_by_user").then(
+      (done) => notices.toast(`${job.name}: ${done}`, "success"),
+      (thrown: unknown) => {
+        logFailure(log, "warn", "a worktree could not be removed", { id: jobID })(thrown);
+        notices.toast(`${job.name}: ${coerceError(thrown).message}`, "error");
+      },
+    );
+  }
+
+  /** Ends what works in the worktree of a task and removes it; see Worktrees. Rejects with a UserError. */
+  async removeWorktree(
+    jobID: string,
+    reason: "cancelled_by_agent" | "cancelled_by_user",
+  ): Promise<string> {
+    const { jobs, worktrees } = this.#deps;
+    const task = jobs.getSubagent(jobID);
+    if (task) await this.#end(worktrees.workersIn(task), reason);
+    return worktrees.remove(jobID);
   }
 
   /** The session processes that a subagent started, when its run is ended. */
@@ -98,13 +124,16 @@ export class SessionCleanup {
     };
   }
 
-  async #end(jobs: readonly Job[]): Promise<void> {
+  async #end(
+    jobs: readonly Job[],
+    reason: "cancelled_by_agent" | "cancelled_by_user" = "cancelled_by_user",
+  ): Promise<void> {
     const { tasks, processes, log } = this.#deps;
     const subagents = jobs.filter(({ kind }) => kind === "subagent").map(({ id }) => id);
     const others = jobs.filter(({ kind }) => kind === "process");
     const results = await Promise.allSettled([
-      tasks.cancel(subagents, "cancelled_by_user"),
-      ...others.map(({ id }) => processes.kill({ id }, { reason: "cancelled_by_user" })),
+      tasks.cancel(subagents, reason),
+      ...others.map(({ id }) => processes.kill({ id }, { reason })),
     ]);
     const failed = logFailure(log, "error", "a job could not be ended");
     for (const result of results) if (result.status === "rejected") failed(result.reason);

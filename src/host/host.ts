@@ -137,9 +137,20 @@ export interface Toast {
   variant: "info" | "success" | "warning" | "error";
 }
 
+/** A git worktree that the host makes. */
+export interface MadeWorktree {
+  /** Absolute. */
+  folder: string;
+  branch: string;
+  /** Resolves when its files are there; rejects when they could not be written, or are not there after 60 s. */
+  ready: Promise<void>;
+}
+
 export interface Host {
   createSession(input: {
     parentID: string;
+    /** Where it lives, if not in this instance's directory. */
+    directory?: string | undefined;
     title: string;
     permission: PermissionRule[];
     /** Kept with the session, so that the task can be found when every record of it is gone. */
@@ -152,14 +163,19 @@ export interface Host {
   /** Resolves when the message is stored, which says nothing about a turn. */
   prompt(input: PromptInput): Promise<void>;
   abort(sessionID: string): Promise<void>;
-  /** The sessions that are busy or wait to retry; whoever is missing is idle or does not exist. */
-  busySessions(): Promise<ReadonlySet<string>>;
+  /** The sessions of a directory, ours if left out, that are busy or wait to retry; others are idle or do not exist. */
+  busySessions(directory?: string): Promise<ReadonlySet<string>>;
   /** Oldest first; with `limit` the newest so many. */
   messages(sessionID: string, limit?: number): Promise<Message[]>;
   agents(): Promise<AgentInfo[]>;
   /** As "provider/model", of all providers that are set up. */
   models(): Promise<string[]>;
-  pendingRequests(): Promise<PendingRequest[]>;
-  rejectPermission(requestID: string, reason: string): Promise<void>;
+  /** Of sessions of a directory, ours if left out; so is the next. */
+  pendingRequests(directory?: string): Promise<PendingRequest[]>;
+  rejectPermission(requestID: string, reason: string, directory?: string): Promise<void>;
+  /** From the commit that `directory` has checked out; a taken name gets another. */
+  makeWorktree(input: { name: string; directory: string }): Promise<MadeWorktree>;
+  /** Ends the instance of a directory and what runs in it; the next request for it starts another. */
+  disposeInstance(directory: string): Promise<void>;
   toast(toast: Toast): Promise<void>;
 }

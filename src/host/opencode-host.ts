@@ -4,6 +4,7 @@ import {
   HostError,
   type AgentInfo,
   type Host,
+  type MadeWorktree,
   type Message,
   type PendingRequest,
   type PromptInput,
@@ -12,6 +13,7 @@ import {
 } from "./host.js";
 import { messageOf, permissionText, questionText } from "./shapes.js";
 import { Transport, type OpenCodeClient } from "./transport.js";
+import { makeWorktree } from "./worktrees.js";
 
 /** In a child session's metadata. */
 const TASK_KEY = "backgroundTask";
@@ -89,9 +91,10 @@ export class OpenCodeHost implements Host {
     this.#api = new Transport(client);
   }
 
-  createSession({ taskID, ...input }: Parameters<Host["createSession"]>[0]): Promise<SessionInfo> {
-    const body = { ...input, metadata: { [TASK_KEY]: taskID } };
-    return this.#post("create a session", "/session", body, session);
+  createSession(input: Parameters<Host["createSession"]>[0]): Promise<SessionInfo> {
+    const { taskID, directory, ...given } = input;
+    const body = { ...given, metadata: { [TASK_KEY]: taskID } };
+    return this.#post("create a session", "/session", body, session, directory);
   }
 
   async session(sessionID: string): Promise<SessionInfo | undefined> {
@@ -118,9 +121,10 @@ export class OpenCodeHost implements Host {
     await this.#post(`abort session ${sessionID}`, path`/session/${sessionID}/abort`, {}, ignored);
   }
 
-  async busySessions(): Promise<ReadonlySet<string>> {
+  async busySessions(directory?: string): Promise<ReadonlySet<string>> {
     const status = z.record(z.string(), z.object({ type: z.string() }));
-    const known = await this.#get("read the sessions' status", "/session/status", status);
+    const what = "read the sessions' status";
+    const known = await this.#get(what, "/session/status", status, directory);
     const busy = Object.entries(known).filter(([, { type }]) => type !== "idle");
     return new Set(busy.map(([sessionID]) => sessionID));
   }
@@ -147,10 +151,10 @@ export class OpenCodeHost implements Host {
     );
   }
 
-  async pendingRequests(): Promise<PendingRequest[]> {
+  async pendingRequests(directory?: string): Promise<PendingRequest[]> {
     const [allowed, answered] = await Promise.all([
-      this.#get("list the permission requests", "/permission", permissions),
-      this.#get("list the questions", "/question", questions),
+      this.#get("list the permission requests", "/permission", permissions, directory),
+      this.#get("list the questions", "/question", questions, directory),
     ]);
     return [
       ...allowed.map((request) => ({
@@ -168,9 +172,18 @@ export class OpenCodeHost implements Host {
     ];
   }
 
-  async rejectPermission(requestID: string, reason: string): Promise<void> {
+  async rejectPermission(requestID: string, reason: string, directory?: string): Promise<void> {
     const body = { reply: "reject", message: reason };
-    await this.#post(`reject ${requestID}`, path`/permission/${requestID}/reply`, body, ignored);
+    const url = path`/permission/${requestID}/reply`;
+    await this.#post(`reject ${requestID}`, url, body, ignored, directory);
+  }
+
+  makeWorktree(input: { name: string; directory: string }): Promise<MadeWorktree> {
+    return makeWorktree(this.#api, input);
+  }
+
+  async disposeInstance(directory: string): Promise<void> {
+    await this.#post("dispose of an instance", "/instance/dispose", {}, ignored, directory);
   }
 
   async toast(toast: Toast): Promise<void> {
@@ -186,8 +199,13 @@ export class OpenCodeHost implements Host {
     );
   }
 
-  #get<T extends z.ZodType>(what: string, url: string, answer: T): Promise<z.output<T>> {
-    return this.#api.send({ what, method: "GET", url, answer });
+  #get<T extends z.ZodType>(
+    what: string,
+    url: string,
+    answer: T,
+    directory?: string,
+  ): Promise<z.output<T>> {
+    return this.#api.send({ what, method: "GET", url, ...inDirectory(directory), answer });
   }
 
   #post<T extends z.ZodType>(
@@ -195,9 +213,21 @@ export class OpenCodeHost implements Host {
     url: string,
     body: Record<string, unknown>,
     answer: T,
+    directory?: string,
   ): Promise<z.output<T>> {
-    return this.#api.send({ what, method: "POST", url, body, answer });
+    return this.#api.send({
+      what,
+      method: "POST",
+      url,
+      ...inDirectory(directory),
+      body,
+      answer,
+    });
   }
+}
+
+function inDirectory(directory: string | undefined): { query?: { directory: string } } {
+  return directory === undefined ? {} : { query: { directory } };
 }
 
 /** An id may come from the model: it stays one segment of the path. */

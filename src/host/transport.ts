@@ -35,6 +35,7 @@ interface TransportRequest {
   body: Record<string, unknown> | undefined;
   headers: Record<string, string>;
   signal: AbortSignal;
+  parseAs?: "stream";
 }
 
 interface SdkTransport {
@@ -79,6 +80,27 @@ export class Transport {
     });
   }
 
+  /**
+   * The host's events as they come, parsed and unchecked. Ends, without an error, when the host or the signal ends it.
+   * Rejects with a HostError when the host does not begin.
+   */
+  async events(url: string, signal: AbortSignal): Promise<AsyncIterable<unknown>> {
+    const what = "listen to events";
+    const { data, error } = await this.#request(what, {
+      method: "GET",
+      url,
+      query: undefined,
+      body: undefined,
+      headers: { Accept: "text/event-stream" },
+      signal,
+      parseAs: "stream",
+    });
+    if (!(data instanceof ReadableStream)) {
+      throw new HostError(`could not ${what}: ${errorText(error) || "no stream"}`);
+    }
+    return eventsIn(data, signal);
+  }
+
   async #request(what: string, request: TransportRequest): Promise<z.infer<typeof result>> {
     try {
       return result.parse(await this.#sdk.request(request));
@@ -86,6 +108,43 @@ export class Transport {
       const error = coerceError(thrown);
       throw new HostError(`could not ${what}: ${error.message}`, undefined, { cause: error });
     }
+  }
+}
+
+/** Of a stream of server-sent events, the data of each that is JSON. */
+async function* eventsIn(stream: ReadableStream<Uint8Array>, signal: AbortSignal): AsyncGenerator {
+  const reader = stream.getReader();
+  const cancel = (): void => void reader.cancel().catch(() => undefined);
+  signal.addEventListener("abort", cancel);
+  const decoder = new TextDecoder();
+  let rest = "";
+  try {
+    while (!signal.aborted) {
+      const { done, value } = await reader.read();
+      if (done) return;
+      const blocks = (rest + decoder.decode(value, { stream: true })).split("\n\n");
+      rest = blocks.pop() ?? "";
+      for (const block of blocks) {
+        const lines = block.split("\n").filter((line) => line.startsWith("data:"));
+        const event = parse(lines.map((line) => line.slice(5).trimStart()).join("\n"));
+        if (event !== undefined) yield event;
+      }
+    }
+  } catch (thrown) {
+    if (!signal.aborted) throw thrown;
+  } finally {
+    signal.removeEventListener("abort", cancel);
+    cancel();
+  }
+}
+
+/** Undefined for what is no JSON. */
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    // A comment, or a line that keeps the connection alive.
+    return undefined;
   }
 }
 

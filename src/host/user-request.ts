@@ -6,18 +6,21 @@
 import { z } from "zod";
 
 const CANCEL = "opencode-background-manager.cancel";
+const REMOVE = "opencode-background-manager.remove-worktree";
 
 const EVENT = "tui.command.execute";
 const event = z.object({ properties: z.object({ command: z.string() }) });
 
 export interface UserRequest {
-  /** End this job for the user. */
-  cancel: string;
+  /** End this job for the user, or remove the worktree of this subagent and end what works in it. */
+  act: "cancel" | "remove";
+  jobID: string;
 }
 
 /** The body for `client.tui.publish`. */
-export function cancelEvent(jobID: string) {
-  return { type: EVENT, properties: { command: `${CANCEL} ${jobID}` } } as const;
+export function requestEvent({ act, jobID }: UserRequest) {
+  const command = act === "cancel" ? CANCEL : REMOVE;
+  return { type: EVENT, properties: { command: `${command} ${jobID}` } } as const;
 }
 
 /** Undefined for every other event; those are told apart without a schema, for there are many. */
@@ -26,5 +29,7 @@ export function parseUserRequest(raw: unknown): UserRequest | undefined {
     return undefined;
   }
   const [command, jobID] = event.safeParse(raw).data?.properties.command.split(" ") ?? [];
-  return command === CANCEL && jobID ? { cancel: jobID } : undefined;
+  if (!jobID) return undefined;
+  if (command === CANCEL) return { act: "cancel", jobID };
+  return command === REMOVE ? { act: "remove", jobID } : undefined;
 }

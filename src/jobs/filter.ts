@@ -8,12 +8,14 @@ export interface JobFilter {
   sessionID?: string;
   status?: JobStatus;
   tags?: readonly string[];
+  group?: string;
 }
 
 export function matches(job: Job, filter: JobFilter): boolean {
   if (filter.id !== undefined && job.id !== filter.id) return false;
   if (filter.sessionID !== undefined && !isOf(job, filter.sessionID)) return false;
   if (filter.status !== undefined && job.status !== filter.status) return false;
+  if (filter.group !== undefined && job.group !== filter.group) return false;
   return filter.tags === undefined || filter.tags.some((tag) => job.tags.includes(tag));
 }
 
@@ -24,6 +26,6 @@ function isOf(job: Job, sessionID: string): boolean {
 
 /** An empty filter would choose everything: what ends jobs refuses it. */
 export function isEmptyFilter(filter: JobFilter): boolean {
-  const { id, sessionID, status, tags } = filter;
-  return id === undefined && sessionID === undefined && status === undefined && !tags?.length;
+  const { tags, ...others } = filter;
+  return Object.values(others).every((part) => part === undefined) && !tags?.length;
 }

@@ -34,6 +34,10 @@ const shared = {
   /** What went wrong, in the words of whoever reported it. */
   error: z.string().optional(),
   tags: z.array(z.string()),
+  /** Told together with the other jobs of the same session and group. */
+  group: z.string().optional(),
+  /** Counts up each time that the whole group was told; see `group.ts`. */
+  groupRound: count.optional(),
   /** The session whose tool call started the job; its notices go there. */
   parentSessionID: z.string(),
   /** The assistant's message with the tool call that started it: when it is undone, so is the job. */
@@ -67,6 +71,59 @@ export const run = z.object({
 });
 export type Run = z.infer<typeof run>;
 
+/** What became of a worktree's branch, against where it began and against the tree that it was made from. */
+export const worktreeResult = z.object({
+  /** Its newest commit. */
+  head: z.string(),
+  commits: count,
+  files: count,
+  added: count,
+  deleted: count,
+  /** Files that are not committed; more than 0 only where the option or another task leaves them so. */
+  uncommitted: count,
+  /** What the tree that it was made from has checked out: a branch, or a commit. */
+  into: z.string(),
+  /** Whether it would merge there; `why` says what kept it from being checked. */
+  merge: z.enum(["merged", "clean", "conflicts", "unchecked"]),
+  conflicts: z.array(z.string()).optional(),
+  why: z.string().optional(),
+});
+export type WorktreeResult = z.infer<typeof worktreeResult>;
+
+/** The git worktree in which a subagent works. */
+export const worktree = z.object({
+  /** The task that it was made for; others may work in it, too. */
+  owner: z.string(),
+  /**
+   * - `making`: on disk before the host is asked for it, so that a crash loses none;
+   * - `ready`: complete, and given to its task;
+   * - `kept`: its task has ended, and there is work in it;
+   * - `removed`: the folder is gone; the branch may be there.
+   */
+  state: z.enum(["making", "ready", "kept", "removed"]),
+  /** What the host was asked to call it: how it is found after a crash. */
+  name: z.string(),
+  /** The top of the tree that it was made from. */
+  source: z.string(),
+  /** The commit that it began at. */
+  base: z.string(),
+  /** Absolute; absent until the host has named it. */
+  folder: z.string().optional(),
+  branch: z.string().optional(),
+  /** What was copied into it, see `worktree/copies.ts`. */
+  copies: z.array(z.object({ path: z.string(), digest: z.string() })),
+  /** As it stood at the end of the task. */
+  result: worktreeResult.optional(),
+  /** What could not be done with it, for people. */
+  problem: z.string().optional(),
+});
+export type WorktreeRecord = z.infer<typeof worktree>;
+
+/** Its record is how a folder and its branch are found: it is kept as long as the folder may be there. */
+export function hasWorktree(job: Job): job is SubagentJob & { worktree: WorktreeRecord } {
+  return job.kind === "subagent" && job.worktree !== undefined && job.worktree.state !== "removed";
+}
+
 export const subagentJob = z.object({
   kind: z.literal("subagent"),
   ...shared,
@@ -77,6 +134,10 @@ export const subagentJob = z.object({
   prompt: z.string().optional(),
   /** The child session, once it exists. */
   sessionID: z.string().optional(),
+  /** The worktree that it was given; its own subagents work there without one in their records. */
+  worktree: worktree.optional(),
+  /** Where its session lives, if that is not the directory of this OpenCode: a worktree. */
+  directory: z.string().optional(),
   /** 1 for a subagent of a root session, 2 for its subagent, … */
   depth: count,
   runs: z.array(run),

@@ -4,6 +4,7 @@
  * stores, shows or announces jobs listens here. A listener that throws is logged and harms nobody.
  */
 import { coerceError, type Log } from "../ports.js";
+import { GroupIndex } from "./group.js";
 import type { Job, ProcessJob, SubagentJob } from "./job.js";
 import {
   canMove,
@@ -27,6 +28,8 @@ export interface JobChange {
   /** `ended` is the one change in which a job becomes terminal. */
   type: "added" | "changed" | "ended" | "removed";
   job: Job;
+  /** With this change the last open job of its group is done. */
+  closesGroup: boolean;
   /** Only with `ended`, and only where the module that ended the job knows its words. */
   quote?: Quote;
 }
@@ -48,6 +51,7 @@ export class JobRegistry {
   readonly #byChildSession = new Map<string, string>();
   readonly #byParent = new Map<string, Set<string>>();
   readonly #byRoot = new Map<string, Set<string>>();
+  readonly #groups = new GroupIndex();
   readonly #listeners = new Set<(change: JobChange) => void>();
   readonly #log: Log;
 
@@ -91,6 +95,11 @@ export class JobRegistry {
 
   byRoot(sessionID: string): Job[] {
     return this.#select(this.#byRoot.get(sessionID));
+  }
+
+  /** Whether a job of this session's group is still to be waited for. */
+  isGroupOpen(sessionID: string, group: string): boolean {
+    return this.#groups.isOpen(sessionID, group);
   }
 
   all(): Job[] {
@@ -189,7 +198,9 @@ export class JobRegistry {
     return jobs;
   }
 
-  #emit(change: JobChange): void {
+  #emit(happened: Omit<JobChange, "closesGroup">): void {
+    const closesGroup = this.#groups.note(happened.job, happened.type === "removed");
+    const change: JobChange = { ...happened, closesGroup };
     for (const listener of this.#listeners) {
       try {
         listener(change);

@@ -30,6 +30,8 @@ const MOST_TOLD = 500;
 export interface ChannelDeps {
   host: Host;
   ids: IdSource;
+  /** Where a session lives, if that is a worktree. */
+  directoryOf: (sessionID: string) => string | undefined;
   outbox: Outbox;
   clock: Clock;
   log: Log;
@@ -215,12 +217,12 @@ export class ParentChannel {
 
   /** Looks for the answer to what is under way, and starts its turn again when there will be none. */
   async #confirm(): Promise<void> {
-    const { host, outbox, clock } = this.#deps;
+    const { host, outbox, clock, directoryOf } = this.#deps;
     const sessionID = this.#sessionID;
     const { changes } = this.#state;
     if (!(await this.#look())) return;
     const [busySessions, messages] = await Promise.all([
-      host.busySessions(),
+      host.busySessions(directoryOf(sessionID)),
       host.messages(sessionID),
     ]);
     const busy = busySessions.has(sessionID);

@@ -7,8 +7,11 @@ export const notice = z.object({
   id: z.string(),
   parentSessionID: z.string(),
   jobID: z.string(),
-  /** `output`: lines that the process asked to be told about; `ready`: a late readiness. */
-  kind: z.enum(["ended", "blocked", "stalled", "ready", "output"]),
+  /**
+   * `output`: lines that the process asked to be told about; `ready`: a late readiness; `failed`: of a job whose group
+   * is not done yet, ahead of its end, which is told with the group.
+   */
+  kind: z.enum(["ended", "blocked", "stalled", "ready", "output", "failed"]),
   /** Not of an end. What came from outside, not escaped yet: output lines, what is asked. */
   text: z.string().optional(),
   /** `output`: lines that follow within the next minute come together in one notice. */

@@ -7,6 +7,7 @@ import type { HostEvent } from "../host/events.js";
 import type { Host, Toast } from "../host/host.js";
 import type { IdSource } from "../host/ids.js";
 import type { SessionTree } from "../host/session-tree.js";
+import { groupsOf, roundAmong } from "../jobs/group.js";
 import type { Job } from "../jobs/job.js";
 import type { JobChange, JobRegistry } from "../jobs/registry.js";
 import { isTerminal } from "../jobs/status.js";
@@ -30,6 +31,8 @@ export interface NoticesDeps {
   host: Host;
   ids: IdSource;
   tree: SessionTree;
+  /** Where a session lives, if that is a worktree. */
+  directoryOf: (sessionID: string) => string | undefined;
   jobs: JobRegistry;
   clock: Clock;
   log: Log;
@@ -208,21 +211,29 @@ export class Notices implements NoticePort {
     this.#toasts.dispose();
   }
 
-  #onJob({ type, job, quote }: JobChange): void {
+  #onJob({ type, job, quote, closesGroup }: JobChange): void {
+    if (type === "added" && job.groupRound === undefined) this.#setRound(job);
     if (type === "changed") {
-      if (job.status === "pending") this.outbox.withdraw(job.id, ["ended"]);
+      if (job.status === "pending") this.outbox.withdraw(job.id, ["ended", "failed"]);
       if (!job.blockedOn) this.outbox.withdraw(job.id, ["blocked"]);
       const isStill = job.stalledSince ?? job.blockedOn?.kind === "retry";
       if (!isStill) this.outbox.withdraw(job.id, ["stalled"]);
     }
     // Nothing could be said or read of it any more.
     if (type === "removed") this.outbox.withdraw(job.id);
+    // The ends of the others have waited for it.
+    if (closesGroup) this.#channels.get(this.#recipients.of(job))?.schedule();
     if (type !== "ended") return;
     this.#flood.close(job.id);
     if (job.kind === "subagent" && job.sessionID) this.outbox.reroute(job.sessionID);
     // That processes end with their host is known to all; a subagent's result was promised.
     const isExit = job.endReason === "host_exit";
-    if (job.notify && !(isExit && job.kind === "process")) this.outbox.markEnded(job, quote);
+    if (job.notify && !(isExit && job.kind === "process")) {
+      this.outbox.markEnded(job, quote);
+      if (job.status === "failed" && this.#waitsForOthers(job)) {
+        this.outbox.add(job, "failed", { text: job.error });
+      }
+    }
     if (this.#deps.options.toasts && !isExit) this.#toasts.ended(job);
     // With `wake: "all"` this end may be what another entry has waited for.
     this.#channels.get(job.parentSessionID)?.schedule();
@@ -235,7 +246,41 @@ export class Notices implements NoticePort {
       const ofJob = notices.filter(({ jobID }) => jobID === id);
       return job ? [{ job, notices: ofJob, leftRunning: this.#leftRunningBy(job) }] : [];
     });
-    return composeNotice(news, liveOf(jobs.byParent(sessionID)), clock.now());
+    const groups = groupsOf(this.#groupMembers(news.map(({ job }) => job)));
+    return composeNotice(news, liveOf(jobs.byParent(sessionID)), clock.now(), groups);
+  }
+
+  #setRound({ id, kind, parentSessionID, parentMessageID, group }: Job): void {
+    if (group === undefined) return;
+    const { jobs } = this.#deps;
+    const others = jobs
+      .byParent(parentSessionID)
+      .filter((each) => each.group === group && each.id !== id);
+    // What one step of the agent starts belongs together, also when some of it ends at once.
+    const isOwed = (job: Job) =>
+      this.outbox.unsent(job.id, ["ended"]).length > 0 ||
+      (parentMessageID !== undefined && job.parentMessageID === parentMessageID);
+    const patch = { groupRound: roundAmong(others, isOwed) };
+    if (kind === "subagent") jobs.updateSubagent(id, patch);
+    else jobs.updateProcess(id, patch);
+  }
+
+  /** All jobs of the groups of these. */
+  #groupMembers(told: readonly Job[]): Job[] {
+    const names = new Map<string, Set<string>>();
+    for (const { parentSessionID, group } of told) {
+      if (group === undefined) continue;
+      names.set(parentSessionID, (names.get(parentSessionID) ?? new Set()).add(group));
+    }
+    return Array.from(names, ([sessionID, ofSession]) =>
+      this.#deps.jobs
+        .byParent(sessionID)
+        .filter(({ group }) => group !== undefined && ofSession.has(group)),
+    ).flat();
+  }
+
+  #waitsForOthers({ parentSessionID, group }: Job): boolean {
+    return group !== undefined && this.#deps.jobs.isGroupOpen(parentSessionID, group);
   }
 
   /** On a busy machine the host's events come later than its answers. */

@@ -20,6 +20,15 @@ export interface OutboxDeps {
   recipientOf: (job: Job) => string;
 }
 
+/** What a job's state says; what it has printed is told all the same. */
+const TOLD_BY_ANSWERS: readonly Notice["kind"][] = [
+  "ended",
+  "failed",
+  "blocked",
+  "stalled",
+  "ready",
+];
+
 /** What an entry says. */
 type Words = Pick<Notice, "text" | "throttled" | "quote">;
 
@@ -109,11 +118,18 @@ export class Outbox {
     return [...(this.#byParent.get(parentSessionID)?.values() ?? [])];
   }
 
-  /** Entries that may go out now: not under way, and of no job that is held back. */
+  /** Entries that may go out now: not under way, of no job that is held back, and no end that waits for its group. */
   deliverable(parentSessionID: string): Notice[] {
-    return this.pending(parentSessionID).filter(
-      ({ carrier, jobID }) => !carrier && !this.#held.has(jobID),
+    const pending = this.pending(parentSessionID);
+    // An end that is held back holds back those of its group: they are told together.
+    const held = new Set(
+      pending.filter(({ jobID }) => this.#held.has(jobID)).map((notice) => this.#groupOf(notice)),
     );
+    return pending.filter((notice) => {
+      if (notice.carrier || this.#held.has(notice.jobID)) return false;
+      const group = this.#groupOf(notice);
+      return group === undefined || !(this.#isOpen(notice) || held.has(group));
+    });
   }
 
   inFlight(parentSessionID: string): Notice[] {
@@ -176,7 +192,7 @@ export class Outbox {
       // The recipient of a job's notices may have changed meanwhile.
       const ids = typeof told === "boolean" ? jobIDs.filter(() => told) : told;
       const known = ids.filter((id) => this.#isFor(id, recipient));
-      for (const id of known) this.withdraw(id, ["ended", "blocked", "stalled", "ready"]);
+      for (const id of known) this.withdraw(id, TOLD_BY_ANSWERS);
       for (const parent of this.#byParent.keys()) this.#changed(parent);
     };
   }
@@ -196,6 +212,18 @@ export class Outbox {
   onChange(listener: (parentSessionID: string) => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
+  }
+
+  /** Of an end that is told with a group. */
+  #groupOf({ kind, jobID }: Notice): string | undefined {
+    const job = kind === "ended" ? this.#deps.jobs.get(jobID) : undefined;
+    return job?.group === undefined ? undefined : `${job.parentSessionID} ${job.group}`;
+  }
+
+  #isOpen({ jobID }: Notice): boolean {
+    const { jobs } = this.#deps;
+    const { group, parentSessionID = "" } = jobs.get(jobID) ?? {};
+    return group !== undefined && jobs.isGroupOpen(parentSessionID, group);
   }
 
   #isFor(jobID: string, recipient: string | undefined): boolean {

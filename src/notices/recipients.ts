@@ -5,6 +5,7 @@
 import { coerceError, type Log } from "../ports.js";
 import type { Host } from "../host/host.js";
 import type { SessionTree } from "../host/session-tree.js";
+import { isServer } from "../jobs/group.js";
 import type { Job } from "../jobs/job.js";
 import type { JobRegistry } from "../jobs/registry.js";
 import { isTerminal } from "../jobs/status.js";
@@ -95,11 +96,5 @@ export function mayWake(
   if (wake === "each" || notices.some(({ kind }) => kind !== "ended")) return true;
   if (notices.some(({ jobID }) => jobs.get(jobID)?.status === "failed")) return true;
   // A server is not waited for: it has no end of its own.
-  return !jobs
-    .byParent(sessionID)
-    .some((job) => !isTerminal(job.status) && (job.kind === "subagent" || !isServer(job)));
-}
-
-function isServer(job: Extract<Job, { kind: "process" }>): boolean {
-  return job.global || job.readyPattern !== undefined || job.readyPort !== undefined;
+  return !jobs.byParent(sessionID).some((job) => !isTerminal(job.status) && !isServer(job));
 }

@@ -3,9 +3,11 @@
  * runs. Everything that came from a child or a process stands behind "| " or inside a line of ours (see
  * `outside-text.ts`); ids come from our records alone. Pure.
  */
+import { groupCounts } from "../jobs/group.js";
 import type { Job } from "../jobs/job.js";
 import { furtherError, runSince } from "../jobs/facts.js";
 import { elapsed, grouped, lastOf } from "../text.js";
+import { branchLines } from "./branch.js";
 import type { Notice, StoredQuote } from "./notice.js";
 import { outsideLine, quoteLines } from "./outside-text.js";
 import { cutQuote, MOST_QUOTED, shares } from "./quote.js";
@@ -32,12 +34,29 @@ export interface News {
   leftRunning?: readonly Job[];
 }
 
-/** `running`: what still runs of the same session. `now` in milliseconds, for how long a job runs that has not ended. */
-export function composeNotice(news: readonly News[], running: readonly Job[], now: number): string {
-  const sorted = news.toSorted((one, other) => urgency(one) - urgency(other));
+/**
+ * `running`: what still runs of the same session. `now` in milliseconds, for how long a job runs that has not ended.
+ * `groups`: those of the jobs that are told of.
+ */
+export function composeNotice(
+  news: readonly News[],
+  running: readonly Job[],
+  now: number,
+  groups: readonly { name: string; members: readonly Job[] }[] = [],
+): string {
+  const early = news.filter(isEarly);
+  const sorted = news
+    .filter((each) => !isEarly(each))
+    .toSorted((one, other) => urgency(one) - urgency(other));
   const quoted = sorted.slice(0, MOST_BLOCKS);
-  const said = new Set(sorted.map(({ job }) => job.id));
-  const rest = stillRunning(running.filter(({ id }) => !said.has(id)));
+  const said = new Set(news.map(({ job }) => job.id));
+  const rest = [
+    ...(early.length > 0 ? [inLines(early)] : []),
+    ...groups.slice(0, MOST_NAMED).map(groupLine),
+    stillRunning(running.filter(({ id }) => !said.has(id))),
+  ]
+    .filter(Boolean)
+    .join("\n");
   const forOthers = rest.length + (sorted.length > quoted.length ? FOR_OTHERS : 1_000);
   const room = MOST_CHARACTERS - forOthers;
   const fixed = quoted.reduce(
@@ -59,6 +78,40 @@ export function composeNotice(news: readonly News[], running: readonly Job[], no
   const others = sorted.slice(blocks.length);
   if (others.length > 0) blocks.push(inBrief(others, MOST_CHARACTERS - length - rest.length - 4));
   return [HEADER, ...blocks, ...(rest ? [rest] : [])].join("\n\n");
+}
+
+/** Of a job whose group is not done: a line now, the block with the group. */
+function isEarly({ job, notices }: News): boolean {
+  return job.group !== undefined && notices.every(({ kind }) => EARLY.has(kind));
+}
+
+const EARLY: ReadonlySet<Notice["kind"]> = new Set(["failed", "blocked", "stalled"]);
+/** Characters of all lines about jobs whose group is not done. */
+const MOST_EARLY = 4_000;
+
+function inLines(early: readonly News[]): string {
+  const lines: string[] = [];
+  let left = MOST_EARLY;
+  for (const [index, { job, notices }] of early.entries()) {
+    const last = notices.at(-1);
+    const what =
+      last?.kind === "failed"
+        ? "failed"
+        : HEADINGS[last?.kind === "stalled" ? "stalled" : "blocked"];
+    const words = last?.text ? `: ${outsideLine(last.text, 300)}` : "";
+    const line = `- ${job.id} "${outsideLine(job.name, 60)}" ${what}${words} · ${readCall(job)}`;
+    left -= line.length + 1;
+    if (left < 0) {
+      lines.push(`- and ${early.length - index} more`);
+      break;
+    }
+    lines.push(line);
+  }
+  return lines.join("\n");
+}
+
+function groupLine({ name, members }: { name: string; members: readonly Job[] }): string {
+  return `group "${outsideLine(name, 60).replaceAll('"', "'")}": ${groupCounts(members)}`;
 }
 
 /** What failed, then what has words of its own that no list repeats, then what ended in order. */
@@ -134,7 +187,10 @@ const withName = ({ id, name }: Job): string =>
   `${id} "${outsideLine(name, 60).replaceAll('"', "'")}"`;
 
 /** What one job has to say, with at most so many quoted characters. */
-function composeBlock({ job, notices, leftRunning = [] }: News, share: number, now: number) {
+function composeBlock({ job, notices: all, leftRunning = [] }: News, share: number, now: number) {
+  // The end says what was said ahead of it.
+  const hasEnded = all.some(({ kind }) => kind === "ended");
+  const notices = hasEnded ? all.filter(({ kind }) => kind !== "failed") : all;
   const kinds = [...new Set(notices.map(({ kind }) => kind))];
   const given = shares(
     kinds.map((kind) =>
@@ -152,8 +208,10 @@ function composeBlock({ job, notices, leftRunning = [] }: News, share: number, n
   let ended: string[] = [];
   for (const [index, kind] of kinds.entries()) {
     const same = notices.filter((each) => each.kind === kind);
-    if (kind === "ended") ended = outcome(job, same.at(-1)?.quote, given[index] ?? 0);
-    else lines.push(...told(job, kind, same, given[index] ?? 0));
+    if (kind === "ended") {
+      if (job.kind === "subagent" && job.worktree) lines.push(...branchLines(job.worktree));
+      ended = outcome(job, same.at(-1)?.quote, given[index] ?? 0);
+    } else lines.push(...told(job, kind, same, given[index] ?? 0));
   }
   lines.push(...ended);
   if (leftRunning.length > 0) {
@@ -163,7 +221,8 @@ function composeBlock({ job, notices, leftRunning = [] }: News, share: number, n
   return lines.join("\n");
 }
 
-const HEADINGS: Readonly<Record<"blocked" | "stalled" | "ready", string>> = {
+const HEADINGS: Readonly<Record<Exclude<Notice["kind"], "ended" | "output">, string>> = {
+  failed: "it failed; its group goes on",
   blocked: "it waits for the user and goes on when answered; it asks",
   stalled: "no activity detected",
   ready: "it is ready now",

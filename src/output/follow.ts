@@ -45,7 +45,7 @@ export async function* followOutput(
         at = frame.offset + frame.data.length;
         const text = characters[frame.stream].write(frame.data);
         if (text === "") continue;
-        yield { stream: streamName(frame.stream), text, lost };
+        yield { stream: streamName(frame.stream), text, at: frame.at, lost };
         lost = 0;
       }
       if (isLast || signal?.aborted) break;

@@ -87,19 +87,23 @@ export class OutputLog {
     return this.#missing;
   }
 
-  /** The data is on disk (or, while the disk refuses, copied) when this returns. After `close` it only counts. */
-  append(stream: StreamNumber, data: Buffer): void {
+  /**
+   * The data is on disk (or, while the disk refuses, copied) when this returns. After `close` it only counts.
+   * `time` is when it came, for a copy of an older output.
+   */
+  append(stream: StreamNumber, data: Buffer, time = this.#clock.now()): void {
     if (this.#closed) {
       this.#bytes += data.length;
       return;
     }
     let from = 0;
     while (from < data.length) {
-      const block = this.#block ?? this.#beginBlock(new OutputBlock(this.#layout.blockSize), 0);
-      const taken = block.add(stream, data, from);
+      const block =
+        this.#block ?? this.#beginBlock(new OutputBlock(this.#layout.blockSize), 0, time);
+      const taken = block.add(stream, data, from, time);
       this.#count(block.number, taken);
       from += taken;
-      if (taken === 0) this.#nextBlock(block);
+      if (taken === 0) this.#nextBlock(block, time);
     }
     if (this.#block) this.#write(this.#block);
   }
@@ -119,14 +123,14 @@ export class OutputLog {
     this.#closeFile();
   }
 
-  #beginBlock(block: OutputBlock, number: number): OutputBlock {
+  #beginBlock(block: OutputBlock, number: number, time: number): OutputBlock {
     const { headBlocks, ringBlocks } = this.#layout;
     if (number >= headBlocks) {
       const place = (number - headBlocks) % ringBlocks;
       this.#held -= this.#inRing[place] ?? 0;
       this.#inRing[place] = 0;
     }
-    block.begin({ number, start: this.#bytes });
+    block.begin({ number, start: this.#bytes, time });
     this.#block = block;
     return block;
   }
@@ -140,10 +144,10 @@ export class OutputLog {
     this.#inRing[place] = (this.#inRing[place] ?? 0) + bytes;
   }
 
-  #nextBlock(block: OutputBlock): void {
+  #nextBlock(block: OutputBlock, time: number): void {
     if (!this.#write(block)) this.#giveUp(block);
     // A block of which nothing reached the disk leaves its number to the next: numbers have no holes.
-    this.#beginBlock(block, block.payloadOnDisk > 0 ? block.number + 1 : block.number);
+    this.#beginBlock(block, block.payloadOnDisk > 0 ? block.number + 1 : block.number, time);
   }
 
   /** The part of the block that never reached the disk is lost. */

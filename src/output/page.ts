@@ -15,6 +15,8 @@ export interface PlainLine {
   text: string;
   /** Where it starts in the output. */
   offset: number;
+  /** When it was complete, in milliseconds since 1970; undefined for a line of ours and in an output of an earlier version. */
+  at?: number | undefined;
   /** Bytes that this line stands for. */
   gap?: number;
 }
@@ -211,6 +213,8 @@ function isWanted(frame: Frame, stream: OutputStream | undefined): boolean {
 function toLines(pieces: readonly Piece[], { from, stream, mark = "" }: PageRange): PlainLine[] {
   const readers = newLineReaders(Number.POSITIVE_INFINITY);
   const lines: PlainLine[] = [];
+  /** When the newest piece of each stream came. */
+  const times: [number | undefined, number | undefined] = [undefined, undefined];
   const add = (number: StreamNumber, batch: LineBatch | undefined) => {
     if (!batch) return;
     const offsets = batch.offsets();
@@ -219,7 +223,7 @@ function toLines(pieces: readonly Piece[], { from, stream, mark = "" }: PageRang
       const text = isBinary(raw) ? BINARY : mark + plainLine(raw);
       // Line after line of it is one.
       if (text === BINARY && lines.at(-1)?.text === BINARY) continue;
-      lines.push({ stream: streamName(number), text, offset });
+      lines.push({ stream: streamName(number), text, offset, at: times[number] });
     }
   };
   const endAll = () => {
@@ -233,6 +237,7 @@ function toLines(pieces: readonly Piece[], { from, stream, mark = "" }: PageRang
       lines.push(gapLine(gap.bytes, gap.offset));
     } else if (isWanted(frame, stream)) {
       const skip = isCut ? safeStart(frame.data, 0) : 0;
+      times[frame.stream] = frame.at;
       const batch = readers[frame.stream].push(frame.data.subarray(skip), frame.offset + skip);
       add(frame.stream, batch);
     }

@@ -153,7 +153,7 @@ export class OutputReader {
     const header = parseBlockHeader(bytes);
     // Read again afterwards: when the writer began to overwrite the block meanwhile, it is gone.
     if (header?.number !== number || !this.#readHeader(number)) return undefined;
-    return { start: header.start, frames: parseFrames(bytes, header.start) };
+    return { start: header.start, frames: parseFrames(bytes, header, this.#layout) };
   }
 }
 
@@ -167,5 +167,5 @@ function cutFrame(frame: Frame, from: number): Frame | undefined {
   const skip = Math.max(0, from - frame.offset);
   const data = frame.data.subarray(skip);
   if (data.length === 0) return undefined;
-  return { stream: frame.stream, offset: frame.offset + skip, data };
+  return { ...frame, offset: frame.offset + skip, data };
 }

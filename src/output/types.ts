@@ -63,6 +63,8 @@ export interface StreamOptions {
 export interface StreamPiece {
   stream: OutputStream;
   text: string;
+  /** When it came, in milliseconds since 1970; undefined in an output of an earlier version. */
+  at?: number | undefined;
   /** Bytes before this piece that are lost because the reader was slower than the process; 0 as a rule. */
   lost: number;
 }

@@ -379,6 +379,7 @@ function newProcessJob(input: CreateInput, shell: string, createdAt: Date): Proc
     name: input.name ?? firstLine(input.command),
     status: "pending",
     tags: [...(input.tags ?? [])],
+    group: input.group,
     parentSessionID: input.parentSessionID,
     parentMessageID: input.parentMessageID,
     rootSessionID: input.rootSessionID,

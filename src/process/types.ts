@@ -9,6 +9,8 @@ export interface CreateInput {
   /** For people; the command's first line by default. */
   name?: string;
   tags?: readonly string[];
+  /** Told together with the session's other jobs of the same group, once all have ended. */
+  group?: string;
   /** true: not bound to a session, runs until killed or the host ends. */
   global?: boolean;
   /** Absolute path of an existing directory. */

@@ -8,7 +8,7 @@
  * adding, `commitClaim()`. Until that has been written, a crash gives the records to the next start.
  */
 import { join } from "node:path";
-import type { Job } from "../jobs/job.js";
+import { hasWorktree, type Job } from "../jobs/job.js";
 import type { JobRegistry } from "../jobs/registry.js";
 import type { Notice } from "../notices/notice.js";
 import { isTerminal } from "../jobs/status.js";
@@ -219,7 +219,7 @@ export class JobStore {
   #expire(keepEnded: number): void {
     const { jobs, notices, retention, clock } = this.#options;
     const owed = new Set(notices().map((notice) => notice.jobID));
-    const isOwed = (job: Job): boolean => owed.has(job.id);
+    const isOwed = (job: Job): boolean => owed.has(job.id) || hasWorktree(job);
     const limits = { ...retention, keepEnded };
     for (const job of expired(jobs.all(), limits, clock.now(), isOwed)) jobs.remove(job.id);
   }

@@ -7,10 +7,12 @@ import type { Job } from "../jobs/job.js";
 import type { EndReason } from "../jobs/status.js";
 import type { Outbox } from "../notices/outbox.js";
 import type { NoticePort } from "../notices/port.js";
+import type { Worktrees } from "../worktree/worktrees.js";
 
 export interface SubagentDeps extends Context {
   tree: SessionTree;
   ids: IdSource;
+  worktrees: Pick<Worktrees, "plan" | "recordOf" | "enter" | "settled">;
   notices: NoticePort;
   /** No user is there to answer a question (`opencode run`): the host rejects it, and the subagent goes on. */
   unattended?: boolean;

@@ -11,7 +11,8 @@ import type { SessionTree } from "../host/session-tree.js";
 import type { ModelRef } from "../jobs/job.js";
 import type { JobRegistry } from "../jobs/registry.js";
 import { isTerminal } from "../jobs/status.js";
-import { childRules, mayEdit } from "./rights.js";
+import type { WorktreePlan, Worktrees } from "../worktree/worktrees.js";
+import { childRules, mayEdit, mayRunCommands } from "./rights.js";
 
 export interface PlanInput {
   agent: string;
@@ -20,6 +21,7 @@ export interface PlanInput {
   parentSessionID: string;
   /** The agent of the turn that launches; left out: the parent's latest. */
   parentAgent?: string | undefined;
+  worktree?: true | string | undefined;
 }
 
 export interface LaunchPlan {
@@ -32,10 +34,15 @@ export interface LaunchPlan {
   rules: PermissionRule[];
   /** The agent could change files: its limits must be seen in force. */
   strict: boolean;
+  /** "needless": wanted, for an agent that can change nothing. */
+  worktree: WorktreePlan | "needless" | undefined;
+  /** The worktree in which the parent lives. */
+  directory: string | undefined;
 }
 
 export interface PlanDeps extends Context {
   tree: SessionTree;
+  worktrees: Pick<Worktrees, "plan">;
 }
 
 export async function planLaunch(deps: PlanDeps, input: PlanInput): Promise<LaunchPlan> {
@@ -56,14 +63,27 @@ export async function planLaunch(deps: PlanDeps, input: PlanInput): Promise<Laun
   const atDepthLimit = depth >= options.maxDepth;
   const inherited = explicit ?? agent.model ?? speaker?.model;
   const own = explicit ? undefined : agent.model ? agent.variant : speaker?.variant;
+  const rules = childRules({ parent, parentAgent, atDepthLimit });
+  const inForce = [...agent.permission, ...rules];
+  const canWork = mayEdit(inForce) || mayRunCommands(inForce);
+  const wanted = input.worktree;
+  const from = { directory: parent.directory, rootSessionID };
   return {
     agent: agent.name,
     rootSessionID,
     depth,
     model: inherited,
     variant: own,
-    rules: childRules({ parent, parentAgent, atDepthLimit }),
+    rules,
     strict: mayEdit(agent.permission),
+    // What an earlier task did is also for those to see who only read.
+    worktree:
+      wanted === undefined
+        ? undefined
+        : wanted === true && !canWork
+          ? "needless"
+          : await deps.worktrees.plan(wanted, from),
+    directory: deps.jobs.findBySession(parent.id)?.directory,
   };
 }
 

@@ -29,8 +29,12 @@ export interface LaunchInput {
   model?: string;
   /** For filters. */
   tags?: string[];
+  /** Told together with the parent session's other jobs of the same group, once all have ended. */
+  group?: string;
   /** Tell the parent when it ends; true if left out. */
   notify?: boolean;
+  /** A git worktree of its own (true), or that of an earlier task of the same session tree, by its id. */
+  worktree?: true | string;
   /** Aborted while the launch is still looked at: nothing is started. */
   signal?: AbortSignal;
 }
@@ -43,6 +47,10 @@ export interface Launched {
   position: number;
   /** Live tasks of the same agent with the very same prompt. */
   same: SubagentJob[];
+  /** Files that are not committed where it was started from, and so not in its worktree. */
+  uncommitted: number;
+  /** A worktree was wanted for an agent that can change nothing. */
+  withoutWorktree: boolean;
 }
 
 /** What `BackgroundManager.resume` is given: the turn that continues a task, and what is to be different. */
@@ -55,6 +63,8 @@ export interface ResumeFrom {
   model?: string;
   /** In addition to those that it has. */
   tags?: string[];
+  /** As in LaunchInput; the one that it has if left out. */
+  group?: string;
   /** As in LaunchInput; what was sent to a running task stays sent. */
   signal?: AbortSignal;
 }
@@ -98,12 +108,15 @@ export class Launcher {
     checkCount(jobs, plan.rootSessionID, options.maxTasksPerSession);
     const same = this.#sameTasks(plan, input.prompt);
     const now = new Date(clock.now());
+    const id = newJobId("bg");
+    const { worktree, directory } = plan;
     const task: SubagentJob = {
       kind: "subagent",
-      id: newJobId("bg"),
+      id,
       name: input.description,
       status: "pending",
       tags: input.tags ?? [],
+      group: input.group,
       parentSessionID: input.parentSessionID,
       parentMessageID: input.parentMessageID,
       rootSessionID: plan.rootSessionID,
@@ -113,6 +126,10 @@ export class Launcher {
       model: plan.model,
       variant: plan.variant,
       prompt: input.prompt,
+      ...(typeof worktree === "object" && {
+        worktree: this.#deps.worktrees.recordOf(worktree, { id, name: input.description }),
+      }),
+      ...(directory !== undefined && { directory }),
       depth: plan.depth,
       runs: [],
       progress: { toolCalls: 0, lastUpdate: now },
@@ -151,7 +168,9 @@ export class Launcher {
     if (task.status === "pending") {
       jobs.updateSubagent(task.id, { prompt: `${task.prompt ?? ""}\n\n${prompt}` });
     } else await this.#runner.instruct(task.id, prompt);
-    if (from.tags) jobs.updateSubagent(task.id, { tags: tagsOf(task, from) });
+    if (from.tags || from.group !== undefined) {
+      jobs.updateSubagent(task.id, { tags: tagsOf(task, from), group: from.group ?? task.group });
+    }
     return this.#answer(task, []);
   }
 
@@ -182,18 +201,28 @@ export class Launcher {
   ): Promise<Launched> {
     return this.#deps.notices.answering([task.id], async (tells) => {
       await this.#enqueue(task, plan);
-      const launched = await this.#answer(task, same);
+      const launched = await this.#answer(task, same, plan.worktree);
       if (launched.task.status === "failed" && !signal?.aborted) tells([task.id]);
       return launched;
     });
   }
 
-  async #answer(task: SubagentJob, same: SubagentJob[]): Promise<Launched> {
+  async #answer(
+    task: SubagentJob,
+    same: SubagentJob[],
+    worktree?: LaunchPlan["worktree"],
+  ): Promise<Launched> {
     const { jobs, persist } = this.#deps;
     // An id that was announced is known after a crash.
     await persist();
     const current = jobs.getSubagent(task.id) ?? task;
-    return { task: current, position: this.position(task.id), same };
+    return {
+      task: current,
+      position: this.position(task.id),
+      same,
+      uncommitted: typeof worktree === "object" ? worktree.uncommitted : 0,
+      withoutWorktree: worktree === "needless",
+    };
   }
 
   /** A session has the rules of its start: in plan none is given more that was started without plan's limits. */
@@ -222,7 +251,8 @@ export class Launcher {
     const text = [task.prompt ?? [], prompt].flat().join("\n\n");
     const other = model === undefined ? {} : { model: plan.model, variant: plan.variant };
     const tags = tagsOf(task, from);
-    const patch = { prompt: text, progress, parentMessageID, tags, ...other };
+    const group = from.group ?? task.group;
+    const patch = { prompt: text, progress, parentMessageID, tags, group, ...other };
     const reopened = jobs.reopen(task.id, patch);
     if (!reopened) throw new UserError(`taskId: ${task.id} is being continued already`);
     return { reopened, plan };

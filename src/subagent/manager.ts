@@ -5,7 +5,7 @@ import type { HostEvent } from "../host/events.js";
 import { translateEvent } from "../host/events.js";
 import { storedMessages } from "../host/stored-messages.js";
 import { matches, type JobFilter } from "../jobs/filter.js";
-import type { SubagentJob } from "../jobs/job.js";
+import type { Job, SubagentJob } from "../jobs/job.js";
 import { isTerminal, type EndReason } from "../jobs/status.js";
 import type { Notice } from "../notices/notice.js";
 import type { SubagentDeps } from "./deps.js";
@@ -155,17 +155,51 @@ export class BackgroundManager {
     signal?: AbortSignal,
     waiting?: string,
   ): Promise<void> {
-    const { jobs, clock, unattended } = this.#deps;
-    const isOver = (): boolean => {
+    const { jobs } = this.#deps;
+    await this.#until(milliseconds, signal, waiting, (changed) => {
+      if (changed !== undefined && changed.id !== taskID) return false;
       const job = jobs.getSubagent(taskID);
-      if (!job || isTerminal(job.status)) return true;
-      return !unattended && job.blockedOn !== undefined && job.blockedOn.kind !== "retry";
-    };
+      return !job || isTerminal(job.status) || this.#asks(job);
+    });
+    // What became of its branch is part of its end.
+    await this.#deps.worktrees.settled(taskID);
+  }
+
+  /** The same for the jobs of a session's group, both kinds: until none is open, or one of them waits for an answer. */
+  async waitForGroup(
+    sessionID: string,
+    group: string,
+    milliseconds: number,
+    signal?: AbortSignal,
+  ): Promise<void> {
+    const { jobs } = this.#deps;
+    await this.#until(milliseconds, signal, undefined, (changed) => {
+      if (!jobs.isGroupOpen(sessionID, group)) return true;
+      const isOf = (job: Job) => job.parentSessionID === sessionID && job.group === group;
+      const looked = changed === undefined ? jobs.byParent(sessionID) : [changed];
+      return looked.some((job) => isOf(job) && this.#asks(job));
+    });
+    const members = jobs.byParent(sessionID).filter((job) => job.group === group);
+    await Promise.all(members.map(({ id }) => this.#deps.worktrees.settled(id)));
+  }
+
+  #asks({ blockedOn }: Job): boolean {
+    return !this.#deps.unattended && blockedOn !== undefined && blockedOn.kind !== "retry";
+  }
+
+  /** `isOver` is asked at the start, and then with each job that changes. */
+  async #until(
+    milliseconds: number,
+    signal: AbortSignal | undefined,
+    waiting: string | undefined,
+    isOver: (changed?: Job) => boolean,
+  ): Promise<void> {
+    const { jobs, clock } = this.#deps;
     if (isOver() || signal?.aborted) return;
     await new Promise<void>((resolve) => {
       const timer = clock.after(milliseconds, () => done());
       const stopListening = jobs.onChange(({ job }) => {
-        if (job.id === taskID && isOver()) done();
+        if (isOver(job)) done();
       });
       const written = waiting === undefined ? undefined : this.untilUserWrites(waiting);
       const done = (): void => {

@@ -91,7 +91,10 @@ export class PendingRequests {
     if (live.asked.size === 0) return;
     try {
       const known = [...live.asked.keys()];
-      const pending = new Set((await host.pendingRequests()).map(({ requestID }) => requestID));
+      // Its descendants live where it does, or in worktrees of their own.
+      const places = new Set([...live.asked.values()].map((asked) => this.#placeOf(asked)));
+      const lists = await Promise.all(Array.from(places, (place) => host.pendingRequests(place)));
+      const pending = new Set(lists.flat().map(({ requestID }) => requestID));
       const answered = known.filter((requestID) => !pending.has(requestID));
       for (const requestID of answered) live.asked.delete(requestID);
       if (answered.length === 0 || runner.live(jobID) !== live) return;
@@ -104,16 +107,24 @@ export class PendingRequests {
   }
 
   /** True when the question was answered with no, as the user has chosen for all of them. */
-  async #rejected({ kind, requestID }: BlockingEvent): Promise<boolean> {
+  async #rejected(event: BlockingEvent): Promise<boolean> {
     const { host, options, log } = this.#deps;
+    const { kind, requestID } = event;
     if (kind !== "permission" || options.permissionInBackground !== "reject") return false;
     try {
-      await host.rejectPermission(requestID, REJECTION);
+      await host.rejectPermission(requestID, REJECTION, this.#placeOf(event));
       return true;
     } catch (thrown) {
       logFailure(log, "warn", "a permission question could not be rejected", { requestID })(thrown);
       return false;
     }
+  }
+
+  /** Where the session that asks lives, if that is a worktree: with the nearest subagent of ours. */
+  #placeOf({ sessionID }: { sessionID: string }): string | undefined {
+    const { tree, jobs } = this.#deps;
+    const [nearest] = tree.knownLine(sessionID).flatMap((id) => jobs.findBySession(id) ?? []);
+    return nearest?.directory;
   }
 
   /** Only the nearest subagent's parent is told; those above it are shown as blocked, too. */

@@ -27,10 +27,18 @@ export function childRules({ parent, parentAgent, atDepthLimit }: RightsInput): 
 
 /** Whether a child with these rules could change files by the host's own tools. */
 export function mayEdit(rules: readonly PermissionRule[]): boolean {
+  return !isDenied("edit", rules);
+}
+
+export function mayRunCommands(rules: readonly PermissionRule[]): boolean {
+  return !isDenied("bash", rules);
+}
+
+function isDenied(permission: string, rules: readonly PermissionRule[]): boolean {
   const matching = rules.filter(
-    ({ permission, pattern }) => ["edit", "*"].includes(permission) && pattern === "*",
+    (rule) => [permission, "*"].includes(rule.permission) && rule.pattern === "*",
   );
-  return matching.at(-1)?.action !== "deny";
+  return matching.at(-1)?.action === "deny";
 }
 
 /** The rules that the session should have and has not. */

@@ -67,13 +67,13 @@ export class RunExaminer {
 
   async #look(jobID: string, live: LiveRun): Promise<void> {
     const { host, jobs, clock } = this.#deps;
-    const sessionID = jobs.getSubagent(jobID)?.sessionID;
+    const { sessionID, directory } = jobs.getSubagent(jobID) ?? {};
     if (!sessionID) return;
     live.examinedAt = clock.monotonic();
     // One after the other: only messages that are read after the session was idle hold all that its run wrote. Asked
     // together, the host may read the messages between two steps and the status after the last one, and the run would
     // end with the text of an earlier step.
-    if ((await host.busySessions()).has(sessionID)) {
+    if ((await host.busySessions(directory)).has(sessionID)) {
       live.unfinishedSince = undefined;
       return;
     }

@@ -8,6 +8,7 @@ import type { Message, PermissionRule } from "../host/host.js";
 import type { IdSource } from "../host/ids.js";
 import type { SubagentJob } from "../jobs/job.js";
 import type { NoticePort } from "../notices/port.js";
+import type { Worktrees } from "../worktree/worktrees.js";
 import { isTerminal } from "../jobs/status.js";
 import { LiveRun, type StopIntent } from "./live-run.js";
 import { limitsMissing, missingRules } from "./rights.js";
@@ -19,6 +20,7 @@ import { finalText, quoteOf } from "./verdict.js";
 export interface RunnerDeps extends Context {
   ids: IdSource;
   notices: NoticePort;
+  worktrees: Pick<Worktrees, "enter">;
   /** A run has begun: from now on it must be supervised. */
   onBegin: () => void;
   /** Ends the tasks and session processes that a session started. */
@@ -78,7 +80,8 @@ export class Runner {
     if (job?.status !== "pending") return;
     const live = new LiveRun(job);
     try {
-      const sessionID = job.sessionID ?? (await this.#createSession(job, input.rules));
+      const directory = await this.#deps.worktrees.enter(jobID);
+      const sessionID = job.sessionID ?? (await this.#createSession(job, input.rules, directory));
       if (input.strict) await this.#checkRules(sessionID, input.rules);
       if (!this.#begin(jobID, sessionID, live, input.isCurrent())) return;
     } catch (thrown) {
@@ -164,7 +167,11 @@ export class Runner {
     jobs.end(jobID, { status, reason, error, at, ...(quote && { quote }) });
   }
 
-  async #createSession(job: SubagentJob, permission: PermissionRule[]): Promise<string> {
+  async #createSession(
+    job: SubagentJob,
+    permission: PermissionRule[],
+    directory: string | undefined,
+  ): Promise<string> {
     const { name, agent, parentSessionID: parentID } = job;
     const title = `${name} (@${agent} in the background)`;
     const session = await this.#deps.host.createSession({
@@ -172,6 +179,7 @@ export class Runner {
       title,
       permission,
       taskID: job.id,
+      directory,
     });
     return session.id;
   }

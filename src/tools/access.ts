@@ -24,6 +24,7 @@ export interface FilterArguments {
   sessionId?: string | undefined;
   status?: Job["status"] | undefined;
   tags?: string[] | undefined;
+  group?: string | undefined;
 }
 
 export class Access {
@@ -99,16 +100,33 @@ export class Access {
         : `${field}: expected the id of a ${kind} of this session tree (${ids}) or its name, got ${got}, which is unknown or belongs to another session`,
     );
   }
+
+  /** The jobs of this session's group, both kinds. Throws a UserError when there is none. */
+  group(name: string, sessionID: string): Job[] {
+    const own = this.#deps.jobs.byParent(sessionID);
+    const members = own.filter(({ group }) => group === name);
+    if (members.length > 0) return members;
+    const names = [...new Set(own.flatMap(({ group }) => group ?? []))].slice(-10);
+    const known = names.length > 0 ? names.map((each) => JSON.stringify(each)).join(", ") : "none";
+    throw new UserError(
+      `group: expected a group of this session (${known}), got ${JSON.stringify(name)}`,
+    );
+  }
+}
+
+/** What ends a group reaches only the caller's own: another session's may have the same name. */
+export function isOwnGroup(job: Job, { group }: FilterArguments, sessionID: string): boolean {
+  return group === undefined || job.parentSessionID === sessionID;
 }
 
 /** For what ends jobs: throws a UserError when nothing was chosen. */
 export function requireFilter(filter: FilterArguments, idName: string): void {
   if (!isEmptyFilter(toFilter(filter))) return;
   throw new UserError(
-    `expected at least one of ${idName}, sessionId, status, tags, got none; nothing was ended`,
+    `expected at least one of ${idName}, sessionId, status, tags, group, got none; nothing was ended`,
   );
 }
 
-function toFilter({ id, sessionId, status, tags }: FilterArguments): JobFilter {
-  return { id, sessionID: sessionId, status, tags };
+export function toFilter({ id, sessionId, status, tags, group }: FilterArguments): JobFilter {
+  return { id, sessionID: sessionId, status, tags, group };
 }

@@ -9,6 +9,7 @@ import { Access } from "./access.js";
 import { askForTool, defineTool, OncePerMessage, type Ready } from "./define.js";
 import { describeJob, MOST_NAMED } from "./describe-job.js";
 import {
+  group,
   optionalEnvironment,
   optionalFlag,
   optionalInteger,
@@ -33,6 +34,7 @@ export function createBackgroundProcess(ready: Ready) {
       command: text(100_000),
       name: optionalText(200, { aliases: ["description", "title"] }),
       tags,
+      group: group(),
       global: optionalFlag("Outlives this session"),
       cwd: optionalText(4_000, { aliases: ["workdir", "directory"] }),
       env: optionalEnvironment(),

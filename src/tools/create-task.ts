@@ -6,13 +6,13 @@ import { isTerminal } from "../jobs/status.js";
 import { UserError } from "../ports.js";
 import { oneOf } from "../host/agents.js";
 import type { LaunchRights } from "../permission/ask.js";
-import { endStart, grouped, headEnd, quoteLines, shownValue } from "../text.js";
+import { endStart, grouped, headEnd, oneLine, quoteLines, shownValue } from "../text.js";
 import type { Workspace } from "../workspace.js";
 import { Access } from "./access.js";
 import { missing, type Values } from "./arguments.js";
 import { askForTool, defineTool, OncePerMessage, type Ready } from "./define.js";
 import { describeJob } from "./describe-job.js";
-import { optionalId, optionalText, tags, text } from "./fields.js";
+import { group, optionalId, optionalText, optionalWorktree, tags, text } from "./fields.js";
 
 const NAME = "createBackgroundTask";
 /** Characters of an earlier run's result: no page of it can be read any more. */
@@ -24,6 +24,8 @@ const FIELDS = {
   agent: optionalText(200, { aliases: ["subagent_type", "subagent", "agent_type"] }),
   model: optionalText(200, { about: "provider/model" }),
   tags,
+  group: group("Jobs told together, once, when all have ended"),
+  worktree: optionalWorktree("Own git worktree (true), or that of a task"),
   taskId: optionalId("bg", {
     about: "Send prompt to this one, running or ended; no agent needed",
     aliases: ["id"],
@@ -67,13 +69,14 @@ async function start(
   given: Given,
   words: Words,
 ): Promise<string> {
-  const input = needed(given);
+  const { worktree, ...input } = needed(given);
   const { tasks } = workspace;
   const rights = await rightsOf(workspace, context);
   const agent = await tasks.agentName(input.agent, rights.offered);
   await askForAgent(workspace, context, rights, agent, input.description);
   const from = { ...caller(context), parentSessionID: context.sessionID };
-  return words(await tasks.launch({ ...input, agent, ...from }));
+  const place = worktree === undefined ? {} : { worktree };
+  return words(await tasks.launch({ ...input, ...place, agent, ...from }));
 }
 
 async function resume(
@@ -85,6 +88,12 @@ async function resume(
 ): Promise<string> {
   const { sessionID } = context;
   const { tasks } = workspace;
+  if (given.worktree !== undefined) {
+    const got = JSON.stringify(given.worktree);
+    throw new UserError(
+      `worktree: expected nothing with taskId, as a task stays where it is, got ${got}`,
+    );
+  }
   const task = await (await Access.of(workspace, sessionID)).task(taskId);
   const rights = await rightsOf(workspace, context);
   const agent = await tasks.agentName(given.agent ?? task.agent, rights.offered);
@@ -95,8 +104,8 @@ async function resume(
   await askForAgent(workspace, context, rights, agent, given.description ?? task.name);
   const send = async () => {
     const untold = await untoldEnd(workspace, task, sessionID);
-    const { prompt, model, tags } = given;
-    const launched = await tasks.resume(task.id, prompt, { ...caller(context), model, tags });
+    const { prompt, ...changes } = given;
+    const launched = await tasks.resume(task.id, prompt, { ...changes, ...caller(context) });
     return [words(launched), ...untold].join("\n");
   };
   // What the answer says of its earlier end must not go out beside it.
@@ -140,12 +149,9 @@ async function askForAgent(
   if (context.abort.aborted) throw new UserError("the call was aborted; nothing was started");
 }
 
-function answer(
-  { task, position, same }: Launched,
-  { clock, oneShot }: Workspace,
-  isFirst: () => boolean,
-): string {
-  const lines = [describeJob(task, clock.now(), position)];
+function answer(launched: Launched, { clock, oneShot }: Workspace, isFirst: () => boolean): string {
+  const { task, position, same } = launched;
+  const lines = [describeJob(task, clock.now(), position), ...placeOf(launched)];
   if (!isTerminal(task.status)) {
     if (oneShot) {
       lines.push(
@@ -161,6 +167,24 @@ function answer(
     lines.push(`The very same prompt was given to ${other.id} already, which is ${other.status}.`);
   }
   return lines.join("\n");
+}
+
+/** Where it works, if not in the caller's tree, and what is not there. */
+function placeOf({ task, uncommitted, withoutWorktree }: Launched): string[] {
+  if (withoutWorktree) {
+    return [`Started without a worktree: agent ${task.agent} can neither edit nor run commands.`];
+  }
+  const { folder, base, owner } = task.worktree ?? {};
+  if (base === undefined || isTerminal(task.status)) return [];
+  if (owner !== task.id) return [`It works in the worktree of ${owner}.`];
+  const where =
+    folder === undefined ? "It will get a worktree" : `It works in ${oneLine(folder, 400)}`;
+  const files = uncommitted === 1 ? "1 file that is" : `${uncommitted} files that are`;
+  const missing =
+    uncommitted > 0
+      ? `; ${files} not committed here ${uncommitted === 1 ? "is" : "are"} not there`
+      : "";
+  return [`${where}, from commit ${base.slice(0, 12)}${missing}.`];
 }
 
 /** How the run before ended, if the caller was not told yet: the new run takes its place in the record. */

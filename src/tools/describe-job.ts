@@ -1,5 +1,7 @@
 /** One job in one line, for lists and answers: id and status first, then what a reader decides by. Pure. */
-import type { Job, ProcessJob, SubagentJob } from "../jobs/job.js";
+import { groupCounts, groupsOf } from "../jobs/group.js";
+import type { Job, ProcessJob, SubagentJob, WorktreeRecord } from "../jobs/job.js";
+import { mergeLine } from "../notices/branch.js";
 import type { ProcessNote } from "../system/process-table.js";
 import { furtherError, runSince } from "../jobs/facts.js";
 import { isTerminal } from "../jobs/status.js";
@@ -18,6 +20,7 @@ export function describeJob(job: Job, now: number, position = 0): string {
     ...(job.kind === "subagent" ? taskFacts(job, now, position) : processFacts(job)),
     ...waiting(job, now),
   ];
+  if (job.group !== undefined) parts.push(`group ${quoted(job.group, 60)}`);
   if (job.tags.length > 0) parts.push(`tags: ${outside(job.tags.join(", "), 200)}`);
   const error = furtherError(job);
   if (error) parts.push(`error: ${outside(error, 300)}`);
@@ -63,6 +66,24 @@ function taskFacts(job: SubagentJob, now: number, position: number): string[] {
   if (job.cost > 0) facts.push(`$${job.cost.toFixed(4)}`);
   if (job.runs.length > 1) facts.push(`run ${job.runs.length}`);
   if (job.sessionID) facts.push(`session ${job.sessionID}`);
+  if (job.worktree) facts.push(...worktreeFacts(job.worktree));
+  return facts;
+}
+
+function worktreeFacts({ state, branch, folder, result, problem }: WorktreeRecord): string[] {
+  const facts = [`branch ${outside(branch ?? "not made yet", 100)}`];
+  if (folder !== undefined) {
+    facts.push(state === "removed" ? "worktree removed" : `worktree ${outside(folder, 300)}`);
+  }
+  if (result && result.commits > 0) {
+    const { commits, files, added, deleted } = result;
+    facts.push(
+      `${commits} commits, ${files} files, +${added} \u2212${deleted}`,
+      outside(mergeLine(result), 300),
+    );
+  }
+  if (result && result.uncommitted > 0) facts.push(`${result.uncommitted} files not committed`);
+  if (problem !== undefined) facts.push(`worktree: ${outside(problem, 200)}`);
   return facts;
 }
 
@@ -124,11 +145,16 @@ export function describeJobs(jobs: readonly Job[], now: number, positions: (id: 
       Number(isTerminal(a.status)) - Number(isTerminal(b.status)) ||
       b.createdAt.getTime() - a.createdAt.getTime(),
   );
+  const groups = groupsOf(jobs).map(describeGroup);
   const lines = sorted.slice(0, MOST_LINES).map((job) => describeJob(job, now, positions(job.id)));
   const heading = jobs.length > 1 ? `${counts(sorted)}:\n` : "";
   return (
     heading +
-    fitting(lines, sorted.length, (more) => `and ${more} older ones: narrow by status or tags`)
+    fitting(
+      [...groups, ...lines],
+      groups.length + sorted.length,
+      (more) => `and ${more} older ones: narrow by status or tags`,
+    )
   );
 }
 
@@ -137,6 +163,11 @@ function counts(jobs: readonly Job[]): string {
   const numbers = new Map<string, number>();
   for (const { status } of jobs) numbers.set(status, (numbers.get(status) ?? 0) + 1);
   return Array.from(numbers, ([status, number]) => `${number} ${status}`).join(", ");
+}
+
+/** "audit 9/12 done, 2 running, 1 failed" */
+export function describeGroup({ name, members }: { name: string; members: readonly Job[] }) {
+  return `group ${quoted(name, 60)}: ${groupCounts(members)}`;
 }
 
 /** As many of these lines as one answer holds; if there are more, `all` in number, a last one says so. */

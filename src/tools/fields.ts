@@ -30,6 +30,10 @@ export const tags = field(someTags, "a list of up to 20 short texts", {
   read: (value) => listOf(value),
 });
 
+export function group(about?: string) {
+  return field(() => tag().optional(), textOf(100), { shown: shownOptionalText, about });
+}
+
 export const status = field(() => jobStatus.optional(), `one of ${jobStatus.options.join(", ")}`, {
   read: (value) => choiceOf(value),
 });
@@ -72,6 +76,20 @@ export function optionalFlag(about?: string) {
     about,
     read: (value) => flagOf(value),
   });
+}
+
+/** The model is not shown that false is taken for none. */
+export function optionalWorktree(about: string) {
+  const shown = z.union([shownOptionalFlag.unwrap(), shownText]).optional();
+  return field(
+    () =>
+      z
+        .union([z.boolean(), anId()])
+        .optional()
+        .transform((value) => (value === false ? undefined : value)),
+    "true, or the id of a job (bg_…)",
+    { shown, about, read: (value) => flagOf(value) },
+  );
 }
 
 export function optionalInteger(least: number, most: number, about: About = {}) {

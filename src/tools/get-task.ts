@@ -6,15 +6,17 @@ import type { TaskResult } from "../subagent/manager.js";
 import { elapsed, headEnd, QUOTE_MARK, quoteLines, shownValue } from "../text.js";
 import { Access } from "./access.js";
 import { askForTool, defineTool, type Ready } from "./define.js";
+import { readGroup } from "./read-group.js";
 import { describeJob } from "./describe-job.js";
-import { id, optionalCursor, optionalInteger } from "./fields.js";
+import { group, optionalCursor, optionalId, optionalInteger } from "./fields.js";
 
 export function getBackgroundTask(ready: Ready) {
   const lastReads = new LastReads();
   return defineTool({
     description: "State and text of a subagent by pages. You are told its end: never poll.",
     fields: {
-      taskId: id("bg", { aliases: ["id"] }),
+      taskId: optionalId("bg", { aliases: ["id"] }),
+      group: group("In its place: both kinds"),
       wait: optionalInteger(0, 600, {
         about: "Seconds to wait for its end",
         aliases: ["waitSeconds"],
@@ -26,8 +28,12 @@ export function getBackgroundTask(ready: Ready) {
       }),
     },
     refused: { timeout: "wait (seconds)", timeoutMs: "wait (seconds)", waitMs: "wait (seconds)" },
-    async run({ taskId, wait = 0, cursor, length }, context) {
+    async run({ taskId, group: name, wait = 0, cursor, length }, context) {
       const { sessionID, abort } = context;
+      if ((taskId === undefined) === (name === undefined)) {
+        const got = taskId === undefined ? "neither" : "both";
+        throw new UserError(`taskId: expected either it or group, got ${got}`);
+      }
       const workspace = await ready(sessionID);
       // What the user writes while the rest is looked up ends the wait as well.
       const written = workspace.tasks.untilUserWrites(sessionID);
@@ -44,11 +50,18 @@ export function getBackgroundTask(ready: Ready) {
           onlyWhereNamed: true,
         });
         const access = await Access.of(workspace, sessionID);
+        const ended = AbortSignal.any([abort, userWrites]);
+        if (taskId === undefined) {
+          return readGroup(workspace, access, context, {
+            name: name ?? "",
+            milliseconds: wait * 1_000,
+            ended,
+          });
+        }
         await access.allowReading(taskId, sessionID);
         const { id } = await access.task(taskId);
         const now = () => workspace.clock.now();
         const read = async (tells: (ids: string[]) => void): Promise<string> => {
-          const ended = AbortSignal.any([abort, userWrites]);
           if (wait > 0) await workspace.tasks.wait(id, wait * 1_000, ended);
           const job = await access.task(id);
           const result = await workspace.tasks.result(job);

@@ -1,10 +1,11 @@
 /** killProcesses: ends processes with all their descendants, and says what became of each. */
+import type { ProcessJob } from "../jobs/job.js";
 import { withUnverified } from "../system/kill-tree.js";
 import type { KilledJob } from "../process/manager.js";
-import { Access, requireFilter } from "./access.js";
+import { Access, isOwnGroup, requireFilter, toFilter } from "./access.js";
 import { askForTool, defineTool, type Ready } from "./define.js";
 import { describeJob, fitting } from "./describe-job.js";
-import { optionalFlag, optionalId, sessionId, status, tags } from "./fields.js";
+import { group, optionalFlag, optionalId, sessionId, status, tags } from "./fields.js";
 
 export function killProcesses(ready: Ready) {
   return defineTool({
@@ -14,6 +15,7 @@ export function killProcesses(ready: Ready) {
       sessionId: sessionId(),
       status,
       tags,
+      group: group(),
       remove: optionalFlag("Also forget record and output"),
     },
     async run({ processId, remove = false, ...rest }, context) {
@@ -27,12 +29,15 @@ export function killProcesses(ready: Ready) {
       });
       const access = await Access.of(workspace, sessionID);
       const id = processId === undefined ? undefined : access.process(processId).id;
-      const chosen = access.select("process", { id, ...rest }).map((job) => job.id);
+      const filter = { id, ...rest };
+      const mayEnd = (job: ProcessJob) => access.may(job) && isOwnGroup(job, filter, sessionID);
+      const chosen = access
+        .select("process", filter)
+        .filter(mayEnd)
+        .map((job) => job.id);
       const kill = async (tells: (ids: string[]) => void): Promise<string> => {
-        const { jobs } = await workspace.processes.kill(
-          { id, sessionID: rest.sessionId, status: rest.status, tags: rest.tags },
-          { reason: "cancelled_by_agent", remove, only: (job) => access.may(job) },
-        );
+        const options = { reason: "cancelled_by_agent", remove, only: mayEnd } as const;
+        const { jobs } = await workspace.processes.kill(toFilter(filter), options);
         // The answer names only whom it ended: of the others an earlier end is still to be told.
         if (!abort.aborted) tells(jobs.map(({ job }) => job.id));
         if (jobs.length === 0) return "no process matched; nothing was ended";

@@ -1,4 +1,5 @@
 /** The words for one job: short enough for a sidebar, the same in the dialog. Pure. */
+import { groupCounts, groupsOf, isOpen } from "../jobs/group.js";
 import type { BlockedOn, Job, ProcessJob, SubagentJob } from "../jobs/job.js";
 import { runSince } from "../jobs/facts.js";
 import { cells, clean, fit } from "../cells.js";
@@ -92,6 +93,14 @@ function subagentFacts(job: SubagentJob): string {
   return [clean(job.agent), calls, ...(tool ? [tool] : [])].join(" · ");
 }
 
+/** The branch of its worktree, and that the folder is gone. */
+export function branchOf({ job }: ShownJob): string | undefined {
+  const worktree = job.kind === "subagent" ? job.worktree : undefined;
+  if (worktree?.branch === undefined) return undefined;
+  const branch = `branch ${clean(worktree.branch)}`;
+  return worktree.state === "removed" ? `${branch} (worktree removed)` : branch;
+}
+
 function processFacts(job: ProcessJob): string {
   const parts = [
     job.readyPort === undefined
@@ -150,4 +159,10 @@ export function counts(jobs: readonly ShownJob[]): { look: Look; count: number }
   return live
     .map((look) => ({ look, count: looks.filter((each) => each === look).length }))
     .filter(({ count }) => count > 0);
+}
+
+/** "audit 9/12 done, 2 running", of each group that something is still waited for in. */
+export function groupLines(jobs: readonly ShownJob[], width: number): string[] {
+  const live = groupsOf(jobs.map(({ job }) => job)).filter(({ members }) => members.some(isOpen));
+  return live.map(({ name, members }) => fit(`${clean(name)} ${groupCounts(members)}`, width));
 }

@@ -7,7 +7,7 @@ import { createEffect, createMemo, createSignal, onMount } from "solid-js";
 import { nextChange, shorten } from "./arrange.js";
 import { cells, pad } from "../cells.js";
 import { colour, rootOf, type ViewContext } from "./context.js";
-import { counts, jobLine, SIGNS, type JobLine } from "./describe.js";
+import { counts, groupLines, jobLine, SIGNS, type JobLine } from "./describe.js";
 import { box, each, guard, show, text, type Element } from "./element.js";
 import { jobsFor, type ShownJob } from "./shown-job.js";
 import { createTicker } from "./ticker.js";
@@ -71,6 +71,10 @@ function section(
       box(
         { onSizeChange: measure },
         heading(context, jobs),
+        each(
+          () => groupLines(jobs(), width()),
+          (line) => text({ content: line, fg: () => colour(context, "muted"), wrapMode: "none" }),
+        ),
         rows(context, () => list().live, width, now),
         more(context, () => list().moreLive, "more"),
         rows(context, () => list().ended, width, now),

@@ -1,10 +1,13 @@
 /**
  * What we ask of git about a subagent's worktree, as a child process: hooks, file-system monitors, signing, external
  * diffs and prompts are off, each call has a time limit, and the index of a tree that is only read is never
- * refreshed. Nothing here merges, rebases, pushes or forces. Errors are `GitError`s with git's own first line.
+ * refreshed. Nothing here merges, rebases or pushes, and only `discardWorktree` forces: what nobody has worked in.
+ * Errors are `GitError`s with git's own first line.
  */
 import { execFile } from "node:child_process";
+import { rm } from "node:fs/promises";
 import { devNull } from "node:os";
+import { join } from "node:path";
 
 const LIMIT_MS = 30_000;
 const MAX_OUTPUT = 64 * 1_024 * 1_024;
@@ -223,6 +226,58 @@ export async function removeWorktree(repository: string, tree: string): Promise<
   await git(repository, ["worktree", "remove", "--", tree]);
 }
 
+/**
+ * Makes a removed worktree anew in its old folder: with its branch, or, where that is gone, with a new one of that name
+ * from `base`.
+ */
+export async function addWorktree(
+  repository: string,
+  { folder, branch, base }: { folder: string; branch: string; base: string },
+): Promise<void> {
+  const known = await commitOf(repository, `refs/heads/${branch}`);
+  // A folder that was deleted by hand is still on git's list.
+  const isListed = (await worktrees(repository)).includes(folder);
+  const args = ["worktree", "add", "--quiet", ...(isListed ? ["--force"] : [])];
+  if (known === undefined) await git(repository, [...args, "-b", branch, "--", folder, base]);
+  else await git(repository, [...args, "--", folder, branch]);
+}
+
+/** Removes a worktree that was never given to a subagent, however incomplete it is, with its branch at `base`. */
+export async function discardWorktree(
+  repository: string,
+  { folder, branch, base }: { folder: string; branch: string | undefined; base: string },
+): Promise<void> {
+  // Twice: one that git was killed in the middle of is locked.
+  await git(repository, ["worktree", "remove", "--force", "--force", "--", folder]);
+  if (branch !== undefined) await deleteBranchAt(repository, branch, base);
+}
+
+/** Puts unchanged copies out of the way: those that are committed become what the commit has, others are removed. */
+export async function dropCopies(tree: string, paths: readonly string[]): Promise<void> {
+  for (const some of chunks(paths)) {
+    const args = ["ls-tree", "-r", "-z", "--name-only", "HEAD", "--", ...some];
+    const committed = new Set(fields((await git(tree, args)).stdout));
+    const restored = some.filter((path) => committed.has(path));
+    if (restored.length > 0) {
+      await git(tree, ["checkout", "--quiet", "HEAD", "--", ...literal(restored)]);
+    }
+    for (const path of some) if (!committed.has(path)) await rm(join(tree, path), { force: true });
+  }
+}
+
+/** The commit of a name; undefined when there is none. */
+export async function commitOf(tree: string, name: string): Promise<string | undefined> {
+  const args = ["rev-parse", "--verify", "--quiet", `${name}^{commit}`];
+  const { exitCode, stdout } = await git(tree, args, { accept: [0, 1, 128] });
+  return exitCode === 0 ? stdout.trim() : undefined;
+}
+
+/** The branch that a tree has checked out, or the beginning of its commit's id. */
+export async function checkedOut(tree: string): Promise<string> {
+  const branch = (await git(tree, ["rev-parse", "--abbrev-ref", "HEAD"])).stdout.trim();
+  return branch === "HEAD" ? ((await commitOf(tree, "HEAD")) ?? "HEAD").slice(0, 12) : branch;
+}
+
 /** Deletes a branch only while it stands on the expected commit; false when it has moved or is gone. */
 export async function deleteBranchAt(
   repository: string,
@@ -233,12 +288,25 @@ export async function deleteBranchAt(
   return (await git(repository, args, { accept: [0, 1, 128] })).exitCode === 0;
 }
 
-/** Folders of all worktrees of a repository, the main one first. */
-export async function worktrees(repository: string): Promise<string[]> {
+/** All worktrees of a repository, the main one first; also those whose folder is missing. */
+export async function branches(
+  repository: string,
+): Promise<{ folder: string; branch: string | undefined }[]> {
   const { stdout } = await git(repository, ["worktree", "list", "--porcelain", "-z"]);
-  return fields(stdout).flatMap((field) =>
-    field.startsWith("worktree ") ? [field.slice("worktree ".length)] : [],
-  );
+  return stdout.split("\0\0").flatMap((entry) => {
+    const [folder] = valuesOf(entry, "worktree ");
+    const [branch] = valuesOf(entry, "branch refs/heads/");
+    return folder === undefined ? [] : { folder, branch };
+  });
+}
+
+function valuesOf(entry: string, start: string): string[] {
+  return fields(entry).flatMap((line) => (line.startsWith(start) ? line.slice(start.length) : []));
+}
+
+/** Their folders. */
+export async function worktrees(repository: string): Promise<string[]> {
+  return (await branches(repository)).map(({ folder }) => folder);
 }
 
 async function identityFor(tree: string): Promise<NodeJS.ProcessEnv> {

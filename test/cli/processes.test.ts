@@ -7,7 +7,9 @@ import { hasEnded, isAlive } from "../../src/system/identity.js";
 import { chooseKillTree, systemForKill } from "../../src/system/kill-tree.js";
 import { OutputLog } from "../../src/output/log.js";
 import { call, owner, realProcess } from "./support.js";
+import { FakeClock } from "../fakes/clock.js";
 import { useFolders } from "../fakes/folders.js";
+import { isLinux } from "../process/support.js";
 import { processJob, subagent } from "../store/records.js";
 import { makeStore, outputFileOf } from "../store/support.js";
 
@@ -132,6 +134,29 @@ void describe("kill", () => {
   });
 });
 
+void describe("stats", () => {
+  void it("shows what a process takes; of ended ones nothing", { skip: !isLinux }, async () => {
+    const root = folder();
+    const { job } = realProcess("proc_1");
+    const ended = processJob("proc_2", { status: "failed", identity: job.identity });
+    const made = await owner(1, root, { ...job, name: "sleeper" }, ended);
+    const clock = { ...systemClock, after: keepAwake };
+    const { out } = await call(["stats", "--root", root], { clock });
+    assert.match(
+      out,
+      /^ID +CPU +MEMORY +PROCESSES +PORTS +TIME +NAME\nproc_1 +0\.0 % +[\d.]+ [KM]iB +1 +- +.* +sleeper\n$/,
+    );
+    const { out: asJSON } = await call(["stats", "--json", "--root", root], { clock });
+    assert.match(asJSON, /"cpuPercent": 0,\n +"processes": 1,/);
+    const none = await call(["stats", "--root", folder()], { clock });
+    assert.equal(none.out, "No running processes.\n");
+    const measure = () => Promise.resolve(undefined);
+    const elsewhere = await call(["stats", "--root", root], { clock, measure });
+    assert.match(elsewhere.out, /^This system is not asked/);
+    await made.store.close();
+  });
+});
+
 void describe("logs", () => {
   function log(file: string): OutputLog {
     return new OutputLog(file, 1024 * 1024, systemClock);
@@ -149,7 +174,10 @@ void describe("logs", () => {
     assert.equal(code, 0);
     assert.equal(out, "one\ntwo\nerror\nhalf\nno newline\n");
     const asJSON = await call(["logs", "proc_1", "--json", "--root", root]);
-    assert.equal(asJSON.out.split("\n")[2], '{"stream":"stderr","line":"error"}');
+    assert.match(
+      asJSON.out.split("\n")[2] ?? "",
+      /^{"stream":"stderr","line":"error","at":"\d{4}-\d\d-\d\dT[\d:.]+Z"}$/,
+    );
     await made.store.close();
   });
 
@@ -170,6 +198,40 @@ void describe("logs", () => {
     assert.equal(await lines("--grep", "error"), "two Errors\nan error\n");
     assert.equal(await lines("-g", "Error"), "two Errors\n");
     assert.equal(await lines("-g", "error", "-n", "1"), "an error\n");
+    await made.store.close();
+  });
+
+  void it("writes when each line came, and those since a time", async () => {
+    const root = folder();
+    const made = await owner(2, root, processJob("proc_1"));
+    const clock = new FakeClock(Date.UTC(2026, 10, 21, 10, 0, 0));
+    const output = new OutputLog(outputFileOf(made.store, "proc_1"), 1024 * 1024, clock);
+    output.append(0, Buffer.from("early\nbegun "));
+    await clock.advance(60_000);
+    output.append(1, Buffer.from("an error\n"));
+    await clock.advance(1_250);
+    output.append(0, Buffer.from("and done\nlast"));
+    output.close();
+    await clock.advance(30_000);
+    const lines = async (...args: string[]) =>
+      (await call(["logs", "proc_1", "--root", root, ...args], { clock })).out;
+    assert.equal(
+      await lines("--timestamps"),
+      [
+        "2026-11-21T10:00:00.000Z early\n",
+        "2026-11-21T10:01:00.000Z an error\n",
+        "2026-11-21T10:01:01.250Z begun and done\n",
+        "2026-11-21T10:01:01.250Z last\n",
+      ].join(""),
+    );
+    assert.equal(await lines("--since", "1m"), "an error\nbegun and done\nlast\n");
+    assert.equal(await lines("--since", "31s", "-n", "1"), "last\n");
+    assert.equal(await lines("--since", "31s", "--grep", "done"), "begun and done\n");
+    assert.equal(await lines("--since", "2026-11-21T10:01:01Z"), "begun and done\nlast\n");
+    assert.equal(await lines("--since", "10s"), "");
+    const { code, err } = await call(["logs", "proc_1", "--since", "yesterday", "--root", root]);
+    assert.equal(code, 2);
+    assert.match(err, /--since: expected a time like 5m or .*, got "yesterday"/);
     await made.store.close();
   });
 

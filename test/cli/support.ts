@@ -8,6 +8,7 @@ import { run, type CliDeps } from "../../src/cli/run.js";
 import { systemClock } from "../../src/ports.js";
 import { hasEnded, identifyProcess } from "../../src/system/identity.js";
 import { chooseKillTree, systemForKill } from "../../src/system/kill-tree.js";
+import { systemMeasure } from "../../src/system/usage.js";
 import type { Processes } from "../../src/store/owner.js";
 import { FakeClock } from "../fakes/clock.js";
 import { processJob, subagent } from "../store/records.js";
@@ -35,6 +36,7 @@ export async function call(args: readonly string[], changes: Partial<CliDeps> = 
     processes: machine,
     kill: ({ id, identity }) =>
       killTree({ pid: identity?.pid ?? 0, identity, held: false, jobID: id }, 500),
+    measure: systemMeasure(),
     env: {},
     web: () => Promise.reject(new Error("no page in this test")),
     ...changes,

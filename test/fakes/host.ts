@@ -6,6 +6,7 @@ import {
   type AgentInfo,
   type AssistantMessage,
   type Host,
+  type MadeWorktree,
   type Message,
   type PendingRequest,
   type PermissionRule,
@@ -48,6 +49,10 @@ export class FakeHost implements Host {
   /** Called when a prompt has been stored. */
   onPrompt: (input: PromptInput) => void = () => undefined;
   onAbort: (sessionID: string) => void = () => undefined;
+  /** Makes what it gives, or refuses. */
+  onWorktree: (input: { name: string; directory: string }) => Promise<MadeWorktree> = () =>
+    Promise.reject(new HostError("no worktrees here"));
+  readonly disposed: string[] = [];
   /** Session rules that are really stored, when a host does not take what it is given. */
   storeRules: (rules: PermissionRule[]) => PermissionRule[] = (rules) => rules;
   /** Shared with whoever prompts, so that ids sort by time within a millisecond, too. */
@@ -152,9 +157,10 @@ export class FakeHost implements Host {
 
   async createSession(input: Parameters<Host["createSession"]>[0]) {
     await this.#call("createSession");
-    const { parentID, permission, taskID, title } = input;
+    const { parentID, permission, taskID, title, directory } = input;
     const id = this.addSession({
       parentID,
+      ...(directory !== undefined && { directory }),
       permission: this.storeRules(permission),
       taskID,
       title,
@@ -222,6 +228,16 @@ export class FakeHost implements Host {
   async rejectPermission(requestID: string, reason: string) {
     await this.#call("rejectPermission");
     this.rejected.push({ requestID, reason });
+  }
+
+  async makeWorktree(input: { name: string; directory: string }) {
+    await this.#call("makeWorktree");
+    return this.onWorktree(input);
+  }
+
+  async disposeInstance(directory: string) {
+    await this.#call("disposeInstance");
+    this.disposed.push(directory);
   }
 
   async toast(toast: Toast) {

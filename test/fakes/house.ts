@@ -14,6 +14,7 @@ import { BackgroundManager, type LaunchInput } from "../../src/subagent/manager.
 import { FakeClock, settle } from "./clock.js";
 import { FakeHost } from "./host.js";
 import { Stage } from "./stage.js";
+import { Worktrees } from "../../src/worktree/worktrees.js";
 
 export interface HouseSettings {
   options?: Partial<Options>;
@@ -31,6 +32,9 @@ export class House extends Stage {
   readonly tree: SessionTree;
   readonly notices: Notices;
   readonly tasks: BackgroundManager;
+  readonly worktrees: Worktrees;
+  /** Folders of worktrees whose events come here. */
+  readonly claimed = new Set<string>();
   readonly endedProcesses: string[] = [];
   readonly stoppedByUser: string[] = [];
   /** How often each job became terminal. */
@@ -55,13 +59,26 @@ export class House extends Stage {
     this.notices = new Notices({
       ...ports,
       tree,
+      directoryOf: (sessionID) => this.worktrees.directoryOf(sessionID),
       save: () => this.save(),
       onParentAbort: (sessionID) => this.stoppedByUser.push(sessionID),
+    });
+    this.worktrees = new Worktrees({
+      ...ports,
+      directory: "/project",
+      homes: {
+        claim: (folder) => void this.claimed.add(folder),
+        release: (folder) => void this.claimed.delete(folder),
+        during: (making) => making,
+      },
+      notices: this.notices,
+      persist: () => this.save(),
     });
     this.tasks = new BackgroundManager({
       ...ports,
       tree,
       notices: this.notices,
+      worktrees: this.worktrees,
       outbox: this.notices.outbox,
       endProcessesOf: async (sessionID) => {
         this.endedProcesses.push(sessionID);

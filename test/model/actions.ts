@@ -4,8 +4,8 @@ import * as fc from "fast-check";
 export const MINUTE = 60_000;
 
 export type Action =
-  | { do: "launch"; by: number }
-  | { do: "spawn"; by: number; stubborn: boolean }
+  | { do: "launch"; by: number; group?: string | undefined }
+  | { do: "spawn"; by: number; stubborn: boolean; group?: string | undefined }
   | { do: "print"; which: number; characters: number }
   | { do: "exit"; which: number; code: number }
   | { do: "finish"; which: number; how: "answer" | "fail" | "abort" | "delete" }
@@ -18,12 +18,13 @@ export type Action =
 
 const which = fc.nat(11);
 const by = fc.nat(1);
+const group = fc.constantFrom(undefined, undefined, "one", "two");
 const weighted = <T>(weight: number, arbitrary: fc.Arbitrary<T>) => ({ weight, arbitrary });
 const just = <const T extends string>(name: T) => fc.constant(name);
 
 export const action: fc.Arbitrary<Action> = fc.oneof(
-  weighted(8, fc.record({ do: just("launch"), by })),
-  weighted(8, fc.record({ do: just("spawn"), by, stubborn: fc.boolean() })),
+  weighted(8, fc.record({ do: just("launch"), by, group })),
+  weighted(8, fc.record({ do: just("spawn"), by, stubborn: fc.boolean(), group })),
   weighted(3, fc.record({ do: just("print"), which, characters: fc.nat(9_000) })),
   weighted(5, fc.record({ do: just("exit"), which, code: fc.nat(2) })),
   weighted(

@@ -1,6 +1,6 @@
 // Owns: playing actions in the world and on the reference side by side.
 import assert from "node:assert/strict";
-import { cancelEvent } from "../../src/host/user-request.js";
+import { requestEvent } from "../../src/host/user-request.js";
 import { STUBBORN } from "../fakes/machine.js";
 import { Parent } from "../fakes/parent.js";
 import { Reference, type Expected } from "./reference.js";
@@ -22,12 +22,13 @@ export class Play {
     const world = this.#world;
     // Messages of one millisecond have no order between the host's ids and ours.
     await world.wait(1);
+    const withheld = this.#reference.withheld().map((job) => ({ job, ...this.#told(job) }));
     switch (step.do) {
       case "launch":
-        await this.#launch(this.#parent(step.by));
+        await this.#launch(this.#parent(step.by), step.group);
         break;
       case "spawn":
-        await this.#spawn(this.#parent(step.by), step.stubborn);
+        await this.#spawn(this.#parent(step.by), step.stubborn, step.group);
         break;
       case "print":
         this.#print(this.#chosen(step.which, "process"), step.characters);
@@ -68,6 +69,10 @@ export class Play {
     }
     await world.wait(1);
     this.check();
+    const still = new Set(this.#reference.withheld());
+    for (const { job, times } of withheld) {
+      if (still.has(job)) assert.equal(this.#told(job).times, times, `${job.id} before its group`);
+    }
   }
 
   /** What must hold after every step. */
@@ -121,20 +126,22 @@ export class Play {
     }
   }
 
-  async #launch(parent: Parent): Promise<void> {
+  async #launch(parent: Parent, group?: string): Promise<void> {
     const { tasks } = this.#world.workspace;
     const input = { description: "a task", prompt: "do it", agent: "general" };
-    const launched = tasks.launch({ ...input, parentSessionID: parent.id });
+    const among = group === undefined ? {} : { group };
+    const launched = tasks.launch({ ...input, ...among, parentSessionID: parent.id });
     const { task } = await this.#world.until(launched);
-    this.#reference.start(task.id, "subagent", parent.id);
+    this.#reference.start(task.id, "subagent", parent.id, group);
   }
 
-  async #spawn(parent: Parent, stubborn: boolean): Promise<void> {
+  async #spawn(parent: Parent, stubborn: boolean, group?: string): Promise<void> {
     const { workspace } = this.#world;
     const session = { parentSessionID: parent.id, rootSessionID: parent.id };
     const created = workspace.processes.create({
       command: stubborn ? STUBBORN : "serve",
       cwd: "/",
+      ...(group !== undefined && { group }),
       ...session,
     });
     if (this.#reference.live("process").length >= MOST_PROCESSES) {
@@ -143,7 +150,7 @@ export class Play {
     }
     const { job } = await this.#world.until(created);
     await workspace.persist();
-    this.#reference.start(job.id, "process", parent.id);
+    this.#reference.start(job.id, "process", parent.id, group);
     this.#printed.set(job.id, 0);
   }
 
@@ -195,7 +202,7 @@ export class Play {
 
   async #endByUser(job: Expected | undefined): Promise<void> {
     if (!job) return;
-    this.#world.workspace.handleEvent(cancelEvent(job.id));
+    this.#world.workspace.handleEvent(requestEvent({ act: "cancel", jobID: job.id }));
     this.#reference.end(job.id, "cancelled · cancelled_by_user");
     await this.#world.wait(5_000);
   }

@@ -8,6 +8,8 @@ export interface Expected {
   readonly id: string;
   readonly kind: "subagent" | "process";
   readonly parent: string;
+  /** Of its parent: no end is told before all have ended. */
+  readonly group: string | undefined;
   outcome: Outcome;
   /** Its parent is to be told of the end, once. */
   owed: boolean;
@@ -19,8 +21,17 @@ export class Reference {
   readonly jobs = new Map<string, Expected>();
   readonly #deleted = new Set<string>();
 
-  start(id: string, kind: Expected["kind"], parent: string): void {
-    this.jobs.set(id, { id, kind, parent, outcome: undefined, owed: false, saved: false });
+  start(id: string, kind: Expected["kind"], parent: string, group?: string): void {
+    this.jobs.set(id, { id, kind, parent, group, outcome: undefined, owed: false, saved: false });
+  }
+
+  /** Jobs that have ended in a group in which another one has not. */
+  withheld(): Expected[] {
+    const open = new Set(this.live().map(({ parent, group }) => `${parent} ${group}`));
+    return [...this.jobs.values()].filter(
+      ({ outcome, parent, group }) =>
+        outcome !== undefined && group !== undefined && open.has(`${parent} ${group}`),
+    );
   }
 
   end(id: string, outcome: string, owed = true): void {

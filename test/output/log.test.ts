@@ -1,7 +1,7 @@
 /** The output file: what is written can be read from the file alone, within its limit, while it is written too. */
 import assert from "node:assert/strict";
-import { statSync, truncateSync as systemTruncate } from "node:fs";
-import { join } from "node:path";
+import { mkdirSync, statSync, truncateSync as systemTruncate, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { test } from "node:test";
 import { BLOCK_SIZE, STDERR, STDOUT, type StreamNumber } from "../../src/output/format.js";
 import { OutputLog } from "../../src/output/log.js";
@@ -37,6 +37,65 @@ test("both streams are read back in the order in which they came, while writing 
   reader.close();
   assert.equal(log.bytes, oracle.bytes.length);
   assert.equal(log.dropped, 0);
+});
+
+test("each piece is read back with the time at which it came, to a hundredth of a second", () => {
+  const file = newFile();
+  const time = clock();
+  const log = new OutputLog(file, LIMIT, time);
+  const pieces: { text: string; at: number }[] = [];
+  const add = (after: number, text: string) => {
+    time.at += after;
+    log.append(STDOUT, Buffer.from(text));
+    pieces.push({ text, at: time.at });
+  };
+  add(0, "at once ");
+  add(9, "with it ");
+  add(1, "later ");
+  add(-5_000, "the clock was set back ");
+  add(3 * 86_400_000, "after three days ");
+  // Over the end of a block.
+  add(40, "x".repeat(2 * BLOCK_SIZE));
+  log.close();
+  const reader = open(file);
+  const read = [...reader.pieces()].flatMap(({ frame }) => frame ?? []);
+  reader.close();
+  const start = pieces[0]?.at ?? 0;
+  assert.deepEqual(
+    read.slice(0, 5).map(({ data, at = 0 }) => [data.toString().slice(0, 24), at - start]),
+    [
+      ["at once with it ", 0],
+      ["later the clock was set ", 10],
+      ["after three days ", 3 * 86_400_000 - 4_990],
+      ["x".repeat(24), 3 * 86_400_000 - 4_950],
+      ["x".repeat(24), 3 * 86_400_000 - 4_950],
+    ],
+  );
+});
+
+test("an output that an earlier version wrote, without times, is read", () => {
+  const file = newFile();
+  mkdirSync(dirname(file), { recursive: true });
+  const header = Buffer.alloc(64);
+  header.write("OBMOUT1\n", "latin1");
+  for (const [at, value] of [65_536, 5, 2].entries()) header.writeUInt32LE(value, 8 + at * 4);
+  const block = Buffer.alloc(16 + 4 + 4 + 4 + 3);
+  block.writeUInt32LE(1, 0);
+  block.writeUInt32LE(0x6f62_6d31, 4);
+  block.writeUInt32LE(4 * 2 + STDOUT, 16);
+  block.write("out\n", 20);
+  block.writeUInt32LE(3 * 2 + STDERR, 24);
+  block.write("err", 28);
+  writeFileSync(file, Buffer.concat([header, block]));
+  const reader = open(file);
+  assert.deepEqual(
+    [...reader.pieces()].map(({ frame }) => [frame?.stream, frame?.data.toString(), frame?.at]),
+    [
+      [STDOUT, "out\n", undefined],
+      [STDERR, "err", undefined],
+    ],
+  );
+  reader.close();
 });
 
 test(

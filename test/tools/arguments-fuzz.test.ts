@@ -29,6 +29,7 @@ const RIGHT: Record<string, readonly unknown[]> = {
   agent: ["general", "explore"],
   model: ["scripted/m1"],
   tags: [["a"], ["a", "b"], []],
+  group: ["together"],
   taskId: [TASK],
   wait: [0, 5],
   cursor: ["0"],
@@ -51,6 +52,7 @@ const RIGHT: Record<string, readonly unknown[]> = {
   length: [500],
   pattern: ["words"],
   remove: [false],
+  worktree: [false],
 };
 /** Right for another field, or nearly right. */
 const odd = fc.constantFrom<unknown>(

@@ -33,6 +33,8 @@ const integer = (most: number, least = 1) => [
   NaN,
 ];
 
+const GROUP = [...TEXT, long(101)];
+
 /** For each argument of each tool: values that are wrong, and whether it may be left out. */
 const WRONG: Record<string, { valid: object; fields: Record<string, unknown[]> }> = {
   createBackgroundTask: {
@@ -43,22 +45,35 @@ const WRONG: Record<string, { valid: object; fields: Record<string, unknown[]> }
       agent: [REQUIRED, ...TEXT, long(201)],
       model: [...TEXT, long(201)],
       tags: TAGS,
+      group: GROUP,
+      worktree: [7, null, "", {}, long(201)],
       taskId: ID,
     },
   },
   getBackgroundTask: {
     valid: { taskId: "bg_0123456789" },
     fields: {
-      taskId: [REQUIRED, ...ID],
+      taskId: ID,
+      group: GROUP,
       wait: integer(600, 0),
       cursor: [...CURSOR, long(201)],
       length: integer(40_000),
     },
   },
-  listBackgroundTasks: { valid: {}, fields: { sessionId: SESSION, status: STATUS, tags: TAGS } },
+  listBackgroundTasks: {
+    valid: {},
+    fields: { sessionId: SESSION, status: STATUS, tags: TAGS, group: GROUP },
+  },
   cancelBackgroundTasks: {
     valid: { status: "running" },
-    fields: { taskId: ID, sessionId: SESSION, status: STATUS, tags: TAGS },
+    fields: {
+      taskId: ID,
+      sessionId: SESSION,
+      status: STATUS,
+      tags: TAGS,
+      group: GROUP,
+      remove: FLAG,
+    },
   },
   createBackgroundProcess: {
     valid: { command: "true" },
@@ -66,6 +81,7 @@ const WRONG: Record<string, { valid: object; fields: Record<string, unknown[]> }
       command: [REQUIRED, ...TEXT, long(100_001)],
       name: [...TEXT, long(201)],
       tags: TAGS,
+      group: GROUP,
       global: FLAG,
       cwd: [...TEXT, long(4_001)],
       env: [
@@ -100,11 +116,18 @@ const WRONG: Record<string, { valid: object; fields: Record<string, unknown[]> }
   },
   listBackgroundProcesses: {
     valid: {},
-    fields: { sessionId: SESSION, status: STATUS, tags: TAGS },
+    fields: { sessionId: SESSION, status: STATUS, tags: TAGS, group: GROUP },
   },
   killProcesses: {
     valid: { status: "running" },
-    fields: { processId: ID, sessionId: SESSION, status: STATUS, tags: TAGS, remove: FLAG },
+    fields: {
+      processId: ID,
+      sessionId: SESSION,
+      status: STATUS,
+      tags: TAGS,
+      group: GROUP,
+      remove: FLAG,
+    },
   },
 };
 
@@ -185,6 +208,17 @@ void describe("arguments that are well formed and still wrong", () => {
       /^taskId: expected the id of a subagent of this session tree \(none here\) or its name, got "bg_9999999999", which is unknown or belongs to another session$/u,
     ],
     ["getBackgroundTask", { taskId: "proc_9999999999" }, /^taskId: expected the id of a subagent/u],
+    ["getBackgroundTask", {}, /^taskId: expected either it or group, got neither$/u],
+    [
+      "getBackgroundTask",
+      { taskId: "bg_9999999999", group: "g" },
+      /^taskId: expected either it or group, got both$/u,
+    ],
+    [
+      "getBackgroundTask",
+      { group: "g" },
+      /^group: expected a group of this session \(none\), got "g"$/u,
+    ],
     ["cancelBackgroundTasks", { taskId: "bg_9999999999" }, /^taskId: expected the id/u],
     ["cancelBackgroundTasks", {}, /^expected at least one of taskId, sessionId, status, tags/u],
     ["cancelBackgroundTasks", { tags: [] }, /^expected at least one of taskId/u],

@@ -5,7 +5,7 @@ import { networkInterfaces, tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, test, type TestContext } from "node:test";
 import { createOpencodeClient } from "@opencode-ai/sdk/v2";
-import { cancelEvent, parseUserRequest } from "../../src/host/user-request.js";
+import { requestEvent, parseUserRequest } from "../../src/host/user-request.js";
 import { parseTuiOptions } from "../../src/tui/options.js";
 import { findOrigin } from "../../src/tui/origin.js";
 import { answering } from "./answering.js";
@@ -43,7 +43,10 @@ void describe("the options", () => {
 
 void describe("a request to end a job", () => {
   test("is read as it was written", () => {
-    assert.deepEqual(parseUserRequest(cancelEvent("proc_a")), { cancel: "proc_a" });
+    assert.deepEqual(parseUserRequest(requestEvent({ act: "cancel", jobID: "proc_a" })), {
+      act: "cancel",
+      jobID: "proc_a",
+    });
   });
 
   test("is nothing else", () => {

@@ -4,7 +4,7 @@
  */
 import { createComponent } from "@opentui/solid";
 import { createEffect, createRoot } from "solid-js";
-import { cancelEvent } from "../../host/user-request.js";
+import { requestEvent } from "../../host/user-request.js";
 import type { Job } from "../../jobs/job.js";
 import { isTerminal } from "../../jobs/status.js";
 import { coerceError } from "../../ports.js";
@@ -47,9 +47,28 @@ function ask(context: CancelContext, { job, directory }: ShownJob): void {
   const fail = (why: string) =>
     api.ui.toast({ title: "Background", message: `${name}: ${why}`, variant: "error" });
   api.client.tui
-    .publish({ directory, body: cancelEvent(job.id) }, { throwOnError: true })
+    .publish(
+      { directory, body: requestEvent({ act: "cancel", jobID: job.id }) },
+      { throwOnError: true },
+    )
     .then(() => expectEnd(context, job, fail))
     .catch((thrown: unknown) => fail(`could not be ended: ${coerceError(thrown).message}`));
+}
+
+/** Asks first. What became of it is said in a toast by the OpenCode that the job belongs to. */
+export function removeWorktree({ api }: CancelContext, { job, directory }: ShownJob): void {
+  const worktree = job.kind === "subagent" ? job.worktree : undefined;
+  const branch = fit(clean(worktree?.branch ?? ""), 60);
+  const uncommitted = worktree?.result?.uncommitted ?? 0;
+  const first = uncommitted > 0 ? "what is not committed is committed first, and " : "";
+  const message = `${fit(clean(job.name), 40)}: the folder goes; ${first}branch ${branch} stays if it has commits.`;
+  const fail = (thrown: unknown) =>
+    api.ui.toast({ title: "Background", message: coerceError(thrown).message, variant: "error" });
+  const body = requestEvent({ act: "remove", jobID: job.id });
+  const onConfirm = () =>
+    void api.client.tui.publish({ directory, body }, { throwOnError: true }).catch(fail);
+  const title = "Remove its worktree?";
+  api.ui.dialog.replace(() => createComponent(api.ui.DialogConfirm, { title, message, onConfirm }));
 }
 
 /** The end itself is announced as every end is; silence is what must be told here. */

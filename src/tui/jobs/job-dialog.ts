@@ -2,7 +2,7 @@
 import { createComponent } from "@opentui/solid";
 import { createMemo } from "solid-js";
 import { answerRequest } from "./answer.js";
-import { cancelJob } from "./cancel.js";
+import { cancelJob, removeWorktree } from "./cancel.js";
 import { fit } from "../../cells.js";
 import { dialogWidth, findJob, openDialog, type ViewContext } from "../context.js";
 import type { Element } from "../element.js";
@@ -65,5 +65,8 @@ function run(context: ViewContext, shown: ShownJob, action: Exclude<Action, "bac
       break;
     case "cancel":
       cancelJob(context, shown);
+      break;
+    case "remove":
+      removeWorktree(context, shown);
   }
 }

@@ -2,7 +2,7 @@
 import type { TuiDialogSelectOption } from "@opencode-ai/plugin/tui";
 import { arrange } from "../arrange.js";
 import { cells, clean, fit } from "../../cells.js";
-import { duration, facts, outcome, SIGNS, waitsFor } from "../describe.js";
+import { branchOf, duration, facts, outcome, SIGNS, waitsFor } from "../describe.js";
 import { isLive, lookOf, type ShownJob } from "../shown-job.js";
 
 /** `width`: of a row, which the host would cut without a sign that something is missing. */
@@ -29,19 +29,21 @@ function option(
   width: number,
 ): TuiDialogSelectOption<string> {
   const { job } = shown;
-  const what = isLive(shown) ? (waitsFor(shown, now) ?? facts(shown)) : outcome(shown);
+  const state = isLive(shown) ? (waitsFor(shown, now) ?? facts(shown)) : outcome(shown);
+  const branch = branchOf(shown);
+  const what = branch === undefined ? state : `${state} · ${branch}`;
   const footer = duration(shown, now);
   const title = `${SIGNS[lookOf(shown)].sign} ${fit(clean(job.name), Math.floor(width / 2))}`;
   const room = width - cells(title) - cells(footer) - 2;
   return { value: job.id, title, description: fit(what, Math.max(0, room)), footer, category };
 }
 
-export type Action = "answer" | "log" | "session" | "copy" | "cancel" | "back";
+export type Action = "answer" | "log" | "session" | "copy" | "cancel" | "remove" | "back";
 
 export function titleOf(shown: ShownJob, now: number): string {
   const what = isLive(shown) ? waitsFor(shown, now) : outcome(shown);
   const name = `${SIGNS[lookOf(shown)].sign} ${fit(clean(shown.job.name), 40)}`;
-  return what === undefined ? name : `${name} · ${what}`;
+  return [name, what, branchOf(shown)].filter((part) => part !== undefined).join(" · ");
 }
 
 export const BACK: TuiDialogSelectOption<Action> = { value: "back", title: "Back to the list" };
@@ -64,6 +66,13 @@ export function actionsFor(shown: ShownJob): TuiDialogSelectOption<Action>[] {
       title: job.kind === "process" ? "Kill it" : "Cancel it",
       description: "asks first",
     },
+    job.kind === "subagent" &&
+      !isLive(shown) &&
+      (job.worktree?.state === "kept" || job.worktree?.state === "ready") && {
+        value: "remove",
+        title: "Remove its worktree",
+        description: "asks first; the branch stays",
+      },
     BACK,
   ];
   return options.filter((option) => option !== false);

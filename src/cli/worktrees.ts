@@ -1,0 +1,122 @@
+/**
+ * Worktrees of subagents, seen from a shell: which there are, and the removal of those whose OpenCode is gone. What is
+ * uncommitted is committed first, and a branch with commits stays; git refuses to remove whatever else has changes.
+ */
+import { existsSync } from "node:fs";
+import { hasWorktree, type SubagentJob, type WorktreeRecord } from "../jobs/job.js";
+import { isTerminal } from "../jobs/status.js";
+import { coerceError } from "../ports.js";
+import { commitLeftovers, examine, findMade, remove, type Made } from "../worktree/finish.js";
+import { branches } from "../worktree/git.js";
+import type { Entry, Survey } from "./survey.js";
+import { safe } from "./terminal.js";
+
+export interface SeenWorktree {
+  folder: string;
+  branch: string;
+  /** Undefined for one that no record knows, by its name made for a subagent of ours. */
+  task: (SubagentJob & { worktree: WorktreeRecord }) | undefined;
+  entry: Entry | undefined;
+}
+
+/** How the names of those end that are made here: with the id of their task. */
+const OURS = /-[0-9a-hjkmnp-tv-z]{10}(?:-[\w-]+)?$/u;
+
+/** Each folder once. A repository that cannot be read has none. */
+export async function worktreesOf({ entries, instances }: Survey): Promise<SeenWorktree[]> {
+  const seen = new Map<string, SeenWorktree>();
+  for (const entry of entries) {
+    const { job } = entry;
+    if (!hasWorktree(job)) continue;
+    const { source, name, folder, branch } = job.worktree;
+    const known =
+      folder === undefined || branch === undefined
+        ? await findMade(source, name).catch(() => undefined)
+        : { folder, branch };
+    if (known && existsSync(known.folder)) {
+      const isOwner = job.worktree.owner === job.id;
+      if (isOwner || !seen.has(known.folder))
+        seen.set(known.folder, { ...known, task: job, entry });
+    }
+  }
+  const directories = new Set(instances.flatMap(({ owner }) => owner?.directory ?? []));
+  for (const directory of directories) {
+    if (!existsSync(directory)) continue;
+    // Not a repository, or no git: then it has none.
+    const all = await branches(directory).catch(() => []);
+    for (const { folder, branch } of all) {
+      const isOurs = branch?.startsWith("opencode/") && OURS.test(folder) && existsSync(folder);
+      if (!isOurs || branch === undefined || seen.has(folder)) continue;
+      seen.set(folder, { folder, branch, task: undefined, entry: undefined });
+    }
+  }
+  return [...seen.values()];
+}
+
+export function describeWorktree({ folder, branch, task }: SeenWorktree): string {
+  const result = task?.worktree.result;
+  const facts = [`branch ${safe(branch, 200)}`];
+  if (!task) facts.push("no record knows it");
+  else if (!isTerminal(task.status)) facts.push(`${task.id} works in it`);
+  else facts.push(task.id);
+  if (result) {
+    facts.push(`${result.commits} commits`);
+    if (result.uncommitted > 0) facts.push(`${result.uncommitted} files not committed`);
+  }
+  return `${safe(folder, 1_000)}: ${facts.join(", ")}`;
+}
+
+export interface Removal {
+  worktree: SeenWorktree;
+  /** What becomes of its branch, and of what is not committed. */
+  what: string;
+}
+
+export interface WorktreePlan {
+  remove: Removal[];
+  keep: { worktree: SeenWorktree; why: string }[];
+}
+
+/** Only those whose OpenCode is known to be gone: a living one removes its own. */
+export async function planWorktrees(worktrees: readonly SeenWorktree[]): Promise<WorktreePlan> {
+  const plan: WorktreePlan = { remove: [], keep: [] };
+  for (const worktree of worktrees) {
+    const made = madeOf(worktree);
+    const state = worktree.entry?.instance.state;
+    if (!made || !worktree.task) plan.keep.push({ worktree, why: "no record knows it" });
+    else if (state !== "dead")
+      plan.keep.push({ worktree, why: "its OpenCode runs, or is elsewhere" });
+    else if (!isTerminal(worktree.task.status)) {
+      plan.keep.push({ worktree, why: `${worktree.task.id} is still to be settled` });
+    } else {
+      const stands = await examine(made, made.source).catch(coerceError);
+      if (stands instanceof Error) plan.keep.push({ worktree, why: stands.message });
+      else {
+        const { commits, uncommitted } = stands;
+        const left = uncommitted > 0 ? `${uncommitted} files are committed first, ` : "";
+        const stays =
+          commits + uncommitted > 0 ? `its branch stays (${commits} commits)` : "nothing is lost";
+        plan.remove.push({ worktree, what: left + stays });
+      }
+    }
+  }
+  return plan;
+}
+
+/** Resolves with why it could not be removed. */
+export async function removeWorktree({ worktree }: Removal): Promise<string | undefined> {
+  const made = madeOf(worktree);
+  const { task } = worktree;
+  if (!made || !task) return "no record knows it";
+  try {
+    await commitLeftovers(made, `${task.name}\n\nLeft uncommitted by the subagent ${task.id}.`);
+    await remove(made);
+    return undefined;
+  } catch (thrown) {
+    return coerceError(thrown).message;
+  }
+}
+
+function madeOf({ folder, branch, task }: SeenWorktree): Made | undefined {
+  return task && { ...task.worktree, folder, branch };
+}

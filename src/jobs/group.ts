@@ -1,0 +1,99 @@
+/**
+ * Jobs that belong together: those of one session with the same group name. Their ends are told together once none of
+ * them is open any more. Pure, but for the index, which follows the registry and is asked in constant time.
+ */
+import type { Job } from "./job.js";
+import { isTerminal } from "./status.js";
+
+/** A server is not waited for: it has no end of its own. */
+export function isServer(job: Job): boolean {
+  return job.kind === "process" && (job.global || asksReady(job));
+}
+
+function asksReady(job: Extract<Job, { kind: "process" }>): boolean {
+  return job.readyPattern !== undefined || job.readyPort !== undefined;
+}
+
+/** Whether its group still waits for it: it has not ended, nor, a server, become ready. */
+export function isOpen(job: Job): boolean {
+  if (isTerminal(job.status)) return false;
+  if (job.kind === "subagent") return true;
+  return asksReady(job) ? job.readyAt === undefined : !job.global;
+}
+
+/** Which jobs of each group are open. */
+export class GroupIndex {
+  readonly #open = new Map<string, Set<string>>();
+
+  /** Takes a job as it is now into account. True when its group was open and is no more. */
+  note(job: Job, isRemoved = false): boolean {
+    if (job.group === undefined) return false;
+    const key = keyOf(job.parentSessionID, job.group);
+    const open = this.#open.get(key);
+    if (!isRemoved && isOpen(job)) {
+      if (open) open.add(job.id);
+      else this.#open.set(key, new Set([job.id]));
+      return false;
+    }
+    if (!open?.delete(job.id) || open.size > 0) return false;
+    this.#open.delete(key);
+    return true;
+  }
+
+  /** Whether some job of this group is open. */
+  isOpen(sessionID: string, group: string): boolean {
+    return this.#open.has(keyOf(sessionID, group));
+  }
+}
+
+function keyOf(sessionID: string, group: string): string {
+  return `${sessionID} ${group}`;
+}
+
+/** The jobs of a group that count as its present ones: what was added after all before was told is a new round. */
+export function latestRound<T extends Job>(members: readonly T[]): T[] {
+  const latest = Math.max(...members.map(roundOf));
+  return members.filter((job) => roundOf(job) === latest);
+}
+
+function roundOf({ groupRound = 0 }: Job): number {
+  return groupRound;
+}
+
+/** The round of a new job among the others of its group; `isOwed`: the end of this one is still to be told. */
+export function roundAmong(others: readonly Job[], isOwed: (job: Job) => boolean): number {
+  const latest = latestRound(others);
+  const isOver = latest.length > 0 && !latest.some((job) => isOpen(job) || isOwed(job));
+  return Math.max(0, ...latest.map(roundOf)) + (isOver ? 1 : 0);
+}
+
+/** "9/12 done, 2 running, 1 failed"; what is not there is not named. */
+export function groupCounts(members: readonly Job[]): string {
+  const done = members.filter((job) => !isOpen(job));
+  const counts: [number, string][] = [
+    [members.filter((job) => isOpen(job) && job.status === "running").length, "running"],
+    [members.filter((job) => job.status === "pending").length, "waiting"],
+    [members.filter((job) => job.status === "failed").length, "failed"],
+    [members.filter((job) => job.status === "cancelled").length, "cancelled"],
+    [members.filter((job) => job.blockedOn !== undefined).length, "blocked"],
+    [members.filter((job) => job.stalledSince !== undefined).length, "stalled"],
+  ];
+  const named = counts.flatMap(([count, word]) => (count > 0 ? `${count} ${word}` : []));
+  return [`${done.length}/${members.length} done`, ...named].join(", ");
+}
+
+/** Of each group among these jobs, by session and name, those of its latest round. */
+export function groupsOf(jobs: readonly Job[]): { name: string; members: Job[] }[] {
+  const byKey = new Map<string, { name: string; members: Job[] }>();
+  for (const job of jobs) {
+    if (job.group === undefined) continue;
+    const key = keyOf(job.parentSessionID, job.group);
+    const known = byKey.get(key);
+    if (known) known.members.push(job);
+    else byKey.set(key, { name: job.group, members: [job] });
+  }
+  return Array.from(byKey.values(), ({ name, members }) => ({
+    name,
+    members: latestRound(members),
+  }));
+}

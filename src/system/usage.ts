@@ -1,0 +1,118 @@
+/**
+ * What the processes of a job take from the machine: processor time, memory, and the TCP ports that they listen on.
+ * Linux only; elsewhere the system is not asked. Only reads; what ends meanwhile counts as nothing.
+ */
+import { readdirSync, readFileSync, readlinkSync } from "node:fs";
+import type { ProcessIdentity } from "../jobs/job.js";
+import { coerceError } from "../ports.js";
+import { waysOf } from "../platform.js";
+import { JobMembers, type MembersSystem } from "./members.js";
+import { systemTable } from "./process-table.js";
+import { Scanner } from "./scan.js";
+
+export interface Usage {
+  /** How many of them there are. */
+  processes: number;
+  /** Of all that are alive, since each was started; a difference between two looks says what they take now. */
+  cpuMilliseconds: number;
+  /** Resident; what several of them share counts for each. */
+  memoryBytes: number;
+  /** In ascending order. */
+  ports: number[];
+}
+
+export interface Measured {
+  jobID: string;
+  identity: ProcessIdentity;
+}
+
+/** Undefined where the system cannot be asked. One look serves all jobs that are asked for in the same turn. */
+export type Measure = (job: Measured) => Promise<Usage | undefined>;
+
+export function systemMeasure(platform?: NodeJS.Platform): Measure {
+  if (waysOf(platform).processes !== "/proc") return () => Promise.resolve(undefined);
+  const table = systemTable(platform);
+  const system: MembersSystem = {
+    table,
+    scanner: new Scanner(table),
+    self: { pid: process.pid },
+  };
+  return (job) => measure(job, system);
+}
+
+async function measure(
+  { jobID, identity: { pid, startTime } }: Measured,
+  system: MembersSystem,
+): Promise<Usage> {
+  const members = await new JobMembers(system, { pid, jobID, startTime }, true).find();
+  const listening = listeningPorts();
+  const ports = new Set<number>();
+  let [cpuMilliseconds, memoryBytes] = [0, 0];
+  for (const member of members) {
+    cpuMilliseconds += cpuOf(member.pid);
+    memoryBytes += memoryOf(member.pid);
+    for (const socket of socketsOf(member.pid)) {
+      const port = listening.get(socket);
+      if (port !== undefined) ports.add(port);
+    }
+  }
+  const sorted = [...ports].sort((a, b) => a - b);
+  return { processes: members.length, cpuMilliseconds, memoryBytes, ports: sorted };
+}
+
+/** Linux counts in hundredths of a second for programs, whatever it does itself. */
+const TICK_MILLISECONDS = 10;
+
+/** Fields 14 and 15 of /proc/PID/stat, counted behind the program's name, which may hold anything. */
+function cpuOf(pid: number): number {
+  const stat = read(`/proc/${pid}/stat`);
+  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+  const ticks = Number(fields[14 - 3] ?? 0) + Number(fields[15 - 3] ?? 0);
+  return (Number.isFinite(ticks) ? ticks : 0) * TICK_MILLISECONDS;
+}
+
+function memoryOf(pid: number): number {
+  const kib = /^VmRSS:\s+(\d+) kB$/mu.exec(read(`/proc/${pid}/status`))?.[1];
+  return Number(kib ?? 0) * 1024;
+}
+
+const LISTEN = "0A";
+
+/** Ports by the inode of their socket. */
+function listeningPorts(): Map<string, number> {
+  const found = new Map<string, number>();
+  for (const table of ["tcp", "tcp6"]) {
+    for (const line of read(`/proc/net/${table}`).split("\n").slice(1)) {
+      const [, local = "", , state, , , , , , inode] = line.trim().split(/\s+/u);
+      if (state !== LISTEN || inode === undefined) continue;
+      found.set(inode, Number.parseInt(local.slice(local.lastIndexOf(":") + 1), 16));
+    }
+  }
+  return found;
+}
+
+function socketsOf(pid: number): string[] {
+  const folder = `/proc/${pid}/fd`;
+  return orElse<string[]>([], () => readdirSync(folder)).flatMap((fd) => {
+    const link = orElse("", () => readlinkSync(`${folder}/${fd}`));
+    return /^socket:\[(\d+)\]$/u.exec(link)?.[1] ?? [];
+  });
+}
+
+function read(file: string): string {
+  return orElse("", () => readFileSync(file, "latin1"));
+}
+
+/** Of what has ended meanwhile, or belongs to another user. */
+function orElse<Value>(nothing: Value, look: () => Value): Value {
+  try {
+    return look();
+  } catch (thrown) {
+    const error = coerceError(thrown);
+    const code = "code" in error ? error.code : undefined;
+    if (code === "ENOENT" || code === "ESRCH" || code === "EACCES" || code === "EPERM") {
+      return nothing;
+    }
+    throw error;
+  }
+}

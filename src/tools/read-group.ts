@@ -1,0 +1,102 @@
+/** What getBackgroundTask answers about a group: its counts, a line for each job, and once it is done what each said. */
+import type { ToolContext } from "@opencode-ai/plugin";
+import { latestRound } from "../jobs/group.js";
+import type { Job } from "../jobs/job.js";
+import { isTerminal } from "../jobs/status.js";
+import { readCall } from "../notices/wording.js";
+import { shares } from "../notices/quote.js";
+import { quoteLines } from "../text.js";
+import type { Workspace } from "../workspace.js";
+import type { Access } from "./access.js";
+import { describeGroup, describeJob, fitting } from "./describe-job.js";
+
+/** Of the whole answer; what is longer is read by itself. */
+const MOST_BYTES = 16_000;
+
+export interface GroupRequest {
+  name: string;
+  milliseconds: number;
+  /** Ends the wait. */
+  ended: AbortSignal;
+}
+
+export async function readGroup(
+  workspace: Workspace,
+  access: Access,
+  { sessionID, abort }: Pick<ToolContext, "sessionID" | "abort">,
+  { name, milliseconds, ended }: GroupRequest,
+): Promise<string> {
+  const ids = access.group(name, sessionID).map(({ id }) => id);
+  const read = async (tells: (ids: string[]) => void): Promise<string> => {
+    if (milliseconds > 0) {
+      await workspace.tasks.waitForGroup(sessionID, name, milliseconds, ended);
+    }
+    const members = latestRound(access.group(name, sessionID));
+    const head = describeGroup({ name, members });
+    const now = workspace.clock.now();
+    const lines = members.map((job) => describeJob(job, now, workspace.tasks.position(job.id)));
+    if (workspace.jobs.isGroupOpen(sessionID, name)) {
+      const asks = members.filter(({ blockedOn }) => blockedOn && blockedOn.kind !== "retry");
+      if (!abort.aborted) tells(asks.map(({ id }) => id));
+      const rest = (more: number) =>
+        `and ${more} more: listBackgroundTasks, listBackgroundProcesses`;
+      return fitting([head, ...lines], lines.length + 1, rest);
+    }
+    const answer = await withTexts(workspace, head, members, lines);
+    // Those that there was no room for are still to be told.
+    if (!abort.aborted) tells(answer.told);
+    return answer.text;
+  };
+  return workspace.notices.answering(ids, read, sessionID);
+}
+
+async function withTexts(
+  workspace: Workspace,
+  head: string,
+  members: readonly Job[],
+  lines: readonly string[],
+): Promise<{ text: string; told: string[] }> {
+  const texts = await Promise.all(members.map((job) => textOf(workspace, job)));
+  // A line that says how to read on, for each.
+  const room = MOST_BYTES - Buffer.byteLength([head, ...lines].join("\n")) - members.length * 80;
+  const given = shares(
+    texts.map((text) => Buffer.byteLength(quoteLines(text).join("\n")) + 1),
+    Math.max(0, room),
+  );
+  const parts = [head];
+  const told: string[] = [];
+  let bytes = Buffer.byteLength(head);
+  for (const [index, job] of members.entries()) {
+    const part = [lines[index] ?? "", ...quoted(job, texts[index] ?? "", given[index] ?? 0)];
+    const text = part.join("\n");
+    bytes += Buffer.byteLength(text) + 1;
+    if (bytes > MOST_BYTES) {
+      parts.push(`and ${members.length - index} more, which you are told of by a notice`);
+      break;
+    }
+    parts.push(text);
+    if (isTerminal(job.status)) told.push(job.id);
+  }
+  return { text: parts.join("\n"), told };
+}
+
+/** The end of a text in so many bytes, and how to read all of it when something is missing. */
+function quoted(job: Job, text: string, most: number): string[] {
+  const all = quoteLines(text);
+  const kept: string[] = [];
+  let left = most;
+  for (const line of all.toReversed()) {
+    left -= Buffer.byteLength(line) + 1;
+    if (left < 0) break;
+    kept.unshift(line);
+  }
+  if (kept.length === all.length) return text === "" ? ["(no text)"] : kept;
+  return [...kept, `to read all of it: ${readCall(job)}`];
+}
+
+/** What it said, or the end of its output. */
+async function textOf({ tasks, processes }: Workspace, job: Job): Promise<string> {
+  if (job.kind === "subagent") return (await tasks.result(job)).text;
+  const { lines } = await processes.read(job.id, { mode: "tail", lines: 20, maxBytes: 2_000 });
+  return lines.map(({ text }) => text).join("\n");
+}
