@@ -154,7 +154,7 @@ export function optionalId(prefix: string, about: About = {}) {
 }
 
 function idOf(prefix: string): string {
-  return `the id of a job (${prefix}_…)`;
+  return `the id of a job (${prefix}_…) or its name`;
 }
 
 function textOf(most: number): string {

@@ -17,7 +17,7 @@ export function listBackgroundTasks(ready: Ready) {
         onlyWhereNamed: true,
       });
       const access = await Access.of(workspace, sessionID);
-      const jobs = access.select("subagent", { id: undefined, ...filter });
+      const jobs = access.select("subagent", filter);
       return withProblem(
         workspace,
         describeJobs(jobs, workspace.clock.now(), (id) => workspace.tasks.position(id)),
