@@ -46,9 +46,9 @@ export function createBackgroundProcess(ready: Ready) {
       cwd: optionalText(4_000, { aliases: ["workdir", "directory"] }),
       env: optionalEnvironment(),
       stdin: optionalChoice(["closed", "open", "terminal"], {
-        about: "Default closed; else see writeBackgroundProcess",
+        about: "Default closed; see writeBackgroundProcess",
       }),
-      notify: optionalFlag("Default true"),
+      notify: optionalFlag("Tell its end; default true"),
       notifyPattern: optionalText(512, {
         about: "Regex: you are told of each matching line",
       }),

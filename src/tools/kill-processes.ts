@@ -16,7 +16,7 @@ export function killProcesses(ready: Ready) {
       status: unlistedStatus,
       tags,
       group: group(),
-      remove: optionalFlag("Also forget record and output"),
+      remove: optionalFlag("Also its record and output"),
     },
     async run({ processId, remove = false, ...rest }, context) {
       const { sessionID, abort } = context;

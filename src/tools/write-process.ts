@@ -18,7 +18,7 @@ export function writeBackgroundProcess(ready: Ready) {
     fields: {
       processId: id("proc", { aliases: ["id"] }),
       text: optionalInput({ aliases: ["input", "data"] }),
-      keys: optionalNames("After text: Enter, C-c, Up, Escape, F1 …"),
+      keys: optionalNames("After text: Enter, C-c, Up, F1 …"),
       end: optionalFlag("Close stdin"),
       waitPattern: optionalText(512, { about: "Until this regex matches" }),
       waitSeconds: optionalInteger(0, 600, { about: "Default 2" }),
