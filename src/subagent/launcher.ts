@@ -77,16 +77,20 @@ export class Launcher {
   readonly #deps: SubagentDeps;
   readonly #runner: Runner;
   readonly #slots: Slots;
-  /** How each task that waits or runs was started last. */
+  /** How each task that waits or runs was started last, and one that ended while it waited. */
   readonly #starts = new Map<string, LaunchPlan>();
   /** Resolves when every launch that was called so far is in the queue or refused. */
   #launches: Promise<void> = Promise.resolve();
+  readonly #stopListening: () => void;
   #isClosed = false;
 
   constructor(deps: SubagentDeps, runner: Runner) {
     this.#deps = deps;
     this.#runner = runner;
     this.#slots = new Slots(deps.options);
+    this.#stopListening = deps.jobs.onChange(({ type, job }) => {
+      if (type === "removed") this.#starts.delete(job.id);
+    });
   }
 
   /** Tasks get their places in the order of the calls, however long each is looked at. */
@@ -192,6 +196,7 @@ export class Launcher {
   /** Starts nothing more. */
   dispose(): void {
     this.#isClosed = true;
+    this.#stopListening();
   }
 
   /** What is started for an aborted call or by a closed instance would end unnoticed: it is refused. */
@@ -237,9 +242,12 @@ export class Launcher {
   async #checkLimits(task: SubagentJob, { parentAgent }: ResumeFrom): Promise<void> {
     const { agent, parentSessionID, sessionID } = task;
     const { rules, strict } = await limitsNow(this.#deps, { agent, parentSessionID, parentAgent });
-    if (!strict) return;
+    const plan = this.#starts.get(task.id);
+    // The rights of one that rests are looked at when it starts.
+    const rests = sessionID === undefined && !plan;
+    if (!strict || rests) return;
     const session = sessionID === undefined ? undefined : await this.#deps.host.session(sessionID);
-    const inForce = session?.permission ?? this.#starts.get(task.id)?.rules ?? [];
+    const inForce = session?.permission ?? plan?.rules ?? [];
     const missing = missingRules(rules, inForce);
     if (missing.length > 0) throw limitsMissing(missing);
   }
@@ -296,6 +304,7 @@ export class Launcher {
       return;
     }
     let starting: Promise<void> | undefined;
+    this.#starts.set(task.id, plan);
     this.#deps.waiting.add(task, () => {
       // A closed instance leaves it to the next one.
       if (!this.#isClosed) starting = this.#enqueue(task, plan);

@@ -98,12 +98,16 @@ void describe("an agent that the caller may not start", () => {
 });
 
 void describe("a running task that was started without the limits that are in force now", () => {
-  for (const maxRunning of [1, 0]) {
-    void it(`is given nothing more: ${maxRunning ? "running" : "pending"}`, async (t) => {
+  for (const [state, how] of [
+    ["running", undefined],
+    ["pending", {}],
+    ["waiting for others", { after: [TASK.description] }],
+  ] as const) {
+    void it(`is given nothing more: ${state}`, async (t) => {
       const one = await launched(t, { maxRunning: 1 });
       let taskId = one.id;
-      if (maxRunning === 0) {
-        const answer = await one.call("createBackgroundTask", { ...TASK, prompt: "Another." });
+      if (how) {
+        const answer = await one.call("createBackgroundTask", { ...TASK, prompt: "Two.", ...how });
         taskId = /^bg_\w+/u.exec(answer)?.[0] ?? "";
       }
       const more = { prompt: "And now change all files.", taskId };
@@ -122,6 +126,7 @@ void describe("a rule about a tool of ours", () => {
     ["createBackgroundProcess", { command: "true" }, "true"],
     ["getBackgroundTask", { taskId: "bg_0000000000" }, "*"],
     ["getBackgroundProcess", { processId: "proc_0000000000" }, "*"],
+    ["writeBackgroundProcess", { processId: "proc_0000000000", text: "x" }, "*"],
     ["listBackgroundTasks", {}, "*"],
     ["listBackgroundProcesses", {}, "*"],
     ["cancelBackgroundTasks", { status: "running" }, "*"],
