@@ -1,13 +1,18 @@
 /** getBackgroundProcess: the state of one process and a part of its output. */
+import type { ToolContext } from "@opencode-ai/plugin";
 import { Access } from "./access.js";
 import { askForTool, defineTool, type Ready } from "./define.js";
-import { bytesAfter, describeJob, describeRun } from "./describe-job.js";
+import { describeJob, describeRun } from "./describe-job.js";
 import { id, optionalChoice, optionalCursor, optionalInteger, optionalText } from "./fields.js";
 import { earlierRun } from "../process/manager.js";
 import type { ScreenText } from "../output/screen.js";
 import { oneLine, quoteLines } from "../text.js";
 import { isTerminal } from "../jobs/status.js";
+import type { Workspace } from "../workspace.js";
 
+/** Who asks for more lines than this gets more bytes than the usual 16,000, too: as many as the host shows. */
+const USUAL_LINES = 100;
+const MOST_BYTES = 40_000;
 const MODES = ["tail", "head", "grep", "full", "screen"] as const;
 
 export function getBackgroundProcess(ready: Ready) {
@@ -26,52 +31,51 @@ export function getBackgroundProcess(ready: Ready) {
     async run({ processId, mode, wait = 0, ...request }, context) {
       const { sessionID, abort } = context;
       const workspace = await ready(sessionID);
-      // What the user writes while the rest is looked up ends the wait as well.
-      const written = workspace.tasks.untilUserWrites(sessionID);
-      try {
-        return await look(AbortSignal.any([abort, written.signal]));
-      } finally {
-        written.stop();
-      }
-
-      async function look(endsWait: AbortSignal): Promise<string> {
-        await askForTool(workspace, context, {
-          tool: "getBackgroundProcess",
-          pattern: "*",
-          onlyWhereNamed: true,
-        });
-        const access = await Access.of(workspace, sessionID);
-        await access.allowReading(processId, sessionID);
-        const before = access.process(processId);
-        const { id } = before;
-        const maxBytes = bytesAfter(describeJob(before, workspace.clock.now()));
-        const read = async (tells: (ids: string[]) => void): Promise<string> => {
-          if (wait > 0) await workspace.processes.wait(id, wait * 1_000, endsWait);
-          if (mode === "screen") {
-            const screen = await workspace.processes.screen(id);
-            return `${describeJob(access.process(processId), workspace.clock.now())}\n${screenText(screen)}`;
-          }
-          const wanted = { ...request, mode, quoted: true, maxBytes };
-          const output = await workspace.processes.read(id, wanted);
-          // The end may have come while the output was read: what is said last is the newest state.
-          const job = access.process(processId);
-          if (isTerminal(job.status) && !abort.aborted) tells([id]);
-          const run = earlierRun(job, request.run);
-          const line =
-            describeJob(job, workspace.clock.now()) + (run ? `\n${describeRun(run)}` : "");
-          const text =
-            output.text || (run || isTerminal(job.status) ? "(no output)" : "(no output yet)");
-          // What the text ends with says how to go on where something was left out.
-          const next =
-            run || isTerminal(job.status) || output.more || text.includes(output.cursor)
-              ? ""
-              : `\n(what comes after this: cursor "${output.cursor}")`;
-          return `${line}\n${text}${next}`;
-        };
-        return workspace.notices.answering([id], read, sessionID);
-      }
+      await askForTool(workspace, context, {
+        tool: "getBackgroundProcess",
+        pattern: "*",
+        onlyWhereNamed: true,
+      });
+      const access = await Access.of(workspace, sessionID);
+      await access.allowReading(processId, sessionID);
+      const { id } = access.process(processId);
+      const maxBytes = (request.lines ?? USUAL_LINES) > USUAL_LINES ? MOST_BYTES : undefined;
+      const read = async (tells: (ids: string[]) => void): Promise<string> => {
+        if (wait > 0) await untilEnded(workspace, id, wait, context);
+        if (mode === "screen") {
+          const screen = await workspace.processes.screen(id);
+          return `${describeJob(access.process(id), workspace.clock.now())}\n${screenText(screen)}`;
+        }
+        const wanted = { ...request, mode, quoted: true, maxBytes };
+        const output = await workspace.processes.read(id, wanted);
+        // The end may have come while the output was read: what is said last is the newest state.
+        const job = access.process(id);
+        if (isTerminal(job.status) && !abort.aborted) tells([id]);
+        const run = earlierRun(job, request.run);
+        const line = describeJob(job, workspace.clock.now()) + (run ? `\n${describeRun(run)}` : "");
+        const hasEnded = run !== undefined || isTerminal(job.status);
+        const none = hasEnded ? "(no output)" : "(no output yet)";
+        const text = (run ?? job).output.bytes > 0 ? output.text || "(nothing new)" : none;
+        // What the text ends with says how to go on where something was left out.
+        const next =
+          hasEnded || output.more ? "" : `\n(what comes after this: cursor "${output.cursor}")`;
+        return `${line}\n${text}${next}`;
+      };
+      return workspace.notices.answering([id], read, sessionID);
     },
   });
+}
+
+/** Or until the user stops the call or writes. */
+async function untilEnded(
+  { processes, tasks }: Workspace,
+  id: string,
+  seconds: number,
+  { sessionID, abort }: Pick<ToolContext, "sessionID" | "abort">,
+): Promise<void> {
+  const written = tasks.untilUserWrites(sessionID);
+  await processes.wait(id, seconds * 1_000, AbortSignal.any([abort, written.signal]));
+  written.stop();
 }
 
 function screenText({ lines, cursor, title }: ScreenText): string {
