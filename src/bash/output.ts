@@ -53,9 +53,8 @@ export class CallOutput {
     return this.#shown;
   }
 
-  /** Nothing more is taken. `rest` is what the answer says besides: both together keep to the limits. */
+  /** Nothing more is taken; half of a last character is left out, as by the host. `rest` is what the answer says besides: both together keep to the limits. */
   end(rest: string): OutputText {
-    this.#add(this.#decoder.decode());
     const all = this.#pieces.join("");
     const { lines, bytes } = this.#limits;
     const fits = !this.#isLong && isWithin(all + rest, lines, bytes);
@@ -89,9 +88,12 @@ export class CallOutput {
     if (this.#descriptor !== undefined) this.#write(text);
     if (this.#bytes <= this.#limits.bytes) return;
     this.#keep();
-    // Twice as much as the answer may hold, so that its end is never missing.
-    while (this.#bytes > this.#limits.bytes * 2 && this.#pieces.length > 1) {
-      this.#bytes -= Buffer.byteLength(this.#pieces.shift() ?? "");
+    // As much is kept as the answer may hold, at least.
+    for (;;) {
+      const oldest = Buffer.byteLength(this.#pieces[0] ?? "");
+      if (this.#pieces.length === 1 || this.#bytes - oldest < this.#limits.bytes) return;
+      this.#pieces.shift();
+      this.#bytes -= oldest;
       this.#isLong = true;
     }
   }
