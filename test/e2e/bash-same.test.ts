@@ -88,7 +88,7 @@ const DIFFERENT: readonly (Call & { theirs: RegExp; ours: RegExp; exit: number |
     command: "sleep 20",
     timeout: 300,
     theirs: /^\(no output\)[^]*exceeding timeout 300 ms[^]*in milliseconds\.\n<\/shell_metadata>$/u,
-    ours: /^\(no output\)[^]*exceeding timeout 300 ms[^]*createBackgroundProcess {"command":"sleep 20"}\.\n/u,
+    ours: /^\(no output\)[^]*exceeding timeout 300 ms[^]*createBackgroundProcess \{"command":"sleep 20"\}\.\n/u,
     exit: null,
   },
 ];

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { describe } from "node:test";
 import { callTool } from "../../fixtures/host/index.js";
-import { survivors, survivorsAfter } from "../../fixtures/host/survivors.js";
+import { survivorsAfter } from "../../fixtures/host/survivors.js";
 import { gate, text, toolCall, type ModelRequest } from "../../fixtures/model/index.js";
 import {
   childOf,
@@ -205,7 +205,7 @@ describe("a command that takes longer than its call", () => {
       model.script(task, [
         toolCall("bash", { command, timeout: 1_000 }),
         (request: ModelRequest) => {
-          const wait = /getBackgroundProcess {"processId":"proc_\w{10}","wait":600}/u;
+          const wait = /getBackgroundProcess \{"processId":"proc_\w{10}","wait":600\}/u;
           assert.match(request.toolResults.at(-1) ?? "", wait);
           return text("I do not wait");
         },
@@ -276,27 +276,24 @@ describe("a command that takes longer than its call", () => {
     assert.deepEqual(await survivorsAfter(marker, 15_000), []);
   });
 
-  for (const moment of ["waits", "moved", "left"] as const) {
-    bed.test(`a host that is killed leaves nobody: ${moment}`, async () => {
-      const { model } = bed;
-      const said = `start it and be killed: ${moment}`;
-      const command = "trap '' TERM; (setsid sleep 311 &) ; echo up; sleep 312";
-      const text_ = moment === "left" ? "sleep 313 & (setsid sleep 314 &) ; echo up" : command;
-      const timeout = moment === "moved" ? { timeout: 1_000 } : {};
-      model.script(said, [
-        toolCall("bash", { command: text_, ...timeout }),
+  for (const moment of ["is waited for", "was moved", "was left"] as const) {
+    bed.test(`a host that is killed takes along what ${moment}`, async () => {
+      const { host, model } = bed;
+      const parent = await host.createSession({ title: moment });
+      const stubborn = "trap '' TERM; (setsid sleep 311 &) ; echo up; sleep 312";
+      const command =
+        moment === "was left" ? "sleep 313 & (setsid sleep 314 &) ; echo up" : stubborn;
+      const timeout = moment === "was moved" ? { timeout: 1_500 } : {};
+      model.scriptSession(parent.id, [
+        toolCall("bash", { command, ...timeout }),
         [text("started "), gate("never")],
       ]);
-      const { marker, pid, ended, kill } = startRun(bed, said);
-      if (moment === "left") {
-        await model.waitForRequest((each) => /as proc_/u.test(each.toolResults.join()));
-      } else {
-        const isUp = async () => (await survivors(marker, [pid])).length >= 3;
-        while (!(await isUp())) await new Promise((resolve) => setTimeout(resolve, 50));
-      }
-      kill("SIGKILL");
-      assert.equal(await ended, "SIGKILL");
-      assert.deepEqual(await survivorsAfter(marker, 15_000), []);
+      await host.prompt(parent.id, "start it");
+      if (moment === "is waited for") await seen(bed, parent.id, "up\\n");
+      else await model.waitForRequest((each) => /proc_\w{10}/u.test(each.toolResults.join()));
+      await host.stop("SIGKILL");
+      assert.deepEqual(await host.survivors(15_000), []);
+      await host.start();
     });
   }
 });
