@@ -317,7 +317,8 @@ function noText(job: Job): string {
 
 function canGoOn(job: Job): boolean {
   const isShort = job.status === "failed" || job.status === "cancelled";
-  return job.kind === "subagent" && isShort && job.endReason !== "session_deleted";
+  const isPossible = job.endReason !== "session_deleted" && job.endReason !== "budget";
+  return job.kind === "subagent" && isShort && isPossible;
 }
 
 /** Exit code and signal stand among the facts already. */

@@ -19,7 +19,7 @@ import { useHost } from "./use-host.js";
 
 const AT_ONCE = { "retry-after-ms": "1" };
 
-const failing = (status: number, body?: object): Step => httpError(status, body, AT_ONCE);
+const failing = (status: number, body?: object) => httpError(status, body, AT_ONCE);
 
 /** The host asks once, and again five times. */
 const givenUp = (step: Step): Step[] => Array.from({ length: 6 }, () => step);
@@ -106,17 +106,20 @@ describe("fallbackModels", () => {
     assert.match(notice, /^error: scripted: HTTP 401/mu);
   });
 
-  bed.test("a continued task begins with its own model again, and may fall back again", async () => {
-    const { host, model } = bed;
-    const steps = [failing(401), text("first"), failing(401), text("second")];
-    const { parent, child } = await played(bed, "again", steps);
-    const from = model.cursor;
-    const taskId = firstJob(bed, parent);
-    await callTool(host, model, parent, "createBackgroundTask", { taskId, prompt: "go on" });
-    assert.match(await noticeTo(bed, parent, /^\| second$/mu), /^- scripted\/m2/mu);
-    const later = model.turns(child).filter(({ index }) => index >= from);
-    assert.deepEqual(models(later), ["m1", "m2"]);
-  });
+  bed.test(
+    "a continued task begins with its own model again, and may fall back again",
+    async () => {
+      const { host, model } = bed;
+      const steps = [failing(401), text("first"), failing(401), text("second")];
+      const { parent, child } = await played(bed, "again", steps);
+      const from = model.cursor;
+      const taskId = firstJob(bed, parent);
+      await callTool(host, model, parent, "createBackgroundTask", { taskId, prompt: "go on" });
+      assert.match(await noticeTo(bed, parent, /^\| second$/mu), /^- scripted\/m2/mu);
+      const later = model.turns(child).filter(({ index }) => index >= from);
+      assert.deepEqual(models(later), ["m1", "m2"]);
+    },
+  );
 
   bed.test("a model without a price is said to have none", async () => {
     const steps = [failing(401), failing(401), text("cheap")];
@@ -137,7 +140,11 @@ describe("fallbackModels", () => {
     ],
     ["a refusal", [[text("I"), finish("content_filter")]], /content filter/iu],
     ["an answer cut at its limit", [[text("half"), finish("length")]], /output limit/u],
-    ["a cut stream and then a wrong request", [[text("a"), cutStream()], failing(400)], /HTTP 400/u],
+    [
+      "a cut stream and then a wrong request",
+      [[text("a"), cutStream()], failing(400)],
+      /HTTP 400/u,
+    ],
   ];
 
   for (const [what, steps, told] of NO_FAULTS) {
@@ -149,12 +156,15 @@ describe("fallbackModels", () => {
     });
   }
 
-  bed.test("a context that is too long: the host compacts, and no other model is asked", async () => {
-    const tooLong = failing(400, { error: { message: "long", code: "context_length_exceeded" } });
-    const { turns, notice } = await played(bed, "too long", [tooLong, text("after it")]);
-    assert.deepEqual(new Set(models(turns)), new Set(["m1"]));
-    assert.match(notice, /^\| after it$/mu);
-  });
+  bed.test(
+    "a context that is too long: the host compacts, and no other model is asked",
+    async () => {
+      const tooLong = failing(400, { error: { message: "long", code: "context_length_exceeded" } });
+      const { turns, notice } = await played(bed, "too long", [tooLong, text("after it")]);
+      assert.deepEqual(new Set(models(turns)), new Set(["m1"]));
+      assert.match(notice, /^\| after it$/mu);
+    },
+  );
 
   bed.test("a child that its user stops is not gone on with", async () => {
     const { host, model } = bed;
@@ -178,7 +188,10 @@ describe("fallbackModels", () => {
     assert.deepEqual(models(turns), ["m1", "m2"]);
     assert.match(notice, /status="completed"/u);
     assert.match(notice, /^\| without waiting$/mu);
-    assert.match(notice, /m1 \(.*\) failed: its provider wants to be asked again in (?:10 min|9 min)/u);
+    assert.match(
+      notice,
+      /m1 \(.*\) failed: its provider wants to be asked again in (?:10 min|9 min)/u,
+    );
     const last = turns.at(-1);
     assert.equal(last?.userTexts.filter((each) => each.includes(prompt)).length, 1);
     const { data = [] } = await bed.host.client.session.messages({ sessionID: child });
