@@ -8,7 +8,7 @@ import type { Job, SubagentJob } from "../jobs/job.js";
 import { costWords } from "../jobs/spending.js";
 import { restartWords } from "../jobs/restarts.js";
 import { emptyInputHint } from "../jobs/empty-input.js";
-import { runSince } from "../jobs/since.js";
+import { furtherError, runSince } from "../jobs/facts.js";
 import { dollars, elapsed, grouped, lastOf } from "../text.js";
 import { branchLines } from "./branch.js";
 import type { Notice, StoredQuote } from "./notice.js";
@@ -220,7 +220,8 @@ function composeBlock({ job, notices: all, leftRunning = [] }: News, share: numb
     `name: ${outsideLine(job.name, 200)}`,
     facts(job, now),
   ];
-  if (job.error && !saidByFacts(job)) lines.push(`error: ${outsideLine(job.error, 600)}`);
+  const error = furtherError(job);
+  if (error) lines.push(`error: ${outsideLine(error, 600)}`);
   if (job.kind === "subagent") lines.push(...modelLines(job));
   let ended: string[] = [];
   for (const [index, kind] of kinds.entries()) {
@@ -319,12 +320,6 @@ function canGoOn(job: Job): boolean {
   const isShort = job.status === "failed" || job.status === "cancelled";
   const isPossible = job.endReason !== "session_deleted" && job.endReason !== "budget";
   return job.kind === "subagent" && isShort && isPossible;
-}
-
-/** Exit code and signal stand among the facts already. */
-function saidByFacts(job: Job): boolean {
-  if (job.kind !== "process") return false;
-  return job.error === `exit code ${job.exitCode}` || job.error === `signal ${job.signal}`;
 }
 
 function facts(job: Job, now: number): string {
