@@ -121,10 +121,7 @@ function inLines(early: readonly News[]): string {
 /** Most of what it may spend is gone. */
 function budgetLines({ job, notices }: News): string[] {
   const told = notices.filter(({ kind }) => kind === "budget");
-  return told.map(
-    ({ text = "" }) =>
-      `budget: ${job.id} "${outsideLine(job.name, 60)}": ${outsideLine(text, 200)}`,
-  );
+  return told.map(({ text = "" }) => `budget: ${withName(job)}: ${outsideLine(text, 200)}`);
 }
 
 function groupLine({ name, members }: { name: string; members: readonly Job[] }): string {
