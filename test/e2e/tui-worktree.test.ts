@@ -35,6 +35,9 @@ void describe("a worktree in the terminal", { skip }, () => {
     model.script("please go", [
       launch("work apart", { worktree: true, description: "Parser" }),
       text("It works."),
+      text("noted"),
+      launch("clean up apart", { worktree: true, description: "Cleaner" }),
+      text("It cleans."),
       { forever: text("noted") },
     ]);
     await tui.say("please go");
@@ -66,11 +69,6 @@ void describe("a worktree in the terminal", { skip }, () => {
     const { terminal } = tui;
     const remove = { command: "rm -f nothing.txt && echo gone > gone.txt", description: "remove" };
     model.script("clean up apart", [toolCall("bash", remove), text("removed")]);
-    model.script("ask there", [
-      launch("clean up apart", { worktree: true, description: "Cleaner" }),
-      text("It cleans."),
-      { forever: text("noted") },
-    ]);
     await tui.say("ask there");
     await terminal.waitFor(/▲ Cleaner[^]*permission: bash: rm -f/);
     await chooseAction(terminal, "Cleaner", "Answer");
