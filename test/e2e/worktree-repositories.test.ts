@@ -13,7 +13,7 @@ import {
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { after, describe } from "node:test";
-import { text, toolCall } from "../../fixtures/model/index.js";
+import { text, toolCall, type ModelRequest } from "../../fixtures/model/index.js";
 import { launch, noticeTo } from "./support.js";
 import { useHost, type Bed } from "./use-host.js";
 
@@ -58,6 +58,11 @@ async function answerIn({ model }: Bed, sessionID: string): Promise<string> {
     ({ conversation, toolResults: results }) => conversation === sessionID && results.length > 0,
   );
   return toolResults.join("\n");
+}
+
+/** What the agent was answered and told. */
+function wordsOf({ toolResults, userTexts }: Pick<ModelRequest, "toolResults" | "userTexts">) {
+  return [...toolResults, ...userTexts].join("\n");
 }
 
 function worktreesOf(repository: string): string[] {
@@ -185,8 +190,13 @@ exec '${real}' "$@"
     for (const command of ["worktree add", "reset --hard"]) {
       writeFileSync(fails, command);
       const session = await startIn(bed, project, `full at ${command}`);
-      const notice = await noticeTo(bed, session, /status="failed"/u);
-      assert.match(notice, /No space left on device/u, command);
+      // In the answer of the call, or, when the host has answered before, in the notice.
+      const { toolResults, userTexts } = await bed.model.waitForRequest(
+        (request) =>
+          request.conversation === session &&
+          /error: .*No space left on device/u.test(wordsOf(request)),
+      );
+      assert.match(wordsOf({ toolResults, userTexts }), /failed|could not/u, command);
       assert.deepEqual([worktreesOf(project), branchesOf(project)], before, command);
       assert.deepEqual(folders(), foldersBefore, command);
     }
