@@ -184,6 +184,7 @@ exec '${real}' "$@"
     const before = [worktreesOf(project), branchesOf(project)];
     const folders = () => {
       const all = join(bed.host.state, "data", "opencode", "worktree");
+      if (!existsSync(all)) return [];
       return readdirSync(all).flatMap((each) => readdirSync(join(all, each)));
     };
     const foldersBefore = folders();
