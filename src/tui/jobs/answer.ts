@@ -56,7 +56,10 @@ function answerPermission(context: ViewContext, request: Request, what: string):
 async function replyTo(context: ViewContext, request: Request, reply: Reply): Promise<void> {
   const { requestID } = request;
   const directory = await directoryOf(context, request);
-  await context.api.client.permission.reply({ requestID, directory, reply }, { throwOnError: true });
+  await context.api.client.permission.reply(
+    { requestID, directory, reply },
+    { throwOnError: true },
+  );
 }
 
 async function answerQuestion(context: ViewContext, request: Request): Promise<void> {
