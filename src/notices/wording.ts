@@ -28,6 +28,12 @@ const FOR_OTHERS = 4_000;
 /** Processes or children named in one line. */
 const MOST_NAMED = 5;
 
+/** Of a process with leftovers: `node server &`, `nohup …`. */
+export const LEFT_RUNNING =
+  "its shell ended, so what it had left running was ended with it; to keep that running, start it as the command itself, without & and nohup: it is in the background anyway";
+
+export const FORCED = "SIGKILL was needed";
+
 /** What happened to one job. */
 export interface News {
   job: Job;
@@ -205,6 +211,7 @@ function composeBlock({ job, notices: all, leftRunning = [] }: News, share: numb
     `name: ${outsideLine(job.name, 200)}`,
     facts(job, now),
   ];
+  if (job.kind === "process" && job.leftovers?.length) lines.push(LEFT_RUNNING);
   if (job.error && !saidByFacts(job)) lines.push(`error: ${outsideLine(job.error, 600)}`);
   let ended: string[] = [];
   for (const [index, kind] of kinds.entries()) {
@@ -315,6 +322,7 @@ function facts(job: Job, now: number): string {
     const line = (each: { pid: number; command: string }): string =>
       `${each.pid} ${outsideLine(each.command, 60)}`;
     if (leftovers.length > 0) parts.push(`ended with it: ${some(leftovers, line)}`);
+    if (job.forced) parts.push(FORCED);
     if (survivors.length > 0) {
       parts.push(`still alive: ${some(survivors, ({ pid }) => String(pid))}`);
     }

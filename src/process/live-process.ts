@@ -238,7 +238,7 @@ export class LiveProcess {
     const shell = this.#shell;
     if (!shell) return;
     const leftovers = this.#killing ? [] : await this.#endLeftovers(shell);
-    const { survivors, unverified } = await this.#killed();
+    const { survivors, unverified, forced } = await this.#killed();
     if (!shell.isClosed) await within(this.#deps.clock, REPORT_MILLISECONDS, shell.closed);
     shell.release();
     await this.capture.settle();
@@ -247,6 +247,7 @@ export class LiveProcess {
       exitCode: shell.exit?.code ?? undefined,
       signal: shell.exit?.signal ?? undefined,
       leftovers: leftovers.length > 0 ? leftovers : undefined,
+      forced: forced || undefined,
       survivors: survivors.length > 0 ? survivors : undefined,
       error: withUnverified(this.#howItEnded().error, unverified),
     });
@@ -271,12 +272,12 @@ export class LiveProcess {
     return leftovers;
   }
 
-  async #killed(): Promise<Pick<KillOutcome, "survivors" | "unverified">> {
+  async #killed(): Promise<Omit<KillOutcome, "foreign">> {
     try {
       return (await this.#killing) ?? NOTHING_LEFT;
     } catch (thrown) {
       this.#warn("ending what it left", thrown);
-      return { survivors: [], unverified: coerceError(thrown).message };
+      return { forced: false, survivors: [], unverified: coerceError(thrown).message };
     }
   }
 

@@ -4,6 +4,7 @@ import type { Job, ProcessJob, ProcessRun, SubagentJob, WorktreeRecord } from ".
 import { restartWords } from "../jobs/restarts.js";
 import { mergeLine } from "../notices/branch.js";
 import type { ProcessNote } from "../system/process-table.js";
+import { FORCED } from "../notices/wording.js";
 import { runSince } from "../jobs/since.js";
 import { isTerminal } from "../jobs/status.js";
 import { MOST_BYTES } from "./define.js";
@@ -112,6 +113,7 @@ function processFacts(job: ProcessJob, now: number): string[] {
   if (job.leftovers?.length) {
     facts.push(`ended with it: ${pids(job.leftovers)}`);
   }
+  if (job.forced) facts.push(FORCED);
   if (job.survivors?.length) {
     facts.push(`STILL ALIVE: ${pids(job.survivors)}`);
   }
