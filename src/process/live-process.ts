@@ -28,6 +28,7 @@ import {
 import type { JobMembers } from "../system/members.js";
 import type { ProcessNote } from "../system/process-table.js";
 import type { TerminalStarter } from "../system/pseudo-terminal.js";
+import { Sigterm } from "../system/sigterm.js";
 import { jobEnvironment, type Shell, type SpawnFunction } from "../system/spawn.js";
 import type { Watchdog } from "../system/watchdog.js";
 import { within } from "../time.js";
@@ -95,6 +96,7 @@ export class LiveProcess {
   #quote: Quote | undefined;
   #cannotStart: Error | undefined;
   #hasEnded = false;
+  readonly #sigterm: Sigterm;
   #killReason: KillReason | undefined;
   #killing: Promise<KillOutcome> | undefined;
 
@@ -110,6 +112,7 @@ export class LiveProcess {
     this.#deps = deps;
     const onReadyLine = (line: string) => this.#readiness?.matched(shorten(line));
     this.capture = new Capture({ job, file, announce, onReadyLine }, deps);
+    this.#sigterm = new Sigterm((pids) => deps.watchdog.told(this.id, pids));
     this.ended = new Promise((resolve) => {
       this.#resolveEnded = resolve;
     });
@@ -189,10 +192,14 @@ export class LiveProcess {
     return (await members.find()).map(({ pid }) => pid);
   }
 
-  /** SIGTERM and the record's end, synchronously; the kill goes on if the host does. */
+  /**
+   * The record's end, and SIGTERM where no watchdog sends it when the host is gone; synchronously. The kill goes on if the
+   * host does.
+   */
   killNow(): void {
     if (!this.#shell?.exit) this.#killReason ??= "host_exit";
-    if (this.#shell) terminateNow(this.#deps.system, this.#target(this.#shell));
+    const isGuarded = this.#deps.watchdog.isGuarding(this.id);
+    if (this.#shell && !isGuarded) terminateNow(this.#deps.system, this.#target(this.#shell));
     this.#tellEnd();
     this.#killLater("host_exit");
   }
@@ -332,7 +339,9 @@ export class LiveProcess {
   }
 
   #target({ pid, identity }: ShellProcess): KillTarget {
-    return { pid, identity, held: true, jobID: this.id, forksBefore: this.#forksBefore };
+    const { id: jobID } = this;
+    const sigterm = this.#sigterm;
+    return { pid, identity, held: true, jobID, forksBefore: this.#forksBefore, sigterm };
   }
 
   #killTree(): Promise<KillOutcome> {

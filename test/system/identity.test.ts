@@ -62,6 +62,7 @@ test(
 
 test("Linux: fields are counted from the last bracket; a zombie is nobody", () => {
   assert.deepEqual(parseProcStat(STAT), {
+    name: "a) b (c",
     state: "S",
     parent: 1,
     group: 77,
