@@ -28,8 +28,13 @@ const FOR_OTHERS = 4_000;
 /** Processes or children named in one line. */
 const MOST_NAMED = 5;
 
-/** Of a process with leftovers: `node server &`, `nohup …`. */
-export const LEFT_RUNNING =
+/** Of a process whose shell ended by itself and left something running: `node server &`, `nohup …`. */
+export function leftRunningWords(job: Job): string | undefined {
+  const byItself = job.endReason === "finished" || job.endReason === "error";
+  return job.kind === "process" && byItself && job.leftovers?.length ? LEFT_RUNNING : undefined;
+}
+
+const LEFT_RUNNING =
   "its shell ended, so what it had left running was ended with it; to keep that running, start it as the command itself, without & and nohup: it is in the background anyway";
 
 export const FORCED = "SIGKILL was needed";
@@ -211,7 +216,8 @@ function composeBlock({ job, notices: all, leftRunning = [] }: News, share: numb
     `name: ${outsideLine(job.name, 200)}`,
     facts(job, now),
   ];
-  if (job.kind === "process" && job.leftovers?.length) lines.push(LEFT_RUNNING);
+  const leftRunningToo = leftRunningWords(job);
+  if (leftRunningToo !== undefined) lines.push(leftRunningToo);
   if (job.error && !saidByFacts(job)) lines.push(`error: ${outsideLine(job.error, 600)}`);
   let ended: string[] = [];
   for (const [index, kind] of kinds.entries()) {
