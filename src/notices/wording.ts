@@ -7,7 +7,7 @@ import { groupCounts } from "../jobs/group.js";
 import type { Job } from "../jobs/job.js";
 import { restartWords } from "../jobs/restarts.js";
 import { emptyInputHint } from "../jobs/empty-input.js";
-import { runSince } from "../jobs/since.js";
+import { furtherError, runSince } from "../jobs/facts.js";
 import { elapsed, grouped, lastOf } from "../text.js";
 import { branchLines } from "./branch.js";
 import type { Notice, StoredQuote } from "./notice.js";
@@ -218,7 +218,8 @@ function composeBlock({ job, notices: all, leftRunning = [] }: News, share: numb
   ];
   const leftRunningToo = leftRunningWords(job);
   if (leftRunningToo !== undefined) lines.push(leftRunningToo);
-  if (job.error && !saidByFacts(job)) lines.push(`error: ${outsideLine(job.error, 600)}`);
+  const error = furtherError(job);
+  if (error) lines.push(`error: ${outsideLine(error, 600)}`);
   let ended: string[] = [];
   for (const [index, kind] of kinds.entries()) {
     const same = notices.filter((each) => each.kind === kind);
@@ -304,12 +305,6 @@ function noText(job: Job): string {
 function canGoOn(job: Job): boolean {
   const isShort = job.status === "failed" || job.status === "cancelled";
   return job.kind === "subagent" && isShort && job.endReason !== "session_deleted";
-}
-
-/** Exit code and signal stand among the facts already. */
-function saidByFacts(job: Job): boolean {
-  if (job.kind !== "process") return false;
-  return job.error === `exit code ${job.exitCode}` || job.error === `signal ${job.signal}`;
 }
 
 function facts(job: Job, now: number): string {
