@@ -124,6 +124,8 @@ export interface ProcStat {
   group: number;
   /** Field 22: clock ticks between boot and start. */
   startTime: string;
+  /** Field 38, the signal for its parent, is -1: a thread, which can be asked about by its number like a process. */
+  isThread: boolean;
 }
 
 /** Field 2 is the program's name in brackets and may hold brackets and spaces itself: count from the last one. */
@@ -134,7 +136,8 @@ export function parseProcStat(text: string): ProcStat | undefined {
   const [state, parent, group] = fields;
   const startTime = fields[22 - 3];
   if (!state || !parent || !group || !startTime) return undefined;
-  return { name, state, parent: Number(parent), group: Number(group), startTime };
+  const isThread = fields[38 - 3] === "-1";
+  return { name, state, parent: Number(parent), group: Number(group), startTime, isThread };
 }
 
 /** Zombies (Z) and the dying (X) no longer run. */

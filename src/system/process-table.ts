@@ -98,7 +98,7 @@ function procTable(): ProcessTable {
     const file = `/proc/${pid}/stat`;
     // To ask for a number that is none costs a fraction of an error.
     const stat = existsSync(file) && parseProcStat(read(file) ?? "");
-    if (!stat) return undefined;
+    if (!stat || stat.isThread) return undefined;
     const { name, parent, group, startTime } = stat;
     return { pid, name, parent, group, startTime, dead: isDeadState(stat.state) };
   };

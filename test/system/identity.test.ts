@@ -67,6 +67,7 @@ test("Linux: fields are counted from the last bracket; a zombie is nobody", () =
     parent: 1,
     group: 77,
     startTime: "98765",
+    isThread: false,
   });
   const files = { "/proc/4321/stat": STAT, "/proc/sys/kernel/random/boot_id": "boot\n" };
   const linux = source("linux", files);
