@@ -52,6 +52,25 @@ export function lastOf(text: string, most: number): string {
   return text.slice(Math.max(0, text.length - most)).replace(/^[\udc00-\udfff]/u, "");
 }
 
+/** Where a head of at most so many characters ends: behind a line, if that keeps half of it. */
+export function headEnd(text: string, most: number): number {
+  const lineEnd = text.lastIndexOf("\n", most - 1) + 1;
+  if (lineEnd >= most / 2) return lineEnd;
+  return isHalf(text, most) ? most - 1 : most;
+}
+
+/** Where an end begins that begins no earlier than this: at a line, if that keeps half of it. */
+export function endStart(text: string, least: number): number {
+  const lineStart = text[least - 1] === "\n" ? least : text.indexOf("\n", least) + 1;
+  if (lineStart > 0 && text.length - lineStart >= (text.length - least) / 2) return lineStart;
+  return isHalf(text, least) ? least + 1 : least;
+}
+
+/** Whether a cut here would part a character. */
+function isHalf(text: string, at: number): boolean {
+  return /^[\udc00-\udfff]/.test(text.slice(at, at + 1));
+}
+
 /**
  * Characters that change how a text is shown without being seen: control characters (C0, C1), line and paragraph
  * separators, marks of direction, zero-width characters, soft hyphens, fillers, tags, variation selectors. What joins

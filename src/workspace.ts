@@ -16,6 +16,7 @@ import {
   type Log,
   type Timer,
 } from "./ports.js";
+import { agentsLine } from "./host/agents.js";
 import type { HostEvent } from "./host/events.js";
 import { translateEvent } from "./host/events.js";
 import type { Host } from "./host/host.js";
@@ -30,6 +31,8 @@ import { Notices, type ComingMessage } from "./notices/notices.js";
 import { parseOptions, type Options } from "./options.js";
 import {
   SessionPermission,
+  type Caller,
+  type LaunchRights,
   type SessionInput,
   type SessionQuestion,
   type ToolQuestion,
@@ -106,6 +109,8 @@ export class Workspace {
   readonly #predecessor: Predecessor | undefined;
   /** In this order: processes get their signals, then the state is written. */
   readonly #exitHooks: readonly (() => void)[];
+  /** A changed configuration makes another instance. */
+  #agentsLine: Promise<string | undefined> | undefined;
   #restoring: Promise<void> | undefined;
   #takingOver: Promise<void> = Promise.resolve();
   #nextLook: Timer | undefined;
@@ -267,6 +272,21 @@ export class Workspace {
   /** Throws unless the rules allow what is typed into a process; returns what lines that follow may go on with. */
   async askForInput(question: SessionInput): Promise<string> {
     return this.#permission.askForInput(question);
+  }
+
+  /** Which subagents this agent may start in this session by the named tool; see permission/. */
+  async launchRights(tool: string, who: Caller): Promise<LaunchRights> {
+    return this.#permission.launchRights(tool, who);
+  }
+
+  /** What the definition of the tool that starts subagents says of them; undefined while the host does not say. */
+  agentsLine(): Promise<string | undefined> {
+    this.#agentsLine ??= this.host.agents().then(agentsLine);
+    return this.#agentsLine.catch((thrown: unknown) => {
+      this.#agentsLine = undefined;
+      this.log("warn", "the agents could not be named", { error: coerceError(thrown).message });
+      return undefined;
+    });
   }
 
   /** Throws unless the rules allow this call of one of our tools; see permission/. */

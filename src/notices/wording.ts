@@ -7,7 +7,7 @@ import { groupCounts } from "../jobs/group.js";
 import type { Job } from "../jobs/job.js";
 import { restartWords } from "../jobs/restarts.js";
 import { emptyInputHint } from "../jobs/empty-input.js";
-import { runSince } from "../jobs/since.js";
+import { furtherError, runSince } from "../jobs/facts.js";
 import { elapsed, grouped, lastOf } from "../text.js";
 import { branchLines } from "./branch.js";
 import type { Notice, StoredQuote } from "./notice.js";
@@ -27,6 +27,17 @@ const MOST_CHARACTERS = 24_000;
 const FOR_OTHERS = 4_000;
 /** Processes or children named in one line. */
 const MOST_NAMED = 5;
+
+/** Of a process whose shell ended by itself and left something running: `node server &`, `nohup …`. */
+export function leftRunningWords(job: Job): string | undefined {
+  const byItself = job.endReason === "finished" || job.endReason === "error";
+  return job.kind === "process" && byItself && job.leftovers?.length ? LEFT_RUNNING : undefined;
+}
+
+const LEFT_RUNNING =
+  "its shell ended, so what it had left running was ended with it; to keep that running, start it as the command itself, without & and nohup: it is in the background anyway";
+
+export const FORCED = "SIGKILL was needed";
 
 /** What happened to one job. */
 export interface News {
@@ -205,7 +216,10 @@ function composeBlock({ job, notices: all, leftRunning = [] }: News, share: numb
     `name: ${outsideLine(job.name, 200)}`,
     facts(job, now),
   ];
-  if (job.error && !saidByFacts(job)) lines.push(`error: ${outsideLine(job.error, 600)}`);
+  const leftRunningToo = leftRunningWords(job);
+  if (leftRunningToo !== undefined) lines.push(leftRunningToo);
+  const error = furtherError(job);
+  if (error) lines.push(`error: ${outsideLine(error, 600)}`);
   let ended: string[] = [];
   for (const [index, kind] of kinds.entries()) {
     const same = notices.filter((each) => each.kind === kind);
@@ -293,12 +307,6 @@ function canGoOn(job: Job): boolean {
   return job.kind === "subagent" && isShort && job.endReason !== "session_deleted";
 }
 
-/** Exit code and signal stand among the facts already. */
-function saidByFacts(job: Job): boolean {
-  if (job.kind !== "process") return false;
-  return job.error === `exit code ${job.exitCode}` || job.error === `signal ${job.signal}`;
-}
-
 function facts(job: Job, now: number): string {
   const end = job.completedAt?.getTime() ?? now;
   const parts = [`duration: ${elapsed(end - runSince(job))}`];
@@ -315,6 +323,7 @@ function facts(job: Job, now: number): string {
     const line = (each: { pid: number; command: string }): string =>
       `${each.pid} ${outsideLine(each.command, 60)}`;
     if (leftovers.length > 0) parts.push(`ended with it: ${some(leftovers, line)}`);
+    if (job.forced) parts.push(FORCED);
     if (survivors.length > 0) {
       parts.push(`still alive: ${some(survivors, ({ pid }) => String(pid))}`);
     }

@@ -185,7 +185,10 @@ export class BackgroundProcessManager {
     if (input.env) this.#environments.set(job.id, input.env);
     const life = this.#addLife(job);
     jobs.add(job);
-    return { ...(await this.#start(life, { input, shell, terminal }, options)), sameCommand };
+    const started = await this.#start(life, { input, shell, terminal }, options);
+    // One that was being ended at the same time is none.
+    const still = sameCommand.filter(({ id }) => this.#lives.get(id)?.isEnding === false);
+    return { ...started, sameCommand: still };
   }
 
   /**
@@ -511,7 +514,7 @@ export class BackgroundProcessManager {
       // The answer says its end.
       isTold = hasEnded && !signal?.aborted;
       const warnings = wasPortTaken ? [takenWarning(input.readyPort)] : [];
-      return { job: now, readiness, lastLines: last, warnings };
+      return { job: now, readiness, ...last, warnings };
     } finally {
       release?.(isTold);
     }
@@ -551,9 +554,9 @@ export class BackgroundProcessManager {
   }
 
   /** What the answer of a start shows. */
-  async #lastLines(job: ProcessJob): Promise<string> {
-    const { lines } = await this.#read(job, { mode: "tail", lines: 20, maxBytes: 4096 });
-    return lines.map(({ text }) => text).join("\n");
+  async #lastLines(job: ProcessJob): Promise<Pick<CreateResult, "lastLines" | "cursor">> {
+    const { lines, cursor } = await this.#read(job, { mode: "tail", lines: 20, maxBytes: 4096 });
+    return { lastLines: lines.map(({ text }) => text).join("\n"), cursor };
   }
 
   #announce(id: string, what: Parameters<Announce>): void {

@@ -11,12 +11,11 @@ import type { NoticePort } from "../notices/port.js";
 import type { Worktrees } from "../worktree/worktrees.js";
 import { isTerminal } from "../jobs/status.js";
 import { LiveRun, type StopIntent } from "./live-run.js";
-import { missingRules } from "./rights.js";
+import { limitsMissing, missingRules } from "./rights.js";
 import { Prompter } from "./prompter.js";
 import { RunExaminer } from "./run-examiner.js";
 import { RunStopper } from "./run-stopper.js";
-import { quoteOf } from "./quote.js";
-import { finalText } from "./verdict.js";
+import { finalText, quoteOf } from "./verdict.js";
 
 export interface RunnerDeps extends Context {
   ids: IdSource;
@@ -239,11 +238,7 @@ export class Runner {
     const session = await this.#deps.host.session(sessionID);
     // The prompt to one that is gone fails in the host's own words.
     const missing = session ? missingRules(rules, session.permission) : [];
-    if (missing.length === 0) return;
-    const names = missing.map(({ permission }) => permission).join(", ");
-    throw new UserError(
-      `the parent's limits (${names}) are not in force in the child session, so it was not allowed to run`,
-    );
+    if (missing.length > 0) throw limitsMissing(missing);
   }
 }
 

@@ -2,7 +2,7 @@
 import { groupCounts, groupsOf, isOpen } from "../jobs/group.js";
 import type { BlockedOn, Job, ProcessJob, SubagentJob } from "../jobs/job.js";
 import { restartWords } from "../jobs/restarts.js";
-import { runSince } from "../jobs/since.js";
+import { runSince } from "../jobs/facts.js";
 import { cells, clean, fit } from "../cells.js";
 import { endedAt, isLive, lookOf, type Look, type ShownJob } from "./shown-job.js";
 

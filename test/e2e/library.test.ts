@@ -67,6 +67,7 @@ describe("the library", () => {
     const { client, project: directory } = host;
     const parent = await host.createSession({ title: "with a worktree" });
     model.scriptSession(parent.id, [{ forever: text("noted") }]);
+    await host.run(parent.id, "hello");
     model.script("write it apart", [
       toolCall("bash", { command: "echo apart > apart.txt", description: "write" }),
       text("written"),
