@@ -204,6 +204,11 @@ export class Workspace {
     );
   }
 
+  /** Whether events of this directory belong here: it is ours, or that of a worktree of one of our subagents. */
+  covers(directory: string): boolean {
+    return directory === this.directory || this.worktrees.includes(directory);
+  }
+
   /** An event as the host's `event` hook brings it. Never throws. */
   handleEvent(event: unknown): void {
     const request = parseUserRequest(event);

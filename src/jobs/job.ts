@@ -242,6 +242,8 @@ export const processJob = z.object({
   stdin: z.enum(["open", "terminal"]).optional(),
   /** What the shell left running in its group, ended with the job. */
   leftovers: z.array(z.object({ pid: z.number().int(), command: z.string() })).optional(),
+  /** SIGKILL was needed to end what was left of it. */
+  forced: z.boolean().optional(),
   /** What was still alive after the kill, or may be: shown, never claimed dead. */
   survivors: z.array(z.object({ pid: z.number().int(), command: z.string() })).optional(),
 });

@@ -28,6 +28,17 @@ const FOR_OTHERS = 4_000;
 /** Processes or children named in one line. */
 const MOST_NAMED = 5;
 
+/** Of a process whose shell ended by itself and left something running: `node server &`, `nohup …`. */
+export function leftRunningWords(job: Job): string | undefined {
+  const byItself = job.endReason === "finished" || job.endReason === "error";
+  return job.kind === "process" && byItself && job.leftovers?.length ? LEFT_RUNNING : undefined;
+}
+
+const LEFT_RUNNING =
+  "its shell ended, so what it had left running was ended with it; to keep that running, start it as the command itself, without & and nohup: it is in the background anyway";
+
+export const FORCED = "SIGKILL was needed";
+
 /** What happened to one job. */
 export interface News {
   job: Job;
@@ -205,6 +216,8 @@ function composeBlock({ job, notices: all, leftRunning = [] }: News, share: numb
     `name: ${outsideLine(job.name, 200)}`,
     facts(job, now),
   ];
+  const leftRunningToo = leftRunningWords(job);
+  if (leftRunningToo !== undefined) lines.push(leftRunningToo);
   const error = furtherError(job);
   if (error) lines.push(`error: ${outsideLine(error, 600)}`);
   let ended: string[] = [];
@@ -310,6 +323,7 @@ function facts(job: Job, now: number): string {
     const line = (each: { pid: number; command: string }): string =>
       `${each.pid} ${outsideLine(each.command, 60)}`;
     if (leftovers.length > 0) parts.push(`ended with it: ${some(leftovers, line)}`);
+    if (job.forced) parts.push(FORCED);
     if (survivors.length > 0) {
       parts.push(`still alive: ${some(survivors, ({ pid }) => String(pid))}`);
     }

@@ -5,6 +5,7 @@ import { emptyInputHint } from "../jobs/empty-input.js";
 import { restartPolicy, type ProcessJob } from "../jobs/job.js";
 import { resolveAfter } from "../jobs/order.js";
 import { isTerminal } from "../jobs/status.js";
+import { leftRunningWords } from "../notices/wording.js";
 import { UserError } from "../ports.js";
 import type { CreateResult, RestartInput, StartInput } from "../process/manager.js";
 import { oneLine, quoteLines } from "../text.js";
@@ -165,6 +166,8 @@ function answer(created: CreateResult, now: number, caller: Caller): string {
     lines.push(`Not ready yet (waited for ${awaited(job)}); you will be told when it is.`);
   }
   if (readiness === "ended") lines.push(`It ended before it was ready (${awaited(job)}).`);
+  const left = leftRunningWords(job);
+  if (left !== undefined) lines.push(`${left.replace(/^i/u, "I")}.`);
   if (readiness === "ready" && job.readyLine) lines.push(`Ready: ${oneLine(job.readyLine, 500)}`);
   if (lastLines) lines.push("Last lines of its output:", ...quoteLines(lastLines));
   else if (isTerminal(job.status)) lines.push("(no output)");

@@ -4,6 +4,7 @@ import type { Job, ProcessJob, ProcessRun, SubagentJob, WorktreeRecord } from ".
 import { restartWords } from "../jobs/restarts.js";
 import { mergeLine } from "../notices/branch.js";
 import type { ProcessNote } from "../system/process-table.js";
+import { FORCED } from "../notices/wording.js";
 import { furtherError, runSince } from "../jobs/facts.js";
 import { isTerminal } from "../jobs/status.js";
 import { byteSize, elapsed, oneLine, quoted } from "../text.js";
@@ -120,6 +121,7 @@ function processFacts(job: ProcessJob, now: number): string[] {
   if (job.leftovers?.length) {
     facts.push(`ended with it: ${pids(job.leftovers)}`);
   }
+  if (job.forced) facts.push(FORCED);
   if (job.survivors?.length) {
     facts.push(`STILL ALIVE: ${pids(job.survivors)}`);
   }

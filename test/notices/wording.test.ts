@@ -57,6 +57,15 @@ it can be continued: createBackgroundTask with "taskId":"bg_0123456789" and a pr
     assert.doesNotMatch(text, /getBackgroundProcess/u, "there is no more to read");
   });
 
+  void it("how to start what a shell had left running, but not of an earlier host, and that force was needed", () => {
+    const leftovers = [{ pid: 7, command: "node server.js" }];
+    const ended = { leftovers, status: "completed", endReason: "finished" } as const;
+    assert.match(compose(end(process(ended), "")), /as the command itself, without & and nohup/u);
+    const interrupted = { leftovers, status: "failed", endReason: "interrupted" } as const;
+    assert.doesNotMatch(compose(end(process(interrupted), "")), /without &/u);
+    assert.match(compose(end(process({ ...ended, forced: true }), "")), /SIGKILL was needed/u);
+  });
+
   void it("what went wrong once: an exit code is no error beside itself", () => {
     const job = process({
       status: "failed",
