@@ -204,6 +204,11 @@ export class Workspace {
     );
   }
 
+  /** Whether events of this directory belong here: it is ours, or that of a worktree of one of our subagents. */
+  covers(directory: string): boolean {
+    return directory === this.directory || this.worktrees.includes(directory);
+  }
+
   /** An event as the host's `event` hook brings it. Never throws. */
   handleEvent(event: unknown): void {
     const request = parseUserRequest(event);
@@ -367,6 +372,18 @@ export class Workspace {
     if (!isInSubagent) this.notices.outbox.markEnded(job);
   }
 
+  /**
+   * Both kinds at once, for the host may cut the closing off (the terminal: after 5 s). The state as it will be is on
+   * disk before anything is waited for.
+   */
+  async #endJobs(): Promise<void> {
+    const ends = [async () => this.tasks.dispose(), async () => this.processes.dispose()];
+    const ending = Promise.allSettled(ends.map((end) => end()));
+    this.store.saveAsEnding();
+    const failed = (await ending).flatMap((one) => (one.status === "rejected" ? [one.reason] : []));
+    if (failed.length > 0) throw new AggregateError(failed);
+  }
+
   /** Each step for itself; the exit hooks go last, so that an exit meanwhile still ends and saves what is left. */
   async #dispose(): Promise<void> {
     const steps = [
@@ -375,8 +392,7 @@ export class Workspace {
       () => this.#control.close(),
       () => this.notices.close(),
       () => this.worktrees.close(),
-      () => this.tasks.dispose(),
-      () => this.processes.dispose(),
+      () => this.#endJobs(),
       () => this.#waiting.dispose(),
       () => this.notices.dispose(),
       () => this.store.close(),

@@ -333,6 +333,7 @@ export class ProcessLife {
       exitCode: undefined,
       signal: undefined,
       leftovers: undefined,
+      forced: undefined,
       survivors: undefined,
       readyAt: undefined,
       readyLine: undefined,
