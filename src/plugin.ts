@@ -78,17 +78,20 @@ async function loadWorkspace(
   { rawOptions, predecessor, homes }: Loading,
 ): Promise<Workspace> {
   try {
-    const [{ OpenCodeHost }, { parseOptions }, { tellWhenUnseen }, { Workspace }] =
+    const [{ OpenCodeHost }, { parseOptions }, { tellWhenUnseen }, { HostPage }, { Workspace }] =
       await Promise.all([
         import("./host/opencode-host.js"),
         import("./options.js"),
         import("./terminal-part.js"),
+        import("./web/host-page.js"),
         import("./workspace.js"),
       ]);
     const host = new OpenCodeHost(client);
     const log = host.writeLog.bind(host);
     const { options } = parseOptions(rawOptions);
     const oneShot = isOneShot();
+    // This module is part of the package's entry, below which all built files are.
+    const page = new HostPage({ log, built: new URL(".", import.meta.url) });
     const workspace = new Workspace({
       host,
       directory,
@@ -98,8 +101,10 @@ async function loadWorkspace(
       homes,
       options,
       oneShot,
+      page,
       log,
     });
+    page.serve(workspace);
     // The server of a terminal runs in a thread of that terminal; another one knows nothing of who looks at it.
     if (!isMainThread) tellWhenUnseen(workspace);
     return workspace;

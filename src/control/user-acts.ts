@@ -52,9 +52,6 @@ export interface UserActsDeps {
   processes: Pick<BackgroundProcessManager, "restart" | "write">;
 }
 
-/** So long what is written may take to have an effect that is shown. */
-const EFFECT_SECONDS = 1;
-
 export class UserActs {
   readonly #deps: UserActsDeps;
 
@@ -116,7 +113,8 @@ export class UserActs {
     { id }: ProcessJob,
     { text, keys, end }: Extract<UserAct, { method: "write" }>,
   ): Promise<ActResult> {
-    await this.#deps.processes.write(id, { text, keys, end, waitSeconds: EFFECT_SECONDS });
+    // What it prints is seen in its log.
+    await this.#deps.processes.write(id, { text, keys, end, waitSeconds: 0 });
     return { text: `${id}: written` };
   }
 }
