@@ -200,11 +200,7 @@ export class OpenCodeHost implements Host {
     return question && { kind: "question", requestID, questions: question.questions };
   }
 
-  async answerRequest(
-    requestID: string,
-    answer: RequestAnswer,
-    directory?: string,
-  ): Promise<void> {
+  async answerRequest(requestID: string, answer: RequestAnswer, directory?: string): Promise<void> {
     const { kind, ...body } = answer;
     const isReply = answer.kind === "permission" || answer.answers !== undefined;
     const url = path`/${kind}/${requestID}/${isReply ? "reply" : "reject"}`;

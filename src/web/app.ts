@@ -16,13 +16,7 @@ import { readOutput } from "../output/read.js";
 import { openOutput } from "../output/reader.js";
 import { coerceError, UserError, type Clock } from "../ports.js";
 import type { JobFeed, NumberedEvent } from "./feed.js";
-import {
-  checkOrigin,
-  guardApi,
-  secureHeaders,
-  type Guarded,
-  type GuardOptions,
-} from "./guard.js";
+import { checkOrigin, guardApi, secureHeaders, type Guarded, type GuardOptions } from "./guard.js";
 import { openApiDocument } from "./openapi.js";
 import {
   actionView,

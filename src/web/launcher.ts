@@ -56,8 +56,7 @@ interface Serving {
   link: string;
 }
 
-type State =
-  { kind: "idle" } | { kind: "starting" } | Serving | { kind: "sharing"; share: Share };
+type State = { kind: "idle" } | { kind: "starting" } | Serving | { kind: "sharing"; share: Share };
 
 export class PageLauncher {
   readonly #deps: LauncherDeps;
@@ -214,8 +213,8 @@ export class PageLauncher {
       else this.#toast(`The page of background jobs: ${what.link}`, "info");
     } else if (what.type === "opened") {
       const link = this.#state.kind === "serving" ? this.#state.link : "";
-      if (what.error === undefined) this.#toast("The page was opened in your browser", "info");
-      else this.#toast(`No browser could be opened (${what.error}): ${link}`, "warning");
+      if (what.error === undefined) this.#toast(`Your browser was called for ${link}`, "info");
+      else this.#toast(`No browser could be called (${what.error}) for ${link}`, "warning");
     } else if (what.type === "act") {
       void this.#act(what, secret).then((answer) => say(child, answer));
     }

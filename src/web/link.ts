@@ -66,10 +66,7 @@ export function isSigned(secret: string, id: number, act: string, proof: string)
 }
 
 /** Calls back with each whole line; one that is too long ends it with an error. */
-export function eachLine(
-  longest: number,
-  onLine: (line: string) => void,
-): (piece: string) => void {
+export function eachLine(longest: number, onLine: (line: string) => void): (piece: string) => void {
   let rest = "";
   return (piece) => {
     const lines = (rest + piece).split("\n");
