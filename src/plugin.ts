@@ -22,6 +22,9 @@ export const server: Plugin = (input, rawOptions) => {
   // The sessions in use are told what the reload has ended, without waiting for an event.
   if (shared.hasPredecessor)
     void shared.workspace().then((workspace) => workspace.restore(), ignore);
+  // The page is served from the start; in a worktree by the directory that it belongs to.
+  if (rawOptions?.["web"] !== undefined)
+    void shared.home().then((home) => home?.workspace().catch(ignore));
   /** For those that must go on without it. */
   const leading = async (): Promise<Workspace | undefined> => {
     if (!shared.leads(user)) return undefined;

@@ -74,7 +74,7 @@ export class OwnerControl {
     const entries = await this.#deps.tasks.transcript(job);
     let room = LONGEST_ANSWER / 4;
     const fitting = entries.toReversed().filter(({ text }) => (room -= text.length + 200) > 0);
-    return JSON.stringify(fitting.reverse());
+    return JSON.stringify(fitting.toReversed());
   }
 
   async #cancel(job: Job): Promise<string> {

@@ -64,6 +64,8 @@ export class PageLauncher {
   #state: State = { kind: "idle" };
   #child: ChildProcess | undefined;
   #restarts = 0;
+  /** The user has asked for the page while it was being started. */
+  #isWanted = false;
 
   /** The one for this state folder; its port is that of whoever came first. */
   static for(deps: LauncherDeps): PageLauncher {
@@ -101,6 +103,8 @@ export class PageLauncher {
     } else if (state.kind === "idle") {
       this.#restarts = 0;
       void this.#begin(true, true);
+    } else {
+      this.#isWanted = true;
     }
   }
 
@@ -131,6 +135,10 @@ export class PageLauncher {
       return;
     }
     this.#state = { kind: "sharing", share: found };
+    if (this.#takeWish()) {
+      this.openPage();
+      return;
+    }
     this.#toast(
       `The page of background jobs at http://127.0.0.1:${found.port} is served by another OpenCode. Answers and input for this one: open it here, by the command "Page of background jobs".`,
       "info",
@@ -159,7 +167,7 @@ export class PageLauncher {
       child.once("error", reject);
       child.once("exit", (code, signal) => {
         resolve();
-        this.#exited(child, said, `${signal ?? `exit code ${code}`}`);
+        this.#exited(child, said, signal ?? `exit code ${code}`);
       });
       child.stdin?.on("error", () => undefined /* EPIPE: `exit` follows. */);
       child.stdout?.setEncoding("utf8");
@@ -210,6 +218,7 @@ export class PageLauncher {
     if (what.type === "serving") {
       this.#state = { kind: "serving", child, link: what.link };
       if (this.#guests.size === 0) this.#end();
+      else if (this.#takeWish()) say(child, { type: "open" });
       else this.#toast(`The page of background jobs: ${what.link}`, "info");
     } else if (what.type === "opened") {
       const link = this.#state.kind === "serving" ? this.#state.link : "";
@@ -251,7 +260,14 @@ export class PageLauncher {
     else this.#failed(new Error(`its server has ended again (${how})`));
   }
 
+  #takeWish(): boolean {
+    const isWanted = this.#isWanted;
+    this.#isWanted = false;
+    return isWanted;
+  }
+
   readonly #failed = (thrown: unknown): void => {
+    this.#isWanted = false;
     this.#state = { kind: "idle" };
     const message = `The page of background jobs is not served: ${coerceError(thrown).message}`;
     for (const { log } of this.#guests) log("error", message);

@@ -5,18 +5,8 @@
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { once } from "node:events";
-import {
-  chmodSync,
-  existsSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  writeFileSync,
-} from "node:fs";
+import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
-import type { AddressInfo } from "node:net";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe } from "node:test";
 import { promisify } from "node:util";
@@ -28,37 +18,11 @@ import { requestEvent } from "../../src/host/user-request.js";
 import { readInstances } from "../../src/store/instances.js";
 import { launch } from "./support.js";
 import { Bed } from "./use-host.js";
+import { freePort, home, portOf } from "./web-support.js";
 
 const CHROMIUM = process.env["CHROMIUM"] ?? "/usr/bin/chromium";
 const CLI = join(PACKAGE_ROOT, "dist/cli/main.js");
 const run = promisify(execFile);
-
-/** A port that nothing has at this moment. */
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port }: Pick<AddressInfo, "port"> = portOf(server.address());
-  server.close();
-  await once(server, "close");
-  return port;
-}
-
-function portOf(address: AddressInfo | string | null): AddressInfo {
-  assert.ok(address && typeof address === "object");
-  return address;
-}
-
-/** What two OpenCodes of one user have in common, and a program that stands for the browser. */
-function home() {
-  const folder = mkdtempSync(join(tmpdir(), "obm-u-"));
-  const bin = join(folder, "bin");
-  rmSync(bin, { recursive: true, force: true });
-  const opener = join(folder, "xdg-open");
-  writeFileSync(opener, '#!/bin/sh\nprintf "%s\\n" "$1" >> "$0.called"\n');
-  chmodSync(opener, 0o755);
-  const env = { XDG_RUNTIME_DIR: folder, PATH: `${folder}:${process.env["PATH"] ?? ""}` };
-  return { folder, env, remove: () => rmSync(folder, { recursive: true, force: true }) };
-}
 
 /** The user asks for the page; resolves with its link. */
 async function openPage(host: Host): Promise<URL> {

@@ -413,13 +413,13 @@ void describe("the web server refuses", () => {
     assert.equal(early.status, 403);
     assert.equal(early.headers.get("retry-after"), "15");
     assert.equal((await served.get("/api/jobs", { headers })).status, 200);
-    clock.advance(15_000);
+    await clock.advance(15_000);
     assert.equal((await restart()).status, 200);
     assert.equal((await exchange(ticket)).status, 401);
     assert.equal((await restart()).status, 401);
     assert.equal((await served.get("/api/jobs")).status, 200);
     const late = new URL(served.linkForOnce()).hash.replace("#ticket=", "");
-    clock.advance(121_000);
+    await clock.advance(121_000);
     assert.equal((await exchange(late)).status, 401);
     assert.equal((await exchange("guess")).status, 401);
   });
