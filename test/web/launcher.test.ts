@@ -59,6 +59,9 @@ async function play(t: TestContext, proof: string) {
     { open: false },
   );
   t.after(leave);
+  // Nothing of the launcher keeps a process awake.
+  const awake = setInterval(() => undefined, 1_000);
+  t.after(() => clearInterval(awake));
   const answer: unknown = JSON.parse(await answered.promise);
   return { answer, performed };
 }
