@@ -56,6 +56,11 @@ export const server: Plugin = (input, rawOptions) => {
       const id = workspace.ids.next("prt");
       parts.push({ id, sessionID, messageID: message.id, type: "text", text, synthetic: true });
     },
+    "tool.definition": async ({ toolID }, output) => {
+      if (toolID !== "createBackgroundTask") return;
+      const line = await (await leading())?.agentsLine();
+      if (line !== undefined) output.description += ` ${line}`;
+    },
     "experimental.session.compacting": async ({ sessionID }, output) => {
       const note = (await leading())?.notices.compactionNote(sessionID);
       if (note !== undefined) output.context.push(note);

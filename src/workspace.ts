@@ -17,6 +17,7 @@ import {
   type Log,
   type Timer,
 } from "./ports.js";
+import { agentsLine } from "./host/agents.js";
 import type { HostEvent } from "./host/events.js";
 import { translateEvent } from "./host/events.js";
 import type { Host } from "./host/host.js";
@@ -31,6 +32,8 @@ import { Notices, type ComingMessage } from "./notices/notices.js";
 import { parseOptions, type Options } from "./options.js";
 import {
   SessionPermission,
+  type Caller,
+  type LaunchRights,
   type SessionInput,
   type SessionQuestion,
   type ToolQuestion,
@@ -111,6 +114,8 @@ export class Workspace {
   readonly #page: WorkspaceSettings["page"];
   /** In this order: processes get their signals, then the state is written. */
   readonly #exitHooks: readonly (() => void)[];
+  /** A changed configuration makes another instance. */
+  #agentsLine: Promise<string | undefined> | undefined;
   #restoring: Promise<void> | undefined;
   #takingOver: Promise<void> = Promise.resolve();
   #nextLook: Timer | undefined;
@@ -206,6 +211,11 @@ export class Workspace {
     );
   }
 
+  /** Whether events of this directory belong here: it is ours, or that of a worktree of one of our subagents. */
+  covers(directory: string): boolean {
+    return directory === this.directory || this.worktrees.includes(directory);
+  }
+
   /** An event as the host's `event` hook brings it. Never throws. */
   handleEvent(event: unknown): void {
     const request = parseUserRequest(event);
@@ -272,6 +282,21 @@ export class Workspace {
   /** Throws unless the rules allow what is typed into a process; returns what lines that follow may go on with. */
   async askForInput(question: SessionInput): Promise<string> {
     return this.#permission.askForInput(question);
+  }
+
+  /** Which subagents this agent may start in this session by the named tool; see permission/. */
+  async launchRights(tool: string, who: Caller): Promise<LaunchRights> {
+    return this.#permission.launchRights(tool, who);
+  }
+
+  /** What the definition of the tool that starts subagents says of them; undefined while the host does not say. */
+  agentsLine(): Promise<string | undefined> {
+    this.#agentsLine ??= this.host.agents().then(agentsLine);
+    return this.#agentsLine.catch((thrown: unknown) => {
+      this.#agentsLine = undefined;
+      this.log("warn", "the agents could not be named", { error: coerceError(thrown).message });
+      return undefined;
+    });
   }
 
   /** Throws unless the rules allow this call of one of our tools; see permission/. */
@@ -357,6 +382,18 @@ export class Workspace {
     if (!isInSubagent) this.notices.outbox.markEnded(job);
   }
 
+  /**
+   * Both kinds at once, for the host may cut the closing off (the terminal: after 5 s). The state as it will be is on
+   * disk before anything is waited for.
+   */
+  async #endJobs(): Promise<void> {
+    const ends = [async () => this.tasks.dispose(), async () => this.processes.dispose()];
+    const ending = Promise.allSettled(ends.map((end) => end()));
+    this.store.saveAsEnding();
+    const failed = (await ending).flatMap((one) => (one.status === "rejected" ? [one.reason] : []));
+    if (failed.length > 0) throw new AggregateError(failed);
+  }
+
   /** Each step for itself; the exit hooks go last, so that an exit meanwhile still ends and saves what is left. */
   async #dispose(): Promise<void> {
     const steps = [
@@ -366,8 +403,7 @@ export class Workspace {
       () => this.#page?.close(),
       () => this.notices.close(),
       () => this.worktrees.close(),
-      () => this.tasks.dispose(),
-      () => this.processes.dispose(),
+      () => this.#endJobs(),
       () => this.#waiting.dispose(),
       () => this.notices.dispose(),
       () => this.store.close(),

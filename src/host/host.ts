@@ -55,6 +55,10 @@ export interface RunError {
   message: string;
   /** HTTP status of the provider's answer. */
   status?: number | undefined;
+  /** Whether the host takes it for something that may pass. */
+  isRetryable?: boolean | undefined;
+  /** What the provider calls it in the body of its answer: "insufficient_quota", "overloaded_error". */
+  codes?: string[] | undefined;
 }
 
 export interface Usage {

@@ -4,12 +4,13 @@
  * values of `env` appear in no question.
  */
 import { stat } from "node:fs/promises";
+import { offeredAgents } from "../host/agents.js";
 import type { Host, PermissionRule } from "../host/host.js";
 import { chooseShell } from "../system/spawn.js";
 import type { InputQuestion } from "./input.js";
 import { judgeCommand, type Judgement } from "./judge.js";
 import { directoryPattern, outsideDirectories, type Project } from "./paths.js";
-import { deniesCommands, namesTool, opaquePatterns } from "./rules.js";
+import { actionFor, deniesCommands, namesTool, opaquePatterns } from "./rules.js";
 import { carriesCode, isHarmlessVariable } from "./variables.js";
 import { Opaque } from "./words.js";
 
@@ -161,6 +162,13 @@ export interface ToolQuestion extends Caller {
   ask: Ask;
 }
 
+/** Which agents one may start as subagents, by the rules that are in force for it. */
+export interface LaunchRights {
+  /** By name, hidden ones apart. */
+  offered: readonly string[];
+  denies: (agent: string) => boolean;
+}
+
 /** Asks for a shell command by the rules that are in force for an agent in a session. */
 export class SessionPermission {
   readonly #host: Pick<Host, "agents" | "session">;
@@ -194,12 +202,26 @@ export class SessionPermission {
     await ask({ permission: tool, patterns: [pattern], always: [...always], metadata: {} });
   }
 
-  async #rulesOf({ sessionID, agent }: Caller): Promise<PermissionRule[]> {
+  /** By the rules about `task`, and by those about this tool of ours, which starts them, where they name it. */
+  async launchRights(tool: string, who: Caller): Promise<LaunchRights> {
+    const { agents, rules } = await this.#inForce(who);
+    const permissions = namesTool(rules, tool) ? ["task", tool] : ["task"];
+    const denies = (name: string) =>
+      permissions.some((permission) => actionFor(rules, permission, name) === "deny");
+    const offered = offeredAgents(agents).filter((name) => !denies(name));
+    return { offered, denies };
+  }
+
+  async #rulesOf(who: Caller): Promise<PermissionRule[]> {
+    return (await this.#inForce(who)).rules;
+  }
+
+  async #inForce({ sessionID, agent }: Caller) {
     const [agents, session] = await Promise.all([
       this.#host.agents(),
       this.#host.session(sessionID),
     ]);
     const own = agents.find(({ name }) => name === agent)?.permission ?? [];
-    return [...own, ...(session?.permission ?? [])];
+    return { agents, rules: [...own, ...(session?.permission ?? [])] };
   }
 }

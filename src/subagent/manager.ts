@@ -1,5 +1,6 @@
 /** The one door to the subagents: wires their parts, and passes calls and events on to them. */
 import { UserError, logFailure } from "../ports.js";
+import { findAgent } from "../host/agents.js";
 import type { HostEvent } from "../host/events.js";
 import { translateEvent } from "../host/events.js";
 import type { OpenRequest, RequestAnswer, TranscriptEntry } from "../host/host.js";
@@ -11,7 +12,6 @@ import type { Notice } from "../notices/notice.js";
 import type { SubagentDeps } from "./deps.js";
 import { PendingRequests } from "./pending-requests.js";
 import { ChildEvents } from "./child-events.js";
-import { findAgent } from "./launch-plan.js";
 import {
   Launcher,
   waitsForOthers,
@@ -101,9 +101,12 @@ export class BackgroundManager {
     return this.#launcher.resume(task, prompt, from);
   }
 
-  /** The host's name of an agent that may be a subagent. Rejects with a UserError that names them, or a HostError. */
-  async agentName(name: string): Promise<string> {
-    return findAgent(await this.#deps.host.agents(), name).name;
+  /**
+   * The host's name of an agent that may be a subagent. Rejects with a UserError that names them (or those that are
+   * `offered`), or a HostError.
+   */
+  async agentName(name: string, offered?: readonly string[]): Promise<string> {
+    return findAgent(await this.#deps.host.agents(), name, offered).name;
   }
 
   /** By job id, or by the id of the child session. */

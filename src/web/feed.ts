@@ -5,6 +5,7 @@
  */
 import { basename, dirname } from "node:path";
 import type { Job } from "../jobs/job.js";
+import { modelOf, tokensOf } from "../jobs/spending.js";
 import { isTerminal } from "../jobs/status.js";
 import { fateOf, type Entry } from "../cli/survey.js";
 import type { Clock, Log, Timer } from "../ports.js";
@@ -250,16 +251,15 @@ function partOf(job: Job): Pick<JobView, "process" | "subagent"> {
       },
     };
   }
-  const { input, output, reasoning } = job.tokens;
   return {
     subagent: {
       agent: job.agent,
-      model: job.model && `${job.model.providerID}/${job.model.modelID}`,
+      model: modelOf(job),
       sessionID: job.sessionID,
       toolCalls: job.progress.toolCalls,
       lastTool: job.progress.lastTool,
       runningTool: job.progress.runningTool,
-      tokens: input + output + reasoning,
+      tokens: tokensOf(job),
       cost: job.cost,
       runs: job.runs.length,
       resultLength: job.resultLength,

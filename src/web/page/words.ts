@@ -65,6 +65,7 @@ const REASONS: Readonly<Record<string, string>> = {
   interrupted: "OpenCode died",
   crash_loop: "crash loop",
   dependency_failed: "what it waited for failed",
+  budget: "budget spent",
 };
 
 export function outcome(job: JobView): string {
