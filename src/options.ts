@@ -152,6 +152,19 @@ export const optionsSchema = z.object({
     .describe(
       "The answer of OpenCode's own bash names createBackgroundProcess when the command ends in & or begins with nohup or setsid",
     ),
+  web: z
+    .strictObject({
+      port: z
+        .number()
+        .int()
+        .min(1)
+        .max(65_535)
+        .default(4777)
+        .describe("Of 127.0.0.1; another is never taken instead"),
+      open: z.boolean().default(false).describe("Open it in the browser when OpenCode starts"),
+    })
+    .optional()
+    .describe("Serves the page of background jobs, see docs/web.md; {} for its defaults"),
   keepEnded: limit(1, 10_000, 200, "Ended jobs that are kept"),
   keepDays: z.number().positive().max(365).default(7).describe("Days for which they are kept"),
 });
