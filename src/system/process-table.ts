@@ -4,7 +4,7 @@
  * looked at is not in the answer, and another user's that hides its environment counts as unmarked.
  */
 import { execFile, execFileSync } from "node:child_process";
-import { readdirSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { promisify } from "node:util";
 import { isDeadState, parseProcStat } from "./identity.js";
 import { waysOf } from "../platform.js";
@@ -92,7 +92,9 @@ const TABLES = { "/proc": procTable, ps: () => psTable(), cim: emptyTable } sati
 
 function procTable(): ProcessTable {
   const entry = (pid: number): ProcessEntry | undefined => {
-    const stat = parseProcStat(read(`/proc/${pid}/stat`) ?? "");
+    const file = `/proc/${pid}/stat`;
+    // To ask for a number that is none costs a fraction of an error.
+    const stat = existsSync(file) && parseProcStat(read(file) ?? "");
     if (!stat) return undefined;
     const { parent, group, startTime } = stat;
     return { pid, parent, group, startTime, dead: isDeadState(stat.state) };
