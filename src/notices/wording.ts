@@ -7,7 +7,7 @@ import { groupCounts } from "../jobs/group.js";
 import type { Job } from "../jobs/job.js";
 import { restartWords } from "../jobs/restarts.js";
 import { emptyInputHint } from "../jobs/empty-input.js";
-import { furtherError, runSince } from "../jobs/facts.js";
+import { furtherError, furtherReason, runSince } from "../jobs/facts.js";
 import { elapsed, grouped, lastOf } from "../text.js";
 import { branchLines } from "./branch.js";
 import type { Notice, StoredQuote } from "./notice.js";
@@ -201,7 +201,7 @@ function composeBlock({ job, notices: all, leftRunning = [] }: News, share: numb
     share,
   );
   const lines = [
-    `<background_job id="${job.id}" kind="${job.kind}" status="${job.status}"${attribute("reason", job.endReason)}>`,
+    `<background_job id="${job.id}" kind="${job.kind}" status="${job.status}"${attribute("reason", furtherReason(job))}>`,
     `name: ${outsideLine(job.name, 200)}`,
     facts(job, now),
   ];
