@@ -1,7 +1,7 @@
 /**
  * What six conversations cost the agent: its turns and the characters of all answers and notices that it was shown,
  * beside another version of this plugin. The agent is scripted, goes by what it reads and is the same for both; it
- * gives up after twelve calls that only read.
+ * gives up when two turns of reading have taught it nothing.
  *
  * Run, with the built folder of the other version:
  *

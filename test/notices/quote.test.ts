@@ -24,7 +24,7 @@ void describe("what the outbox keeps of a result", () => {
   });
 
   void it("keeps the gap of a process's errors and its end, also where it is cut once more", () => {
-    const errors = `${"error: of many\n".repeat(100)}`;
+    const errors = "error: of many\n".repeat(100);
     const end = "ok\n".repeat(100);
     const quote = { text: errors + end, total: 100_000, gapAt: errors.length, pattern: "error" };
     const whole = storedQuote(process(), quote);
