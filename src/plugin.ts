@@ -22,6 +22,9 @@ export const server: Plugin = (input, rawOptions) => {
   // The sessions in use are told what the reload has ended, without waiting for an event.
   if (shared.hasPredecessor)
     void shared.workspace().then((workspace) => workspace.restore(), ignore);
+  // The page is served from the start; in a worktree by the directory that it belongs to.
+  if (rawOptions?.["web"] !== undefined)
+    void shared.home().then((home) => home?.workspace().catch(ignore));
   /** For those that must go on without it. */
   const leading = async (): Promise<Workspace | undefined> => {
     if (!shared.leads(user)) return undefined;
@@ -83,17 +86,20 @@ async function loadWorkspace(
   { rawOptions, predecessor, homes }: Loading,
 ): Promise<Workspace> {
   try {
-    const [{ OpenCodeHost }, { parseOptions }, { tellWhenUnseen }, { Workspace }] =
+    const [{ OpenCodeHost }, { parseOptions }, { tellWhenUnseen }, { HostPage }, { Workspace }] =
       await Promise.all([
         import("./host/opencode-host.js"),
         import("./options.js"),
         import("./terminal-part.js"),
+        import("./web/host-page.js"),
         import("./workspace.js"),
       ]);
     const host = new OpenCodeHost(client);
     const log = host.writeLog.bind(host);
     const { options } = parseOptions(rawOptions);
     const oneShot = isOneShot();
+    // This module is part of the package's entry, below which all built files are.
+    const page = new HostPage({ log, built: new URL(".", import.meta.url) });
     const workspace = new Workspace({
       host,
       directory,
@@ -103,8 +109,10 @@ async function loadWorkspace(
       homes,
       options,
       oneShot,
+      page,
       log,
     });
+    page.serve(workspace);
     // The server of a terminal runs in a thread of that terminal; another one knows nothing of who looks at it.
     if (!isMainThread) tellWhenUnseen(workspace);
     return workspace;

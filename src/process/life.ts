@@ -322,6 +322,7 @@ export class ProcessLife {
       exitCode: undefined,
       signal: undefined,
       leftovers: undefined,
+      forced: undefined,
       survivors: undefined,
       readyAt: undefined,
       readyLine: undefined,

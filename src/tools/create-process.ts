@@ -5,6 +5,7 @@ import { emptyInputHint } from "../jobs/empty-input.js";
 import { restartPolicy, type ProcessJob } from "../jobs/job.js";
 import { resolveAfter } from "../jobs/order.js";
 import { isTerminal } from "../jobs/status.js";
+import { leftRunningWords } from "../notices/wording.js";
 import { UserError } from "../ports.js";
 import type { CreateResult, RestartInput, StartInput } from "../process/manager.js";
 import { oneLine, quoteLines } from "../text.js";
@@ -81,7 +82,7 @@ export function createBackgroundProcess(ready: Ready) {
       const input = before
         ? workspace.processes.checkRestart(before.id, changes)
         : newInput(changes, directory);
-      if (!before) workspace.processes.check(input);
+      if (!before) workspace.processes.check(after ? { ...input, after } : input);
       if (before && after) {
         throw new UserError(
           `after: expected nothing with processId, as one that runs again starts at once, got ${JSON.stringify(after)}`,
@@ -165,6 +166,8 @@ function answer(created: CreateResult, now: number, caller: Caller): string {
     lines.push(`Not ready yet (waited for ${awaited(job)}); you will be told when it is.`);
   }
   if (readiness === "ended") lines.push(`It ended before it was ready (${awaited(job)}).`);
+  const left = leftRunningWords(job);
+  if (left !== undefined) lines.push(`${left.replace(/^i/u, "I")}.`);
   if (readiness === "ready" && job.readyLine) lines.push(`Ready: ${oneLine(job.readyLine, 500)}`);
   if (lastLines) lines.push("Last lines of its output:", ...quoteLines(lastLines));
   else if (isTerminal(job.status)) lines.push("(no output)");

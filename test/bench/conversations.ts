@@ -16,7 +16,7 @@ import { ScriptedModel } from "../../fixtures/model/index.js";
 import { result, unmeasured } from "./result.js";
 
 const BENCH = "conversations";
-const OPTIONS = { concurrency: 12, maxRunning: 12, mergeMilliseconds: 2_000 };
+const OPTIONS = { concurrency: 12, maxRunning: 12, mergeMilliseconds: 3_000 };
 
 /** All of them, on one host with this plugin. */
 async function played(plugin: string): Promise<Map<string, Counted>> {

@@ -42,10 +42,7 @@ const ROWS: Row[] = [
   ...[400, 401].map((status) => ({
     what: `HTTP ${status} is failed`,
     child: [httpError(status)],
-    told: [
-      /status="failed"/u,
-      new RegExp(`error: scripted: HTTP ${status}: .*`, "u"),
-    ],
+    told: [/status="failed"/u, new RegExp(`error: scripted: HTTP ${status}: .*`, "u")],
   })),
   ...[429, 500].map((status) => ({
     what: `HTTP ${status} is failed when the host gives up`,

@@ -14,7 +14,7 @@ function fakeTable(count: number) {
     counter: () => undefined,
     entry: (pid) => {
       reads.entries += 1;
-      return { pid, parent: 1, group: pid, startTime: "1", dead: false };
+      return { pid, name: "sh", parent: 1, group: pid, startTime: "1", dead: false };
     },
     list: () => Promise.resolve([]),
     command: () => "",
