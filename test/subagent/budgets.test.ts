@@ -122,7 +122,9 @@ void describe("at four fifths of a budget", () => {
       house.step(sessionID, costs(0.79));
       house.step(sessionID, costs(0.02));
       house.step(sessionID, costs(0.02));
+      const asked = house.host.calls.get("session");
       assert.deepEqual(await told(house, root), []);
+      assert.equal(house.host.calls.get("session"), asked, "nothing is even tried");
       await house.answer(other.sessionID, "beside it");
       if (wake === "all") {
         assert.deepEqual(await told(house, root), [], "it still runs");
