@@ -79,6 +79,10 @@ export function outcome(job: JobView): string {
   return REASONS[job.endReason ?? ""] ?? job.endReason ?? job.status;
 }
 
+export function wordsOf(thrown: unknown): string {
+  return thrown instanceof Error ? thrown.message : String(thrown);
+}
+
 export function byteSize(bytes: number): string {
   if (bytes < 1_024) return `${bytes} B`;
   const units = ["KiB", "MiB", "GiB"];
