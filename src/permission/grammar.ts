@@ -4,42 +4,7 @@
  * to bash, zsh and dash; all else throws `Opaque`. Nothing is run.
  */
 import { forEachChild, parse, type HereDoc, type SyntaxNode } from "unbash";
-
-/** The language of the shell that will run the text; `posix`: sh, dash and ash. */
-export type Dialect = "bash" | "zsh" | "posix";
-
-/** Thrown where text leaves the plain grammar. */
-export class Opaque extends Error {
-  override readonly name = "Opaque";
-}
-
-/** @param plainly How to write the same without this construct. */
-export function opaque(construct: string, plainly: string): never {
-  throw new Opaque(`${construct}; ${plainly}`);
-}
-
-export interface Word {
-  /** As written. */
-  readonly raw: string;
-  /** Without quotes; for a pattern as written; `undefined` where something is expanded. */
-  readonly value: string | undefined;
-  /** `pattern`: glob or braces. `one`: one word, with something expanded in quotes. `many`: any number of words. */
-  readonly kind: "literal" | "pattern" | "one" | "many";
-  /** Holds a command substitution. */
-  readonly substitution: boolean;
-}
-
-/** A word of which nothing is known, such as the arguments that `xargs` adds. */
-export const UNKNOWN_WORD: Word = { raw: "", value: undefined, kind: "many", substitution: false };
-
-function literalWord(raw: string): Word {
-  return { raw, value: raw, kind: "literal", substitution: false };
-}
-
-/** The value of a word that is what it says, whatever files and variables there are. */
-export function literal(word: Word | undefined): string | undefined {
-  return word?.kind === "literal" ? word.value : undefined;
-}
+import { literalWord, opaque, type Dialect, type Word } from "./words.js";
 
 export interface SimpleCommand {
   /** With assignments and redirects, as the host's own tool asks for it. */
@@ -182,6 +147,8 @@ class Walk {
   #walk(node: SyntaxNode): void {
     if (node.type === "Script" && (node.errors?.length || node.source !== undefined))
       fail(this.#text.slice(node.errors?.[0]?.pos ?? node.pos, node.end));
+    const raw = this.#text.slice(node.pos, node.end);
+    if (/^\$?\(\(/.test(raw)) fail(raw);
     if (node.type === "Command") return this.#command(node.pos, node);
     if (node.type === "TestCommand") return this.#condition(node);
     if (node.type === "Redirect") return this.#redirect(node);

@@ -1,10 +1,10 @@
 /**
- * What a command asks for. Promises: each command that a plain text runs is a pattern of its own,
- * whatever wraps it; everything that is not plain throws `Opaque`; nothing is run.
+ * What a command asks for. Promises: each command that a plain text runs is a pattern of its own, whatever wraps it;
+ * everything that is not plain throws `Opaque`; nothing is run.
  */
 import { normalize } from "node:path";
 import { waysOf } from "../platform.js";
-import { assertPlainBuiltin, variableOf } from "./builtins.js";
+import { assertPlainBuiltin } from "./builtins.js";
 import { isReserved, readStatements, type SimpleCommand } from "./grammar.js";
 import { changesDirectory, pathOfRedirect, pathsOfCommand, type PathUse } from "./paths.js";
 import { alwaysPattern } from "./prefix.js";
@@ -35,8 +35,7 @@ export function judgeCommand(command: string, shell = "bash"): Judgement {
   if (command.length > MAX_LENGTH) opaque("more text than a shell takes", "use a file");
   const judge = new Judge();
   judge.code(command, dialect, 0);
-  judge.assertWritesNoScript();
-  judge.assertWaitsForJobs();
+  judge.assertWhole();
   // Something is always asked: a command without commands (`cd x`, `A=1`) as it is written.
   if (judge.patterns.size === 0) judge.patterns.add(command.trim());
   return { patterns: [...judge.patterns], always: [...judge.always], paths: judge.paths };
@@ -48,55 +47,52 @@ class Judge {
   readonly paths: PathUse[] = [];
   /** By the last part of the path; `undefined`: a path that is not known. */
   readonly #written = new Set<string | undefined>();
-  readonly #run = new Set<string>();
-  /** Whether all that a variable is ever given is `$!`. */
-  readonly #isJob = new Map<string, boolean>();
+  readonly #run = new Set<string | undefined>();
+  /** Variables that are given something else than `$!`, or that alone. */
+  readonly #values = new Set<string>();
+  readonly #jobs = new Set<string>();
   readonly #waited: string[] = [];
 
   code(code: string, dialect: Dialect, level: number): void {
     if (level > MAX_LEVELS) opaque("code nested too deeply", "write it flatter");
-    const { commands, redirects, variables } = readStatements(code, dialect);
-    for (const name of variables) this.#set(name, false);
+    const { commands, redirects } = readStatements(code, dialect);
     for (const command of commands) this.#simple(command, dialect, level);
-    for (const { operator, target } of redirects) {
+    for (const { writes, target } of redirects) {
       this.paths.push(...pathOfRedirect(target));
-      if (operator !== "<") this.#written.add(fileName(literal(target)));
+      if (writes) this.#written.add(fileName(literal(target)));
     }
   }
 
-  assertWritesNoScript(): void {
+  /** What only the whole text shows. bash evaluates what it takes for an option of `wait`. */
+  assertWhole(): void {
     if ([...this.#run].some((it) => this.#written.has(it) || this.#written.has(undefined)))
       opaque("a file that it writes and runs", "write the file first, then run it");
-  }
-
-  /** bash evaluates what it takes for an option of `wait`. */
-  assertWaitsForJobs(): void {
-    if (!this.#waited.every((name) => this.#isJob.get(name)))
+    if (this.#waited.some((it) => !this.#jobs.has(it) || this.#values.has(it)))
       opaque("wait for what may be no process", "set the variable with NAME=$!, nothing else");
   }
 
-  #set(name: string, isJob: boolean): void {
-    assertHarmless(name);
-    this.#isJob.set(name, isJob && (this.#isJob.get(name) ?? true));
+  #set(assignment: string): void {
+    const [name = "", value] = assignment.split(/=(.*)/su);
+    if (!isHarmlessVariable(name))
+      opaque(
+        `a value for the variable ${name}`,
+        "set it with `env` of the tool, or use a short lower-case name",
+      );
+    (/^"?\$!"?$/.test(value ?? "") ? this.#jobs : this.#values).add(name);
   }
 
   #simple({ written, assignments, words }: SimpleCommand, dialect: Dialect, level: number): void {
-    for (const { name, raw } of assignments) this.#set(name, /^\w+="?\$!"?$/.test(raw));
+    for (const assignment of assignments) this.#set(assignment);
     if (words.length === 0) return;
     // The host asks no pattern for these; what they name is asked as a directory, or has been looked at.
     const name = words[0]?.raw ?? "";
     const asks =
       !/^(?:\[\[?|export|unset)$/.test(name) && (assignments.length > 0 || !changesDirectory(name));
     if (asks) this.patterns.add(written);
-    this.#words(words, dialect, level, { asks, set: assignments.map(({ raw }) => raw).join(" ") });
+    this.#words(words, dialect, level, asks, assignments.join(" "));
   }
 
-  #words(
-    words: readonly Word[],
-    dialect: Dialect,
-    level: number,
-    { asks = true, set = "" } = {},
-  ): void {
+  #words(words: readonly Word[], dialect: Dialect, level: number, asks = true, set = ""): void {
     const [first, ...args] = words;
     const name = literal(first);
     if (!name || !first || /^[=~]/.test(name.replace(/^~\//, "")))
@@ -109,17 +105,20 @@ class Judge {
     const base = baseName(name);
     assertPlainBuiltin(base, args, dialect);
     for (const word of args) {
-      const given = /^(\w+)=/.exec(literal(word) ?? "")?.[1];
-      if (given !== undefined) this.#isJob.set(given, false);
-      if (base === "wait") this.#waited.push(...variableOf(word));
+      const text = literal(word) ?? "";
+      if (/^(?:export|unset)$/.test(base)) this.#set(text);
+      else if (/^\w+=/.test(text)) this.#values.add(text.replace(/=.*/su, ""));
+      const [, variable] = /^"?\$(?:(?=\w+"?$)|\{(?=\w+\}"?$))([A-Za-z_]\w*)/.exec(word.raw) ?? [];
+      if (base === "wait" && /["$]/.test(word.raw) && !/[?#$!]\}?"?$/.test(word.raw))
+        this.#waited.push(variable ?? "");
     }
     this.paths.push(...pathsOfCommand(base, args));
-    if (name.includes("/")) this.#run.add(fileName(name) ?? name);
+    if (name.includes("/")) this.#run.add(fileName(name));
     if (base === "tee") for (const file of args) this.#written.add(fileName(literal(file)));
     for (const inner of unwrap(base, args)) {
       if (inner.kind === "words") this.#words(inner.words, dialect, level + 1);
       else if (inner.kind === "code") this.code(inner.code, inner.dialect, level + 1);
-      else this.#run.add(fileName(inner.path) ?? inner.path);
+      else this.#run.add(fileName(inner.path));
     }
   }
 
@@ -133,14 +132,6 @@ class Judge {
       if (set !== "" && !/[*?]/.test(set)) this.always.add(`${set} ${always}`);
     }
   }
-}
-
-function assertHarmless(name: string): void {
-  if (!isHarmlessVariable(name))
-    opaque(
-      `a value for the variable ${name}`,
-      "set it with `env` of the tool, or use a short lower-case name",
-    );
 }
 
 function fileName(path: string | undefined): string | undefined {

@@ -1,0 +1,57 @@
+/** A word of a command, the languages that are read, and the error for what is not plain. */
+
+/** The language of the shell that will run the text; `posix`: sh, dash and ash. */
+export type Dialect = "bash" | "zsh" | "posix";
+
+/** Thrown where text leaves the plain grammar. */
+export class Opaque extends Error {
+  override readonly name = "Opaque";
+}
+
+/** @param plainly How to write the same without this construct. */
+export function opaque(construct: string, plainly: string): never {
+  throw new Opaque(`${construct}; ${plainly}`);
+}
+
+export interface Word {
+  /** As written. */
+  readonly raw: string;
+  /** Without quotes; for a pattern as written; `undefined` where something is expanded. */
+  readonly value: string | undefined;
+  /** `pattern`: glob or braces. `one`: one word, with something expanded in quotes. `many`: any number of words. */
+  readonly kind: "literal" | "pattern" | "one" | "many";
+  /** Holds a command substitution. */
+  readonly substitution: boolean;
+}
+
+/** A word of which nothing is known, such as the arguments that `xargs` adds. */
+export const UNKNOWN_WORD: Word = { raw: "", value: undefined, kind: "many", substitution: false };
+
+export function literalWord(raw: string): Word {
+  return { raw, value: raw, kind: "literal", substitution: false };
+}
+
+/** The value of a word that is what it says, whatever files and variables there are. */
+export function literal(word: Word | undefined): string | undefined {
+  return word?.kind === "literal" ? word.value : undefined;
+}
+
+/** The word as a rule would spell it: needless quotes removed, needed ones kept as they are. */
+export function spell({ raw, value }: Word): string {
+  return value !== undefined && /^[\w./:=@%+,~^-]+$/.test(value) ? value : raw;
+}
+
+/**
+ * Words for the tables of patterns: a blank and the value of each, with `'` for an odd character or an empty word.
+ * What is expanded ends a word with `"` (one word) or `$` (many), a pattern with `*`; `#` is a number in a parameter.
+ */
+export function shapes(words: readonly Word[]): string {
+  return words.map((word) => ` ${shape(word)}`).join("");
+}
+
+function shape({ raw, value, kind }: Word): string {
+  if (kind === "literal") return value?.replaceAll(/[^\w./:=@%+,~^!{}-]/gu, "'") || "'";
+  if (/^"?\$(?:[?#$!]|\{[?#$!]\})"?$/.test(raw)) return "#";
+  const start = /^"?([\w./:=@%+,~^!-]*)/.exec(raw)?.[1] ?? "";
+  return start + { pattern: "*", one: '"', many: "$" }[kind];
+}
