@@ -60,7 +60,10 @@ export function assertPlainBuiltin(name: string, args: readonly Word[], dialect:
   const given = shapes(name === "[" ? args.slice(0, -1) : args);
   if (isClosed && check?.args.test(given) && (name !== "printf" || isPlainFormat(args[0], dialect)))
     return;
-  opaque(check ? `${name} with these arguments` : name, check?.plainly ?? "use a program instead");
+  opaque(
+    check && check.args.source !== "^(?:(?!))$" ? `${name} with these arguments` : name,
+    check?.plainly ?? "use a program instead",
+  );
 }
 
 function isPlainFormat(word: Word | undefined, dialect: Dialect): boolean {

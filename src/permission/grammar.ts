@@ -20,16 +20,51 @@ export interface Statements {
   readonly redirects: { readonly writes: boolean; readonly target: Word }[];
 }
 
-/** What stands for a child in the text around it: a control character, of which a text that is read has none. */
+/**
+ * The text of a node without its children, by its types and its letter as a child. Capitals are children (`B` and `K`:
+ * with `&` at the end, `M`: without `;;`), `_` and `~` blanks, `N` lines without commands, `X` a list, `;` the end of
+ * a statement, `{` the end of a reserved word.
+ */
+const NODES = String.raw`
+Script CompoundList = L = N(?:S;N|B(?=[ \t\n]|$)N)*S?N
+Statement = S = [CDGQPA](?:_&)?
+AndOr = A = [CDGQP](?:_(?:&&|\|\|)N[CDGQP])+
+Pipeline = P = (?:!~)?(?:T~C|[CDGQ])(?:_\|&?N[CDGQ])*
+Command = C = [WR](?:~W|_R)*
+Redirected = D = [DG](?:_R)+
+If = D = if{Xthen{X(?:E;N)*(?:else{X)?fi
+Elif = E = elif{Xthen{NL
+While = D = (?:while|until){Xdo{Xdone
+For = D = for~W~in(?:~W)*;Ndo{Xdone
+Case = D = case~W{Nin{N(?:HN)*(?:M;N)?esac
+CaseItem = H = \(?_W(?:_\|_W)*_\)N(?:(?:L;?|K)N)?(?:\x3b\x3b)?
+Subshell = D = \(N(?:L;?|K)N\)
+BraceGroup = G = \x7b{X\}
+Function = Q = W_\(_\)NG
+CommandExpansion = V = \$\(L\)|\x60L\x60
+Redirect HereDoc = R = \d?(?:&>>?|>>?|<)_W
+Word Assignment = W =
+TestCommand = Q =
+Time = T =`;
+const [LETTERS, PATTERNS] = [new Map<string, string>(), new Map<string, RegExp>()];
+for (const line of NODES.trim().split("\n")) {
+  const [types = "", letter = "", ...pattern] = line.split(/ = ?/);
+  for (const type of types.split(" ")) {
+    LETTERS.set(type, letter);
+    PATTERNS.set(type, compile(pattern.join("=")));
+  }
+}
+
+/** What stands for a child is a control character: a text that is read has none. */
 function mark(letter: string): string {
   return String.fromCharCode(letter.charCodeAt(0) & 31);
 }
 
-/** Capitals are children, `_` and `~` blanks, `N` lines without commands, `X` a list, `;` a statement's end. */
 function compile(pattern: string): RegExp {
   const blank = String.raw`[ \t]|(?<=[ \t])\\\n(?!#)`;
   const comment = String.raw`(?<=^|[ \t\n;])#[^\n]*(?=\n|$)`;
   const source = pattern
+    .replaceAll("{", String.raw`(?=[ \t\n(])`)
     .replaceAll("X", "N(?:L;|K)N")
     .replaceAll(";", String.raw`_(?:\x3b(?![\x3b&|])|(?:${comment})?\n)`)
     .replaceAll("N", `(?:${blank}|\\n|${comment})*`)
@@ -38,50 +73,19 @@ function compile(pattern: string): RegExp {
   return new RegExp(`^(?:${source.replaceAll(/[A-Z]/g, mark)})$`);
 }
 
-const LIST = String.raw`N(?:S;N|B(?=[ \t\n]|$)N)*S?N`;
-/** The text of a node without its children, by the type of the node: its mark as a child, and the pattern. */
-const NODES = new Map(
-  [
-    ["Script", "L", LIST],
-    ["CompoundList", "L", LIST],
-    ["Statement", "S", "[CDGQPA](?:_&)?"],
-    ["AndOr", "A", String.raw`[CDGQP](?:_(?:&&|\|\|)N[CDGQP])+`],
-    ["Pipeline", "P", String.raw`(?:!~)?(?:T~C|[CDGQ])(?:_\|&?N[CDGQ])*`],
-    ["Command", "C", "[WRF](?:~[WF]|_R)*"],
-    ["Redirected", "D", "[DG](?:~F|_R)+"],
-    ["If", "D", "if{Xthen{X(?:E;N)*(?:else{X)?fi"],
-    ["Elif", "E", "elif{Xthen{NL"],
-    ["While", "D", "(?:while|until){Xdo{Xdone"],
-    ["For", "D", "for~W~in(?:~W)*;Ndo{Xdone"],
-    ["Case", "D", "case~W{Nin{N(?:HN)*(?:M;N)?esac"],
-    ["CaseItem", "H", String.raw`\(?_W(?:_\|_W)*_\)N(?:(?:L;?|K)N)?(?:\x3b\x3b)?`],
-    ["Subshell", "D", String.raw`\((?!\()N(?:L;?|K)N\)`],
-    ["BraceGroup", "G", String.raw`\{{X\}`],
-    ["Function", "Q", String.raw`W_\(_\)NG`],
-    ["CommandExpansion", "V", String.raw`\$\((?!\()L\)|` + "`L`"],
-    ["Word", "W", ""],
-    ["Assignment", "W", ""],
-    ["HereDoc", "R", ""],
-    ["TestCommand", "Q", ""],
-    ["Time", "T", ""],
-    ["Redirect", "R", String.raw`\d?(?:&>>?|>>?|<)_W`],
-  ].map(([type = "", letter = "", pattern = ""]) => {
-    const text = compile(pattern.replaceAll(/(?<!\\)\{/g, String.raw`(?=[ \t\n(])`));
-    return [type, { letter, text }] as const;
-  }),
-);
-
-// zsh would read a subscript, `$#name` a length, and a longer name or number than the others.
+// zsh would read a subscript, `$#name` a length, and a longer name or number than the others. \x16 is a substitution.
 const PARAMETER =
-  /\$(?:[A-Za-z_]\w*(?!\w)|\d(?!\d)|[#$](?![\w{$*@?!#\x16-])|[@*?!])(?!\[|\P{ASCII})|\$\{(?:[A-Za-z_]\w*|\d+|[?#$!@*])(?::?[-+](?:[\w./:@%+,=-]*|'[\w./:@%+,=-]*'))?\}|\$\{[A-Za-z_]\w*(?:##?|%%?)[\w./*?-]+\}|\x16/u
-    .source;
+  String.raw`\$(?:[A-Za-z_]\w*(?!\w)|\d(?!\d)|[#$](?![\w{$*@?!#\x16-])|[@*?!])(?!\[|\P{ASCII})|\x16|` +
+  String.raw`\$\{(?:[A-Za-z_]\w*|\d+|[?#$!@*])(?::?[-+](?:[\w./:@%+,=-]*|'[\w./:@%+,=-]*'))?\}|` +
+  String.raw`\$\{[A-Za-z_]\w*(?:##?|%%?)[\w./*?-]+\}`;
 const QUOTED = String.raw`"(?:[^"\\$\x60]|\\[^]|\$(?=["\s|).,;/])|${PARAMETER})*"`;
-const WORD = String.raw`(?:[\w./:@%+,^=!#~\]*?[-]|(?![\p{Z}\p{C}])\P{ASCII}|'[^']*'|\\[^\n]|\{[\w./:@%+,^=!#~-]*\}|\$(?=[ \t\n)]|$)|${QUOTED}|${PARAMETER}`;
+const WORD = String.raw`[\w./:@%+,^=!#~\]*?[-]|(?![\p{Z}\p{C}])\P{ASCII}|'[^']*'|\\[^\n]|\{[\w./:@%+,^=!#~-]*\}|\$(?=[ \t\n)]|$)`;
 const BODY = new RegExp(String.raw`^(?:[^\\$\x60]|\\[^\n]|\$(?=["\s|).,;/]|$)|${PARAMETER})*`, "u");
-const WORDS = {
-  posix: new RegExp(`^${WORD})*`, "u"),
-  other: new RegExp(`^${WORD}|${String.raw`\$'(?:[^'\\]|\\[nt\\"])*'`})*`, "u"),
-};
+const POSIX_WORD = new RegExp(`^(?:${WORD}|${QUOTED}|${PARAMETER})*`, "u");
+const BASH_WORD = new RegExp(
+  String.raw`^(?:${WORD}|${QUOTED}|${PARAMETER}|\$'(?:[^'\\]|\\[nt\\"])*')*`,
+  "u",
+);
 const QUOTES = /\$'((?:[^'\\]|\\[^])*)'|'([^']*)'|\\([^])|"((?:[^"\\]|\\[^])*)"/gu;
 const EXPANSION = /\x16|\$[\w{@*?#$!]/;
 
@@ -95,43 +99,43 @@ const CONSTRUCTS: readonly (readonly [RegExp, string, string])[] = [
   [/^[{}]/, "a brace", "quote it, or write a plain list {a,b}"],
   [/^[^\n -~]/u, "the character", "use printable text, with \\n line ends"],
 ];
+const RESERVED = new RegExp(
+  "^(?:[-{}!]|\\[\\[|\\]\\]|if|then|elif|else|fi|for|while|until|do|done|case|esac|in|select|function|time|" +
+    "coproc|repeat|foreach|end|nocorrect|noglob)$",
+);
 
 /** Whether the shell takes this word, unquoted, for syntax where a command starts. */
 export function isReserved(raw: string): boolean {
-  return /^(?:[-{}!]|\[\[|\]\]|if|then|elif|else|fi|for|while|until|do|done|case|esac|in|select|function|time|coproc|repeat|foreach|end|nocorrect|noglob)$/.test(
-    raw,
-  );
+  return RESERVED.test(raw);
+}
+
+export function readStatements(text: string, dialect: Dialect): Statements {
+  return new Walk(text, dialect).found;
 }
 
 function fail(text: string): never {
   for (const [pattern, construct, plainly] of CONSTRUCTS) {
-    const shown = pattern.exec(text)?.[0];
-    if (shown === undefined) continue;
+    const shown = pattern.exec(text)?.[0] ?? "";
     const code = shown.charCodeAt(0).toString(16).toUpperCase().padStart(4, "0");
     const what = { "the expansion": ` ${shown}`, "the character": ` U+${code}` }[construct] ?? "";
-    opaque(construct + what, plainly);
+    if (shown !== "") opaque(construct + what, plainly);
   }
   const near = JSON.stringify(text.slice(0, 20));
   opaque(`syntax that is not read, at ${near}`, "quote it, or split it into plain commands");
-}
-
-export function readStatements(text: string, dialect: Dialect): Statements {
-  const odd = /(?![\n\t])[\p{Cc}\p{Cs}]/u.exec(text);
-  if (odd) fail(odd[0]);
-  return new Walk(text, dialect).found;
 }
 
 class Walk {
   readonly found: Statements = { commands: [], redirects: [] };
   #documents = 0;
   /** The bodies of here-documents, with their ends. */
-  readonly #holes: { pos: number; end: number }[] = [];
+  readonly #holes: { pos: number; end: number; mark: string }[] = [];
   readonly #text: string;
   readonly #dialect: Dialect;
 
   constructor(text: string, dialect: Dialect) {
-    this.#text = text;
-    this.#dialect = dialect;
+    [this.#text, this.#dialect] = [text, dialect];
+    const odd = /(?![\n\t])[\p{Cc}\p{Cs}]/u.exec(text);
+    if (odd) fail(odd[0]);
     const script = parse(text);
     this.#findHoles(script);
     this.#walk(script);
@@ -139,52 +143,49 @@ class Walk {
 
   #findHoles(node: SyntaxNode): void {
     if (node.type === "HereDoc" && node.closing)
-      this.#holes.push({ pos: node.body.pos, end: node.closing.end });
+      this.#holes.push({ pos: node.body.pos, end: node.closing.end, mark: " " });
     forEachChild(node, (child) => this.#findHoles(child));
   }
 
   /** Looks at a node and at all in it. */
   #walk(node: SyntaxNode): void {
+    const raw = this.#text.slice(node.pos, node.end);
     if (node.type === "Script" && (node.errors?.length || node.source !== undefined))
       fail(this.#text.slice(node.errors?.[0]?.pos ?? node.pos, node.end));
-    const raw = this.#text.slice(node.pos, node.end);
     if (/^\$?\(\(/.test(raw)) fail(raw);
-    if (node.type === "Command") return this.#command(node.pos, node);
     if (node.type === "TestCommand") return this.#condition(node);
+    if (node.type === "Command") return this.#command(node, []);
     if (node.type === "Redirect") return this.#redirect(node);
     if (node.type === "HereDoc") return void this.#document(node);
     if (node.type === "Word") return void this.#word(node);
     const [children, text] = this.#outline(node);
-    if (!NODES.get(node.type)?.text.test(text)) {
-      const name = node.type.replaceAll(/\B[A-Z]/g, " $&").toLowerCase();
-      fail(name.startsWith("arithmetic") ? "((" : `${name}: ${this.#text.slice(node.pos)}`);
-    }
+    if (!PATTERNS.get(node.type)?.test(text)) fail(`${node.type.toLowerCase()}: ${raw}`);
     if (this.#dialect === "posix" && node.type === "Pipeline" && text.includes("|&"))
       opaque("|& in a shell without it", "write 2>&1 |");
-    const name = node.type === "For" || node.type === "Function" ? node.name.text : undefined;
-    if (name !== undefined && (!/^[A-Za-z_][\w-]*$/.test(name) || isReserved(name))) fail(name);
-    if (node.type === "For")
-      this.found.commands.push({ written: "", assignments: [`${name}=`], words: [] });
-    const [before, documents] = [this.found.commands.length, this.#documents];
-    const time =
-      node.type === "Pipeline" ? children.find(({ type }) => type === "Time") : undefined;
-    for (const child of children)
-      if (child.type === "Command" && time && child === children[1])
-        this.#command(time.pos, child, this.#text.slice(time.pos, time.end).split(/[ \t]+/));
-      else if (child.type !== "Time") this.#walk(child);
+    if (node.type === "For" || node.type === "Function") {
+      if (!/^[A-Za-z_][\w-]*$/.test(node.name.text) || isReserved(node.name.text)) fail(raw);
+      if (node.type === "For")
+        this.found.commands.push({ written: "", assignments: [`${node.name.text}=`], words: [] });
+    }
+    const [commands, documents] = [this.found.commands.length, this.#documents];
+    let before: SyntaxNode[] = [];
+    for (const child of children) {
+      if (child.type === "Time") before = [child];
+      else if (child.type === "Command") this.#command(child, before.splice(0));
+      else this.#walk(child);
+    }
     // bash prints what it has parsed and parses that again, with the bodies at other places.
-    if (node.type !== "CommandExpansion" || this.#documents === documents) return;
-    const isOne = node.script?.commands.every(({ command }) => command.type === "Command");
-    if (!isOne || this.found.commands.length - before + this.#documents - documents > 2)
+    const more = node.type === "CommandExpansion" ? this.#documents - documents : 0;
+    if (more > 0 && (more + this.found.commands.length - commands > 2 || /^..\s*[({!]/.test(raw)))
       opaque("a here-document beside other commands in $(…)", "use a variable or a file");
   }
 
   #children(node: SyntaxNode, wanted?: SyntaxNode["type"]): SyntaxNode[] {
     const children: SyntaxNode[] = [];
     forEachChild(node, (child) => {
-      if (wanted ? child.type === wanted : !/^(?:Negation|FileDescriptor)$/.test(child.type))
+      if (wanted === undefined ? !/^(?:Neg|FileD)/.test(child.type) : child.type === wanted)
         children.push(child);
-      else if (wanted) children.push(...this.#children(child, wanted));
+      else if (wanted !== undefined) children.push(...this.#children(child, wanted));
     });
     return children;
   }
@@ -193,12 +194,9 @@ class Walk {
   #outline(node: SyntaxNode, wanted?: SyntaxNode["type"]): [SyntaxNode[], string] {
     const children = this.#children(node, wanted);
     const holes = this.#holes.filter(({ pos, end }) => node.pos < pos && end <= node.end);
-    const cuts = [
-      ...children.map((child) => ({ pos: child.pos, end: child.end, mark: this.#mark(child) })),
-      ...holes.map((hole) => ({ ...hole, mark: " " })),
-    ].sort((a, b) => a.pos - b.pos);
+    const cuts = children.map((it) => ({ pos: it.pos, end: it.end, mark: this.#mark(it) }));
     let [at, text] = [node.pos, ""];
-    for (const cut of cuts) {
+    for (const cut of [...cuts, ...holes].sort((a, b) => a.pos - b.pos)) {
       if (cut.pos < at) continue;
       text += this.#text.slice(at, cut.pos) + cut.mark;
       at = cut.end;
@@ -207,21 +205,26 @@ class Walk {
   }
 
   #mark(node: SyntaxNode): string {
-    const letter = NODES.get(node.type)?.letter ?? "Z";
-    const last = node.type === "CompoundList" ? node.commands.at(-1) : node;
-    if (node.type === "CompoundList" && !last) return "";
-    if (last?.type === "Statement" && last.background) return mark(node === last ? "B" : "K");
+    if (node.type === "Statement" && node.background) return mark("B");
     if (node.type === "CaseItem" && node.terminator !== ";;") return mark("M");
-    return mark(letter === "R" && /\d/.test(this.#text.charAt(node.pos)) ? "F" : letter);
+    if (node.type === "CompoundList" && node.commands.length === 0) return "";
+    if (node.type === "CompoundList" && node.commands.at(-1)?.background) return mark("K");
+    return mark(LETTERS.get(node.type) ?? "Z");
   }
 
-  #command(start: number, node: SyntaxNode, before: readonly string[] = []): void {
+  /** @param time The reserved word before it, which is a command like others to rules. */
+  #command(node: SyntaxNode, [time]: readonly SyntaxNode[]): void {
     const assignments: string[] = [];
-    const words = before.map(literalWord);
+    const words = time
+      ? this.#text
+          .slice(time.pos, time.end)
+          .split(/[ \t]+/)
+          .map(literalWord)
+      : [];
     // Before the commands of its substitutions, which are read with its words.
     const index = this.found.commands.push({ written: "", assignments, words }) - 1;
     const [children, text] = this.#outline(node);
-    if (!NODES.get("Command")?.text.test(text)) fail(this.#text.slice(node.pos));
+    if (!PATTERNS.get("Command")?.test(text)) fail(this.#text.slice(node.pos));
     let end = node.end;
     for (const child of children) {
       if (child.type === "HereDoc") end = Math.max(end, this.#document(child));
@@ -236,7 +239,7 @@ class Walk {
     // There a redirect alone starts a pager.
     if (this.#dialect === "zsh" && words.length + assignments.length === 0)
       opaque("a redirect without a command", "write the command");
-    const written = this.#text.slice(start, end).trim();
+    const written = this.#text.slice((time ?? node).pos, end).trim();
     this.found.commands[index] = { written, assignments, words };
   }
 
@@ -244,29 +247,26 @@ class Walk {
   #condition(node: SyntaxNode): void {
     if (this.#dialect === "posix") opaque("[[ in a shell without it", "use [ … ]");
     const [children, text] = this.#outline(node, "Word");
-    const [, inside] = /^\[\[[ \t]+([^\n]*)[ \t]\]\]$/.exec(text) ?? [];
-    const parts: Word[][] = [[]];
-    for (const token of inside?.trim().split(/[ \t]+/) ?? ["("]) {
+    const parts: Word[][] = [[literalWord("[[")]];
+    for (const token of /^\[\[[ \t]+([^\n]*?)[ \t]+\]\]$/.exec(text)?.[1]?.split(/[ \t]+/) ?? [
+      "(",
+    ]) {
       const child = token === mark("W") ? children.shift() : undefined;
-      if (/^(?:&&|\|\|)$/.test(token)) parts.push([]);
+      if (/^(?:&&|\|\|)$/.test(token)) parts.push([literalWord("[[")]);
+      else if (/^(?:-\w+|==?|!=|=~|!)$/.test(token)) parts.at(-1)?.push(literalWord(token));
       else if (child && !/[()]/.test(this.#text.slice(child.pos, child.end)))
         parts.at(-1)?.push(this.#word(child));
-      else if (/^(?:-\w+|==?|!=|=~|!)$/.test(token)) parts.at(-1)?.push(literalWord(token));
       else opaque("a test of another form", "use [[ A = B ]], [[ -f A ]], && and ||");
     }
-    for (const part of parts)
-      this.found.commands.push({
-        written: "",
-        assignments: [],
-        words: [literalWord("[["), ...part],
-      });
+    for (const words of parts) this.found.commands.push({ written: "", assignments: [], words });
   }
 
   #redirect(node: SyntaxNode): void {
     const raw = this.#text.slice(node.pos, node.end);
+    if (/^\d/.test(raw) && !/^\s?$/.test(this.#text.charAt(node.pos - 1))) fail(raw);
     if (/^\d?[<>]&[\d-]$/.test(raw)) return;
     const [[child], text] = this.#outline(node);
-    if (!child || !NODES.get("Redirect")?.text.test(text)) fail("<");
+    if (!child || !PATTERNS.get("Redirect")?.test(text)) fail("<");
     if (/^\d?&/.test(text) && this.#dialect === "posix")
       opaque("&> in a shell without it", "write > FILE 2>&1");
     const target = this.#word(child);
@@ -280,47 +280,45 @@ class Walk {
 
   /** Returns where the here-document ends. */
   #document({ pos, end, body, closing }: HereDoc): number {
-    const form = /^\d?<<(-?)[ \t]*(?:([A-Za-z_]\w*)|'(\w+)'|"(\w+)")$/.exec(
-      this.#text.slice(pos, end),
-    );
-    if (!form || !closing) opaque("a here-document with an unusual end", "write <<'END'");
-    const [, tabs, bare, single, double] = form;
+    const [form, tabs, bare, single, double] =
+      /^<<(-?)[ \t]*(?:([A-Za-z_]\w*)|'(\w+)'|"(\w+)")$/.exec(this.#text.slice(pos, end)) ?? [];
+    if (form === undefined || !closing)
+      opaque("a here-document with an unusual end", "write <<'END'");
     const last = `${tabs ? "\\t*" : ""}${bare ?? single ?? double}`;
-    const text = this.#text.slice(body.pos);
-    const all = new RegExp(`^(?:[^\\n]*\\n)*?${last}(?=\\n|$)`).exec(text)?.[0];
+    const whole = new RegExp(`^(?:[^\\n]*\\n)*?${last}(?=\\n|$)`).exec(this.#text.slice(body.pos));
     // The shells disagree about where the body starts when a word goes on in the next line.
-    if (
-      all?.length !== closing.end - body.pos ||
-      !/^[^\n]*\n$/.test(this.#text.slice(end, body.pos))
-    )
+    const between = this.#text.slice(end, body.pos);
+    if (whole?.[0].length !== closing.end - body.pos || !/^[^\n]*\n$/.test(between))
       opaque("a here-document whose body is not the next lines", "put it last in its line");
     this.#documents++;
-    if (bare === undefined) return closing.end;
-    const [children, outline] = this.#outline(body, "CommandExpansion");
-    const read = BODY.exec(outline)?.[0] ?? "";
-    if (read !== outline) fail(outline.slice(read.length));
-    for (const child of children) this.#walk(child);
+    if (bare !== undefined) this.#read(body, BODY);
     return closing.end;
+  }
+
+  /** Text with expansions, and what is in them; returns it with marks for the substitutions. */
+  #read(node: SyntaxNode, pattern: RegExp): string {
+    const [children, text] = this.#outline(node, "CommandExpansion");
+    const length = pattern.exec(text)?.[0].length ?? 0;
+    if (length < text.length) fail(text.slice(length));
+    for (const child of children) this.#walk(child);
+    return text;
   }
 
   #word(node: SyntaxNode): Word {
     const raw = this.#text.slice(node.pos, node.end);
-    const [children, text] = this.#outline(node, "CommandExpansion");
-    const read = WORDS[this.#dialect === "posix" ? "posix" : "other"].exec(text)?.[0] ?? "";
-    if (read !== text || text === "") fail(text.slice(read.length));
     if (this.#dialect === "zsh" && /^=./.test(raw))
       opaque("a word that starts with =", "quote it: zsh puts a program's path there");
     if (/^~[^/]/.test(raw)) opaque("~ with a name", "write the folder's path");
-    for (const child of children) this.#walk(child);
+    const text = this.#read(node, this.#dialect === "posix" ? POSIX_WORD : BASH_WORD);
     if (raw === "[") return literalWord(raw);
+    const substitution = text.includes("\x16");
     const bare = text.replaceAll(QUOTES, "");
-    const quoted = [...text.matchAll(QUOTES)]
-      .map((it) => it[4]?.replaceAll(/\\[^]/g, ""))
-      .join(" ");
-    const substitution = children.length > 0;
-    if (EXPANSION.test(bare) || /\$\{?[@*]/.test(quoted))
-      return { raw, value: undefined, kind: "many", substitution };
-    if (EXPANSION.test(quoted)) return { raw, value: undefined, kind: "one", substitution };
+    const quoted = Array.from(text.matchAll(QUOTES), (it) => it[4]?.replaceAll(/\\[^]/g, "")).join(
+      " ",
+    );
+    const isMany = EXPANSION.test(bare) || /\$\{?[@*]/.test(quoted);
+    if (isMany || EXPANSION.test(quoted))
+      return { raw, value: undefined, kind: isMany ? "many" : "one", substitution };
     const value = text.replaceAll(
       QUOTES,
       (_all, ansi?: string, single?: string, escaped?: string, double?: string) =>
