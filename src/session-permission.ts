@@ -4,7 +4,7 @@
  */
 import type { Host, PermissionRule } from "./host/host.js";
 import { askForCommand, type Ask, type CommandQuestion } from "./permission/ask.js";
-import { deniesCommands, namesTool } from "./permission/rules.js";
+import { deniesCommands, namesTool } from "./host/rules.js";
 import type { InputQuestion } from "./process/input-permission.js";
 import { chooseShell } from "./system/spawn.js";
 

@@ -6,7 +6,7 @@
 import { stat } from "node:fs/promises";
 import { judgeCommand, type Judgement } from "./judge.js";
 import { directoryPattern, outsideDirectories, type Project } from "./paths.js";
-import { opaquePatterns } from "./rules.js";
+import { opaquePatterns } from "./patterns.js";
 import { carriesCode, isHarmlessVariable } from "./variables.js";
 import { Opaque } from "./words.js";
 

@@ -92,43 +92,46 @@ const EXPANSION = /\x16|\$[\w{@*?#$!]/;
 /** What the text may be where it leaves the grammar, and how to write that plainly; the first that matches. */
 const CONSTRUCTS: readonly (readonly [RegExp, string, string])[] = [
   [/^\$?\(\(|^\$\[/, "arithmetic", "write the number"],
-  [/^\$\{[^}\n]{0,20}\}?|^\$./s, "the expansion", "use $NAME, ${NAME} or ${NAME:-text}"],
+  [/^(?:\$\{[^}\n]{0,20}\}?|\$.)/s, "the expansion ", "use $NAME, ${NAME} or ${NAME:-text}"],
   [/^(?:\d*|\{\w+\})(?:[<>]|&>)/, "a redirect of another form", "use <, >, >>, 2>&1 or <<'END'"],
   [/^\(/, "a parenthesis in a command", "quote it"],
   [/^\\\n/, "a folded line", "fold only behind a blank, and in no here-document"],
   [/^[{}]/, "a brace", "quote it, or write a plain list {a,b}"],
-  [/^[^\n -~]/u, "the character", "use printable text, with \\n line ends"],
+  [/^[^\n -~]/u, "the character ", "use printable text, with \\n line ends"],
+  [/^.{0,20}/s, "syntax that is not read, at ", "quote it, or split it into plain commands"],
 ];
-const RESERVED = new RegExp(
+
+function fail(text: string): never {
+  for (const [pattern, construct, plainly] of CONSTRUCTS) {
+    const shown = pattern.exec(text)?.[0];
+    if (shown === undefined) continue;
+    const code = `U+${shown.charCodeAt(0).toString(16).toUpperCase().padStart(4, "0")}`;
+    const what = /^[ -~]+$/.test(shown) ? shown : shown.length > 1 ? JSON.stringify(shown) : code;
+    opaque(construct.endsWith(" ") ? construct + what : construct, plainly);
+  }
+  opaque("syntax that is not read", "split it into plain commands");
+}
+
+/** What the shell takes, unquoted, for syntax where a command starts. */
+export const RESERVED = new RegExp(
   "^(?:[-{}!]|\\[\\[|\\]\\]|if|then|elif|else|fi|for|while|until|do|done|case|esac|in|select|function|time|" +
     "coproc|repeat|foreach|end|nocorrect|noglob)$",
 );
-
-/** Whether the shell takes this word, unquoted, for syntax where a command starts. */
-export function isReserved(raw: string): boolean {
-  return RESERVED.test(raw);
-}
 
 export function readStatements(text: string, dialect: Dialect): Statements {
   return new Walk(text, dialect).found;
 }
 
-function fail(text: string): never {
-  for (const [pattern, construct, plainly] of CONSTRUCTS) {
-    const shown = pattern.exec(text)?.[0] ?? "";
-    const code = shown.charCodeAt(0).toString(16).toUpperCase().padStart(4, "0");
-    const what = { "the expansion": ` ${shown}`, "the character": ` U+${code}` }[construct] ?? "";
-    if (shown !== "") opaque(construct + what, plainly);
-  }
-  const near = JSON.stringify(text.slice(0, 20));
-  opaque(`syntax that is not read, at ${near}`, "quote it, or split it into plain commands");
+interface Range {
+  readonly pos: number;
+  readonly end: number;
 }
 
 class Walk {
   readonly found: Statements = { commands: [], redirects: [] };
   #documents = 0;
   /** The bodies of here-documents, with their ends. */
-  readonly #holes: { pos: number; end: number; mark: string }[] = [];
+  readonly #holes: (Range & { mark: string })[] = [];
   readonly #text: string;
   readonly #dialect: Dialect;
 
@@ -141,6 +144,10 @@ class Walk {
     this.#walk(script);
   }
 
+  #raw({ pos, end }: Range): string {
+    return this.#text.slice(pos, end);
+  }
+
   #findHoles(node: SyntaxNode): void {
     if (node.type === "HereDoc" && node.closing)
       this.#holes.push({ pos: node.body.pos, end: node.closing.end, mark: " " });
@@ -149,10 +156,10 @@ class Walk {
 
   /** Looks at a node and at all in it. */
   #walk(node: SyntaxNode): void {
-    const raw = this.#text.slice(node.pos, node.end);
+    const raw = this.#raw(node);
     if (node.type === "Script" && (node.errors?.length || node.source !== undefined))
       fail(this.#text.slice(node.errors?.[0]?.pos ?? node.pos, node.end));
-    if (/^\$?\(\(/.test(raw)) fail(raw);
+    if (/^\$?\(\(|^`[^]*[`\\"#][^]*`$/.test(raw)) fail(raw);
     if (node.type === "TestCommand") return this.#condition(node);
     if (node.type === "Command") return this.#command(node, []);
     if (node.type === "Redirect") return this.#redirect(node);
@@ -162,11 +169,10 @@ class Walk {
     if (!PATTERNS.get(node.type)?.test(text)) fail(`${node.type.toLowerCase()}: ${raw}`);
     if (this.#dialect === "posix" && node.type === "Pipeline" && text.includes("|&"))
       opaque("|& in a shell without it", "write 2>&1 |");
-    if (node.type === "For" || node.type === "Function") {
-      if (!/^[A-Za-z_][\w-]*$/.test(node.name.text) || isReserved(node.name.text)) fail(raw);
-      if (node.type === "For")
-        this.found.commands.push({ written: "", assignments: [`${node.name.text}=`], words: [] });
-    }
+    if (node.type === "Function" && !/^[A-Za-z_][\w-]*$/.test(node.name.text)) fail(raw);
+    if (node.type === "Function" && RESERVED.test(node.name.text)) fail(raw);
+    if (node.type === "For")
+      this.found.commands.push({ written: "", assignments: [`${node.name.text}=`], words: [] });
     const [commands, documents] = [this.found.commands.length, this.#documents];
     let before: SyntaxNode[] = [];
     for (const child of children) {
@@ -175,8 +181,9 @@ class Walk {
       else this.#walk(child);
     }
     // bash prints what it has parsed and parses that again, with the bodies at other places.
-    const more = node.type === "CommandExpansion" ? this.#documents - documents : 0;
-    if (more > 0 && (more + this.found.commands.length - commands > 2 || /^..\s*[({!]/.test(raw)))
+    if (node.type !== "CommandExpansion" || this.#documents === documents) return;
+    const more = this.found.commands.length - commands + this.#documents - documents;
+    if (more > 2 || node.script?.commands.some(({ command }) => command.type !== "Command"))
       opaque("a here-document beside other commands in $(…)", "use a variable or a file");
   }
 
@@ -215,12 +222,7 @@ class Walk {
   /** @param time The reserved word before it, which is a command like others to rules. */
   #command(node: SyntaxNode, [time]: readonly SyntaxNode[]): void {
     const assignments: string[] = [];
-    const words = time
-      ? this.#text
-          .slice(time.pos, time.end)
-          .split(/[ \t]+/)
-          .map(literalWord)
-      : [];
+    const words = time ? (this.#raw(time).match(/\S+/g) ?? []).map(literalWord) : [];
     // Before the commands of its substitutions, which are read with its words.
     const index = this.found.commands.push({ written: "", assignments, words }) - 1;
     const [children, text] = this.#outline(node);
@@ -248,21 +250,19 @@ class Walk {
     if (this.#dialect === "posix") opaque("[[ in a shell without it", "use [ … ]");
     const [children, text] = this.#outline(node, "Word");
     const parts: Word[][] = [[literalWord("[[")]];
-    for (const token of /^\[\[[ \t]+([^\n]*?)[ \t]+\]\]$/.exec(text)?.[1]?.split(/[ \t]+/) ?? [
-      "(",
-    ]) {
+    const inside = /^\[\[[ \t]+([^\n]*?)[ \t]+\]\]$/.exec(text)?.[1] ?? "(";
+    for (const token of inside.split(/[ \t]+/)) {
       const child = token === mark("W") ? children.shift() : undefined;
       if (/^(?:&&|\|\|)$/.test(token)) parts.push([literalWord("[[")]);
       else if (/^(?:-\w+|==?|!=|=~|!)$/.test(token)) parts.at(-1)?.push(literalWord(token));
-      else if (child && !/[()]/.test(this.#text.slice(child.pos, child.end)))
-        parts.at(-1)?.push(this.#word(child));
+      else if (child && !/[()]/.test(this.#raw(child))) parts.at(-1)?.push(this.#word(child));
       else opaque("a test of another form", "use [[ A = B ]], [[ -f A ]], && and ||");
     }
     for (const words of parts) this.found.commands.push({ written: "", assignments: [], words });
   }
 
   #redirect(node: SyntaxNode): void {
-    const raw = this.#text.slice(node.pos, node.end);
+    const raw = this.#raw(node);
     if (/^\d/.test(raw) && !/^\s?$/.test(this.#text.charAt(node.pos - 1))) fail(raw);
     if (/^\d?[<>]&[\d-]$/.test(raw)) return;
     const [[child], text] = this.#outline(node);
@@ -270,11 +270,10 @@ class Walk {
     if (/^\d?&/.test(text) && this.#dialect === "posix")
       opaque("&> in a shell without it", "write > FILE 2>&1");
     const target = this.#word(child);
-    if (target.substitution || /^"?\$\{?[@*]/.test(target.raw))
-      opaque("a redirect to a computed path", "write the path, or a variable in quotes");
     // zsh reads <1-3> as a pattern, ! as an option and $X:t as a part of the path.
-    if (target.kind === "pattern" || /^(?:[!|]|\d*-\d*$)|\$\w+:[A-Za-z&]/.test(target.raw))
-      opaque("a redirect that shells read differently", "quote the path");
+    const isOdd = /^"?\$\{?[@*]|^(?:[!|]|\d*-\d*$)|\$\w+:[A-Za-z&]/.test(target.raw);
+    if (target.substitution || target.kind === "pattern" || isOdd)
+      opaque("a redirect to a computed path", "write the path in quotes");
     this.found.redirects.push({ writes: text.includes(">"), target });
   }
 
@@ -305,7 +304,7 @@ class Walk {
   }
 
   #word(node: SyntaxNode): Word {
-    const raw = this.#text.slice(node.pos, node.end);
+    const raw = this.#raw(node);
     if (this.#dialect === "zsh" && /^=./.test(raw))
       opaque("a word that starts with =", "quote it: zsh puts a program's path there");
     if (/^~[^/]/.test(raw)) opaque("~ with a name", "write the folder's path");
@@ -313,9 +312,9 @@ class Walk {
     if (raw === "[") return literalWord(raw);
     const substitution = text.includes("\x16");
     const bare = text.replaceAll(QUOTES, "");
-    const quoted = Array.from(text.matchAll(QUOTES), (it) => it[4]?.replaceAll(/\\[^]/g, "")).join(
-      " ",
-    );
+    if (bare.endsWith("$") && !/^[\s)]?$/.test(this.#text.charAt(node.end))) fail("$ ");
+    const doubles = Array.from(text.matchAll(QUOTES), (it) => it[4] ?? "");
+    const quoted = doubles.join(" ").replaceAll(/\\[^]/g, "");
     const isMany = EXPANSION.test(bare) || /\$\{?[@*]/.test(quoted);
     if (isMany || EXPANSION.test(quoted))
       return { raw, value: undefined, kind: isMany ? "many" : "one", substitution };

@@ -43,15 +43,17 @@ export function spell({ raw, value }: Word): string {
 
 /**
  * Words for the tables of patterns: a blank and the value of each, with `'` for an odd character or an empty word.
- * What is expanded ends a word with `"` (one word) or `$` (many), a pattern with `*`; `#` is a number in a parameter.
+ * What is expanded ends a word with `"` (one word) or `$` (many), a glob with `*`; `#` is `$?`, `$#` or `$$`.
  */
 export function shapes(words: readonly Word[]): string {
   return words.map((word) => ` ${shape(word)}`).join("");
 }
 
 function shape({ raw, value, kind }: Word): string {
-  if (kind === "literal") return value?.replaceAll(/[^\w./:=@%+,~^!{}-]/gu, "'") || "'";
-  if (/^"?\$(?:[?#$!]|\{[?#$!]\})"?$/.test(raw)) return "#";
+  if (kind === "literal") return value?.replaceAll(/[^\w./:=@%+,~^!{};-]/gu, "'") || "'";
+  if (/^"?\$(?:[?#$]|\{[?#$]\})"?$/.test(raw)) return "#";
   const start = /^"?([\w./:=@%+,~^!-]*)/.exec(raw)?.[1] ?? "";
-  return start + { pattern: "*", one: '"', many: "$" }[kind];
+  // Braces may be any words.
+  if (kind === "pattern") return /[{'"\\]/.test(raw) ? `${start}$` : `${start}*`;
+  return start + (kind === "one" ? '"' : "$");
 }

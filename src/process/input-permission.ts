@@ -5,7 +5,7 @@
  */
 import { askForCommand, askOpaque, type CommandQuestion } from "../permission/ask.js";
 import { judgeCommand } from "../permission/judge.js";
-import { deniesAllCommands } from "../permission/rules.js";
+import { deniesAllCommands } from "../host/rules.js";
 import type { PermissionRule } from "../host/host.js";
 import { Opaque } from "../permission/words.js";
 

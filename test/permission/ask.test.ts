@@ -4,8 +4,8 @@ import { homedir, tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { askForCommand, PermissionDeniedError } from "../../src/permission/ask.js";
-import { HIDDEN_CODE } from "../../src/permission/rules.js";
-import { deniesCommands } from "../../src/permission/rules.js";
+import { deniesCommands } from "../../src/host/rules.js";
+import { HIDDEN_CODE } from "../../src/permission/patterns.js";
 import type { PermissionRule } from "../../src/host/host.js";
 import { bashRules, hostAsk, type Asking } from "./host-rules.js";
 

@@ -1,6 +1,8 @@
-// What "always allow" covers: the part of a command that names what it does, then anything. `git
-// push origin` becomes `git push *`. Promises: never a suggestion that would cover more than that
-// command, so none at all for a name that is itself a wildcard.
+/**
+ * The patterns of questions. Promises: "always" never covers more than the part of a command that names what it does;
+ * a rule that allows some command never allows an opaque one, only a catch-all or a rule for opaque commands does; a
+ * rule that asks for or denies a command whose words stand anywhere in an opaque text still does.
+ */
 
 const TWO_WORDS = new Set(
   (
@@ -29,4 +31,30 @@ export function alwaysPattern(words: readonly string[]): string | undefined {
   if (THREE_WORDS.has(name) || THREE_WORDS.has(`${name} ${second}`)) length = 3;
   const prefix = words.slice(0, length).join(" ");
   return prefix === "" || /[*?]/.test(prefix) ? undefined : `${prefix} *`;
+}
+
+/**
+ * The first pattern of an opaque command. No command starts with a parenthesis, so no rule for a command matches it.
+ * Users may write rules for it: `"(hidden-code)": "ask"`.
+ */
+export const HIDDEN_CODE = "(hidden-code)";
+
+const WORDS_PER_FRAGMENT = 12;
+const MAX_FRAGMENTS = 1000;
+
+/** `undefined`: the text has more words than can be asked. */
+export function opaquePatterns(command: string): string[] | undefined {
+  const fragments = new Set([HIDDEN_CODE, command.trim()]);
+  // `r\m` and `r''m` are `rm` to the shell, but `sh<<<'rm'` has a word only where quotes separate.
+  for (const [quotes, put] of [[/\\\n|[\\'"]/g, ""] as const, [/[\\'"]/g, " "] as const]) {
+    const words = command.replaceAll(quotes, put).match(/[\p{L}\p{N}_./:@%+~-]+/gu) ?? [];
+    for (const [index, word] of words.entries()) {
+      if (!/^[\p{L}_./~]/u.test(word)) continue;
+      const rest = words.slice(index + 1, index + WORDS_PER_FRAGMENT);
+      for (const name of [word, word.replace(/.*\//su, "")])
+        if (name !== "") fragments.add([name, ...rest].join(" "));
+      if (fragments.size > MAX_FRAGMENTS) return undefined;
+    }
+  }
+  return [...fragments];
 }

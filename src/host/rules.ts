@@ -1,0 +1,29 @@
+/** What the user's rules say of a permission, as the host matches them. */
+import type { PermissionRule } from "./host.js";
+
+/** Whether any of the rules denies some commands rather than all of them. */
+export function deniesCommands(rules: readonly PermissionRule[]): boolean {
+  return rules.some(
+    ({ permission, pattern, action }) =>
+      action === "deny" && pattern !== "*" && (permission === "bash" || /[*?]/.test(permission)),
+  );
+}
+
+/** Whether an agent with these rules can run no command at all. The last rule that matches counts. */
+export function deniesAllCommands(rules: readonly PermissionRule[]): boolean {
+  const about = rules.filter(({ permission }) => isMatch("bash", permission));
+  const last = about.findLastIndex(({ pattern }) => /^\*+$/.test(pattern));
+  return last >= 0 && about.slice(last).every(({ action }) => action === "deny");
+}
+
+/** Whether any of the rules is for this tool: its name, or a wildcard that is not a catch-all. */
+export function namesTool(rules: readonly PermissionRule[], tool: string): boolean {
+  return rules.some(({ permission }) => !/^\*+$/.test(permission) && isMatch(tool, permission));
+}
+
+/** As the host matches a permission: `*` is any text, `?` one character. */
+function isMatch(text: string, pattern: string): boolean {
+  const escaped = pattern.replaceAll(/[.+^${}()|[\]\\]/g, String.raw`\$&`);
+  const source = escaped.replaceAll("*", ".*").replaceAll("?", ".");
+  return new RegExp(`^${source}$`, "s").test(text);
+}
