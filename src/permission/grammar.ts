@@ -92,24 +92,20 @@ const EXPANSION = /\x16|\$[\w{@*?#$!]/;
 /** What the text may be where it leaves the grammar, and how to write that plainly; the first that matches. */
 const CONSTRUCTS: readonly (readonly [RegExp, string, string])[] = [
   [/^\$?\(\(|^\$\[/, "arithmetic", "write the number"],
-  [/^(?:\$\{[^}\n]{0,20}\}?|\$.)/s, "the expansion ", "use $NAME, ${NAME} or ${NAME:-text}"],
+  [/^(?:\$\{[^}\n]{0,20}\}?|\$.)/s, "the expansion", "use $NAME, ${NAME} or ${NAME:-text}"],
   [/^(?:\d*|\{\w+\})(?:[<>]|&>)/, "a redirect of another form", "use <, >, >>, 2>&1 or <<'END'"],
   [/^\(/, "a parenthesis in a command", "quote it"],
   [/^\\\n/, "a folded line", "fold only behind a blank, and in no here-document"],
   [/^[{}]/, "a brace", "quote it, or write a plain list {a,b}"],
-  [/^[^\n -~]/u, "the character ", "use printable text, with \\n line ends"],
-  [/^.{0,20}/s, "syntax that is not read, at ", "quote it, or split it into plain commands"],
+  [/^[^\n -~]/u, "the character", "use printable text, with \\n line ends"],
 ];
+const REST = [/^.{0,20}/s, "syntax that is not read,", "quote it, or split it up"] as const;
 
 function fail(text: string): never {
-  for (const [pattern, construct, plainly] of CONSTRUCTS) {
-    const shown = pattern.exec(text)?.[0];
-    if (shown === undefined) continue;
-    const code = `U+${shown.charCodeAt(0).toString(16).toUpperCase().padStart(4, "0")}`;
-    const what = /^[ -~]+$/.test(shown) ? shown : shown.length > 1 ? JSON.stringify(shown) : code;
-    opaque(construct.endsWith(" ") ? construct + what : construct, plainly);
-  }
-  opaque("syntax that is not read", "split it into plain commands");
+  const [pattern, construct, plainly] = CONSTRUCTS.find(([it]) => it.test(text)) ?? REST;
+  const shown = JSON.stringify(pattern.exec(text)?.[0] ?? "");
+  const seen = shown.replaceAll(/[^ -~]/gu, (it) => `U+${it.codePointAt(0)?.toString(16)}`);
+  opaque(`${construct} ${seen}`, plainly);
 }
 
 /** What the shell takes, unquoted, for syntax where a command starts. */
@@ -122,16 +118,11 @@ export function readStatements(text: string, dialect: Dialect): Statements {
   return new Walk(text, dialect).found;
 }
 
-interface Range {
-  readonly pos: number;
-  readonly end: number;
-}
-
 class Walk {
   readonly found: Statements = { commands: [], redirects: [] };
   #documents = 0;
   /** The bodies of here-documents, with their ends. */
-  readonly #holes: (Range & { mark: string })[] = [];
+  readonly #holes: { pos: number; end: number; mark: string }[] = [];
   readonly #text: string;
   readonly #dialect: Dialect;
 
@@ -144,7 +135,7 @@ class Walk {
     this.#walk(script);
   }
 
-  #raw({ pos, end }: Range): string {
+  #raw({ pos, end }: Pick<SyntaxNode, "pos" | "end">): string {
     return this.#text.slice(pos, end);
   }
 

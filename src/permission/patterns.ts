@@ -4,31 +4,25 @@
  * rule that asks for or denies a command whose words stand anywhere in an opaque text still does.
  */
 
-const TWO_WORDS = new Set(
-  (
-    "bazel brew bun cargo cdk cf cmake composer consul crictl deno docker eksctl firebase flyctl git go gradle " +
-    "helm heroku hugo ip kind kubectl kustomize make mc minikube mongosh mysql mvn ng npm nvm nx openssl pip " +
-    "pipenv pnpm podman poetry psql pulumi pyenv python rake rbenv redis-cli rustup serverless skaffold sls sst " +
-    "swift systemctl terraform tmux turbo ufw vault vercel volta wp yarn"
-  ).split(" "),
+const TWO_WORDS = new RegExp(
+  "^(?:bazel|brew|bun|cargo|cdk|cf|cmake|composer|consul|crictl|deno|docker|eksctl|firebase|flyctl|git|go|gradle|helm|" +
+    "heroku|hugo|ip|kind|kubectl|kustomize|make|mc|minikube|mongosh|mysql|mvn|ng|npm|nvm|nx|openssl|pip|pipenv|pnpm|" +
+    "podman|poetry|psql|pulumi|pyenv|python|rake|rbenv|redis-cli|rustup|serverless|skaffold|sls|sst|swift|systemctl|" +
+    "terraform|tmux|turbo|ufw|vault|vercel|volta|wp|yarn)$",
 );
-
-const THREE_WORDS = new Set(
-  (
-    "aws,az,doctl,gcloud,gh,sfdx,bun run,bun x,cargo add,cargo run,consul kv,deno task,docker builder," +
-    "docker compose,docker container,docker image,docker network,docker volume,eksctl create,git config," +
-    "git remote,git stash,ip addr,ip link,ip netns,ip route,kind create,kubectl kustomize," +
-    "kubectl rollout,mc admin,npm exec,npm init,npm run,npm view,openssl req,openssl x509,pnpm dlx," +
-    "pnpm exec,pnpm run,podman container,podman image,pulumi stack,terraform workspace,vault auth," +
-    "vault kv,yarn dlx,yarn run"
-  ).split(","),
+const THREE_WORDS = new RegExp(
+  "^(?:(?:aws|az|doctl|gcloud|gh|sfdx)(?: .*)?|bun (?:run|x)|cargo (?:add|run)|consul kv|deno task|" +
+    "docker (?:builder|compose|container|image|network|volume)|eksctl create|git (?:config|remote|stash)|" +
+    "ip (?:addr|link|netns|route)|kind create|kubectl (?:kustomize|rollout)|mc admin|npm (?:exec|init|run|view)|" +
+    "openssl (?:req|x509)|pnpm (?:dlx|exec|run)|podman (?:container|image)|pulumi stack|terraform workspace|" +
+    "vault (?:auth|kv)|yarn (?:dlx|run))$",
 );
 
 /** @example alwaysPattern(["npm", "run", "dev", "--", "-p", "3000"]) // "npm run dev *" */
 export function alwaysPattern(words: readonly string[]): string | undefined {
   const [name = "", second = ""] = words;
-  let length = TWO_WORDS.has(name) ? 2 : 1;
-  if (THREE_WORDS.has(name) || THREE_WORDS.has(`${name} ${second}`)) length = 3;
+  let length = TWO_WORDS.test(name) ? 2 : 1;
+  if (THREE_WORDS.test(`${name} ${second}`.trim())) length = 3;
   const prefix = words.slice(0, length).join(" ");
   return prefix === "" || /[*?]/.test(prefix) ? undefined : `${prefix} *`;
 }

@@ -4,10 +4,10 @@
  */
 const HARMLESS = new RegExp(
   "^(?:[A-Za-z]|PORT|HOST|(?:NODE|APP|RAILS|BABEL)_ENV|CI|DEBUG|VERBOSE|LOG_LEVEL|RUST_LOG|RUST_BACKTRACE|NO_COLOR|" +
-    "TERM|TZ|LANG|LC_ALL|GOOS|GOARCH|CGO_ENABLED|PYTHONUNBUFFERED|COVERAGE|VERSION|NAME|DIR|FILE|OUT|PID|FOO|BAR|" +
+    "TERM|TZ|LANG|LC_ALL|GOOS|GOARCH|CGO_ENABLED|PYTHONUNBUFFERED|COVERAGE|MINIFY|WASM|WASM_SYNC|VERSION|NAME|DIR|FILE|OUT|PID|FOO|BAR|" +
     "dir|files?|names?|out|output|src|url|host|port|pid|line|item|key|value|count|result|code|version|tag|branch|" +
     // What build tools put into web pages, switches, and addresses of servers.
-    String.raw`(?:VITE|NEXT_PUBLIC|REACT_APP|ENABLE|DISABLE|FORCE|SKIP)_\w+|\w+_(?:PID|PORT|URL))$`,
+    String.raw`(?:VITE|NEXT_PUBLIC|REACT_APP|ENABLE|DISABLE|FORCE|SKIP)_\w+|\w+_(?:PID|PORT|LEVEL|SNAPSHOT))$`,
 );
 
 export function isHarmlessVariable(name: string): boolean {

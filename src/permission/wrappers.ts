@@ -82,7 +82,10 @@ export function unwrap(name: string, args: readonly Word[]): Inner[] {
       opaque(`${name} with the variable ${variable}`, "set it with `env` of the tool");
   const dialect = dialectOf(name);
   if (taken.length === 0 && (dialect || /^(?:ssh|watch|chroot)$/.test(name)))
-    opaque("a shell that reads its code from a pipe or file", `name what ${name} runs`);
+    opaque(
+      "a shell that reads its code from a pipe or file",
+      `name what ${name} runs: a command, or the path of a script`,
+    );
   if (wrapper.code?.test(own)) return [{ code: taken.join(" "), dialect: dialect ?? "posix" }];
   if (dialect) return [script(words[0], name)];
   if (taken.length === 0 || (name === "command" && / -\w*v/i.test(own))) return [];
