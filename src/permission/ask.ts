@@ -33,12 +33,9 @@ export interface CommandQuestion extends Project {
   readonly deniesCommands?: () => Promise<boolean>;
 }
 
-interface Judged extends Judgement {
+export interface Asked extends Judgement {
   /** The construct that made the command opaque, and how to write it plainly. */
   readonly opaque: string | undefined;
-}
-
-export interface Asked extends Judged {
   /** Outside of the project. */
   readonly directories: readonly string[];
 }
@@ -51,26 +48,29 @@ export class PermissionDeniedError extends Error {
 export async function askForCommand(question: CommandQuestion): Promise<Asked> {
   const { command, shell } = question;
   if (command.includes("\0")) throw denied(command, undefined, "it contains a NUL character");
-  let judged: Judged;
+  let judged: Judgement;
   try {
-    judged = { ...judgeCommand(command, shell), opaque: undefined };
+    judged = judgeCommand(command, shell);
   } catch (error) {
     if (!(error instanceof Opaque)) throw error;
     return askOpaque(question, error.message);
   }
-  return askJudged(question, judged);
+  return askJudged(question, judged, undefined);
 }
 
 /** As a command of which this construct hides what it does. */
 export async function askOpaque(question: CommandQuestion, opaque: string): Promise<Asked> {
   const patterns = opaquePatterns(question.command);
   if (!patterns) throw denied(question.command, opaque, "It is too long to be asked as one.");
-  return askJudged(question, { patterns, always: [], paths: [], opaque });
+  return askJudged(question, { patterns, always: [], paths: [] }, opaque);
 }
 
-async function askJudged(question: CommandQuestion, judged: Judged): Promise<Asked> {
+async function askJudged(
+  question: CommandQuestion,
+  { paths, ...judged }: Judgement,
+  opaque: string | undefined,
+): Promise<Asked> {
   const { command, cwd, env = {}, ask } = question;
-  const { opaque, paths } = judged;
   let [patterns, always] = [[...judged.patterns], [...judged.always]];
   // Variables that may hold code are asked by their names, each time.
   const names = Object.keys(env).filter(
@@ -90,7 +90,7 @@ async function askJudged(question: CommandQuestion, judged: Judged): Promise<Ask
       throw new Error("What cannot be read beforehand is refused where rules deny commands.");
     const metadata = opaque === undefined ? { command } : { command, hidden: [opaque] };
     await ask({ permission: "bash", patterns, always, metadata });
-    return { ...judged, patterns, always, directories };
+    return { paths, patterns, always, directories, opaque };
   } catch (error) {
     throw denied(command, opaque, error);
   }

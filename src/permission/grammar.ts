@@ -26,7 +26,7 @@ export interface Statements {
  * a statement, `{` the end of a reserved word.
  */
 const NODES = String.raw`
-Script CompoundList = L = N(?:S;N|B(?=[ \t\n]|$)N)*S?N
+Script CompoundList = L = N(?:S;N|B(?=[ \t\n]|$)N)*(?:SN)?
 Statement = S = [CDGQPA](?:_&)?
 AndOr = A = [CDGQP](?:_(?:&&|\|\|)N[CDGQP])+
 Pipeline = P = (?:!~)?(?:T~C|[CDGQ])(?:_\|&?N[CDGQ])*
@@ -54,6 +54,8 @@ for (const line of NODES.trim().split("\n")) {
     PATTERNS.set(type, compile(pattern.join("=")));
   }
 }
+
+const MAX_DEPTH = 500;
 
 /** What stands for a child is a control character: a text that is read has none. */
 function mark(letter: string): string {
@@ -139,18 +141,20 @@ class Walk {
     return this.#text.slice(pos, end);
   }
 
-  #findHoles(node: SyntaxNode): void {
+  #findHoles(node: SyntaxNode, depth = 0): void {
+    if (depth > MAX_DEPTH) opaque("code nested too deeply", "write it flatter");
+    if (node.type === "Script" && (node.errors?.length || node.source !== undefined))
+      fail(this.#text.slice(node.errors?.[0]?.pos ?? node.pos));
     if (node.type === "HereDoc" && node.closing)
       this.#holes.push({ pos: node.body.pos, end: node.closing.end, mark: " " });
-    forEachChild(node, (child) => this.#findHoles(child));
+    forEachChild(node, (child) => this.#findHoles(child, depth + 1));
   }
 
   /** Looks at a node and at all in it. */
   #walk(node: SyntaxNode): void {
     const raw = this.#raw(node);
-    if (node.type === "Script" && (node.errors?.length || node.source !== undefined))
-      fail(this.#text.slice(node.errors?.[0]?.pos ?? node.pos, node.end));
-    if (/^\$?\(\(|^`[^]*[`\\"#][^]*`$/.test(raw)) fail(raw);
+    const isBackticks = node.type === "CommandExpansion" && raw.startsWith("`");
+    if (/^\$?\(\(/.test(raw) || (isBackticks && /[`\\"#]/.test(raw.slice(1, -1)))) fail(raw);
     if (node.type === "TestCommand") return this.#condition(node);
     if (node.type === "Command") return this.#command(node, []);
     if (node.type === "Redirect") return this.#redirect(node);
@@ -191,7 +195,10 @@ class Walk {
   /** The children of a node, and its text with their marks in their places. */
   #outline(node: SyntaxNode, wanted?: SyntaxNode["type"]): [SyntaxNode[], string] {
     const children = this.#children(node, wanted);
-    const holes = this.#holes.filter(({ pos, end }) => node.pos < pos && end <= node.end);
+    const mayHold = this.#raw(node).includes("\n");
+    const holes = mayHold
+      ? this.#holes.filter((it) => node.pos < it.pos && it.end <= node.end)
+      : [];
     const cuts = children.map((it) => ({ pos: it.pos, end: it.end, mark: this.#mark(it) }));
     let [at, text] = [node.pos, ""];
     for (const cut of [...cuts, ...holes].sort((a, b) => a.pos - b.pos)) {

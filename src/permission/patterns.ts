@@ -11,7 +11,7 @@ const TWO_WORDS = new RegExp(
     "terraform|tmux|turbo|ufw|vault|vercel|volta|wp|yarn)$",
 );
 const THREE_WORDS = new RegExp(
-  "^(?:(?:aws|az|doctl|gcloud|gh|sfdx)(?: .*)?|bun (?:run|x)|cargo (?:add|run)|consul kv|deno task|" +
+  "^(?:(?:aws|az|doctl|gcloud|gh|sfdx)(?: [^]*)?|bun (?:run|x)|cargo (?:add|run)|consul kv|deno task|" +
     "docker (?:builder|compose|container|image|network|volume)|eksctl create|git (?:config|remote|stash)|" +
     "ip (?:addr|link|netns|route)|kind create|kubectl (?:kustomize|rollout)|mc admin|npm (?:exec|init|run|view)|" +
     "openssl (?:req|x509)|pnpm (?:dlx|exec|run)|podman (?:container|image)|pulumi stack|terraform workspace|" +

@@ -82,10 +82,7 @@ export function unwrap(name: string, args: readonly Word[]): Inner[] {
       opaque(`${name} with the variable ${variable}`, "set it with `env` of the tool");
   const dialect = dialectOf(name);
   if (taken.length === 0 && (dialect || /^(?:ssh|watch|chroot)$/.test(name)))
-    opaque(
-      "a shell that reads its code from a pipe or file",
-      `name what ${name} runs: a command, or the path of a script`,
-    );
+    opaque("a shell that reads its code from a pipe or file", `name what ${name} runs`);
   if (wrapper.code?.test(own)) return [{ code: taken.join(" "), dialect: dialect ?? "posix" }];
   if (dialect) return [script(words[0], name)];
   if (taken.length === 0 || (name === "command" && / -\w*v/i.test(own))) return [];
@@ -116,15 +113,17 @@ function script(word: Word | undefined, name: string): Inner {
 /** The value of a test is one word, which is only compared; "$X" is one word, and where find looks it is no action. */
 const FIND_TEST =
   "(?:i?(?:name|path|wholename|regex|lname)|newer\\w*|[acm](?:time|min)|size|(?:max|min)depth|type|user|group|perm)";
+const FIND_RUN = "(?:exec|ok)(?:dir)?";
 const FIND = new RegExp(
-  `^(?: [^ $#]+)?(?: -${FIND_TEST} [^ $#]+| -(?:exec|ok)(?:dir)?(?: (?![;+](?: |$))\\S+)* [;+]| [^ "$#]+)*$`,
+  `^(?: [^ $#]+)?(?: -${FIND_TEST} [^ $#]+| -${FIND_RUN}(?: (?![;+](?: |$))\\S+)* [;+](?= |$)|` +
+    ` (?!-(?:${FIND_TEST}|${FIND_RUN})(?: |$))[^ "$#]+)*$`,
 );
 
 function findInner(args: readonly Word[]): Inner[] {
   if (!FIND.test(shapes(args)))
     opaque("find with words that are not literal", "write them as they are, variables in quotes");
   return args.flatMap((word, index): Inner[] => {
-    if (!/^-(?:exec|ok)(?:dir)?$/.test(literal(word) ?? "")) return [];
+    if (!new RegExp(`^-${FIND_RUN}$`).test(literal(word) ?? "")) return [];
     const rest = args.slice(index + 1);
     const length = rest.findIndex(({ value }) => value === ";" || value === "+");
     return [{ words: filledIn(rest.slice(0, length < 0 ? undefined : length)) }];

