@@ -4,10 +4,11 @@
  * @example
  * ```ts
  * const background = openBackground({ client, directory, stateFolder: "/tmp/jobs" });
- * // Beside the rest, for as long as it is open: every event of the directory.
- * const { stream } = await client.event.subscribe();
+ * // Beside the rest, for as long as it is open: every event of the directory, and of its subagents' worktrees.
+ * const { stream } = await client.global.event();
  * void (async () => {
- *   for await (const event of stream) background.handleEvent(event);
+ *   for await (const event of stream)
+ *     if (background.covers(event.directory)) background.handleEvent(event.payload);
  * })();
  * const { task } = await background.tasks.launch({ description, prompt, agent, parentSessionID });
  * await background.tasks.wait(task.id, 600_000);
@@ -41,8 +42,8 @@ export interface BackgroundSettings {
 }
 
 /**
- * Background work for one directory, without the plugin. Pass it every event of the directory (`handleEvent`), and
- * `dispose` it at the end: that ends what runs and writes the state.
+ * Background work for one directory, without the plugin. Pass it every event (`handleEvent`) of each directory that
+ * it `covers`, and `dispose` it at the end: that ends what runs and writes the state.
  *
  * Throws a `UserError` that names every wrong option, or the setting that is missing.
  */

@@ -22,6 +22,9 @@ export const server: Plugin = (input, rawOptions) => {
   // The sessions in use are told what the reload has ended, without waiting for an event.
   if (shared.hasPredecessor)
     void shared.workspace().then((workspace) => workspace.restore(), ignore);
+  // The page is served from the start; in a worktree by the directory that it belongs to.
+  if (rawOptions?.["web"] !== undefined)
+    void shared.home().then((home) => home?.workspace().catch(ignore));
   /** For those that must go on without it. */
   const leading = async (): Promise<Workspace | undefined> => {
     if (!shared.leads(user)) return undefined;
@@ -53,6 +56,11 @@ export const server: Plugin = (input, rawOptions) => {
       const id = workspace.ids.next("prt");
       parts.push({ id, sessionID, messageID: message.id, type: "text", text, synthetic: true });
     },
+    "tool.definition": async ({ toolID }, output) => {
+      if (toolID !== "createBackgroundTask") return;
+      const line = await (await leading())?.agentsLine();
+      if (line !== undefined) output.description += ` ${line}`;
+    },
     "experimental.session.compacting": async ({ sessionID }, output) => {
       const note = (await leading())?.notices.compactionNote(sessionID);
       if (note !== undefined) output.context.push(note);
@@ -78,17 +86,20 @@ async function loadWorkspace(
   { rawOptions, predecessor, homes }: Loading,
 ): Promise<Workspace> {
   try {
-    const [{ OpenCodeHost }, { parseOptions }, { tellWhenUnseen }, { Workspace }] =
+    const [{ OpenCodeHost }, { parseOptions }, { tellWhenUnseen }, { HostPage }, { Workspace }] =
       await Promise.all([
         import("./host/opencode-host.js"),
         import("./options.js"),
         import("./terminal-part.js"),
+        import("./web/host-page.js"),
         import("./workspace.js"),
       ]);
     const host = new OpenCodeHost(client);
     const log = host.writeLog.bind(host);
     const { options } = parseOptions(rawOptions);
     const oneShot = isOneShot();
+    // This module is part of the package's entry, below which all built files are.
+    const page = new HostPage({ log, built: new URL(".", import.meta.url) });
     const workspace = new Workspace({
       host,
       directory,
@@ -98,8 +109,10 @@ async function loadWorkspace(
       homes,
       options,
       oneShot,
+      page,
       log,
     });
+    page.serve(workspace);
     // The server of a terminal runs in a thread of that terminal; another one knows nothing of who looks at it.
     if (!isMainThread) tellWhenUnseen(workspace);
     return workspace;

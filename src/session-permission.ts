@@ -2,9 +2,10 @@
  * Asks by the rules that are in force for an agent in a session: for a command, for what is typed into a process, and
  * for a call of one of our own tools. What a command may do is judged in `permission/`.
  */
+import { offeredAgents } from "./host/agents.js";
 import type { Host, PermissionRule } from "./host/host.js";
 import { askForCommand, type Ask, type CommandQuestion } from "./permission/ask.js";
-import { deniesCommands, namesTool } from "./host/rules.js";
+import { actionFor, deniesCommands, namesTool } from "./host/rules.js";
 import type { InputQuestion } from "./process/input-permission.js";
 import { chooseShell } from "./system/spawn.js";
 
@@ -28,6 +29,13 @@ export interface ToolQuestion extends Caller {
   /** A rule for every permission ("*") does not count; one for this tool, also by a wildcard, does. */
   onlyWhereNamed: boolean;
   ask: Ask;
+}
+
+/** Which agents one may start as subagents, by the rules that are in force for it. */
+export interface LaunchRights {
+  /** By name, hidden ones apart. */
+  offered: readonly string[];
+  denies: (agent: string) => boolean;
 }
 
 export class SessionPermission {
@@ -62,12 +70,26 @@ export class SessionPermission {
     await ask({ permission: tool, patterns: [pattern], always: [...always], metadata: {} });
   }
 
-  async #rulesOf({ sessionID, agent }: Caller): Promise<PermissionRule[]> {
+  /** By the rules about `task`, and by those about this tool of ours, which starts them, where they name it. */
+  async launchRights(tool: string, who: Caller): Promise<LaunchRights> {
+    const { agents, rules } = await this.#inForce(who);
+    const permissions = namesTool(rules, tool) ? ["task", tool] : ["task"];
+    const denies = (name: string) =>
+      permissions.some((permission) => actionFor(rules, permission, name) === "deny");
+    const offered = offeredAgents(agents).filter((name) => !denies(name));
+    return { offered, denies };
+  }
+
+  async #rulesOf(who: Caller): Promise<PermissionRule[]> {
+    return (await this.#inForce(who)).rules;
+  }
+
+  async #inForce({ sessionID, agent }: Caller) {
     const [agents, session] = await Promise.all([
       this.#host.agents(),
       this.#host.session(sessionID),
     ]);
     const own = agents.find(({ name }) => name === agent)?.permission ?? [];
-    return [...own, ...(session?.permission ?? [])];
+    return { agents, rules: [...own, ...(session?.permission ?? [])] };
   }
 }

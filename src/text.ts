@@ -29,6 +29,12 @@ export function grouped(value: number): string {
   return String(value).replace(/\B(?=(?:\d{3})+$)/gu, ",");
 }
 
+/** US dollars: "$1.00", "$0.0123", "$0.000020". */
+export function dollars(value: number): string {
+  if (value === 0 || value >= 0.01) return `$${value.toFixed(4).replace(/00$/u, "")}`;
+  return value < 0.000001 ? "under $0.000001" : `$${value.toPrecision(2)}`;
+}
+
 /**
  * A text from outside within a line of ours: white space folded, nothing in it that is obeyed or unseen, and at most so
  * many characters, never half of one.
@@ -50,6 +56,25 @@ export function quoted(text: string, most: number): string {
 /** The end of a text, never half of a character. */
 export function lastOf(text: string, most: number): string {
   return text.slice(Math.max(0, text.length - most)).replace(/^[\udc00-\udfff]/u, "");
+}
+
+/** Where a head of at most so many characters ends: behind a line, if that keeps half of it. */
+export function headEnd(text: string, most: number): number {
+  const lineEnd = text.lastIndexOf("\n", most - 1) + 1;
+  if (lineEnd >= most / 2) return lineEnd;
+  return isHalf(text, most) ? most - 1 : most;
+}
+
+/** Where an end begins that begins no earlier than this: at a line, if that keeps half of it. */
+export function endStart(text: string, least: number): number {
+  const lineStart = text[least - 1] === "\n" ? least : text.indexOf("\n", least) + 1;
+  if (lineStart > 0 && text.length - lineStart >= (text.length - least) / 2) return lineStart;
+  return isHalf(text, least) ? least + 1 : least;
+}
+
+/** Whether a cut here would part a character. */
+function isHalf(text: string, at: number): boolean {
+  return /^[\udc00-\udfff]/.test(text.slice(at, at + 1));
 }
 
 /**

@@ -21,6 +21,18 @@ export function namesTool(rules: readonly PermissionRule[], tool: string): boole
   return rules.some(({ permission }) => !/^\*+$/.test(permission) && isMatch(tool, permission));
 }
 
+/** What the rules say of this, as the host reads them: the last one that matches; without one it asks. */
+export function actionFor(
+  rules: readonly PermissionRule[],
+  permission: string,
+  pattern: string,
+): PermissionRule["action"] {
+  const last = rules.findLast(
+    (rule) => isMatch(permission, rule.permission) && isMatch(pattern, rule.pattern),
+  );
+  return last?.action ?? "ask";
+}
+
 /** As the host matches a permission: `*` is any text, `?` one character. */
 function isMatch(text: string, pattern: string): boolean {
   const escaped = pattern.replaceAll(/[.+^${}()|[\]\\]/g, String.raw`\$&`);

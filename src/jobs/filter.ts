@@ -4,7 +4,7 @@ import type { JobStatus } from "./status.js";
 
 export interface JobFilter {
   id?: string;
-  /** The session that started the job. */
+  /** The session that started the job, or the one that a subagent works in. */
   sessionID?: string;
   status?: JobStatus;
   tags?: readonly string[];
@@ -13,10 +13,15 @@ export interface JobFilter {
 
 export function matches(job: Job, filter: JobFilter): boolean {
   if (filter.id !== undefined && job.id !== filter.id) return false;
-  if (filter.sessionID !== undefined && job.parentSessionID !== filter.sessionID) return false;
+  if (filter.sessionID !== undefined && !isOf(job, filter.sessionID)) return false;
   if (filter.status !== undefined && job.status !== filter.status) return false;
   if (filter.group !== undefined && job.group !== filter.group) return false;
   return filter.tags === undefined || filter.tags.some((tag) => job.tags.includes(tag));
+}
+
+function isOf(job: Job, sessionID: string): boolean {
+  if (job.parentSessionID === sessionID) return true;
+  return job.kind === "subagent" && job.sessionID === sessionID;
 }
 
 /** An empty filter would choose everything: what ends jobs refuses it. */

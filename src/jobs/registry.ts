@@ -16,7 +16,7 @@ import {
 
 /** What a notice quotes of a job's end: a subagent's result, or the lines that a process printed last. */
 export interface Quote {
-  /** Bounded by the module that ends the job; as it came, not escaped. */
+  /** As it came, not escaped: a subagent's whole result, of a process's output at most 6,000 characters. */
   text: string;
   /** Characters of the whole, of which `text` is a part or all; what is left out of a process's output counts with its bytes. */
   total: number;

@@ -4,6 +4,7 @@
  */
 import type { Job } from "../jobs/job.js";
 import type { Quote } from "../jobs/registry.js";
+import { endStart, headEnd } from "../text.js";
 import type { StoredQuote } from "./notice.js";
 
 /** Characters quoted of one job. */
@@ -31,25 +32,6 @@ export function cutQuote(kind: Job["kind"], quote: StoredQuote, most: number): S
     omittedAt: head,
     pattern,
   };
-}
-
-/** Where a head of at most so many characters ends: behind a line, if that keeps half of it. */
-function headEnd(text: string, most: number): number {
-  const lineEnd = text.lastIndexOf("\n", most - 1) + 1;
-  if (lineEnd >= most / 2) return lineEnd;
-  return isHalf(text, most) ? most - 1 : most;
-}
-
-/** Where an end begins that begins no earlier than this: at a line, if that keeps half of it. */
-function endStart(text: string, least: number): number {
-  const lineStart = text[least - 1] === "\n" ? least : text.indexOf("\n", least) + 1;
-  if (lineStart > 0 && text.length - lineStart >= (text.length - least) / 2) return lineStart;
-  return isHalf(text, least) ? least + 1 : least;
-}
-
-/** Whether a cut here would part a character. */
-function isHalf(text: string, at: number): boolean {
-  return /^[\udc00-\udfff]/.test(text.slice(at, at + 1));
 }
 
 /** Characters for each, at most `most` in all and as alike as can be: what one does not need is the others'. */

@@ -89,7 +89,7 @@ const BASH_WORD = new RegExp(
   "u",
 );
 const QUOTES = /\$'((?:[^'\\]|\\[^])*)'|'([^']*)'|\\([^])|"((?:[^"\\]|\\[^])*)"/gu;
-const EXPANSION = /\x16|\$[\w{@*?#$!]/;
+const EXPANSION = new RegExp(`${mark("V")}|\\$[\\w{@*?#$!]`);
 
 /** What the text may be where it leaves the grammar, and how to write that plainly; the first that matches. */
 const CONSTRUCTS: readonly (readonly [RegExp, string, string])[] = [

@@ -125,6 +125,11 @@ export class ProcessLife {
     return this.#state.phase === "vacant" || this.#state.phase === "fresh";
   }
 
+  /** It is being ended for good. */
+  get isEnding(): boolean {
+    return this.#state.phase === "stopping";
+  }
+
   /** See `LiveProcess.kill`; between two runs it only ends the record. It is not started again. */
   async kill(reason: KillReason): Promise<KillOutcome | undefined> {
     const { type } = this.#take({ type: "stop" });
@@ -317,6 +322,7 @@ export class ProcessLife {
       exitCode: undefined,
       signal: undefined,
       leftovers: undefined,
+      forced: undefined,
       survivors: undefined,
       readyAt: undefined,
       readyLine: undefined,

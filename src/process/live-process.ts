@@ -28,6 +28,7 @@ import {
 import type { JobMembers } from "../system/members.js";
 import type { ProcessNote } from "../system/process-table.js";
 import type { TerminalStarter } from "../system/pseudo-terminal.js";
+import { Sigterm } from "../system/sigterm.js";
 import { jobEnvironment, type Shell, type SpawnFunction } from "../system/spawn.js";
 import type { Watchdog } from "../system/watchdog.js";
 import { within } from "../time.js";
@@ -95,6 +96,7 @@ export class LiveProcess {
   #quote: Quote | undefined;
   #cannotStart: Error | undefined;
   #hasEnded = false;
+  readonly #sigterm: Sigterm;
   #killReason: KillReason | undefined;
   #killing: Promise<KillOutcome> | undefined;
 
@@ -110,6 +112,7 @@ export class LiveProcess {
     this.#deps = deps;
     const onReadyLine = (line: string) => this.#readiness?.matched(shorten(line));
     this.capture = new Capture({ job, file, announce, onReadyLine }, deps);
+    this.#sigterm = new Sigterm((pids) => deps.watchdog.told(this.id, pids));
     this.ended = new Promise((resolve) => {
       this.#resolveEnded = resolve;
     });
@@ -189,10 +192,14 @@ export class LiveProcess {
     return (await members.find()).map(({ pid }) => pid);
   }
 
-  /** SIGTERM and the record's end, synchronously; the kill goes on if the host does. */
+  /**
+   * The record's end, and SIGTERM where no watchdog sends it when the host is gone; synchronously. The kill goes on if the
+   * host does.
+   */
   killNow(): void {
     if (!this.#shell?.exit) this.#killReason ??= "host_exit";
-    if (this.#shell) terminateNow(this.#deps.system, this.#target(this.#shell));
+    const isGuarded = this.#deps.watchdog.isGuarding(this.id);
+    if (this.#shell && !isGuarded) terminateNow(this.#deps.system, this.#target(this.#shell));
     this.#tellEnd();
     this.#killLater("host_exit");
   }
@@ -238,7 +245,7 @@ export class LiveProcess {
     const shell = this.#shell;
     if (!shell) return;
     const leftovers = this.#killing ? [] : await this.#endLeftovers(shell);
-    const { survivors, unverified } = await this.#killed();
+    const { survivors, unverified, forced } = await this.#killed();
     if (!shell.isClosed) await within(this.#deps.clock, REPORT_MILLISECONDS, shell.closed);
     shell.release();
     await this.capture.settle();
@@ -247,6 +254,7 @@ export class LiveProcess {
       exitCode: shell.exit?.code ?? undefined,
       signal: shell.exit?.signal ?? undefined,
       leftovers: leftovers.length > 0 ? leftovers : undefined,
+      forced: forced || undefined,
       survivors: survivors.length > 0 ? survivors : undefined,
       error: withUnverified(this.#howItEnded().error, unverified),
     });
@@ -271,12 +279,12 @@ export class LiveProcess {
     return leftovers;
   }
 
-  async #killed(): Promise<Pick<KillOutcome, "survivors" | "unverified">> {
+  async #killed(): Promise<Omit<KillOutcome, "foreign">> {
     try {
       return (await this.#killing) ?? NOTHING_LEFT;
     } catch (thrown) {
       this.#warn("ending what it left", thrown);
-      return { survivors: [], unverified: coerceError(thrown).message };
+      return { forced: false, survivors: [], unverified: coerceError(thrown).message };
     }
   }
 
@@ -331,7 +339,9 @@ export class LiveProcess {
   }
 
   #target({ pid, identity }: ShellProcess): KillTarget {
-    return { pid, identity, held: true, jobID: this.id, forksBefore: this.#forksBefore };
+    const { id: jobID } = this;
+    const sigterm = this.#sigterm;
+    return { pid, identity, held: true, jobID, forksBefore: this.#forksBefore, sigterm };
   }
 
   #killTree(): Promise<KillOutcome> {

@@ -99,6 +99,8 @@ export class BackgroundProcessManager {
   >;
   /** Those that run or will. */
   readonly #lives = new Map<string, ProcessLife>();
+  /** Whose time has come while `maxProcesses` run, in that order; each looks again when it is called. */
+  readonly #due = new Map<string, () => void>();
   /** The variables that processes were given, for their next runs: nowhere but here. */
   readonly #environments = new Map<string, Readonly<Record<string, string>>>();
   readonly #stopListening: () => void;
@@ -128,12 +130,14 @@ export class BackgroundProcessManager {
     };
     this.#stopListening = jobs.onChange(({ type, job }) => {
       if (type === "removed") this.#environments.delete(job.id);
+      if (type === "ended") this.#due.get(job.id)?.();
     });
   }
 
   /** Throws the `UserError` that `create` would throw for these arguments; nothing is started. */
   check(input: StartInput): void {
-    this.#check(input, this.#lives.size);
+    // What only waits takes no place.
+    this.#check(input, input.after?.length ? 0 : this.#lives.size);
   }
 
   /**
@@ -142,8 +146,9 @@ export class BackgroundProcessManager {
    */
   checkRestart(id: string, changes: RestartInput = {}): StartInput {
     const job = this.#known(id);
-    if (this.#own.waiting?.has(id)) {
-      throw new UserError(`${id} waits for ${job.after?.join(", ")} and has not been started yet`);
+    if (this.#waits(id)) {
+      const what = this.#due.has(id) ? "a place (maxProcesses)" : job.after?.join(", ");
+      throw new UserError(`${id} waits for ${what} and has not been started yet`);
     }
     const env = changes.env ?? this.#environments.get(id);
     if (job.ownEnvironment && !env) {
@@ -185,7 +190,10 @@ export class BackgroundProcessManager {
     if (input.env) this.#environments.set(job.id, input.env);
     const life = this.#addLife(job);
     jobs.add(job);
-    return { ...(await this.#start(life, { input, shell, terminal }, options)), sameCommand };
+    const started = await this.#start(life, { input, shell, terminal }, options);
+    // One that was being ended at the same time is none.
+    const still = sameCommand.filter(({ id }) => this.#lives.get(id)?.isEnding === false);
+    return { ...started, sameCommand: still };
   }
 
   /**
@@ -224,6 +232,11 @@ export class BackgroundProcessManager {
     return resolveAfter(this.#deps.jobs, { sessionID, rootSessionID }, after);
   }
 
+  /** Not started yet: for others, or for a place. */
+  #waits(id: string): boolean {
+    return this.#due.has(id) || (this.#own.waiting?.has(id) ?? false);
+  }
+
   /** What it waited for stands, and no call waits for it any more. Never rejects. */
   async #startLater(job: ProcessJob, input: CreateInput, shell: Shell): Promise<void> {
     const { probe, log, jobs, clock } = this.#deps;
@@ -232,8 +245,12 @@ export class BackgroundProcessManager {
     wait.announceReady();
     try {
       const terminal = input.stdin === "terminal" ? await this.#terminal() : undefined;
+      const mayStart = (): boolean => !this.#disposing && this.get(job.id)?.status === "pending";
+      while (mayStart() && this.#lives.size >= this.#deps.options.maxProcesses) {
+        await this.#placeFor(job.id);
+      }
       // The next OpenCode finds that it never began.
-      if (this.#disposing || this.get(job.id)?.status !== "pending") return;
+      if (!mayStart()) return;
       this.check({ command: input.command, cwd: input.cwd });
       const life = this.#addLife(job);
       const onReady = (line: string | undefined) => wait.ready(line);
@@ -244,6 +261,17 @@ export class BackgroundProcessManager {
       log("warn", "a process that waited could not be started", { id: job.id, error });
       jobs.end(job.id, { status: "failed", reason: "error", error, at: new Date(clock.now()) });
     }
+  }
+
+  /** Resolves when a place may be free, or the job is ended. */
+  async #placeFor(id: string): Promise<void> {
+    await new Promise<void>((resolve) => {
+      this.#due.set(id, () => {
+        // At once: of two places that come free together each wakes another one.
+        this.#due.delete(id);
+        resolve();
+      });
+    });
   }
 
   /** The record as it is now; undefined for an unknown id, also for that of a subagent. */
@@ -393,6 +421,7 @@ export class BackgroundProcessManager {
   }
 
   async #dispose(): Promise<void> {
+    for (const look of this.#due.values()) look();
     const kills = [...this.#lives.values()].map((live) => live.kill("host_exit"));
     for (const result of await Promise.allSettled(kills)) {
       if (result.status === "fulfilled") continue;
@@ -423,7 +452,7 @@ export class BackgroundProcessManager {
   ): Promise<KilledJob> {
     const report: KilledJob = { job, outcome: "already_ended", survivors: [], removed: false };
     try {
-      if (this.#own.waiting?.has(job.id)) {
+      if (this.#waits(job.id)) {
         const at = new Date(this.#deps.clock.now());
         this.#deps.jobs.end(job.id, { status: "cancelled", reason, at });
         report.outcome = "killed";
@@ -464,6 +493,8 @@ export class BackgroundProcessManager {
     this.#lives.set(job.id, life);
     void life.ended.then(() => {
       if (this.#lives.get(job.id) === life) this.#lives.delete(job.id);
+      // In the order in which their time came; one that finds no place waits on.
+      this.#due.values().next().value?.();
       this.#inBackground(life.settled);
     });
     return life;
@@ -511,7 +542,7 @@ export class BackgroundProcessManager {
       // The answer says its end.
       isTold = hasEnded && !signal?.aborted;
       const warnings = wasPortTaken ? [takenWarning(input.readyPort)] : [];
-      return { job: now, readiness, lastLines: last, warnings };
+      return { job: now, readiness, ...last, warnings };
     } finally {
       release?.(isTold);
     }
@@ -551,9 +582,9 @@ export class BackgroundProcessManager {
   }
 
   /** What the answer of a start shows. */
-  async #lastLines(job: ProcessJob): Promise<string> {
-    const { lines } = await this.#read(job, { mode: "tail", lines: 20, maxBytes: 4096 });
-    return lines.map(({ text }) => text).join("\n");
+  async #lastLines(job: ProcessJob): Promise<Pick<CreateResult, "lastLines" | "cursor">> {
+    const { lines, cursor } = await this.#read(job, { mode: "tail", lines: 20, maxBytes: 4096 });
+    return { lastLines: lines.map(({ text }) => text).join("\n"), cursor };
   }
 
   #announce(id: string, what: Parameters<Announce>): void {

@@ -87,6 +87,8 @@ export interface CreateResult {
   readiness: ReadinessResult;
   /** The last 20 lines of output, when the process has ended or is not ready yet. */
   lastLines?: string;
+  /** With `lastLines`: for `read`, what comes after them. */
+  cursor?: string;
   /** Live jobs with the same command in the same folder, oldest first. */
   sameCommand: readonly ProcessJob[];
   /** Sentences worth passing on, for example that the port answered before the process was started. */

@@ -4,8 +4,10 @@
  */
 import type { Context } from "../context.js";
 import { UserError } from "../ports.js";
-import type { AgentInfo, Host, PermissionRule } from "../host/host.js";
+import { findAgent } from "../host/agents.js";
+import type { Host, PermissionRule } from "../host/host.js";
 import { latestRealUserMessage } from "../host/latest-user.js";
+import { parseModel } from "../host/model-name.js";
 import type { SessionTree } from "../host/session-tree.js";
 import type { ModelRef } from "../jobs/job.js";
 import type { JobRegistry } from "../jobs/registry.js";
@@ -86,6 +88,26 @@ export async function planLaunch(deps: PlanDeps, input: PlanInput): Promise<Laun
   };
 }
 
+/** The rules that a live task must be under to be given more by a turn of this agent. */
+export async function limitsNow(
+  { host, tree, options }: PlanDeps,
+  { agent: name, parentSessionID, parentAgent }: Omit<PlanInput, "model">,
+): Promise<Pick<LaunchPlan, "rules" | "strict">> {
+  const [line, agents, parent] = await Promise.all([
+    tree.line(parentSessionID),
+    host.agents(),
+    host.session(parentSessionID),
+  ]);
+  if (!parent) throw new UserError(`session ${parentSessionID} does not exist`);
+  const speaker = parentAgent ?? (await latestRealUserMessage(host, parentSessionID))?.agent;
+  const rules = childRules({
+    parent,
+    parentAgent: agents.find((each) => each.name === speaker),
+    atDepthLimit: line.length >= options.maxDepth,
+  });
+  return { rules, strict: mayEdit(findAgent(agents, name).permission) };
+}
+
 function checkDepth(depth: number, maxDepth: number): void {
   if (depth <= maxDepth) return;
   throw new UserError(
@@ -104,28 +126,9 @@ export function checkCount(jobs: JobRegistry, rootSessionID: string, most: numbe
   );
 }
 
-/**
- * One that may be a subagent, by its name; one that is hidden by exactly its name, others also in another case. Throws
- * a UserError that names those that are not hidden.
- */
-export function findAgent(agents: readonly AgentInfo[], name: string): AgentInfo {
-  const usable = agents.filter(({ mode }) => mode !== "primary");
-  const exact = usable.find((candidate) => candidate.name === name);
-  if (exact) return exact;
-  const visible = usable.filter(({ hidden }) => !hidden);
-  const meant = name.trim().toLowerCase();
-  const [alike, other] = visible.filter((candidate) => candidate.name.toLowerCase() === meant);
-  if (alike && !other) return alike;
-  const names = visible.map((candidate) => candidate.name).sort();
-  throw new UserError(`agent: expected one of ${names.join(", ")}, got ${JSON.stringify(name)}`);
-}
-
 async function findModel(host: Host, name: string): Promise<ModelRef> {
   const models = await host.models();
-  if (models.includes(name)) {
-    const slash = name.indexOf("/");
-    return { providerID: name.slice(0, slash), modelID: name.slice(slash + 1) };
-  }
+  if (models.includes(name)) return parseModel(name);
   const shown = models.toSorted().slice(0, 30).join(", ");
   const rest = models.length > 30 ? `, … (${models.length} in all)` : "";
   throw new UserError(`model: expected one of ${shown}${rest}, got ${JSON.stringify(name)}`);

@@ -8,10 +8,10 @@ import type { SubagentJob } from "../jobs/job.js";
 import { resolveAfter } from "../jobs/order.js";
 import { isTerminal } from "../jobs/status.js";
 import type { SubagentDeps } from "./deps.js";
-import { checkCount, planLaunch, type LaunchPlan } from "./launch-plan.js";
+import { checkCount, limitsNow, planLaunch, type LaunchPlan } from "./launch-plan.js";
+import { limitsMissing, missingRules } from "./rights.js";
 import type { Runner } from "./runner.js";
 import { earlierResults } from "./earlier-results.js";
-import { similarTasks } from "./similar.js";
 import { Slots } from "./slots.js";
 
 /** What `BackgroundManager.launch` is given. */
@@ -49,8 +49,8 @@ export interface Launched {
   task: SubagentJob;
   /** Place in the queue, 1 being the next; 0 when it runs. */
   position: number;
-  /** Live tasks of the same agent with nearly the same prompt. */
-  similar: SubagentJob[];
+  /** Live tasks of the same agent with the very same prompt. */
+  same: SubagentJob[];
   /** Files that are not committed where it was started from, and so not in its worktree. */
   uncommitted: number;
   /** A worktree was wanted for an agent that can change nothing. */
@@ -77,16 +77,20 @@ export class Launcher {
   readonly #deps: SubagentDeps;
   readonly #runner: Runner;
   readonly #slots: Slots;
-  /** How each task that waits or runs was started last. */
+  /** How each task that waits or runs was started last, and one that ended while it waited. */
   readonly #starts = new Map<string, LaunchPlan>();
   /** Resolves when every launch that was called so far is in the queue or refused. */
   #launches: Promise<void> = Promise.resolve();
+  readonly #stopListening: () => void;
   #isClosed = false;
 
   constructor(deps: SubagentDeps, runner: Runner) {
     this.#deps = deps;
     this.#runner = runner;
     this.#slots = new Slots(deps.options);
+    this.#stopListening = deps.jobs.onChange(({ type, job }) => {
+      if (type === "removed") this.#starts.delete(job.id);
+    });
   }
 
   /** Tasks get their places in the order of the calls, however long each is looked at. */
@@ -110,10 +114,11 @@ export class Launcher {
     this.#checkWanted(input.signal);
     // Others may have been launched while this one was looked at.
     checkCount(jobs, plan.rootSessionID, options.maxTasksPerSession);
+    this.#runner.budgets.checkTree(plan.rootSessionID);
     const { parentSessionID: sessionID } = input;
     const namer = { sessionID, rootSessionID: plan.rootSessionID };
     const after = resolveAfter(jobs, namer, input.after ?? []);
-    const similar = similarTasks(this.#livePrompts(plan.rootSessionID), plan.agent, input.prompt);
+    const same = this.#sameTasks(plan, input.prompt);
     const now = new Date(clock.now());
     const id = newJobId("bg");
     const { worktree, directory } = plan;
@@ -146,15 +151,26 @@ export class Launcher {
     };
     jobs.add(task);
     this.#deps.used?.(input.parentSessionID);
-    return this.#launched(task, similar, plan, input.signal);
+    return this.#launched(task, same, plan, input.signal);
   }
 
   /** A pending task gets the text added to its prompt, a running one a further instruction, an ended one a new run. */
   async resume(task: SubagentJob, prompt: string, from: ResumeFrom): Promise<Launched> {
+    this.#runner.budgets.checkTask(task);
+    if (!isTerminal(task.status)) return this.#instruct(task, prompt, from);
+    const { reopened, plan } = await this.#reopen(task, prompt, from);
+    return this.#launched(reopened, [], plan, from.signal);
+  }
+
+  async #instruct(known: SubagentJob, prompt: string, from: ResumeFrom): Promise<Launched> {
     const { jobs } = this.#deps;
+    await this.#checkLimits(known, from);
+    // It may have begun or ended meanwhile: that end is still to be told, and is not taken back.
+    const task = jobs.getSubagent(known.id) ?? known;
     if (isTerminal(task.status)) {
-      const { reopened, plan } = await this.#reopen(task, prompt, from);
-      return this.#launched(reopened, [], plan, from.signal);
+      throw new UserError(
+        `taskId: ${task.id} has ended meanwhile; what it is given now continues it`,
+      );
     }
     const model = modelName(task);
     if (from.model !== undefined && from.model !== model) {
@@ -182,6 +198,7 @@ export class Launcher {
   /** Starts nothing more. */
   dispose(): void {
     this.#isClosed = true;
+    this.#stopListening();
   }
 
   /** What is started for an aborted call or by a closed instance would end unnoticed: it is refused. */
@@ -193,13 +210,13 @@ export class Launcher {
   /** A run that fails at once is told by the answer, and not by a notice, too. */
   async #launched(
     task: SubagentJob,
-    similar: SubagentJob[],
+    same: SubagentJob[],
     plan: LaunchPlan,
     signal: AbortSignal | undefined,
   ): Promise<Launched> {
     return this.#deps.notices.answering([task.id], async (tells) => {
       await this.#enqueueInOrder(task, plan);
-      const launched = await this.#answer(task, similar, plan.worktree);
+      const launched = await this.#answer(task, same, plan.worktree);
       if (launched.task.status === "failed" && !signal?.aborted) tells([task.id]);
       return launched;
     });
@@ -207,7 +224,7 @@ export class Launcher {
 
   async #answer(
     task: SubagentJob,
-    similar: SubagentJob[],
+    same: SubagentJob[],
     worktree?: LaunchPlan["worktree"],
   ): Promise<Launched> {
     const { jobs, persist } = this.#deps;
@@ -217,10 +234,24 @@ export class Launcher {
     return {
       task: current,
       position: this.position(task.id),
-      similar,
+      same,
       uncommitted: typeof worktree === "object" ? worktree.uncommitted : 0,
       withoutWorktree: worktree === "needless",
     };
+  }
+
+  /** A session has the rules of its start: in plan none is given more that was started without plan's limits. */
+  async #checkLimits(task: SubagentJob, { parentAgent }: ResumeFrom): Promise<void> {
+    const { agent, parentSessionID, sessionID } = task;
+    const { rules, strict } = await limitsNow(this.#deps, { agent, parentSessionID, parentAgent });
+    const plan = this.#starts.get(task.id);
+    // The rights of one that rests are looked at when it starts.
+    const rests = sessionID === undefined && !plan;
+    if (!strict || rests) return;
+    const session = sessionID === undefined ? undefined : await this.#deps.host.session(sessionID);
+    const inForce = session?.permission ?? plan?.rules ?? [];
+    const missing = missingRules(rules, inForce);
+    if (missing.length > 0) throw limitsMissing(missing);
   }
 
   async #reopen(task: SubagentJob, prompt: string, from: ResumeFrom) {
@@ -275,6 +306,7 @@ export class Launcher {
       return;
     }
     let starting: Promise<void> | undefined;
+    this.#starts.set(task.id, plan);
     this.#deps.waiting.add(task, () => {
       // A closed instance leaves it to the next one.
       if (!this.#isClosed) starting = this.#enqueue(task, plan);
@@ -310,14 +342,12 @@ export class Launcher {
   }
 
   /** Of one session tree: a task of another tree is not shown. */
-  #livePrompts(rootSessionID: string): { job: SubagentJob; prompt: string }[] {
+  #sameTasks({ rootSessionID, agent }: LaunchPlan, prompt: string): SubagentJob[] {
+    const promptOf = (job: SubagentJob) => job.prompt ?? this.#runner.live(job.id)?.promptText;
     return this.#deps.jobs
       .byRoot(rootSessionID)
       .filter((job): job is SubagentJob => job.kind === "subagent" && !isTerminal(job.status))
-      .map((job) => ({
-        job,
-        prompt: job.prompt ?? this.#runner.live(job.id)?.promptText ?? "",
-      }));
+      .filter((job) => job.agent === agent && promptOf(job)?.trim() === prompt.trim());
   }
 }
 

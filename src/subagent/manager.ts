@@ -1,7 +1,9 @@
 /** The one door to the subagents: wires their parts, and passes calls and events on to them. */
 import { UserError, logFailure } from "../ports.js";
+import { findAgent } from "../host/agents.js";
 import type { HostEvent } from "../host/events.js";
 import { translateEvent } from "../host/events.js";
+import type { OpenRequest, RequestAnswer, TranscriptEntry } from "../host/host.js";
 import { storedMessages } from "../host/stored-messages.js";
 import { matches, type JobFilter } from "../jobs/filter.js";
 import type { Job, SubagentJob } from "../jobs/job.js";
@@ -10,7 +12,6 @@ import type { Notice } from "../notices/notice.js";
 import type { SubagentDeps } from "./deps.js";
 import { PendingRequests } from "./pending-requests.js";
 import { ChildEvents } from "./child-events.js";
-import { findAgent } from "./launch-plan.js";
 import {
   Launcher,
   waitsForOthers,
@@ -39,6 +40,8 @@ export interface TaskResult {
   /** The last tool that failed, when there is no text that could tell. */
   toolError?: string | undefined;
 }
+
+const TRANSCRIPT_MESSAGES = 100;
 
 /** The host may be about to end itself. */
 const DISPOSE_PATIENCE_MS = 2_000;
@@ -98,9 +101,12 @@ export class BackgroundManager {
     return this.#launcher.resume(task, prompt, from);
   }
 
-  /** The host's name of an agent that may be a subagent. Rejects with a UserError that names them, or a HostError. */
-  async agentName(name: string): Promise<string> {
-    return findAgent(await this.#deps.host.agents(), name).name;
+  /**
+   * The host's name of an agent that may be a subagent. Rejects with a UserError that names them (or those that are
+   * `offered`), or a HostError.
+   */
+  async agentName(name: string, offered?: readonly string[]): Promise<string> {
+    return findAgent(await this.#deps.host.agents(), name, offered).name;
   }
 
   /** By job id, or by the id of the child session. */
@@ -146,6 +152,28 @@ export class BackgroundManager {
     const stored = running ? textSoFar(messages, first) : finalText(messages, first);
     const text = stored || task.partialText || "";
     return { text, run, toolError: text ? undefined : lastToolError(messages) };
+  }
+
+  /** The newest of what was said and done in its session, with what is being said now. Rejects with a HostError. */
+  async transcript(task: SubagentJob): Promise<TranscriptEntry[]> {
+    const { host, clock } = this.#deps;
+    if (task.sessionID === undefined) return [];
+    const entries = await host.transcript(task.sessionID, TRANSCRIPT_MESSAGES);
+    const text = this.#runner.live(task.id)?.streamedText.trim() || task.partialText || "";
+    // The host stores a text when its stream has ended.
+    const isStored = text === "" || entries.some((entry) => entry.text.includes(text));
+    const at = new Date(clock.now());
+    return isStored ? entries : [...entries, { at, role: "assistant", kind: "text", text }];
+  }
+
+  /** What it waits for its user to answer, in full. Rejects with a HostError. */
+  openRequest(taskID: string): Promise<OpenRequest | undefined> {
+    return this.#requests.open(taskID);
+  }
+
+  /** In the name of the user. Rejects with a UserError when it is not asked any more, or with a HostError. */
+  answerRequest(taskID: string, requestID: string, answer: RequestAnswer): Promise<void> {
+    return this.#requests.answer(taskID, requestID, answer);
   }
 
   /**

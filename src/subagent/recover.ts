@@ -8,8 +8,7 @@ import type { SubagentJob } from "../jobs/job.js";
 import type { JobEnd, Quote } from "../jobs/registry.js";
 import { isTerminal } from "../jobs/status.js";
 import { waitsForOthers } from "./launcher.js";
-import { quoteOf } from "./quote.js";
-import { asksForTools, finalText, judge } from "./verdict.js";
+import { asksForTools, finalText, judge, quoteOf } from "./verdict.js";
 
 /** `task` is in the registry, as it was written last; its host was alive until `at`. Never rejects. */
 export async function recover(

@@ -4,6 +4,7 @@
  * child gets past these. What the parent's agent itself is denied is not among them: as with the host's `task`, a
  * narrow agent may start a wider one where its `permission.task` allows that agent.
  */
+import { UserError } from "../ports.js";
 import type { AgentInfo, PermissionRule, SessionInfo } from "../host/host.js";
 
 export interface RightsInput {
@@ -53,6 +54,13 @@ export function missingRules(
         ({ permission, pattern, action }) =>
           permission === rule.permission && pattern === rule.pattern && action === rule.action,
       ),
+  );
+}
+
+export function limitsMissing(missing: readonly PermissionRule[]): UserError {
+  const names = missing.map(({ permission }) => permission).join(", ");
+  return new UserError(
+    `the parent's limits (${names}) are not in force in the child session, so it was not allowed to run`,
   );
 }
 

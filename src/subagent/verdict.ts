@@ -3,6 +3,7 @@
  * several orders and sometimes not at all, while the messages are what really happened. Pure.
  */
 import type { AssistantMessage, Message, RunError } from "../host/host.js";
+import type { Quote } from "../jobs/registry.js";
 import type { EndReason, TerminalStatus } from "../jobs/status.js";
 
 export interface RunFacts {
@@ -141,6 +142,13 @@ export function lastToolError(messages: readonly Message[]): string | undefined 
     if (failed) return `${failed.tool}: ${failed.error ?? "failed"}`;
   }
   return undefined;
+}
+
+/** What a notice quotes of a run: its result `text`, or what failed last in `messages` when there is none. */
+export function quoteOf(text: string, messages: readonly Message[]): Quote {
+  const failure = text ? undefined : lastToolError(messages);
+  const words = failure ? `(no text output; its last failed tool call: ${failure})` : text;
+  return { text: words, total: words.length };
 }
 
 function failure(error: RunError, providerID: string): Verdict {

@@ -114,6 +114,8 @@ function chooseIdentify(platform: NodeJS.Platform): Identify {
 
 /** What /proc/PID/stat says; field numbers as in proc(5). */
 export interface ProcStat {
+  /** Field 2: at most 15 characters. */
+  name: string;
   /** Field 3: R, S, D, Z, … */
   state: string;
   /** Field 4. */
@@ -122,15 +124,20 @@ export interface ProcStat {
   group: number;
   /** Field 22: clock ticks between boot and start. */
   startTime: string;
+  /** Field 38, the signal for its parent, is -1: a thread, which can be asked about by its number like a process. */
+  isThread: boolean;
 }
 
 /** Field 2 is the program's name in brackets and may hold brackets and spaces itself: count from the last one. */
 export function parseProcStat(text: string): ProcStat | undefined {
-  const fields = text.slice(text.lastIndexOf(")") + 2).split(" ");
+  const end = text.lastIndexOf(")");
+  const name = text.slice(text.indexOf("(") + 1, end);
+  const fields = text.slice(end + 2).split(" ");
   const [state, parent, group] = fields;
   const startTime = fields[22 - 3];
   if (!state || !parent || !group || !startTime) return undefined;
-  return { state, parent: Number(parent), group: Number(group), startTime };
+  const isThread = fields[38 - 3] === "-1";
+  return { name, state, parent: Number(parent), group: Number(group), startTime, isThread };
 }
 
 /** Zombies (Z) and the dying (X) no longer run. */

@@ -1,6 +1,6 @@
 /**
- * The one way in which processes are ended. SIGTERM to the group and to every other process of the job, a grace,
- * SIGKILL to the group, then a sweep: SIGKILL to each process that carries the job's marker or descends from one that
+ * The one way in which processes are ended. SIGTERM to each process of the job once (`sigterm.ts`), a grace, SIGKILL to
+ * the group, then a sweep: SIGKILL to each process that carries the job's marker or descends from one that
  * belongs to it, again and again until several looks in a row find none. It returns only then, and names what is left.
  *
  * No other process is ever signalled: not pid 0 or 1, not this process, its parent or its group, and no group whose
@@ -21,7 +21,8 @@ import { JobMembers } from "./members.js";
 import { systemTable, type ProcessTable } from "./process-table.js";
 import type { ProcessNote } from "./process-table.js";
 import { Scanner, turn } from "./scan.js";
-import { isTrueWithin, pause } from "../time.js";
+import { Sigterm } from "./sigterm.js";
+import { pause } from "../time.js";
 
 export interface KillTarget {
   /** The shell: it leads a process group of the same number. 0: not known, only the marker counts. */
@@ -33,6 +34,8 @@ export interface KillTarget {
   jobID: string;
   /** `PidCounter.forks` before it was started; undefined where that was not counted. */
   forksBefore?: number;
+  /** Who of it got SIGTERM from an earlier kill. */
+  sigterm?: Sigterm;
 }
 
 export interface KillOutcome {
@@ -123,7 +126,10 @@ function ownGroup({ self, table }: Pick<KillSystem, "self" | "table">, held: boo
   }
 }
 
-/** SIGTERM at once and no waiting: for a host that is going. The watchdog does the rest. */
+/**
+ * Without waiting, for a host that is going and has no watchdog: SIGTERM to the group, or the tree's end. False when it
+ * is not ours.
+ */
 export function terminateNow(system: KillSystem, target: KillTarget): void {
   if (!waysOf(system.platform).hasProcessGroups) {
     void killWithTaskkill(system, target);
@@ -131,7 +137,7 @@ export function terminateNow(system: KillSystem, target: KillTarget): void {
   }
   if (!isGroupOurs(system, target)) return;
   assertKillable(target, system);
-  signal(system, -target.pid, "SIGTERM");
+  if (target.sigterm?.takeGroup(target.pid) ?? true) signal(system, -target.pid, "SIGTERM");
 }
 
 async function killGroup(
@@ -145,16 +151,7 @@ async function killGroup(
   // A timer that keeps the process awake: our clock's do not, and a kill that was begun is finished.
   const awake = setInterval(() => undefined, 60_000);
   try {
-    const found = await members.find();
-    const inGroup = (entry: { group: number }) => ours && entry.group === target.pid;
-    const isUnseen = ours && members.problem !== undefined;
-    if (isUnseen || found.some(inGroup)) signal(system, -target.pid, "SIGTERM");
-    for (const entry of found) if (!inGroup(entry)) signal(system, entry.pid, "SIGTERM");
-    const isGone = async () => {
-      if ((await members.find()).length > 0) return false;
-      return members.problem === undefined || (ours && !groupExists(system, target.pid));
-    };
-    const forced = !(await isTrueWithin(system.clock, grace, isGone));
+    const forced = !(await endsInTime(system, target, members, { ours, grace }));
     if (forced && isGroupOurs(system, target)) signal(system, -target.pid, "SIGKILL");
     const survivors = await sweep(system, members);
     const { problem: unverified } = members;
@@ -165,6 +162,33 @@ async function killGroup(
     return { forced, survivors, foreign: !ours, unverified };
   } finally {
     clearInterval(awake);
+  }
+}
+
+/** Whether SIGTERM was enough. */
+async function endsInTime(
+  system: KillSystem,
+  target: KillTarget,
+  members: JobMembers,
+  { ours, grace }: { ours: boolean; grace: number },
+): Promise<boolean> {
+  const { clock } = system;
+  const { sigterm = new Sigterm(), pid } = target;
+  const begin = clock.monotonic();
+  for (let time = FIRST_PAUSE; ; time = Math.min(LONGEST_PAUSE, time * 2)) {
+    const found = await members.find();
+    const isUnseen = members.problem !== undefined;
+    const isGone = !isUnseen || (ours && !groupExists(system, pid));
+    if (found.length === 0 && isGone) return true;
+    const past = clock.monotonic() - begin;
+    const isLate = past >= grace / 2;
+    if (isUnseen && ours && sigterm.takeGroup(pid)) signal(system, -pid, "SIGTERM");
+    const due = sigterm.take(found, pid, isLate);
+    for (const each of due) signal(system, each, "SIGTERM");
+    if (past >= grace) return false;
+    // What they have started gets it when they have ended.
+    if (due.length > 0) time = FIRST_PAUSE;
+    await pause(clock, Math.min(time, (isLate ? grace : grace / 2) - past));
   }
 }
 
@@ -208,6 +232,10 @@ function groupExists(system: KillSystem, group: number): boolean {
     return codeOf(thrown) !== "ESRCH";
   }
 }
+
+/** Between two looks at what SIGTERM has ended, in milliseconds; doubled while nothing happens. */
+const FIRST_PAUSE = 5;
+const LONGEST_PAUSE = 100;
 
 /** Three clean looks in a row: a process in the middle of fork or exec can hide from one. */
 const CLEAN_LOOKS = 3;

@@ -108,7 +108,7 @@ export class JobMembers {
     const { scanner, table } = this.#system;
     // A list of all is from one moment: there is no hurry, and the newest members are known only at its end.
     const isHurried = table.pids !== undefined;
-    const found: ProcessEntry[] = [];
+    let found: ProcessEntry[] = [];
     let rest: ProcessEntry[] = [];
     let isClean = true;
     let before: PidCounter | undefined;
@@ -121,8 +121,9 @@ export class JobMembers {
     this.#problem = undefined;
     await scanner.scan({
       begin: (counter, newest) => {
-        before = counter;
-        this.#begin(counter, newest);
+        [before, found, rest, isClean] = [counter, [], [], true];
+        this.#problem = undefined;
+        return this.#begin(counter, newest);
       },
       wants: (pid) => this.#wants(pid) && !(kill && this.#others.has(pid)),
       see: (pid, entry, jobs) => {
@@ -153,7 +154,8 @@ export class JobMembers {
     return { found, isClean };
   }
 
-  #begin(counter: PidCounter | undefined, newest = 0): void {
+  /** The lowest number that can be of a member; undefined: any. */
+  #begin(counter: PidCounter | undefined, newest = 0): number | undefined {
     if (counter && this.#counter && !isSameRound(this.#counter.forks, counter)) {
       for (const numbers of [this.#older, this.#others, this.#unknown]) numbers.clear();
       this.#counter = counter;
@@ -162,7 +164,9 @@ export class JobMembers {
     const { pid, forksBefore } = this.#target;
     const isRising =
       counter && forksBefore !== undefined && isStillRising({ pid, forksBefore }, counter);
-    [this.#lowest, this.#highest] = isRising && newest >= pid ? [pid, newest] : [2, Infinity];
+    const isBounded = isRising && newest >= pid;
+    [this.#lowest, this.#highest] = isBounded ? [pid, newest] : [2, Infinity];
+    return isBounded ? pid : undefined;
   }
 
   #wants(pid: number): boolean {

@@ -4,7 +4,8 @@
  * looked at is not in the answer, and another user's that hides its environment counts as unmarked.
  */
 import { execFile, execFileSync } from "node:child_process";
-import { readdirSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { basename } from "node:path";
 import { promisify } from "node:util";
 import { isDeadState, parseProcStat } from "./identity.js";
 import { waysOf } from "../platform.js";
@@ -21,6 +22,8 @@ export const JOB_MARKER = "OPENCODE_BACKGROUND_JOB";
 
 export interface ProcessEntry {
   pid: number;
+  /** Of its program, without the folder; it may have given itself another. */
+  name: string;
   parent: number;
   group: number;
   /** Tells two processes of one number apart; empty where the list does not say. */
@@ -92,10 +95,12 @@ const TABLES = { "/proc": procTable, ps: () => psTable(), cim: emptyTable } sati
 
 function procTable(): ProcessTable {
   const entry = (pid: number): ProcessEntry | undefined => {
-    const stat = parseProcStat(read(`/proc/${pid}/stat`) ?? "");
-    if (!stat) return undefined;
-    const { parent, group, startTime } = stat;
-    return { pid, parent, group, startTime, dead: isDeadState(stat.state) };
+    const file = `/proc/${pid}/stat`;
+    // To ask for a number that is none costs a fraction of an error.
+    const stat = existsSync(file) && parseProcStat(read(file) ?? "");
+    if (!stat || stat.isThread) return undefined;
+    const { name, parent, group, startTime } = stat;
+    return { pid, name, parent, group, startTime, dead: isDeadState(stat.state) };
   };
   const pids = () => {
     const numbers: number[] = [];
@@ -205,6 +210,8 @@ export function parsePsRow(line: string): ProcessEntry | undefined {
   if (!pid || !parent || !group || !state || command === undefined) return undefined;
   return {
     pid: Number(pid),
+    // A login shell is "-zsh".
+    name: basename(command.replace(/ .*/su, "")).replace(/^-/u, ""),
     parent: Number(parent),
     group: Number(group),
     startTime: "",

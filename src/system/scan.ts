@@ -5,16 +5,21 @@
  *
  * Numbers are looked at from the newest to the oldest, and a search sees each process the moment it was read: a
  * program that keeps forking is caught only by being faster than its next fork.
+ *
+ * Where all searches of a look want the same few newest numbers, those are tried one by one, which costs less than a
+ * list of all processes. That counts only if nothing was started on the machine meanwhile: otherwise a process could
+ * have ended, its child having a number that was not tried.
  */
 import type { PidCounter, ProcessEntry, ProcessTable } from "./process-table.js";
 
 /** What is looked for, and what it is told while a look goes on. None of these may throw. */
 export interface Search {
   /**
-   * A look begins. `counter` was read before the numbers were listed, `newest` is the newest number of the list; both
-   * undefined where the system has no counter.
+   * A look begins; what an earlier one of the same scan has shown is void. `counter` was read before the numbers were
+   * listed, `newest` is the newest number of the list; both undefined where the system has no counter. The answer is
+   * the lowest number that is wanted, the highest being `newest`; undefined where any number may be.
    */
-  begin(counter: PidCounter | undefined, newest: number | undefined): void;
+  begin(counter: PidCounter | undefined, newest: number | undefined): number | undefined;
   /** False for a number that need not be read for this search. */
   wants(pid: number): boolean;
   /**
@@ -36,6 +41,9 @@ export interface Search {
 const SLICE_MILLISECONDS = 4;
 /** So many processes are read between two looks at the time. */
 const READS = 16;
+/** So many numbers are tried at most, and so many times, before all processes are listed. */
+const MOST_TRIED = 32;
+const TRIES = 2;
 
 export class Scanner {
   readonly #table: ProcessTable;
@@ -92,6 +100,7 @@ export class Scanner {
   }
 
   async #lookAtEach(list: () => number[], searches: readonly Search[]): Promise<void> {
+    if (this.#tryNewest(searches)) return;
     const counter = this.#table.counter();
     const pids = list();
     // Numbers above the newest are of processes that were started meanwhile, or before numbers began again.
@@ -108,12 +117,28 @@ export class Scanner {
     }
   }
 
-  /** False when it is wanted by none, and so was not read. */
-  #lookAt(pid: number, all: readonly Search[]): boolean {
+  /** False when too many numbers are wanted, or when something was started each time. */
+  #tryNewest(searches: readonly Search[]): boolean {
+    let counter = this.#table.counter();
+    for (let tries = 0; counter && tries < TRIES; tries++) {
+      const { forks, last } = counter;
+      const wanted = searches.map((search) => search.begin(counter, last) ?? -Infinity);
+      const lowest = Math.min(...wanted);
+      if (last - lowest >= MOST_TRIED) return false;
+      for (let pid = last; pid >= lowest; pid--) this.#lookAt(pid, searches, true);
+      counter = this.#table.counter();
+      if (counter?.forks === forks) return true;
+    }
+    return false;
+  }
+
+  /** False when it is wanted by none, and so was not read. `isTried`: the number may be that of no process. */
+  #lookAt(pid: number, all: readonly Search[], isTried = false): boolean {
     if (!all.some((search) => search.wants(pid))) return false;
     const searches = all.filter((search) => search.wants(pid));
     try {
       const entry = this.#table.entry(pid);
+      if (!entry && isTried) return true;
       const jobs = once(() => this.#table.jobsOf(pid));
       for (const search of searches) search.see(pid, entry, jobs);
     } catch (thrown) {

@@ -30,6 +30,11 @@ export interface Shell {
 /** Shells that take `-c` and understand what models write; fish, nu and csh do not. */
 const POSIX_SHELLS = ["bash", "zsh", "sh", "dash", "ksh", "mksh", "ash"];
 
+/** Of a program's name, without its folder. */
+export function isShell(name: string): boolean {
+  return POSIX_SHELLS.includes(name);
+}
+
 export function chooseShell(
   env: NodeJS.ProcessEnv,
   platform?: NodeJS.Platform,

@@ -3,42 +3,62 @@
  * for it. It reads lines from its stdin, whose other end only the host holds:
  *
  *     guard JOB GROUP START      GROUP is the number of a process group, START that of its leader
+ *     told JOB PID PID ...       these have got SIGTERM already
  *     release JOB
  *     dismiss                    nothing is guarded any more: it ends, and looks for nobody
  *
- * At end-of-file the host is gone, perhaps before it could say what it had started. Then every guarded group whose
- * leader is still the same process (or that has lost its leader) gets SIGTERM, after less than a second SIGKILL, and
- * with it every process whose environment holds $1, the id of the instance. It reads /proc with the shell alone and
- * needs only `sleep`, on Linux `grep`, on macOS `ps`. What it guards is one text, "|JOB GROUP START|JOB GROUP START|".
+ * At end-of-file the host is gone, perhaps before it could say what it had started. Ours are then the guarded groups
+ * whose leader is still the same process (or that have lost their leader), and every process whose environment holds $1,
+ * the id of the instance. Each gets SIGTERM once: a shell that leads others and what it started itself at once, any
+ * other when its parent has ended or after half the time; what is left after less than a second SIGKILL. It reads /proc
+ * with the shell alone and needs only `sleep`, on Linux `grep`, elsewhere `ps`. What it guards is one text,
+ * "|JOB GROUP START|JOB GROUP START|", and so is who was told.
  */
 export const WATCHDOG_SCRIPT = `
 unset WATCHDOG
 trap '' TERM INT HUP QUIT PIPE
 instance=$1
 guards='|'
+told='|'
+
+# Of $1 all but the entries of a job.
+without() {
+  list=$1
+  while :; do
+    case $list in
+      *"|$2 "*)
+        after=\${list#*"|$2 "}
+        list="\${list%%"|$2 "*}|\${after#*|}" ;;
+      *) return ;;
+    esac
+  done
+}
 
 while read -r word job group start; do
   case $word in
     guard) guards="$guards$job $group $start|" ;;
+    told) told="$told$job $group $start |" ;;
     release)
-      case $guards in
-        *"|$job "*)
-          before=\${guards%%"|$job "*}
-          after=\${guards#*"|$job "}
-          guards="$before|\${after#*|}" ;;
-      esac ;;
+      without "$guards" "$job"
+      guards=$list
+      without "$told" "$job"
+      told=$list ;;
     dismiss) exit 0 ;;
   esac
 done
 
-# Of the leader: $start, and on Linux its $state.
+# Of a process: $start, and on Linux its $state (empty: it is gone), $parent, $its_group and $name.
 look_at() {
   state=
   if [ -r /proc/self/stat ]; then
     line=
     { read -r line < "/proc/$1/stat"; } 2>/dev/null
+    name=\${line#*(}
+    name=\${name%)*}
     set -- \${line##*) }
     state=$1
+    parent=$2
+    its_group=$3
     start=\${20}
   else
     set -- $(ps -o lstart= -p "$1")
@@ -66,20 +86,18 @@ lives() {
   esac
 }
 
-# Ends with success when one of these files of environments is of a process of ours; signals each, if with a signal.
+# Ends with success when one of these files of environments is of a process of ours; kills each.
 marked() {
-  signal=$1
-  shift
   hit=1
   for file in $(grep -lsF -- "$instance" "$@" /dev/null); do
     hit=0
     file=\${file#/proc/}
-    [ -z "$signal" ] || kill -s "$signal" "\${file%/environ}"
+    kill -s KILL "\${file%/environ}"
   done
   return $hit
 }
 
-# With a signal: sends it to all. With none: only looks. Ends with success while anybody is left.
+# Kills all, and ends with success when there were any.
 each() {
   left=\${guards#|}
   found=1
@@ -87,13 +105,97 @@ each() {
     entry=\${left%%|*}
     left=\${left#*|}
     is_ours "$entry" || continue
-    [ -z "$1" ] || kill -s "$1" -- "-$group"
-    lives || continue
-    [ -n "$1" ] || return 0
-    found=0
+    kill -s KILL -- "-$group"
+    ! lives || found=0
   done
-  [ ! -d /proc/self ] || ! marked "$1" /proc/[0-9]*/environ || found=0
+  [ ! -d /proc/self ] || ! marked /proc/[0-9]*/environ || found=0
   return $found
+}
+
+# The guarded groups that are ours: between spaces, and with | between them.
+find_groups() {
+  groups=' '
+  any=
+  left=\${guards#|}
+  while [ -n "$left" ]; do
+    if is_ours "\${left%%|*}"; then
+      groups="$groups$group "
+      any="$any\${any:+|}$group"
+    fi
+    left=\${left#*|}
+  done
+}
+
+# Of all living processes of ours a row: number, parent, name.
+find_rows() {
+  rows=
+  find_groups
+  if [ -d /proc/self ]; then
+    for file in $(
+      grep -lsF -- "$instance" /proc/[0-9]*/environ /dev/null
+      [ -z "$any" ] || grep -lsE "\\) [^ZX] [0-9]+ ($any) " /proc/[0-9]*/stat
+    ); do
+      file=\${file#/proc/}
+      pid=\${file%/*}
+      look_at "$pid"
+      case $state in
+        '' | Z | X) ;;
+        *) rows="$rows$pid $parent $name
+" ;;
+      esac
+    done
+  else
+    while read -r pid parent its_group state name; do
+      case $groups,$state in
+        *" $its_group "*,[!ZX]*)
+          name=\${name##*/}
+          rows="$rows$pid $parent \${name#-}
+" ;;
+      esac
+    done << END
+$(ps -axo pid=,ppid=,pgid=,stat=,comm=)
+END
+  fi
+}
+
+# SIGTERM to those whose turn it is, each once; with an argument to all. Ends with success while any is left.
+tell() {
+  find_rows
+  [ -n "$rows" ] || return 1
+  alive=' '
+  while read -r pid rest; do alive="$alive$pid "; done << END
+$rows
+END
+  # Shells that nobody of ours has started.
+  leaders=' '
+  while read -r pid parent name; do
+    case $alive,$name in
+      *" $parent "*) ;;
+      *,bash | *,zsh | *,sh | *,dash | *,ksh | *,mksh | *,ash) leaders="$leaders$pid " ;;
+    esac
+  done << END
+$rows
+END
+  while read -r pid parent name; do
+    [ -n "$pid" ] || continue
+    turn=$1
+    case $alive in
+      *" $parent "*) ;;
+      *) turn=now ;;
+    esac
+    case $leaders in
+      *" $parent "*) turn=now ;;
+    esac
+    case $told in
+      *" $pid "*) turn= ;;
+    esac
+    [ -n "$turn" ] || continue
+    told="\${told}_ $pid |"
+    kill -s TERM "$pid"
+  done << END
+$rows
+END
+  return 0
 }
 
 # Ends with success when somebody was born since the newest number was remembered; all of them are in $born.
@@ -111,22 +213,24 @@ somebody_is_born() {
 nobody() {
   newest=
   [ ! -r /proc/loadavg ] || read -r newest newest newest newest newest < /proc/loadavg
-  if each KILL; then return 1; fi
+  if each; then return 1; fi
   before=
   tries=0
   while somebody_is_born && [ "$born" != "$before" ]; do
-    if marked KILL $born || [ $tries -gt 15 ]; then return 1; fi
+    if marked $born || [ $tries -gt 15 ]; then return 1; fi
     before=$born
     tries=$((tries + 1))
   done
 }
 
 exec 2>/dev/null
-each TERM
 naps=0
-while [ $naps -lt 7 ] && each ''; do
-  sleep 0.1 || { sleep 1; naps=7; }
+late=
+while [ $naps -lt 7 ] && tell "$late"; do
+  # A sleep that knows no fractions fails at once.
+  sleep 0.1 || { sleep 1; naps=$((naps + 3)); }
   naps=$((naps + 1))
+  [ $naps -lt 4 ] || late=late
 done
 # Whoever is in the middle of an exec has no environment, and on a busy machine stays there: one look is not enough.
 looks=0

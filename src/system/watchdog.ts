@@ -32,6 +32,7 @@ const CLOSE_MILLISECONDS = 1000;
 export class Watchdog {
   readonly #canGuard: boolean;
   readonly #deps: WatchdogDeps;
+  /** All that it was told of a job. */
   readonly #guards = new Map<string, string>();
   #helper: ChildProcess | undefined;
   #idle: Timer | undefined;
@@ -57,6 +58,20 @@ export class Watchdog {
     this.#guards.set(jobID, line);
     if (this.#helper) this.#write(line);
     else this.#start();
+  }
+
+  /** It stands, and ends this job when the host is gone. */
+  isGuarding(jobID: string): boolean {
+    return this.#guards.has(jobID) && this.#helper?.stdin?.writable === true;
+  }
+
+  /** These processes of a job get SIGTERM from us: they get none from it. */
+  told(jobID: string, pids: readonly number[]): void {
+    const lines = this.#guards.get(jobID);
+    if (lines === undefined) return;
+    const line = `told ${jobID} ${pids.join(" ")}\n`;
+    this.#guards.set(jobID, lines + line);
+    this.#write(line);
   }
 
   /** Also of one that could not be started. */

@@ -9,7 +9,9 @@ import { isJobId } from "../jobs/id.js";
 import { isEmptyFilter, matches, type JobFilter } from "../jobs/filter.js";
 import type { Job, ProcessJob, SubagentJob } from "../jobs/job.js";
 import type { JobRegistry } from "../jobs/registry.js";
+import { isTerminal } from "../jobs/status.js";
 import type { BackgroundManager } from "../subagent/manager.js";
+import { shownValue } from "../text.js";
 
 export interface AccessDeps {
   host: Pick<Host, "messages">;
@@ -19,11 +21,11 @@ export interface AccessDeps {
 }
 
 export interface FilterArguments {
-  id: string | undefined;
-  sessionId: string | undefined;
-  status: Job["status"] | undefined;
-  tags: string[] | undefined;
-  group: string | undefined;
+  id?: string | undefined;
+  sessionId?: string | undefined;
+  status?: Job["status"] | undefined;
+  tags?: string[] | undefined;
+  group?: string | undefined;
 }
 
 export class Access {
@@ -61,19 +63,19 @@ export class Access {
     return job.rootSessionID === this.rootSessionID || (job.kind === "process" && job.global);
   }
 
-  /** Throws a UserError when there is no such process in reach; `owned`: to be changed, not only to be read. */
+  /** By id or name. Throws a UserError when there is no such process in reach; `owned`: to be changed, not only to be read. */
   process(id: string, how?: "owned"): ProcessJob {
     const job = this.#deps.jobs.getProcess(id);
     const isReadable = how !== "owned" && job !== undefined && this.#readable.has(job.id);
     if (job && (this.may(job) || isReadable)) return job;
-    throw new UserError(`processId: ${this.#unknown("process", id)}`);
+    return this.#named("process", "processId", id);
   }
 
-  /** By task id or by the id of the child session, also when only its session is left. */
+  /** By task id, by the id of the child session, also when only its session is left, or by name. */
   async task(id: string): Promise<SubagentJob> {
     const job = await this.#deps.tasks.find(id, this.rootSessionID);
     if (job && (this.may(job) || this.#readable.has(job.id))) return job;
-    throw new UserError(`taskId: ${this.#unknown("subagent", id)}`);
+    return this.#named("subagent", "taskId", id);
   }
 
   select<K extends Job["kind"]>(kind: K, filter: FilterArguments): Extract<Job, { kind: K }>[] {
@@ -82,6 +84,23 @@ export class Access {
       .all()
       .filter((job): job is Extract<Job, { kind: K }> => job.kind === kind)
       .filter((job) => this.may(job) && matches(job, chosen));
+  }
+
+  /** The only one of this name, or the only live one. Throws a UserError that names those in reach. */
+  #named<K extends Job["kind"]>(kind: K, field: string, name: string): Extract<Job, { kind: K }> {
+    const all = this.select(kind, {});
+    const same = all.filter((job) => job.name.toLowerCase() === name.toLowerCase());
+    const live = same.filter(({ status }) => !isTerminal(status));
+    const [job, other] = live.length > 0 ? live : same;
+    if (job && !other) return job;
+    const got = shownValue(name);
+    const known = (other ? same : all).slice(-10).map(({ id }) => id);
+    const ids = known.length > 0 ? known.join(", ") : "none here";
+    throw new UserError(
+      other
+        ? `${field}: expected one id, got ${got}, the name of several: ${ids}`
+        : `${field}: expected the id of a ${kind} of this session tree (${ids}) or its name, got ${got}, which is unknown or belongs to another session`,
+    );
   }
 
   /** The jobs of this session's group, both kinds. Throws a UserError when there is none. */
@@ -94,15 +113,6 @@ export class Access {
     throw new UserError(
       `group: expected a group of this session (${known}), got ${JSON.stringify(name)}`,
     );
-  }
-
-  #unknown(kind: Job["kind"], id: string): string {
-    const known = this.#deps.jobs
-      .all()
-      .filter((job) => job.kind === kind && this.may(job))
-      .map((job) => job.id);
-    const list = known.length > 0 ? known.slice(-10).join(", ") : "none here";
-    return `expected the id of a ${kind} of this session tree (${list}), got ${JSON.stringify(id.slice(0, 100))}, which is unknown or belongs to another session`;
   }
 }
 

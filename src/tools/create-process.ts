@@ -5,12 +5,13 @@ import { emptyInputHint } from "../jobs/empty-input.js";
 import { restartPolicy, type ProcessJob } from "../jobs/job.js";
 import { resolveAfter } from "../jobs/order.js";
 import { isTerminal } from "../jobs/status.js";
+import { leftRunningWords } from "../notices/wording.js";
 import { UserError } from "../ports.js";
 import type { CreateResult, RestartInput, StartInput } from "../process/manager.js";
 import { oneLine, quoteLines } from "../text.js";
 import { Access, refuseIdAsName } from "./access.js";
 import { field } from "./arguments.js";
-import { askForTool, defineTool, withProblem, type Ready } from "./define.js";
+import { askForTool, defineTool, OncePerMessage, withProblem, type Ready } from "./define.js";
 import { describeJob, MOST_NAMED } from "./describe-job.js";
 import {
   after,
@@ -32,6 +33,7 @@ const LIMITS =
 const SHORT_MS = 1_000;
 
 export function createBackgroundProcess(ready: Ready) {
+  const once = new OncePerMessage();
   return defineTool({
     description:
       "Start a shell command that keeps running (dev server, watcher, build) and go on; not bash with & or nohup. You are told its end and each line OPENCODE_NOTIFY: it prints. Never poll.",
@@ -45,9 +47,9 @@ export function createBackgroundProcess(ready: Ready) {
       cwd: optionalText(4_000, { aliases: ["workdir", "directory"] }),
       env: optionalEnvironment(),
       stdin: optionalChoice(["closed", "open", "terminal"], {
-        about: "Default closed; else see writeBackgroundProcess",
+        about: "Default closed; see writeBackgroundProcess",
       }),
-      notify: optionalFlag("Default true"),
+      notify: optionalFlag("Tell its end; default true"),
       notifyPattern: optionalText(512, {
         about: "Regex: you are told of each matching line",
       }),
@@ -80,7 +82,7 @@ export function createBackgroundProcess(ready: Ready) {
       const input = before
         ? workspace.processes.checkRestart(before.id, changes)
         : newInput(changes, directory);
-      if (!before) workspace.processes.check(input);
+      if (!before) workspace.processes.check(after ? { ...input, after } : input);
       if (before && after) {
         throw new UserError(
           `after: expected nothing with processId, as one that runs again starts at once, got ${JSON.stringify(after)}`,
@@ -122,7 +124,8 @@ export function createBackgroundProcess(ready: Ready) {
           );
       await workspace.persist();
       const ofSubagent = access.rootSessionID !== sessionID;
-      const caller = { oneShot: workspace.oneShot, ofSubagent };
+      const isFirst = () => once.isFirst(messageID);
+      const caller = { oneShot: workspace.oneShot, ofSubagent, isFirst };
       const sameCommand = created.sameCommand.filter((job) => access.may(job));
       const said = answer({ ...created, sameCommand }, workspace.clock.now(), caller);
       return withProblem(workspace, said);
@@ -152,15 +155,19 @@ function policyOf(value: unknown): unknown {
 interface Caller {
   oneShot: boolean;
   ofSubagent: boolean;
+  /** Of the calls of one message. */
+  isFirst: () => boolean;
 }
 
 function answer(created: CreateResult, now: number, caller: Caller): string {
-  const { job, readiness, lastLines, sameCommand, warnings } = created;
+  const { job, readiness, lastLines, cursor, sameCommand, warnings } = created;
   const lines = [describeJob(job, now)];
   if (readiness === "not_ready_yet") {
     lines.push(`Not ready yet (waited for ${awaited(job)}); you will be told when it is.`);
   }
   if (readiness === "ended") lines.push(`It ended before it was ready (${awaited(job)}).`);
+  const left = leftRunningWords(job);
+  if (left !== undefined) lines.push(`${left.replace(/^i/u, "I")}.`);
   if (readiness === "ready" && job.readyLine) lines.push(`Ready: ${oneLine(job.readyLine, 500)}`);
   if (lastLines) lines.push("Last lines of its output:", ...quoteLines(lastLines));
   else if (isTerminal(job.status)) lines.push("(no output)");
@@ -170,7 +177,10 @@ function answer(created: CreateResult, now: number, caller: Caller): string {
   }
   const empty = emptyInputHint(job);
   if (empty !== undefined) lines.push(empty);
-  if (!isTerminal(job.status)) lines.push(whatFollows(job.notify, caller));
+  if (!isTerminal(job.status)) {
+    if (cursor !== undefined) lines.push(`(what comes after this: cursor "${cursor}")`);
+    lines.push(...whatFollows(job.notify, caller));
+  }
   for (const other of sameCommand.slice(0, MOST_NAMED)) {
     lines.push(`The same command already runs in this folder: ${other.id}`);
   }
@@ -184,10 +194,11 @@ function awaited({ readyPattern, readyPort }: ProcessJob): string {
   return [...pattern, ...port].join(" and ");
 }
 
-function whatFollows(notify: boolean, { oneShot, ofSubagent }: Caller): string {
+function whatFollows(notify: boolean, { oneShot, ofSubagent, isFirst }: Caller): string[] {
   const ends = "This OpenCode ends with its one turn, and the process with it.";
-  if (!notify) return `${oneShot ? `${ends} ` : ""}You will not be told when it ends.`;
-  if (oneShot) return `${ends} You will be told if it ends before.`;
+  if (!notify) return [`${oneShot ? `${ends} ` : ""}You will not be told when it ends.`];
+  if (oneShot) return [`${ends} You will be told if it ends before.`];
+  if (!isFirst()) return [];
   const later = ofSubagent ? " What ends after you is told to the session that started you." : "";
-  return `You will be told when it ends; go on with other work or end your turn.${later} Do not poll, and do not use & or nohup in commands.`;
+  return [`You will be told when it ends: go on, or end your turn; do not poll.${later}`];
 }

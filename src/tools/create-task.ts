@@ -2,18 +2,21 @@
 import type { ToolContext } from "@opencode-ai/plugin";
 import type { SubagentJob } from "../jobs/job.js";
 import type { Launched } from "../subagent/manager.js";
-import { UserError } from "../ports.js";
 import { isTerminal } from "../jobs/status.js";
-import { grouped, lastOf, oneLine } from "../text.js";
+import { UserError } from "../ports.js";
+import { oneOf } from "../host/agents.js";
+import type { LaunchRights } from "../session-permission.js";
+import { endStart, grouped, headEnd, oneLine, quoteLines, shownValue } from "../text.js";
 import type { Workspace } from "../workspace.js";
 import { Access, refuseIdAsName } from "./access.js";
 import { missing, type Values } from "./arguments.js";
-import { askForTool, defineTool, withProblem, type Ready } from "./define.js";
-import { describeJob, MOST_NAMED } from "./describe-job.js";
+import { askForTool, defineTool, OncePerMessage, withProblem, type Ready } from "./define.js";
+import { describeJob } from "./describe-job.js";
 import { after, group, optionalId, optionalText, optionalWorktree, tags, text } from "./fields.js";
 
-/** Characters of an earlier result; its session holds all of it. */
-const MOST_EARLIER = 4_000;
+const NAME = "createBackgroundTask";
+/** Characters of an earlier run's result: no page of it can be read any more. */
+const MOST_EARLIER = 16_000;
 
 const FIELDS = {
   description: optionalText(200, { aliases: ["name", "title"] }),
@@ -33,6 +36,7 @@ const FIELDS = {
 const NO_LIMIT = "no limit here: getBackgroundTask waits, with wait (seconds)";
 
 export function createBackgroundTask(ready: Ready) {
+  const once = new OncePerMessage();
   return defineTool({
     description:
       "Like task, but you go on at once and are told the result. It sees only the prompt: say all it needs and what to report. Never poll; end your turn if nothing else is to do.",
@@ -40,10 +44,12 @@ export function createBackgroundTask(ready: Ready) {
     refused: { timeout: NO_LIMIT, timeoutMs: NO_LIMIT },
     async run({ taskId, ...given }, context) {
       const workspace = await ready(context.sessionID);
+      const words = (launched: Launched): string =>
+        answer(launched, workspace, () => once.isFirst(context.messageID));
       const said =
         taskId === undefined
-          ? await start(workspace, context, given)
-          : await resume(workspace, context, taskId, given);
+          ? await start(workspace, context, given, words)
+          : await resume(workspace, context, taskId, given, words);
       return withProblem(workspace, said);
     },
   });
@@ -58,16 +64,23 @@ function needed({ agent, description, ...rest }: Given) {
   return { ...rest, agent, description };
 }
 
-async function start(workspace: Workspace, context: ToolContext, given: Given): Promise<string> {
+type Words = (launched: Launched) => string;
+
+async function start(
+  workspace: Workspace,
+  context: ToolContext,
+  given: Given,
+  words: Words,
+): Promise<string> {
   const { worktree, ...input } = needed(given);
   refuseIdAsName("description", input.description);
-  const { tasks, clock, oneShot } = workspace;
-  const agent = await tasks.agentName(input.agent);
-  await askForAgent(workspace, context, agent, input.description);
+  const { tasks } = workspace;
+  const rights = await rightsOf(workspace, context);
+  const agent = await tasks.agentName(input.agent, rights.offered);
+  await askForAgent(workspace, context, rights, agent, input.description);
   const from = { ...caller(context), parentSessionID: context.sessionID };
   const place = worktree === undefined ? {} : { worktree };
-  const launched = await tasks.launch({ ...input, ...place, agent, ...from });
-  return answer(launched, clock.now(), oneShot);
+  return words(await tasks.launch({ ...input, ...place, agent, ...from }));
 }
 
 async function resume(
@@ -75,9 +88,10 @@ async function resume(
   context: ToolContext,
   taskId: string,
   given: Given,
+  words: Words,
 ): Promise<string> {
   const { sessionID } = context;
-  const { tasks, clock, oneShot } = workspace;
+  const { tasks } = workspace;
   if (given.after !== undefined) {
     const got = JSON.stringify(given.after);
     throw new UserError(
@@ -91,18 +105,19 @@ async function resume(
     );
   }
   const task = await (await Access.of(workspace, sessionID)).task(taskId);
-  const agent = await tasks.agentName(given.agent ?? task.agent);
+  const rights = await rightsOf(workspace, context);
+  const agent = await tasks.agentName(given.agent ?? task.agent, rights.offered);
   if (tasks.getTask(task.id) && agent !== task.agent) {
     const got = JSON.stringify(given.agent);
     throw new UserError(`agent: expected ${task.agent}, as ${task.id} is one, got ${got}`);
   }
-  await askForAgent(workspace, context, agent, given.description ?? task.name);
+  await askForAgent(workspace, context, rights, agent, given.description ?? task.name);
   const send = async () => {
     const untold = await untoldEnd(workspace, task, sessionID);
     const { prompt, model, tags, group } = given;
     const changes = { model, tags, group };
     const launched = await tasks.resume(task.id, prompt, { ...changes, ...caller(context) });
-    return [answer(launched, clock.now(), oneShot), ...untold].join("\n");
+    return [words(launched), ...untold].join("\n");
   };
   // What the answer says of its earlier end must not go out beside it.
   return workspace.notices.answering([task.id], send, sessionID);
@@ -112,38 +127,55 @@ function caller({ messageID, agent, abort }: ToolContext) {
   return { parentMessageID: messageID, parentAgent: agent, signal: abort };
 }
 
+function rightsOf(workspace: Workspace, { sessionID, agent }: ToolContext): Promise<LaunchRights> {
+  return workspace.launchRights(NAME, { sessionID, agent });
+}
+
 /** As the host's own task tool asks, and then by the rules about this tool. Throws unless allowed. */
 async function askForAgent(
   workspace: Workspace,
   context: ToolContext,
+  { offered, denies }: LaunchRights,
   agent: string,
   description: string,
 ): Promise<void> {
-  await context.ask({
-    permission: "task",
-    patterns: [agent],
-    always: ["*"],
-    metadata: { description, subagent_type: agent },
-  });
-  // What a catch-all says of starting subagents, the first question has heard.
-  const question = { tool: "createBackgroundTask", pattern: agent, onlyWhereNamed: true };
-  await askForTool(workspace, context, question);
+  try {
+    await context.ask({
+      permission: "task",
+      patterns: [agent],
+      always: ["*"],
+      metadata: { description, subagent_type: agent },
+    });
+    // What a catch-all says of starting subagents, the first question has heard.
+    const question = { tool: NAME, pattern: agent, onlyWhereNamed: true };
+    await askForTool(workspace, context, question);
+  } catch (thrown) {
+    if (!denies(agent)) throw thrown;
+    throw new UserError(
+      `agent: expected ${oneOf(offered)}, got ${shownValue(agent)}, which the permission rules deny to ${context.agent}`,
+      { cause: thrown },
+    );
+  }
   // The questions may have stood for long.
   if (context.abort.aborted) throw new UserError("the call was aborted; nothing was started");
 }
 
-function answer(launched: Launched, now: number, oneShot: boolean): string {
-  const { task, position, similar } = launched;
-  const lines = [describeJob(task, now, position), ...placeOf(launched)];
-  if (task.status === "running" || task.status === "pending") {
-    lines.push(
-      oneShot
-        ? `This OpenCode ends with your turn, and the subagent with it: before you end it, wait with getBackgroundTask({"taskId":"${task.id}","wait":600}).`
-        : "You will be told its result when it ends. Go on with other work or end your turn; do not poll.",
-    );
+function answer(launched: Launched, { clock, oneShot }: Workspace, isFirst: () => boolean): string {
+  const { task, position, same } = launched;
+  const lines = [describeJob(task, clock.now(), position), ...placeOf(launched)];
+  if (!isTerminal(task.status)) {
+    if (oneShot) {
+      lines.push(
+        `This OpenCode ends with your turn, and the subagent with it: before you end it, wait with getBackgroundTask({"taskId":"${task.id}","wait":600}).`,
+      );
+    } else if (isFirst()) {
+      lines.push("You will be told its result: go on, or end your turn; do not poll.");
+    }
   }
-  for (const other of similar.slice(0, MOST_NAMED)) {
-    lines.push(`A task with nearly the same prompt is already ${other.status}: ${other.id}`);
+  // Said once: who starts a third one means it.
+  const [other, more] = same;
+  if (other && !more) {
+    lines.push(`The very same prompt was given to ${other.id} already, which is ${other.status}.`);
   }
   return lines.join("\n");
 }
@@ -175,11 +207,21 @@ async function untoldEnd(
   const ends = notices.outbox.unsent(task.id, ["ended"]);
   if (!ends.some(({ parentSessionID }) => parentSessionID === sessionID)) return [];
   const { text } = await tasks.result(task);
-  const end = lastOf(text, MOST_EARLIER);
+  const said = text ? quotedHeadAndEnd(text) : ["(no text output)"];
   return [
     "",
     `It had ended before, which you were not told yet: ${describeJob(task, clock.now())}`,
-    end.length < text.length ? `the end of its ${grouped(text.length)} characters:` : "it said:",
-    end || "(no text output)",
+    ...said,
+  ];
+}
+
+function quotedHeadAndEnd(text: string): string[] {
+  if (text.length <= MOST_EARLIER) return quoteLines(text);
+  const head = headEnd(text, MOST_EARLIER / 2);
+  const end = endStart(text, text.length - MOST_EARLIER / 2);
+  return [
+    ...quoteLines(text.slice(0, head).trimEnd()),
+    `… ${grouped(end - head)} characters left out …`,
+    ...quoteLines(text.slice(end)),
   ];
 }

@@ -6,8 +6,9 @@ import type { Workspace } from "../workspace.js";
 import type { ToolQuestion } from "../session-permission.js";
 import { parseArguments, type Fields, type Refused, type Values } from "./arguments.js";
 
-/** The whole answer of a tool stays below this many bytes. */
-export const MOST_BYTES = 8_000;
+/** The host cuts a tool's answer at 51,200 bytes and 2,000 lines: what we cut says where it goes on. */
+const MOST_BYTES = 48_000;
+const MOST_LINES = 1_980;
 
 /** The workspace for a call in this session, with the jobs of earlier owners known. */
 export type Ready = (sessionID: string) => Promise<Workspace>;
@@ -30,12 +31,25 @@ export function defineTool<F extends Fields>(spec: ToolSpec<F>): ToolDefinition 
   };
 }
 
-/** The last net: whatever an answer holds, nothing unseen is in it. */
+/** The last net: whatever an answer holds, nothing unseen is in it, and the host does not cut it. */
 function limit(answer: string): string {
   const text = harmlessLines(answer);
-  if (Buffer.byteLength(text) <= MOST_BYTES) return text;
-  const bytes = Buffer.from(text).subarray(0, MOST_BYTES - 60);
-  return `${bytes.toString("utf8").replace(/\uFFFD+$/u, "")}\n… cut at ${MOST_BYTES} bytes`;
+  const lines = text.split("\n");
+  const whole = lines.length <= MOST_LINES ? text : lines.slice(0, MOST_LINES - 1).join("\n");
+  if (whole === text && Buffer.byteLength(text) <= MOST_BYTES) return text;
+  const bytes = Buffer.from(whole).subarray(0, MOST_BYTES - 60);
+  return `${bytes.toString("utf8").replace(/\uFFFD+$/u, "")}\n… cut at ${MOST_BYTES} bytes or ${MOST_LINES} lines`;
+}
+
+/** What is the same for all calls of one message of the agent is said by one of their answers. */
+export class OncePerMessage {
+  #last = "";
+
+  isFirst(messageID: string): boolean {
+    const isFirst = messageID !== this.#last;
+    this.#last = messageID;
+    return isFirst;
+  }
 }
 
 /** Says besides that a state which cannot be written keeps nothing for the next OpenCode. */

@@ -2,19 +2,22 @@
 import { groupCounts, groupsOf } from "../jobs/group.js";
 import type { Job, ProcessJob, ProcessRun, SubagentJob, WorktreeRecord } from "../jobs/job.js";
 import { restartWords } from "../jobs/restarts.js";
+import { spendingWords } from "../jobs/spending.js";
 import { mergeLine } from "../notices/branch.js";
 import type { ProcessNote } from "../system/process-table.js";
-import { runSince } from "../jobs/since.js";
+import { FORCED } from "../notices/wording.js";
+import { furtherError, runSince } from "../jobs/facts.js";
 import { isTerminal } from "../jobs/status.js";
-import { MOST_BYTES } from "./define.js";
 import { byteSize, elapsed, oneLine, quoted } from "../text.js";
 
 /** Numbers of processes that one line names: the rest of the answer needs room, too. */
 const MOST_PIDS = 50;
 
+const JUST_NOW = 1_000;
+
 export function describeJob(job: Job, now: number, position = 0): string {
   const parts = [
-    `${job.id} ${job.status}${job.endReason && job.endReason !== "finished" ? ` (${job.endReason})` : ""}`,
+    `${job.id} ${job.status}${reason(job)}`,
     quoted(job.name, 60),
     ...timing(job, now),
     ...(job.kind === "subagent" ? taskFacts(job, now, position) : processFacts(job, now)),
@@ -23,8 +26,15 @@ export function describeJob(job: Job, now: number, position = 0): string {
   if (job.status === "pending" && job.after) parts.push(`after ${job.after.join(", ")}`);
   if (job.group !== undefined) parts.push(`group ${quoted(job.group, 60)}`);
   if (job.tags.length > 0) parts.push(`tags: ${outside(job.tags.join(", "), 200)}`);
-  if (job.error) parts.push(`error: ${outside(job.error, 300)}`);
+  const error = furtherError(job);
+  if (error) parts.push(`error: ${outside(error, 300)}`);
   return parts.join(" · ");
+}
+
+/** Where the status does not say it. */
+function reason({ endReason }: Pick<Job, "endReason">): string {
+  const isPlain = endReason === undefined || endReason === "finished" || endReason === "error";
+  return isPlain ? "" : ` (${endReason})`;
 }
 
 /** Of a text from outside: what separates our facts from each other is no separator in it. */
@@ -33,7 +43,10 @@ function outside(text: string, most: number): string {
 }
 
 function timing(job: Job, now: number): string[] {
-  const time = elapsed((job.completedAt?.getTime() ?? now) - runSince(job));
+  const milliseconds = (job.completedAt?.getTime() ?? now) - runSince(job);
+  // Of one that was started just now it says nothing.
+  if (milliseconds < JUST_NOW && !isTerminal(job.status)) return [];
+  const time = elapsed(milliseconds);
   return [job.status === "pending" ? `waits since ${time}` : time];
 }
 
@@ -44,22 +57,31 @@ function taskFacts(job: SubagentJob, now: number, position: number): string[] {
     : lastTool
       ? ` (last: ${outside(lastTool, 60)})`
       : "";
-  const facts = [
-    `agent ${outside(job.agent, 60)}`,
-    `${toolCalls} tool call${toolCalls === 1 ? "" : "s"}${which}`,
-  ];
+  const facts = [`agent ${outside(job.agent, 60)}`];
+  if (toolCalls > 0) facts.push(`${toolCalls} tool call${toolCalls === 1 ? "" : "s"}${which}`);
   if (position > 0) facts.push(`number ${position} in the queue`);
   if (job.status === "running") {
     if (steps) facts.push(`${steps} step${steps === 1 ? "" : "s"}`);
-    facts.push(`last activity ${elapsed(now - lastUpdate.getTime())} ago`);
+    const quiet = now - lastUpdate.getTime();
+    if (quiet >= JUST_NOW) facts.push(`last activity ${elapsed(quiet)} ago`);
   }
-  const tokens = job.tokens.input + job.tokens.output;
-  if (tokens > 0) facts.push(`${tokens} tokens`);
-  if (job.cost > 0) facts.push(`$${job.cost.toFixed(4)}`);
+  facts.push(...spendingWords(job), ...modelFacts(job));
   if (job.runs.length > 1) facts.push(`run ${job.runs.length}`);
   if (job.sessionID) facts.push(`session ${job.sessionID}`);
   if (job.worktree) facts.push(...worktreeFacts(job.worktree));
   return facts;
+}
+
+/** Of a run that went on with another model. */
+function modelFacts({ runs }: SubagentJob): string[] {
+  const models = (runs.at(-1)?.models ?? []).map(({ model, error }) => ({
+    name: outside(model, 100),
+    failed: error !== undefined,
+  }));
+  const tried = models.filter(({ failed }) => failed).map(({ name }) => name);
+  if (tried.length === 0) return [];
+  const current = models.find(({ failed }) => !failed);
+  return [`${current ? `model ${current.name}, after ` : ""}${tried.join(" and ")} failed`];
 }
 
 function worktreeFacts({ state, branch, folder, result, problem }: WorktreeRecord): string[] {
@@ -82,9 +104,7 @@ function worktreeFacts({ state, branch, folder, result, problem }: WorktreeRecor
 /** An earlier run of a process, in one line. */
 export function describeRun({ number, status, endReason, command, output, ...run }: ProcessRun) {
   const { startedAt, completedAt, exitCode, signal } = run;
-  const facts = [
-    `run ${number}: ${status}${endReason && endReason !== "finished" ? ` (${endReason})` : ""}`,
-  ];
+  const facts = [`run ${number}: ${status}${reason({ endReason })}`];
   if (startedAt && completedAt) facts.push(elapsed(completedAt.getTime() - startedAt.getTime()));
   facts.push(`$ ${outside(command, 80)}`);
   if (exitCode !== undefined) facts.push(`exit code ${exitCode}`);
@@ -93,7 +113,7 @@ export function describeRun({ number, status, endReason, command, output, ...run
 }
 
 function processFacts(job: ProcessJob, now: number): string[] {
-  const facts = [`$ ${outside(job.command, 80)}`];
+  const facts = job.name === job.command ? [] : [`$ ${outside(job.command, 80)}`];
   if (job.identity && !isTerminal(job.status)) facts.push(`pid ${job.identity.pid}`);
   if (job.stdin) facts.push(`stdin ${job.stdin}`);
   if (job.readyAt) facts.push(readyWhere(job));
@@ -103,7 +123,7 @@ function processFacts(job: ProcessJob, now: number): string[] {
   const restarts = restartWords(job, now);
   if (restarts !== undefined) facts.push(restarts);
   if (job.global) facts.push("global");
-  facts.push(`output ${byteSize(job.output.bytes)}`);
+  if (job.output.bytes > 0) facts.push(`output ${byteSize(job.output.bytes)}`);
   if (job.output.missingSince) {
     facts.push(
       `output missing since ${job.output.missingSince.toISOString()}: ${outside(job.output.missingError ?? "", 200)}`,
@@ -112,6 +132,7 @@ function processFacts(job: ProcessJob, now: number): string[] {
   if (job.leftovers?.length) {
     facts.push(`ended with it: ${pids(job.leftovers)}`);
   }
+  if (job.forced) facts.push(FORCED);
   if (job.survivors?.length) {
     facts.push(`STILL ALIVE: ${pids(job.survivors)}`);
   }
@@ -156,11 +177,22 @@ export function describeJobs(jobs: readonly Job[], now: number, positions: (id: 
   );
   const groups = groupsOf(jobs).map(describeGroup);
   const lines = sorted.slice(0, MOST_LINES).map((job) => describeJob(job, now, positions(job.id)));
-  return fitting(
-    [...groups, ...lines],
-    groups.length + sorted.length,
-    (more) => `and ${more} older ones: narrow by status or tags`,
+  const heading = jobs.length > 1 ? `${counts(sorted)}:\n` : "";
+  return (
+    heading +
+    fitting(
+      [...groups, ...lines],
+      groups.length + sorted.length,
+      (more) => `and ${more} older ones: narrow by status or tags`,
+    )
   );
+}
+
+/** "5 running, 7 pending", in the order of the list. */
+function counts(jobs: readonly Job[]): string {
+  const numbers = new Map<string, number>();
+  for (const { status } of jobs) numbers.set(status, (numbers.get(status) ?? 0) + 1);
+  return Array.from(numbers, ([status, number]) => `${number} ${status}`).join(", ");
 }
 
 /** "audit 9/12 done, 2 running, 1 failed" */
@@ -174,9 +206,4 @@ export function fitting(lines: readonly string[], all: number, rest: (more: numb
   while (shown > 1 && Buffer.byteLength(lines.slice(0, shown).join("\n")) > 7_500) shown -= 1;
   const last = all > shown ? [rest(all - shown)] : [];
   return [...lines.slice(0, shown), ...last].join("\n");
-}
-
-/** Bytes that an answer has left for a text that follows this line and says how to read on. */
-export function bytesAfter(line: string): number {
-  return Math.max(1_000, Math.min(6_800, MOST_BYTES - 300 - Buffer.byteLength(line)));
 }

@@ -45,7 +45,7 @@ export const status = field(() => jobStatus.optional(), `one of ${jobStatus.opti
   read: (value) => choiceOf(value),
 });
 
-/** The same for tools whose description names the one that is mostly meant. */
+/** The same where the model has read the choices in another tool's definition, or the one that is mostly meant. */
 export const unlistedStatus: typeof status = { ...status, shown: z.string().optional() };
 
 export function optionalChoice<const T extends readonly string[]>(choices: T, about: About = {}) {
@@ -154,7 +154,7 @@ export function optionalId(prefix: string, about: About = {}) {
 }
 
 function idOf(prefix: string): string {
-  return `the id of a job (${prefix}_…)`;
+  return `the id of a job (${prefix}_…) or its name`;
 }
 
 function textOf(most: number): string {

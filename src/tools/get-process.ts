@@ -1,13 +1,16 @@
 /** getBackgroundProcess: the state of one process and a part of its output. */
 import { Access } from "./access.js";
 import { askForTool, defineTool, type Ready } from "./define.js";
-import { bytesAfter, describeJob, describeRun } from "./describe-job.js";
+import { describeJob, describeRun } from "./describe-job.js";
 import { id, optionalChoice, optionalCursor, optionalInteger, optionalText } from "./fields.js";
 import { earlierRun } from "../process/manager.js";
 import type { ScreenText } from "../output/screen.js";
 import { oneLine, quoteLines } from "../text.js";
 import { isTerminal } from "../jobs/status.js";
 
+/** Who asks for more lines than this gets more bytes than the usual 16,000, too: as many as the host shows. */
+const USUAL_LINES = 100;
+const MOST_BYTES = 40_000;
 const MODES = ["tail", "head", "grep", "full", "screen"] as const;
 
 export function getBackgroundProcess(ready: Ready) {
@@ -31,28 +34,26 @@ export function getBackgroundProcess(ready: Ready) {
       });
       const access = await Access.of(workspace, sessionID);
       await access.allowReading(processId, sessionID);
-      const before = access.process(processId);
-      const { id } = before;
-      const maxBytes = bytesAfter(describeJob(before, workspace.clock.now()));
+      const { id } = access.process(processId);
+      const maxBytes = (request.lines ?? USUAL_LINES) > USUAL_LINES ? MOST_BYTES : undefined;
       const read = async (tells: (ids: string[]) => void): Promise<string> => {
         if (mode === "screen") {
           const screen = await workspace.processes.screen(id);
-          return `${describeJob(access.process(processId), workspace.clock.now())}\n${screenText(screen)}`;
+          return `${describeJob(access.process(id), workspace.clock.now())}\n${screenText(screen)}`;
         }
         const wanted = { ...request, mode, quoted: true, maxBytes };
         const output = await workspace.processes.read(id, wanted);
         // The end may have come while the output was read: what is said last is the newest state.
-        const job = access.process(processId);
+        const job = access.process(id);
         if (isTerminal(job.status) && !abort.aborted) tells([id]);
         const run = earlierRun(job, request.run);
         const line = describeJob(job, workspace.clock.now()) + (run ? `\n${describeRun(run)}` : "");
-        const text =
-          output.text || (run || isTerminal(job.status) ? "(no output)" : "(no output yet)");
+        const hasEnded = run !== undefined || isTerminal(job.status);
+        const none = hasEnded ? "(no output)" : "(no output yet)";
+        const text = (run ?? job).output.bytes > 0 ? output.text || "(nothing new)" : none;
         // What the text ends with says how to go on where something was left out.
         const next =
-          run || isTerminal(job.status) || output.more || text.includes(output.cursor)
-            ? ""
-            : `\n(what comes after this: cursor "${output.cursor}")`;
+          hasEnded || output.more ? "" : `\n(what comes after this: cursor "${output.cursor}")`;
         return `${line}\n${text}${next}`;
       };
       return workspace.notices.answering([id], read, sessionID);

@@ -3,17 +3,17 @@ import type { SubagentJob } from "../jobs/job.js";
 import { isTerminal } from "../jobs/status.js";
 import { UserError } from "../ports.js";
 import type { TaskResult } from "../subagent/manager.js";
-import { elapsed } from "../text.js";
+import { elapsed, headEnd, QUOTE_MARK, quoteLines, shownValue } from "../text.js";
 import { Access } from "./access.js";
 import { askForTool, defineTool, type Ready } from "./define.js";
 import { readGroup } from "./read-group.js";
-import { bytesAfter, describeJob } from "./describe-job.js";
+import { describeJob } from "./describe-job.js";
 import { group, optionalCursor, optionalId, optionalInteger } from "./fields.js";
 
 export function getBackgroundTask(ready: Ready) {
   const lastReads = new LastReads();
   return defineTool({
-    description: "State and text of a subagent by pages. You are told its end: never poll.",
+    description: "State and text of a subagent by pages; never poll.",
     fields: {
       taskId: optionalId("bg", { aliases: ["id"] }),
       group: group("In its place: both kinds"),
@@ -21,10 +21,14 @@ export function getBackgroundTask(ready: Ready) {
         about: "Seconds to wait for its end",
         aliases: ["waitSeconds"],
       }),
-      cursor: optionalCursor("From an earlier answer"),
+      cursor: optionalCursor("From an earlier answer, or an offset"),
+      length: optionalInteger(1, MOST_PAGE.characters, {
+        about: "Characters, default 16000",
+        aliases: ["limit"],
+      }),
     },
     refused: { timeout: "wait (seconds)", timeoutMs: "wait (seconds)", waitMs: "wait (seconds)" },
-    async run({ taskId, group: name, wait = 0, cursor }, context) {
+    async run({ taskId, group: name, wait = 0, cursor, length }, context) {
       const { sessionID, abort } = context;
       if ((taskId === undefined) === (name === undefined)) {
         const got = taskId === undefined ? "neither" : "both";
@@ -59,15 +63,17 @@ export function getBackgroundTask(ready: Ready) {
         const now = () => workspace.clock.now();
         const read = async (tells: (ids: string[]) => void): Promise<string> => {
           if (wait > 0) await workspace.tasks.wait(id, wait * 1_000, ended);
-          const job = await access.task(taskId);
+          const job = await access.task(id);
           const result = await workspace.tasks.result(job);
-          const unchanged = lastReads.unchanged(sessionID, job, result.text.length, now());
+          const size = result.text.length;
+          const unchanged = lastReads.unchanged(sessionID, job, size, now());
           if (unchanged !== undefined && cursor === undefined) {
             const asks = job.blockedOn ? ` · waits for ${job.blockedOn.kind}` : "";
-            return `${job.id} ${job.status}${asks} · unchanged since your last look ${elapsed(unchanged)} ago; you will be told when it ends`;
+            const next = whatFollows(`${size}@${textMark(job, result.run)}`);
+            return `${job.id} ${job.status}${asks} · unchanged since your last look ${elapsed(unchanged)} ago; you will be told when it ends ${next}`;
           }
           const line = describeJob(job, now(), workspace.tasks.position(id));
-          const answer = `${line}\n${page(job, result, cursor, bytesAfter(line))}`;
+          const answer = `${line}\n${page(job, result, { cursor, length })}`;
           // Only an end or a question that this answer says is one that the parent was told of.
           const asks = job.blockedOn !== undefined && job.blockedOn.kind !== "retry";
           if ((isTerminal(job.status) || asks) && !abort.aborted) tells([id]);
@@ -79,38 +85,66 @@ export function getBackgroundTask(ready: Ready) {
   });
 }
 
+/** Characters of a page unless another number is asked for; the rest is what the host leaves of any answer. */
+const USUAL_PAGE = 16_000;
+const MOST_PAGE: PageLimits = { characters: 40_000, bytes: 40_000, lines: 1_900 };
+
+interface PageLimits {
+  characters: number;
+  bytes: number;
+  lines: number;
+}
+
+interface Asked {
+  cursor: string | undefined;
+  length: number | undefined;
+}
+
 function page(
   job: SubagentJob,
   { text, run, toolError }: TaskResult,
-  cursor: string | undefined,
-  most: number,
+  { cursor, length }: Asked,
 ): string {
   const mark = textMark(job, run);
-  if (!text) {
-    if (!isTerminal(job.status)) return "(no text yet)";
+  const hasEnded = isTerminal(job.status);
+  if (!text && hasEnded) {
     return `(no text output)${toolError ? `\nits last failed tool call: ${toolError}` : ""}`;
   }
-  const start = cursor === undefined ? 0 : startOf(cursor, mark, text.length);
-  const end = pageEnd(text, start, most);
-  const state = isTerminal(job.status)
-    ? job.partial
-      ? "partial result"
-      : "result"
-    : "text so far";
-  const head = `${state}, characters ${start} to ${end} of ${text.length}:`;
-  const rest =
-    end < text.length
-      ? `\n… for the rest: getBackgroundTask({"taskId":"${job.id}","cursor":"${end}@${mark}"})`
-      : "";
-  return `${head}\n${text.slice(start, end)}${rest}`;
+  const { start, isOther } = startOf(cursor, mark, text.length);
+  const characters = length ?? USUAL_PAGE;
+  const end = pageEnd(text, start, { ...MOST_PAGE, characters });
+  const lines = isOther ? ["(the cursor was of an earlier text; this is from the start)"] : [];
+  const state = hasEnded ? (job.partial ? "partial result" : "result") : "text so far";
+  if (start < end) {
+    const isAll = start === 0 && end === text.length;
+    const part = isAll ? "" : `, characters ${start} to ${end} of ${text.length}`;
+    lines.push(`${state}${part}:`, ...quoteLines(text.slice(start, end).replace(/\n$/u, "")));
+  } else lines.push(text ? `(nothing after character ${start} yet)` : "(no text yet)");
+  if (length !== undefined && end < Math.min(text.length, start + length)) {
+    lines.push(`[${end - start} of the ${length} characters asked for fit into one answer]`);
+  }
+  const next = `${end}@${mark}`;
+  if (end < text.length) {
+    lines.push(`… for the rest: getBackgroundTask({"taskId":"${job.id}","cursor":"${next}"})`);
+  } else if (!hasEnded) lines.push(whatFollows(next));
+  return lines.join("\n");
 }
 
-function startOf(cursor: string, expected: string, length: number): number {
-  const [, offset, mark] = /^(\d+)@(\w+)$/u.exec(cursor) ?? [];
+function whatFollows(cursor: string): string {
+  return `(what comes after this: cursor "${cursor}")`;
+}
+
+/** A number alone is an offset in the text as it is now; a cursor of another text is of no use any more. */
+function startOf(cursor: string | undefined, mark: string, length: number) {
+  if (cursor === undefined) return { start: 0, isOther: false };
+  const [, offset, given] = /^(\d{1,9})(?:@(\w{1,40}))?$/u.exec(cursor.trim()) ?? [];
   const start = Number(offset);
-  if (mark === expected && start <= length) return start;
+  if (offset !== undefined && given !== undefined && given !== mark) {
+    return { start: 0, isOther: true };
+  }
+  if (offset !== undefined && start <= length) return { start, isOther: false };
   throw new UserError(
-    `cursor: expected one from the latest answer about this task (without one it is read from its start), got ${JSON.stringify(cursor.slice(0, 100))}`,
+    `cursor: expected one from an earlier answer about this task, or an offset of 0 to ${length} characters, got ${shownValue(cursor)}`,
   );
 }
 
@@ -119,19 +153,25 @@ function startOf(cursor: string, expected: string, length: number): number {
  * another text than its result.
  */
 function textMark(job: SubagentJob, run: string): string {
-  return run.slice(-8) + (isTerminal(job.status) ? "" : "_so_far");
+  return (run.slice(-8) || "none") + (isTerminal(job.status) ? "" : "_so_far");
 }
 
-/** The largest page of so many bytes from `start`, never half of a character. */
-function pageEnd(text: string, start: number, most: number): number {
-  let bytes = 0;
+/**
+ * The end of the largest page from `start` within all limits, with the mark that each line gets: at a line end if that
+ * keeps half of it, and never half of a character.
+ */
+function pageEnd(text: string, start: number, most: PageLimits): number {
+  let bytes = QUOTE_MARK.length;
+  let lines = 1;
   let end = start;
-  for (const character of text.slice(start, start + most)) {
-    bytes += Buffer.byteLength(character);
-    if (bytes > most) break;
+  for (const character of text.slice(start, start + most.characters)) {
+    const isLineEnd = character === "\n";
+    bytes += Buffer.byteLength(character) + (isLineEnd ? QUOTE_MARK.length : 0);
+    lines += isLineEnd ? 1 : 0;
+    if (bytes > most.bytes || lines > most.lines) break;
     end += character.length;
   }
-  return end;
+  return end < text.length ? start + headEnd(text.slice(start), end - start) : end;
 }
 
 /** So many reads are remembered: a task that nobody reads again after its end would stay for ever. */

@@ -16,12 +16,11 @@ export function killProcesses(ready: Ready) {
       status: unlistedStatus,
       tags,
       group: group(),
-      remove: optionalFlag("Also forget record and output"),
+      remove: optionalFlag("Also its record and output"),
     },
     async run({ processId, remove = false, ...rest }, context) {
       const { sessionID, abort } = context;
-      const filter = { id: processId, ...rest };
-      requireFilter(filter, "processId");
+      requireFilter({ id: processId, ...rest }, "processId");
       const workspace = await ready(sessionID);
       await askForTool(workspace, context, {
         tool: "killProcesses",
@@ -29,12 +28,13 @@ export function killProcesses(ready: Ready) {
         onlyWhereNamed: false,
       });
       const access = await Access.of(workspace, sessionID);
-      if (processId !== undefined) access.process(processId);
+      const id = processId === undefined ? undefined : access.process(processId).id;
+      const filter = { id, ...rest };
       const mayEnd = (job: ProcessJob) => access.may(job) && isOwnGroup(job, filter, sessionID);
       const chosen = access
         .select("process", filter)
         .filter(mayEnd)
-        .map(({ id }) => id);
+        .map((job) => job.id);
       const kill = async (tells: (ids: string[]) => void): Promise<string> => {
         const options = { reason: "cancelled_by_agent", remove, only: mayEnd } as const;
         const { jobs } = await workspace.processes.kill(toFilter(filter), options);

@@ -17,7 +17,7 @@ export function listBackgroundProcesses(ready: Ready) {
         onlyWhereNamed: true,
       });
       const access = await Access.of(workspace, sessionID);
-      const jobs = access.select("process", { id: undefined, ...filter });
+      const jobs = access.select("process", filter);
       return withProblem(
         workspace,
         describeJobs(jobs, workspace.clock.now(), () => 0),

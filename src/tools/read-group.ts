@@ -8,7 +8,10 @@ import { shares } from "../notices/quote.js";
 import { quoteLines } from "../text.js";
 import type { Workspace } from "../workspace.js";
 import type { Access } from "./access.js";
-import { bytesAfter, describeGroup, describeJob, fitting } from "./describe-job.js";
+import { describeGroup, describeJob, fitting } from "./describe-job.js";
+
+/** Of the whole answer; what is longer is read by itself. */
+const MOST_BYTES = 16_000;
 
 export interface GroupRequest {
   name: string;
@@ -55,7 +58,7 @@ async function withTexts(
 ): Promise<{ text: string; told: string[] }> {
   const texts = await Promise.all(members.map((job) => textOf(workspace, job)));
   // A line that says how to read on, for each.
-  const room = bytesAfter([head, ...lines].join("\n")) - members.length * 80;
+  const room = MOST_BYTES - Buffer.byteLength([head, ...lines].join("\n")) - members.length * 80;
   const given = shares(
     texts.map((text) => Buffer.byteLength(quoteLines(text).join("\n")) + 1),
     Math.max(0, room),
@@ -67,7 +70,7 @@ async function withTexts(
     const part = [lines[index] ?? "", ...quoted(job, texts[index] ?? "", given[index] ?? 0)];
     const text = part.join("\n");
     bytes += Buffer.byteLength(text) + 1;
-    if (bytes > 7_500) {
+    if (bytes > MOST_BYTES) {
       parts.push(`and ${members.length - index} more, which you are told of by a notice`);
       break;
     }

@@ -1,7 +1,7 @@
 /** writeBackgroundProcess: types into a running process, by the rules of who calls now, and answers with what it printed. */
 import { Access } from "./access.js";
 import { askForTool, defineTool, type Ready } from "./define.js";
-import { bytesAfter, describeJob } from "./describe-job.js";
+import { describeJob } from "./describe-job.js";
 import {
   id,
   optionalFlag,
@@ -18,7 +18,7 @@ export function writeBackgroundProcess(ready: Ready) {
     fields: {
       processId: id("proc", { aliases: ["id"] }),
       text: optionalInput({ aliases: ["input", "data"] }),
-      keys: optionalNames("After text: Enter, C-c, Up, Escape, F1 …"),
+      keys: optionalNames("After text: Enter, C-c, Up, F1 …"),
       end: optionalFlag("Close stdin"),
       waitPattern: optionalText(512, { about: "Until this regex matches" }),
       waitSeconds: optionalInteger(0, 600, { about: "Default 2" }),
@@ -37,7 +37,6 @@ export function writeBackgroundProcess(ready: Ready) {
         const { job, output, matched } = await workspace.processes.write(id, {
           ...request,
           quoted: true,
-          maxBytes: bytesAfter(""),
           signal: abort,
           allow: ({ lines, context: earlier }) =>
             workspace.askForInput({
@@ -59,8 +58,8 @@ export function writeBackgroundProcess(ready: Ready) {
           answer.push(hasEnded ? "It ended before a line matched." : "No line has matched yet.");
         }
         answer.push(output.text || "(no output since)");
-        const isSaid = hasEnded || output.more || output.text.includes(output.cursor);
-        if (!isSaid) answer.push(`(what comes after this: cursor "${output.cursor}")`);
+        if (!hasEnded && !output.more)
+          answer.push(`(what comes after this: cursor "${output.cursor}")`);
         return answer.join("\n");
       };
       return workspace.notices.answering([id], write, sessionID);

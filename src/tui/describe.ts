@@ -2,7 +2,7 @@
 import { groupCounts, groupsOf, isOpen } from "../jobs/group.js";
 import type { BlockedOn, Job, ProcessJob, SubagentJob } from "../jobs/job.js";
 import { restartWords } from "../jobs/restarts.js";
-import { runSince } from "../jobs/since.js";
+import { runSince } from "../jobs/facts.js";
 import { cells, clean, fit } from "../cells.js";
 import { endedAt, isLive, lookOf, type Look, type ShownJob } from "./shown-job.js";
 
@@ -62,6 +62,7 @@ const OUTCOMES: Readonly<Record<NonNullable<Job["endReason"]>, string>> = {
   interrupted: "interrupted",
   crash_loop: "crash loop",
   dependency_failed: "what it waited for failed",
+  budget: "budget spent",
 };
 
 /** The same where there is little room: who cancelled it is told by the list. */
@@ -104,6 +105,11 @@ export function branchOf({ job }: ShownJob): string | undefined {
   return worktree.state === "removed" ? `${branch} (worktree removed)` : branch;
 }
 
+function standingBranch({ job }: ShownJob): string {
+  const worktree = job.kind === "subagent" ? job.worktree : undefined;
+  return worktree?.state === "removed" ? "" : clean(worktree?.branch ?? "");
+}
+
 function processFacts(job: ProcessJob, now: number): string {
   const parts = [
     job.readyPort === undefined
@@ -127,6 +133,8 @@ export interface JobLine {
   /** A second row; empty for none. */
   detail: string;
   detailTone: Tone;
+  /** A row for the branch of a subagent's worktree, as long as its folder is there; empty for none. */
+  branch: string;
 }
 
 /**
@@ -149,6 +157,7 @@ export function jobLine(shown: ShownJob, width: number, now: number, said?: stri
     right,
     detail: fit(detail, Math.max(1, width - 2)),
     detailTone: waiting === undefined ? "muted" : "warning",
+    branch: fit(standingBranch(shown), Math.max(1, width - 2)),
   };
 }
 

@@ -134,6 +134,7 @@ const NOTHING: JobLine = {
   right: "",
   detail: "",
   detailTone: "muted",
+  branch: "",
 };
 
 function jobRows(
@@ -174,6 +175,15 @@ function jobRows(
         text({
           content: () => `  ${line().detail}`,
           fg: () => colour(context, line().detailTone),
+          wrapMode: "none",
+        }),
+    ),
+    show(
+      () => line().branch !== "",
+      () =>
+        text({
+          content: () => `  ${line().branch}`,
+          fg: () => colour(context, "muted"),
           wrapMode: "none",
         }),
     ),

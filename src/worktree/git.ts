@@ -292,8 +292,12 @@ export async function deleteBranchAt(
 export async function branches(
   repository: string,
 ): Promise<{ folder: string; branch: string | undefined }[]> {
-  const { stdout } = await git(repository, ["worktree", "list", "--porcelain", "-z"]);
-  return stdout.split("\0\0").flatMap((entry) => {
+  const args = ["worktree", "list", "--porcelain"];
+  const { exitCode, stdout } = await git(repository, [...args, "-z"], { accept: [0, 129] });
+  // git before 2.36 has no `-z` here, and ends each line of an entry with a newline.
+  const isOld = exitCode === 129;
+  const all = isOld ? (await git(repository, args)).stdout.replaceAll("\n", "\0") : stdout;
+  return all.split("\0\0").flatMap((entry) => {
     const [folder] = valuesOf(entry, "worktree ");
     const [branch] = valuesOf(entry, "branch refs/heads/");
     return folder === undefined ? [] : { folder, branch };
@@ -310,12 +314,8 @@ export async function worktrees(repository: string): Promise<string[]> {
 }
 
 async function identityFor(tree: string): Promise<NodeJS.ProcessEnv> {
-  const args = ["var", "GIT_COMMITTER_IDENT"];
-  const env = { GIT_CONFIG_COUNT: "1", GIT_CONFIG_KEY_0: "user.useConfigOnly" };
-  const known = await git(tree, args, {
-    accept: [0, 128],
-    env: { ...env, GIT_CONFIG_VALUE_0: "true" },
-  });
+  const args = ["-c", "user.useConfigOnly=true", "var", "GIT_COMMITTER_IDENT"];
+  const known = await git(tree, args, { accept: [0, 128] });
   if (known.exitCode === 0) return {};
   const name = "opencode-background-manager";
   const email = `${name}@localhost`;

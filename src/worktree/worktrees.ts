@@ -67,6 +67,12 @@ export class Worktrees {
     this.#stopListening = deps.jobs.onChange((change) => this.#onJob(change));
   }
 
+  /** Whether this is the folder of a task's worktree. */
+  includes(directory: string): boolean {
+    const jobs = this.#deps.jobs.all();
+    return jobs.some((job) => job.kind === "subagent" && job.worktree?.folder === directory);
+  }
+
   /** Where the session of a task or of what it started lives, if not in this OpenCode's directory. */
   directoryOf(sessionID: string): string | undefined {
     return this.#deps.jobs.findBySession(sessionID)?.directory;

@@ -19,7 +19,8 @@ try {
   const tools = model.turns(session.id)[0]?.tools ?? [];
   const sizes = tools.map((tool): [string, number] => [
     tool.function.name,
-    JSON.stringify(tool).length + 1,
+    // The agents' names are the project's, and counted apart.
+    JSON.stringify(tool).replace(/ Agents: [^"]*/u, "").length + 1,
   ]);
   const isOurs = ([name]: [string, number]) => /Background|killProcesses/u.test(name);
   const sum = (some: [string, number][]) => some.reduce((total, [, size]) => total + size, 0);

@@ -1,11 +1,15 @@
 /** The library entry as a program of its own uses it: a real OpenCode without the plugin, the SDK's client, no more. */
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync } from "node:fs";
+import { execFile } from "node:child_process";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, describe } from "node:test";
-import { gate, text } from "../../fixtures/model/index.js";
+import { promisify } from "node:util";
+import { PACKAGE_ROOT } from "../../fixtures/host/index.js";
+import { gate, text, toolCall } from "../../fixtures/model/index.js";
 import { openBackground } from "../../src/manager.js";
+import { PACKAGE } from "../../src/version.js";
 import { noticeTo } from "./support.js";
 import { useHost } from "./use-host.js";
 
@@ -56,5 +60,74 @@ describe("the library", () => {
       await stream.return(undefined);
       await listening;
     }
+  });
+
+  bed.test("is told what happens in the worktree of a subagent, too", async () => {
+    const { host, model } = bed;
+    const { client, project: directory } = host;
+    const parent = await host.createSession({ title: "with a worktree" });
+    model.scriptSession(parent.id, [{ forever: text("noted") }]);
+    await host.run(parent.id, "hello");
+    model.script("write it apart", [
+      toolCall("bash", { command: "echo apart > apart.txt", description: "write" }),
+      text("written"),
+    ]);
+    const background = openBackground({ client, directory, stateFolder });
+    const { stream } = await client.global.event();
+    const seen = new Set<string>();
+    const listening = (async () => {
+      for await (const { directory: of, payload } of stream) {
+        if (!background.covers(of)) continue;
+        seen.add(of);
+        background.handleEvent(payload);
+      }
+    })();
+    try {
+      assert.equal(background.covers(stateFolder), false);
+      const { task } = await background.tasks.launch({
+        description: "Apart",
+        prompt: "write it apart",
+        agent: "general",
+        parentSessionID: parent.id,
+        worktree: true,
+      });
+      await background.tasks.wait(task.id, 60_000);
+      const ended = background.tasks.getTask(task.id) ?? assert.fail();
+      // Read off its events: without them nothing had been counted yet.
+      assert.equal(ended.progress.toolCalls, 1);
+      const folder = ended.worktree?.folder ?? assert.fail();
+      assert.ok(seen.has(folder) && background.covers(folder));
+      assert.match(await noticeTo(bed, parent.id, /Apart/u), /^1 commit, 1 file changed/mu);
+    } finally {
+      await background.dispose();
+      await stream.return(undefined);
+      await listening;
+    }
+  });
+
+  bed.test("works as README's program shows", async () => {
+    const { host, model } = bed;
+    const readme = readFileSync(join(PACKAGE_ROOT, "README.md"), "utf8");
+    const [, program = ""] = /^```js\n([^]*?openBackground[^]*?)^```/mu.exec(readme) ?? [];
+    const shown = ["http://127.0.0.1:4096", "/tmp/jobs"];
+    assert.deepEqual(
+      shown.map((each) => program.split(each).length),
+      [2, 2],
+    );
+    const [address = "", state = ""] = shown;
+    writeFileSync(
+      join(host.project, "program.mjs"),
+      program.replace(address, host.url).replace(state, stateFolder),
+    );
+    const modules = join(host.folders.scratch, "node_modules");
+    mkdirSync(join(modules, "@opencode-ai"), { recursive: true });
+    const sdk = join("@opencode-ai", "sdk");
+    symlinkSync(join(PACKAGE_ROOT, "node_modules", sdk), join(modules, sdk));
+    symlinkSync(PACKAGE_ROOT, join(modules, PACKAGE));
+    model.script("in one word what this project is", [text("Groceries.")]);
+    model.script("Automatic event", [{ forever: text("noted") }]);
+    const run = promisify(execFile);
+    const { stdout } = await run(process.execPath, ["program.mjs"], { cwd: host.project });
+    assert.equal(stdout, "Groceries.\n");
   });
 });

@@ -7,6 +7,7 @@ import { dirname, join } from "node:path";
 import { after, describe, test } from "node:test";
 import { z } from "zod";
 import { callTool, OPENCODE_BINARY, PACKAGE_ROOT } from "../../fixtures/host/index.js";
+import { linkedFiles, unpublished } from "../../fixtures/package/addresses.js";
 import { useHost } from "./use-host.js";
 
 /** As npm counts megabytes. Nothing is minified, so that a crash names its line. */
@@ -97,6 +98,12 @@ describe("the packed package", () => {
     assert.ok(tarball.unpackedSize <= MOST_BYTES, `${tarball.unpackedSize} bytes`);
     const listed = run("npm", ["ls", "--all", "--parseable"], folder).trim().split("\n");
     assert.equal(listed.length, 2, listed.join("\n"));
+  });
+
+  test("has a README whose links lead to the published files, and leaves that of the clone alone", () => {
+    const page = readFileSync(join(installed, "README.md"), "utf8");
+    assert.deepEqual(linkedFiles(page), []);
+    assert.equal(unpublished(page), readFileSync(join(PACKAGE_ROOT, "README.md"), "utf8"));
   });
 
   test("has exports and types that resolve", () => {

@@ -69,7 +69,7 @@ describe("a process on a real host", () => {
     ]);
     await host.run(parent.id, "start both");
     const [short = ""] = model.turns(parent.id).at(1)?.toolResults ?? [];
-    assert.match(short, /^proc_\w+ failed \(error\) .*exit code 3[^]*\n\| why$/u);
+    assert.match(short, /^proc_\w+ failed · .*exit code 3[^]*\n\| why$/u);
     other.go();
     const notice = await noticeTo(bed, parent.id, /^\| later$/mu);
     assert.ok(!notice.includes(firstJob(bed, parent.id)), notice);

@@ -88,4 +88,16 @@ describe("a process that runs again", () => {
       assert.equal(new Set(notices).size, 1);
     },
   );
+
+  bed.test("one that leaves something running with & is told how to start it", async () => {
+    const { host, model } = bed;
+    const { id: session } = await host.createSession({ title: "ampersand" });
+    const answer = await callTool(host, model, session, "createBackgroundProcess", {
+      command: "nohup sleep 302 &",
+      readyPattern: "never printed",
+      readyTimeoutSeconds: 60,
+    });
+    assert.match(answer, /^Its shell ended, so what it had left running was ended.*without &/mu);
+    assert.deepEqual(await host.survivors(0, "sleep 302"), []);
+  });
 });

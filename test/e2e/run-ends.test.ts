@@ -102,7 +102,7 @@ describe("how a run ended", () => {
       assert.match(answer, /cancelled \(cancelled_by_agent\)/u);
       const requests = model.turns(parent.id).length;
       const read = await callTool(host, model, parent.id, "getBackgroundTask", { taskId });
-      assert.match(read, /partial result.*\nso far/u);
+      assert.match(read, /partial result:\n\| so far/u);
       // The two turns of that call and nothing else: nobody told the parent what it did itself.
       assert.equal(model.turns(parent.id).length, requests + 2);
       const child = await childOf(bed, parent.id);

@@ -63,7 +63,7 @@ describe("a run that cannot start fails at once with the host's words, and its s
       ]);
       await host.run(parent.id, "start two");
       const [first = "", second = ""] = model.turns(parent.id)[2]?.toolResults ?? [];
-      assert.match(first, /^bg_\w+ failed \(error\)/u);
+      assert.match(first, /^bg_\w+ failed · /u);
       assert.match(first, told);
       assert.match(second, /^bg_\w+ running/u);
       await noticeTo(bed, parent.id, /status="completed"/u);
@@ -95,10 +95,7 @@ describe("a run whose beginning is disturbed", () => {
       );
       model.scriptSession(parent.id, [launch(prompt), text("started"), forever(text("noted"))]);
       await host.run(parent.id, "start it");
-      assert.match(
-        launchAnswer(bed, parent.id),
-        /^bg_\w+ failed \(error\)[^]*the connection broke/u,
-      );
+      assert.match(launchAnswer(bed, parent.id), /^bg_\w+ failed · [^]*the connection broke/u);
       const [run] = model.turns(isOfChild(prompt, parent.id));
       assert.equal(await run?.ended, "aborted");
     },
@@ -127,7 +124,7 @@ describe("a run whose beginning is disturbed", () => {
       await host.run(parent.id, "start it");
       const answer = launchAnswer(bed, parent.id);
       if (refused) {
-        assert.match(answer, /^bg_\w+ failed \(error\)/u);
+        assert.match(answer, /^bg_\w+ failed · /u);
         assert.match(
           answer,
           /the parent's limits \(question, task, createBackgroundTask\) are not in force in the child session, so it was not allowed to run/u,

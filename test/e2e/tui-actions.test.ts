@@ -5,8 +5,8 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { callTool } from "../../fixtures/host/index.js";
 import { gate, text, toolCall, type Step } from "../../fixtures/model/index.js";
-import { aSubagent } from "../../fixtures/jobs.js";
-import { writeStateFolder } from "../../fixtures/tui/jobs.js";
+import { aProcess, aSubagent } from "../../fixtures/jobs.js";
+import { openOutputOf, writeStateFolder } from "../../fixtures/tui/jobs.js";
 import { chooseAction, searchDialog } from "../../fixtures/tui/keys.js";
 import type { Job } from "../../src/jobs/job.js";
 import { readInstances } from "../../src/store/instances.js";
@@ -136,4 +136,45 @@ void describe("in the terminal", { skip }, () => {
     const { properties: replied } = await host.waitFor("question.replied");
     assert.deepEqual(replied.answers, [["Blue", "a dark violet"]]);
   });
+
+  test(
+    "a log of 1 GiB is searched to its end, and keys are obeyed meanwhile",
+    options,
+    async () => {
+      const { host, terminal } = bed;
+      const project = await host.client.project.current({}, { throwOnError: true });
+      const ids = { parentSessionID: bed.session, rootSessionID: bed.session };
+      const large = aProcess({ name: "Large", ...ids });
+      const where = { root: bed.root, projectID: project.data.id, directory: host.project };
+      const folder = writeStateFolder({ ...where, instance: "1a61a61a61a61a61" }, [large]);
+      const output = openOutputOf(folder, large.id, 1024 ** 3);
+      const mebibyte = Buffer.from(`${"no match in here".padEnd(127)}\n`.repeat(8_192));
+      output.append(0, Buffer.from("the first needle\n"));
+      for (let count = 0; count < 1_020; count += 1) output.append(0, mebibyte);
+      output.append(0, Buffer.from("the last needle\n"));
+      output.close();
+
+      await terminal.waitFor(/● Large/);
+      await chooseAction(terminal, "Large", "See the log");
+      await terminal.waitFor(/the last needle[^]*follow on/);
+      await terminal.press("g");
+      await terminal.waitFor(/the first needle[^]*wrap on/);
+      await terminal.press("/");
+      await terminal.waitFor(/search, then enter/);
+      await terminal.type("needle");
+      await terminal.waitFor(/\/ needle/);
+      await terminal.press("Enter");
+      await terminal.waitFor(/\/needle 1\/1 … \d+ % searched/);
+      await terminal.press("w");
+      // Both at once: the search goes on.
+      await terminal.waitFor(/… \d+ % searched[^]*wrap off/);
+      await terminal.press("w");
+      await terminal.waitFor(/wrap on/);
+      await terminal.waitFor(/\/needle 1\/2/);
+      await terminal.press("n");
+      await terminal.waitFor(/the last needle[^]*\/needle 2\/2/);
+      await terminal.press("q");
+      await terminal.waitGone(/the last needle/);
+    },
+  );
 });

@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { existsSync } from "node:fs";
+import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { gate, ScriptedModel, text, toolCall } from "../../fixtures/model/index.js";
 import { chooseAction } from "../../fixtures/tui/keys.js";
@@ -16,7 +17,8 @@ void describe("a worktree in the terminal", { skip }, () => {
 
   before(async () => {
     model = await ScriptedModel.start();
-    tui = await startTui({ model, config: { snapshot: false } });
+    const permission = { bash: { "*": "allow", "rm *": "ask" } };
+    tui = await startTui({ model, config: { snapshot: false, permission } });
   }, options);
   after(async () => {
     try {
@@ -34,15 +36,18 @@ void describe("a worktree in the terminal", { skip }, () => {
     model.script("please go", [
       launch("work apart", { worktree: true, description: "Parser" }),
       text("It works."),
+      text("noted"),
+      launch("clean up apart", { worktree: true, description: "Cleaner" }),
+      text("It cleans."),
       { forever: text("noted") },
     ]);
     await tui.say("please go");
-    await terminal.waitFor(/● Parser/);
+    await terminal.waitFor(/● Parser.*\n.*\n +opencode\/parser-[0-9a-z]{10}/);
     await terminal.press("C-x", "j");
     await terminal.waitFor(/● Parser .*branch opencode\/parser-[0-9a-z]{10}/);
     await terminal.press("Escape");
     model.open("apart");
-    await terminal.waitFor(/✓ Parser +done/);
+    await terminal.waitFor(/✓ Parser +done.*\n +opencode\/parser-[0-9a-z]{10}/);
 
     const find = async () => (await tui?.jobs())?.find(({ name }) => name === "Parser");
     const job = await find();
@@ -53,9 +58,26 @@ void describe("a worktree in the terminal", { skip }, () => {
     await terminal.waitFor(/Remove its worktree\?/);
     await terminal.press("Enter");
     await terminal.waitFor(/its worktree was removed/);
+    await terminal.waitGone(/^ +opencode\/parser-/m);
     assert.equal(existsSync(folder), false);
     const args = ["branch", "--list", "opencode/parser-*"];
     const left = execFileSync("git", args, { cwd: folders.project, encoding: "utf8" });
     assert.match(left, /opencode\/parser-/u);
+  });
+
+  test("a permission that is asked for there is answered from the list", options, async () => {
+    if (!tui || !model) throw new Error("there is no terminal");
+    const { terminal } = tui;
+    const remove = { command: "rm -f nothing.txt && echo gone > gone.txt", description: "remove" };
+    model.script("clean up apart", [toolCall("bash", remove), text("removed")]);
+    await tui.say("ask there");
+    await terminal.waitFor(/▲ Cleaner[^]*permission: bash: rm -f/);
+    await chooseAction(terminal, "Cleaner", "Answer");
+    await terminal.waitFor(/Permission: bash: rm -f/);
+    await terminal.press("Enter");
+    await terminal.waitFor(/✓ Cleaner +done/);
+    const job = (await tui.jobs()).find(({ name }) => name === "Cleaner");
+    const worktree = job?.kind === "subagent" ? job.worktree : undefined;
+    assert.ok(existsSync(join(worktree?.folder ?? "", "gone.txt")), JSON.stringify(worktree));
   });
 });

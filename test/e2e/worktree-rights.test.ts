@@ -118,6 +118,74 @@ describe("with subagents of subagents", () => {
   });
 });
 
+describe("with questions rejected by option", () => {
+  const bed = useHost({
+    pluginOptions: { permissionInBackground: "reject" },
+    config: { permission: { external_directory: "ask" } },
+  });
+
+  bed.test("one that is asked in a worktree is rejected there, with the reason", async () => {
+    const { host, model } = bed;
+    const parent = await host.createSession({ title: "rejected" });
+    model.script("child: rejected", [
+      inBackground("echo here", host.project),
+      text("went on without"),
+    ]);
+    model.scriptSession(parent.id, [
+      launch("child: rejected", { worktree: true }),
+      text("started"),
+      { forever: text("noted") },
+    ]);
+    await host.run(parent.id, "go");
+    await noticeTo(bed, parent.id, /went on without/u);
+    const [child] = await host.children(parent.id);
+    assert.notEqual(child?.directory, host.project);
+    assert.match(answersTo(bed, child?.id ?? ""), /nobody answers permission questions/u);
+  });
+});
+
+describe("with a question that someone else answers", () => {
+  const bed = useHost({ config: { permission: { external_directory: "ask" } } });
+
+  // What a program beside OpenCode can do. By its id alone the host does not find it from the project's directory.
+  for (const way of ["by its directory", "by its session"] as const) {
+    bed.test(`one that is asked in a worktree is answered ${way}`, async () => {
+      const { host, model } = bed;
+      const parent = await host.createSession({ title: way });
+      model.script(`child: ${way}`, [
+        inBackground("echo here", host.project),
+        { forever: text("was allowed") },
+      ]);
+      model.scriptSession(parent.id, [
+        launch(`child: ${way}`, { worktree: true }),
+        text("started"),
+        { forever: text("noted") },
+      ]);
+      await host.run(parent.id, "go");
+      await noticeTo(bed, parent.id, /it waits for the user/u);
+      const [child] = await host.children(parent.id);
+      assert.ok(child);
+      const { directory, id: sessionID } = child;
+      const { data: asked = [] } = await host.client.permission.list({ directory });
+      const { id: requestID } = asked.find((each) => each.sessionID === sessionID) ?? assert.fail();
+      const reply = "once";
+      const { response } = await host.client.permission.reply({ requestID, reply });
+      assert.equal(response?.status, 404);
+      const { error } =
+        way === "by its directory"
+          ? await host.client.permission.reply({ requestID, directory, reply })
+          : await host.client.permission.respond({
+              sessionID,
+              permissionID: requestID,
+              response: reply,
+            });
+      assert.equal(error, undefined);
+      await noticeTo(bed, parent.id, /was allowed/u);
+      assert.match(answersTo(bed, sessionID), /^proc_\w+ /u);
+    });
+  }
+});
+
 describe("in plan mode", () => {
   const bed = useHost({
     config: { agent: { worker: { mode: "subagent", description: "works" } } },

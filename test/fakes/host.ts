@@ -8,11 +8,14 @@ import {
   type Host,
   type MadeWorktree,
   type Message,
+  type OpenRequest,
   type PendingRequest,
   type PermissionRule,
   type PromptInput,
+  type RequestAnswer,
   type SessionInfo,
   type Toast,
+  type TranscriptEntry,
   type UserMessage,
 } from "../../src/host/host.js";
 import { IdSource } from "../../src/host/ids.js";
@@ -33,6 +36,11 @@ export class FakeHost implements Host {
   readonly toasts: Toast[] = [];
   readonly rejected: { requestID: string; reason: string }[] = [];
   readonly asked: PendingRequest[] = [];
+  /** What requests ask in full, by their ids. */
+  readonly open = new Map<string, OpenRequest>();
+  readonly answered: { requestID: string; answer: RequestAnswer; directory: string | undefined }[] =
+    [];
+  readonly transcripts = new Map<string, TranscriptEntry[]>();
   /** How often each method was called. */
   readonly calls = new Map<keyof Host, number>();
   agentList: AgentInfo[] = [
@@ -223,6 +231,21 @@ export class FakeHost implements Host {
   async pendingRequests() {
     await this.#call("pendingRequests");
     return [...this.asked];
+  }
+
+  async openRequest(requestID: string) {
+    await this.#call("openRequest");
+    return this.open.get(requestID);
+  }
+
+  async answerRequest(requestID: string, answer: RequestAnswer, directory?: string) {
+    await this.#call("answerRequest");
+    this.answered.push({ requestID, answer, directory });
+  }
+
+  async transcript(sessionID: string) {
+    await this.#call("transcript");
+    return this.transcripts.get(sessionID) ?? [];
   }
 
   async rejectPermission(requestID: string, reason: string) {

@@ -45,7 +45,7 @@ export class Machine {
   systemFor(clock: Clock): LiveSystem {
     const entryOf = (pid: number) =>
       this.#running.has(pid)
-        ? { pid, parent: 1, group: pid, startTime: `start-${pid}`, dead: false }
+        ? { pid, name: "sh", parent: 1, group: pid, startTime: `start-${pid}`, dead: false }
         : undefined;
     const identify = (pid: number) =>
       this.#running.has(pid) ? { pid, startTime: `start-${pid}`, bootID: "boot" } : undefined;

@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { identifyProcess } from "../../src/system/identity.js";
 import type { ProcessJob } from "../../src/jobs/job.js";
 import { withRoom } from "./room.js";
-import { alive, eventually, program, skip, withSleepers } from "./support.js";
+import { AGENT, alive, eventually, program, skip, withSleepers } from "./support.js";
 
 const DIED = new Date(Date.UTC(2026, 0, 1));
 
@@ -106,6 +106,37 @@ test(
     ),
 );
 
+test(
+  "a record that says it ended with its host: what is still alive all the same is ended",
+  { skip },
+  () =>
+    withRoom((room) =>
+      withSleepers(2, async (pids) => {
+        const [left, reused] = pids.map((pid) => identifyProcess(pid));
+        assert.ok(left && reused);
+        const { job } = await room.create("true");
+        const template = await room.ended(job.id);
+        const ended = { status: "cancelled", endReason: "host_exit" } as const;
+        const records: ProcessJob[] = [
+          { ...template, ...ended, id: "proc_left000000", identity: left },
+          {
+            ...template,
+            ...ended,
+            id: "proc_reused0000",
+            identity: { ...reused, startTime: "1" },
+          },
+        ];
+        for (const old of records) {
+          room.jobs.add(old);
+          await room.manager.recover(old, DIED);
+          assert.deepEqual(room.manager.get(old.id)?.endReason, "host_exit");
+        }
+        await eventually(() => assert.equal(identifyProcess(left.pid), undefined));
+        assert.deepEqual(identifyProcess(reused.pid), reused);
+      }),
+    ),
+);
+
 test("what an earlier host's process printed after its record was last saved can be read and is counted", () =>
   withRoom(async (room) => {
     const { job } = await room.create("echo words");
@@ -125,3 +156,20 @@ test("what an earlier host's process printed after its record was last saved can
     assert.deepEqual([bytes, text.trim()], [6, "words"]);
     await room.manager.read(job.id, { cursor: "6" });
   }));
+
+test(
+  "whether SIGKILL was needed is in the record, of a kill and of what a shell had left",
+  { skip },
+  () =>
+    withRoom(async (room) => {
+      const polite = (await room.create("exec sleep 60")).job;
+      await room.manager.kill({ id: polite.id }, AGENT);
+      assert.equal(room.manager.get(polite.id)?.forced, undefined);
+      const stubborn = program("ignore-term.mjs");
+      const { job } = await room.create(stubborn, { readyPattern: "up" });
+      await room.manager.kill({ id: job.id }, AGENT);
+      assert.equal(room.manager.get(job.id)?.forced, true);
+      const left = await room.create(`(trap '' TERM; sleep 60) & sleep 0.2`);
+      assert.equal((await room.ended(left.job.id)).forced, true);
+    }),
+);

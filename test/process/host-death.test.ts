@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { spawn, type ChildProcess } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
@@ -119,7 +119,7 @@ for (const runtime of Object.keys(HOSTS)) {
 
 for (const runtime of Object.keys(HOSTS)) {
   test(
-    `${runtime} exits while it closes: the record says that it ended with the host, and none is left`,
+    `${runtime} exits while it closes: the record says that it ended with the host, none is left, and SIGTERM came once`,
     { skip },
     async () => {
       const folder = mkdtempSync(join(tmpdir(), "ocbm-closing-"));
@@ -136,6 +136,8 @@ for (const runtime of Object.keys(HOSTS)) {
         const [job] = view?.jobs ?? [];
         assert.deepEqual([job?.status, job?.endReason], ["cancelled", "host_exit"]);
         await assertNoneLeft(marker);
+        // The kill that had begun sent it; the watchdog did not once more.
+        assert.equal(readFileSync(join(folder, "counted"), "utf8"), "up\nSIGTERM\n");
       } finally {
         child.kill("SIGKILL");
         rmSync(folder, { recursive: true, force: true });

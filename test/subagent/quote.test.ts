@@ -2,7 +2,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import type { Quote } from "../../src/jobs/registry.js";
-import { excerpt } from "../../src/subagent/quote.js";
 import { House } from "../fakes/house.js";
 
 async function working() {
@@ -59,30 +58,4 @@ void describe("the words of a run", () => {
       assert.equal(await result(), isKept ? `${first}\n\n${last}` : last);
     });
   }
-});
-
-void describe("a quote", () => {
-  void it("is the whole text up to 6,000 characters", () => {
-    assert.equal(excerpt("x".repeat(6_000)).length, 6_000);
-  });
-
-  void it("keeps head and end of a longer one, cut at line ends, and says how much is missing", () => {
-    const lines = Array.from({ length: 1_000 }, (_, index) => `line ${index} of the report`);
-    const text = lines.join("\n");
-    const quote = excerpt(text);
-    assert.ok(quote.length <= 6_000 && quote.length > 5_800, `${quote.length}`);
-    const [head = "", missing = "", end = ""] = quote.split(
-      /\n\[… ([\d,]+) characters left out …\]\n/u,
-    );
-    assert.ok(head.split("\n").every((line, index) => line === lines[index]));
-    assert.ok(end.split("\n").every((line) => lines.includes(line)));
-    assert.ok(text.startsWith(head) && text.endsWith(end));
-    assert.equal(Number(missing.replaceAll(",", "")), text.length - head.length - end.length);
-  });
-
-  void it("never holds half of a character", () => {
-    for (const pad of ["", "x"]) {
-      assert.doesNotMatch(excerpt(pad + "😀".repeat(5_000)), /\p{Surrogate}/u);
-    }
-  });
 });

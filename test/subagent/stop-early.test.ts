@@ -100,6 +100,7 @@ void describe("a task that is cancelled early", () => {
     house.busy(sessionID);
     const prompting = house.host.block("prompt");
     const instructing = house.tasks.resume(id, "more", {});
+    await settle();
     const cancelling = house.tasks.cancel([id], "cancelled_by_agent");
     await settle();
     assert.equal(house.host.aborted.length, 1);

@@ -62,10 +62,12 @@ test(
 
 test("Linux: fields are counted from the last bracket; a zombie is nobody", () => {
   assert.deepEqual(parseProcStat(STAT), {
+    name: "a) b (c",
     state: "S",
     parent: 1,
     group: 77,
     startTime: "98765",
+    isThread: false,
   });
   const files = { "/proc/4321/stat": STAT, "/proc/sys/kernel/random/boot_id": "boot\n" };
   const linux = source("linux", files);

@@ -33,6 +33,7 @@ function machine(processes: Fake[], settings: Partial<KillSystem> = {}) {
   const ran: string[][] = [];
   const living = new Map(processes.map((fake) => [fake.pid, fake]));
   const entryOf = (fake: Fake): ProcessEntry => ({
+    name: "bash",
     parent: 1,
     group: fake.pid,
     startTime: "1",
@@ -91,7 +92,10 @@ const HOST: Fake = { pid: 500, group: 498, parent: 499 };
 test("SIGTERM is enough for the polite: nobody gets SIGKILL", async () => {
   const { kill, sent } = machine([HOST, { pid: 100 }, { pid: 101, group: 100, parent: 100 }]);
   assert.deepEqual(await kill(target, 1000), { forced: false, survivors: [], foreign: false });
-  assert.deepEqual(sent, [[-100, "SIGTERM"]]);
+  assert.deepEqual(sent, [
+    [101, "SIGTERM"],
+    [100, "SIGTERM"],
+  ]);
 });
 
 test("members outside the group are found by marker and by parent, and nobody else is touched", async () => {
@@ -108,7 +112,7 @@ test("members outside the group are found by marker and by parent, and nobody el
   assert.deepEqual(survivors, []);
   assert.equal(forced, true);
   assert.deepEqual([...living.keys()], [500, 400, 401]);
-  for (const [pid] of sent) assert.ok([-100, 200, 300, 301].includes(pid), `${pid}`);
+  for (const [pid] of sent) assert.ok([-100, 100, 200, 300, 301].includes(pid), `${pid}`);
 });
 
 test("who survives SIGKILL is named, and the kill still ends", async () => {
@@ -169,14 +173,14 @@ test("a recorded number whose process has ended is left alone unless we held it"
   assert.deepEqual(recorded.sent, []);
   const held = machine(processes);
   await held.kill(target, 10);
-  assert.deepEqual(held.sent, [[-100, "SIGTERM"]]);
+  assert.deepEqual(held.sent, [[101, "SIGTERM"]]);
 });
 
 test("a recorded process of another user is left alone unless it carries the job's id", async () => {
   for (const [marked, expected] of [
     ["no", []],
     ["unknown", []],
-    ["yes", [[-100, "SIGTERM"]]],
+    ["yes", [[100, "SIGTERM"]]],
   ] as const) {
     const { kill, sent, living } = machine([HOST, { pid: 100, marked, isForeign: true }]);
     const outcome = await kill({ ...target, held: false }, 10);
@@ -186,7 +190,7 @@ test("a recorded process of another user is left alone unless it carries the job
   }
   const own = machine([HOST, { pid: 100 }]);
   await own.kill({ ...target, held: false }, 10);
-  assert.deepEqual(own.sent, [[-100, "SIGTERM"]]);
+  assert.deepEqual(own.sent, [[100, "SIGTERM"]]);
 });
 
 test("a process of the job that is older than its shell is not one: its environment is not read", async () => {
@@ -202,7 +206,7 @@ test("a process of the job that is older than its shell is not one: its environm
   await kill({ ...target, identity: { ...identity, startTime: "50" } }, 20);
   assert.deepEqual(
     sent.map(([pid]) => pid),
-    [-100, 200],
+    [200, 100],
   );
 });
 
@@ -218,7 +222,7 @@ test("a date that is set back while a kill waits does not make the grace longer"
   }
   assert.deepEqual(await killing, { forced: true, survivors: [], foreign: false });
   assert.deepEqual(sent, [
-    [-100, "SIGTERM"],
+    [100, "SIGTERM"],
     [-100, "SIGKILL"],
   ]);
 });
@@ -310,6 +314,7 @@ test("lines of ps are understood", () => {
     startTime: "",
     dead: false,
     command: "/bin/sh -c a  b",
+    name: "sh",
   });
   assert.equal(parsePsRow(" 5 4 3 Z (sh)")?.dead, true);
   assert.equal(parsePsRow("no row"), undefined);

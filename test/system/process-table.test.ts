@@ -1,7 +1,7 @@
 /** The lists of processes of other systems than Linux: what they cost, whom they find, and what is said with them. */
 import assert from "node:assert/strict";
 import { execFile, spawnSync } from "node:child_process";
-import { existsSync } from "node:fs";
+import { existsSync, readdirSync } from "node:fs";
 import { test } from "node:test";
 import { promisify } from "node:util";
 import type { ProcessJob } from "../../src/jobs/job.js";
@@ -43,6 +43,19 @@ function withPs(): LiveSystem & { asked: number } {
   const system = { ...systemForKill(systemClock), isAlive, asked: 0, table, scanner };
   return system;
 }
+
+test(
+  "the number of a thread is no process, though the system answers to it",
+  { skip: skipProc },
+  () => {
+    const table = systemTable();
+    const threads = readdirSync("/proc/self/task").map(Number);
+    assert.ok(threads.length > 1, "this runtime has threads");
+    for (const number of threads) {
+      assert.equal(table.entry(number)?.pid, number === process.pid ? number : undefined);
+    }
+  },
+);
 
 test(
   "with ps a command that ends by itself costs two lists, however many others run",

@@ -14,7 +14,7 @@ function fakeTable(count: number) {
     counter: () => undefined,
     entry: (pid) => {
       reads.entries += 1;
-      return { pid, parent: 1, group: pid, startTime: "1", dead: false };
+      return { pid, name: "sh", parent: 1, group: pid, startTime: "1", dead: false };
     },
     list: () => Promise.resolve([]),
     command: () => "",
@@ -70,6 +70,53 @@ test("a number that no search wants is not read", async () => {
   const seen: number[] = [];
   await new Scanner(table).scan(search(seen, { wants: (pid) => pid === 50 }));
   assert.deepEqual([seen, reads.entries], [[50], 1]);
+});
+
+/** So many processes have been started since boot as there are; each reading of the counter may find more. */
+function countingTable(count: number, startedAt: (reading: number) => number) {
+  const { table, reads } = fakeTable(count);
+  let readings = 0;
+  const counter = () => {
+    const forks = startedAt(++readings);
+    return { last: count + 1, forks, tasks: count, max: 32_768 };
+  };
+  return { table: { ...table, counter }, reads };
+}
+
+test("a few of the newest numbers are tried one by one: no list of all is made", async () => {
+  const { table, reads } = countingTable(500, () => 500);
+  const gone = 499;
+  const entry = (pid: number) => (pid === gone ? undefined : table.entry(pid));
+  const seen: number[][] = [[], []];
+  const scanner = new Scanner({ ...table, entry });
+  await Promise.all(
+    seen.map((each, i) => scanner.scan(search(each, { begin: () => 498 + i * 2 }))),
+  );
+  assert.deepEqual(seen[0], [501, 500, 498]);
+  assert.equal(reads.lists, 0);
+});
+
+test("numbers that were tried while something was started count for nothing: all are listed", async () => {
+  const { table, reads } = countingTable(500, (reading) => reading);
+  let seen: number[] = [];
+  let begins = 0;
+  const begin = () => {
+    seen = [];
+    begins += 1;
+    return 500;
+  };
+  const see = (pid: number) => void seen.push(pid);
+  await new Scanner(table).scan(search([], { begin, see }));
+  assert.deepEqual([begins, reads.lists, seen.length], [3, 1, 500]);
+});
+
+test("more than a few numbers, or any number, are listed at once", async () => {
+  for (const lowest of [2, undefined]) {
+    const { table, reads } = countingTable(500, () => 500);
+    const seen: number[] = [];
+    await new Scanner(table).scan(search(seen, { begin: () => lowest }));
+    assert.deepEqual([reads.lists, seen.length], [1, 500]);
+  }
 });
 
 test("a long look gives way: the host's own work is done in between", async () => {

@@ -1,26 +1,33 @@
 /** The helper's script alone: whom it ends once its input is closed, and whom it leaves alone. */
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { identifyProcess } from "../../src/system/identity.js";
 import { WATCHDOG_SCRIPT } from "../../src/system/watchdog-script.js";
 import { rounds } from "../rounds.js";
-import { program, programFile, skip, withSleepers } from "../process/support.js";
+import {
+  eventually,
+  isRunning,
+  NODE,
+  program,
+  programFile,
+  skip,
+  withSleepers,
+} from "../process/support.js";
 
 /** Only what never ends takes so long. */
 const GOES_ON_MS = 20_000;
 
-async function runScript(lines: string, instance: string): Promise<void> {
-  const helper = spawn(
-    "/bin/sh",
-    ["-c", WATCHDOG_SCRIPT, "opencode-background-watchdog", instance],
-    {
-      stdio: ["pipe", "ignore", "ignore"],
-    },
-  );
+async function runScript(lines: string, instance: string, script = WATCHDOG_SCRIPT): Promise<void> {
+  const helper = spawn("/bin/sh", ["-c", script, "opencode-background-watchdog", instance], {
+    stdio: ["pipe", "ignore", "ignore"],
+  });
   const exit = once(helper, "exit");
   helper.stdin?.end(lines);
   await exit;
@@ -65,6 +72,56 @@ test(
     assert.equal(signal, "SIGKILL");
   },
 );
+
+/** As on macOS: it asks `ps`. */
+const WITHOUT_PROC = WATCHDOG_SCRIPT.replaceAll("/proc", "/nowhere");
+
+for (const [where, script] of [
+  ["with /proc", WATCHDOG_SCRIPT],
+  ["with ps", WITHOUT_PROC],
+] as const) {
+  test(
+    `${where}: below a wrapper SIGTERM comes once, and not from here to who was told`,
+    { skip },
+    async () => {
+      const folder = mkdtempSync(join(tmpdir(), "ocbm-script-"));
+      const counter = `"${NODE}" "${programFile("count-term.mjs")}"`;
+      const groups = ["wrapped", "told"].map((name) => {
+        const file = join(folder, name);
+        // The first one ends of it in time, below one that hands it on; the second does not.
+        const command =
+          name === "told"
+            ? `exec ${counter} ${file} 60000`
+            : `exec timeout --foreground 60 ${counter} ${file} 10`;
+        const child = spawn("bash", ["-c", command], { detached: true, stdio: "ignore" });
+        return { file, pid: child.pid ?? 0, exit: once(child, "exit") };
+      });
+      const [wrapped, told] = groups;
+      assert.ok(wrapped && told);
+      try {
+        const read = ({ file }: { file: string }) =>
+          existsSync(file) ? readFileSync(file, "utf8") : "";
+        await eventually(() => assert.deepEqual(groups.map(read), ["up\n", "up\n"]));
+        const start = (pid: number) =>
+          script === WITHOUT_PROC
+            ? execFileSync("ps", ["-o", "lstart=", "-p", String(pid)], { encoding: "utf8" }).trim()
+            : identifyProcess(pid)?.startTime;
+        const lines = [
+          ...groups.map(({ pid }, index) => `guard job${index} ${pid} ${start(pid)}`),
+          `told job0 ${2 ** 30}`,
+          `told job1 ${told.pid}`,
+          "release never_guarded",
+        ];
+        await runScript(`${lines.join("\n")}\n`, "no-such-instance", script);
+        await Promise.all(groups.map(({ exit }) => exit));
+        assert.deepEqual(groups.map(read), ["up\nSIGTERM\n", "up\n"]);
+      } finally {
+        for (const { pid } of groups) if (isRunning(pid)) process.kill(-pid, "SIGKILL");
+        rmSync(folder, { recursive: true });
+      }
+    },
+  );
+}
 
 test(
   "a chain that keeps forking into new sessions does not outlive the host",

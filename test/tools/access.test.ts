@@ -74,6 +74,34 @@ void describe("what a session may see", () => {
     });
   }
 
+  void it("a job is found by its name in place of an id, whatever the case", async (t) => {
+    const { call, workspace, root } = two(t);
+    assert.match(await call("getBackgroundTask", { taskId: "Mine" }), /^bg_0000000001 /u);
+    assert.match(await call("getBackgroundProcess", { processId: "mine" }), /^proc_0000000003 /u);
+    assert.match(await call("killProcesses", { processId: "global" }), /^proc_0000000005 /u);
+    const shared = { name: "Mine", parentSessionID: root, rootSessionID: root };
+    const ended = { status: "failed", endReason: "error" } as const;
+    workspace.jobs.add(process({ id: "proc_0000000006", ...shared, ...ended }));
+    await assert.rejects(call("getBackgroundProcess", { processId: "mine" }), {
+      message:
+        'processId: expected one id, got "mine", the name of several: proc_0000000003, proc_0000000006',
+    });
+    workspace.jobs.add(process({ id: "proc_0000000007", ...shared }));
+    assert.match(await call("getBackgroundProcess", { processId: "mine" }), /^proc_0000000007 /u);
+    await assert.rejects(call("getBackgroundTask", { taskId: "theirs" }), /another session$/u);
+  });
+
+  void it("a filter takes the session that a subagent works in as well as the one that started it", async (t) => {
+    const { call, workspace, root, child } = two(t);
+    const below = { parentSessionID: child, rootSessionID: root };
+    workspace.jobs.add(subagent({ id: "bg_0000000008", sessionID: "ses_below", ...below }));
+    const listed = async (sessionId: string) =>
+      (await call("listBackgroundTasks", { sessionId })).match(/^bg_\w+/gmu)?.toSorted();
+    assert.deepEqual(await listed(root), ["bg_0000000001"]);
+    assert.deepEqual(await listed(child), ["bg_0000000001", "bg_0000000008"]);
+    assert.deepEqual(await listed("ses_below"), ["bg_0000000008"]);
+  });
+
   for (const [tool, args] of [
     ["cancelBackgroundTasks", { status: "running" }],
     ["killProcesses", { status: "running" }],

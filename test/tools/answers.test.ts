@@ -55,8 +55,25 @@ void describe("the line of a subagent", () => {
   void it("says state, time, calls, last activity, tokens, cost, session and tags", () => {
     assert.equal(
       describeJob(job, now),
-      'bg_0123456789 running · "Looks around" · 10 min · agent general · 3 tool calls (last: grep) · last activity 1 min 30 s ago · 1200 tokens · $0.0421 · session ses_1 · tags: a, b',
+      'bg_0123456789 running · "Looks around" · 10 min · agent general · 3 tool calls (last: grep) · last activity 1 min 30 s ago · 1,207 tokens · $0.0421 · session ses_1 · tags: a, b',
     );
+  });
+
+  void it("says the model with which its latest run went on, and those that failed", () => {
+    const failed = (model: string) => ({ model, cost: 0, tokens: 0, error: "HTTP 429 · no" });
+    const run = { promptMessageID: "msg_1", startedAt: before(60), status: "running" as const };
+    const current = { model: "b/two", cost: 0, tokens: 0 };
+    const models = [failed("a/one"), failed("a/\nx"), current];
+    const runs = [run, { ...run, models }];
+    assert.match(
+      describeJob({ ...job, runs }, now),
+      / · \$0\.0421 · model b\/two, after a\/one and a\/ x failed · run 2 · /u,
+    );
+    assert.doesNotMatch(describeJob({ ...job, runs: runs.toReversed() }, now), /failed/u);
+  });
+
+  void it("says that a model has no price", () => {
+    assert.match(describeJob({ ...job, cost: 0 }, now), / · 1,207 tokens · no price · /u);
   });
 
   void it("says which tool runs", () => {
@@ -98,7 +115,7 @@ void describe("the line of a subagent", () => {
       },
       now,
     );
-    assert.match(line, /^bg_0123456789 failed \(error\) · "Looks around" · 9 min · /u);
+    assert.match(line, /^bg_0123456789 failed · "Looks around" · 9 min · /u);
     assert.match(line, / · error: scripted: HTTP 401: no$/u);
   });
 });
@@ -113,21 +130,24 @@ void describe("a process that left very many others", () => {
 });
 
 void describe("an answer of many bytes", () => {
-  void it("says how to get the rest of a result, however long the tags are", async (t) => {
+  void it("of a subagent's text holds what the host shows, however many bytes its characters have", async (t) => {
     const one = desk(t);
-    const text = Array.from({ length: 1_000 }, (_, index) => `line ${index} €`).join("\n");
+    const text = Array.from({ length: 9_000 }, (_, index) => `line ${index} €€€€€€€€€€`).join("\n");
     const { id } = ended(one, [text], { tags: LONG_TAGS, name: "ü".repeat(200) });
     let read = "";
-    let args: object | undefined = { taskId: id };
+    let args: object | undefined = { taskId: id, length: 40_000 };
     while (args) {
       const answer: string = await one.call("getBackgroundTask", args);
-      assert.ok(Buffer.byteLength(answer) <= 8_000);
-      const [, body = ""] =
-        /result, characters \d+ to \d+ of \d+:\n([^]*?)(?:\n… for the rest: .*)?$/u.exec(answer) ??
-        [];
-      assert.notEqual(body, "");
-      read += body;
+      assert.ok(Buffer.byteLength(answer) <= 48_000);
+      assert.ok(answer.split("\n").length <= 1_980);
+      const quoted = answer.split("\n").filter((line) => line.startsWith("| "));
+      if (quoted.length > 0 && read !== "") read += "\n";
+      read += quoted.map((line) => line.slice(2)).join("\n");
       args = nextCall(answer);
+      if (args) {
+        assert.match(answer, /^\[\d+ of the 40000 characters asked for fit into one answer\]$/mu);
+        args = { ...args, length: 40_000 };
+      }
     }
     assert.equal(read, text);
   });
@@ -162,23 +182,28 @@ void describe("an answer of many bytes", () => {
 });
 
 void describe("a cursor into the text of a running task", () => {
-  void it("is no cursor into its result", async (t: TestContext) => {
+  void it("is no cursor into its result, which is shown from its start, with a word", async (t: TestContext) => {
     const one = desk(t);
-    const { id, sessionID = "" } = ended(one, ["x".repeat(9_000)], {
+    const { id, sessionID = "" } = ended(one, ["x".repeat(20_000)], {
       status: "running",
       endReason: undefined,
       completedAt: undefined,
     });
     const next = nextCall(await one.call("getBackgroundTask", { taskId: id }));
     assert.ok(next);
-    assert.match(await one.call("getBackgroundTask", next), /text so far, characters \d+ to 9000/u);
+    const rest = await one.call("getBackgroundTask", next);
+    assert.match(rest, /text so far, characters 16000 to 20000 of 20000:/u);
+    assert.match(rest, /\n\(what comes after this: cursor "20000@\w+_so_far"\)$/u);
     one.host.addAssistant(sessionID, {
       text: "y".repeat(9_000),
       parentID: one.workspace.jobs.getSubagent(id)?.runs[0]?.promptMessageID ?? "",
     });
     one.workspace.jobs.end(id, { status: "completed", reason: "finished", at: new Date() });
     await settle();
-    await assert.rejects(one.call("getBackgroundTask", next), /^UserError: cursor: expected one/u);
+    assert.match(
+      await one.call("getBackgroundTask", next),
+      /\n\(the cursor was of an earlier text; this is from the start\)\nresult:\n\| y{9000}$/u,
+    );
   });
 });
 
@@ -195,6 +220,9 @@ void describe("what was read of running tasks", () => {
     }
     const again = (taskId: string | undefined) => call("getBackgroundTask", { taskId });
     assert.match(await again(ids.at(-1)), /unchanged since your last look/u);
-    assert.match(await again(ids[0]), /\(no text yet\)$/u);
+    assert.match(
+      await again(ids[0]),
+      /\(no text yet\)\n\(what comes after this: cursor "0@none_so_far"\)$/u,
+    );
   });
 });

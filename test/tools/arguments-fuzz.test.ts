@@ -58,6 +58,7 @@ const RIGHT: Record<string, readonly unknown[]> = {
   run: [1],
   mode: ["tail", "head", "full"],
   lines: [5],
+  length: [500],
   pattern: ["words"],
   remove: [false],
   worktree: [false],

@@ -59,6 +59,7 @@ const WRONG: Record<string, { valid: object; fields: Record<string, unknown[]> }
       group: GROUP,
       wait: integer(600, 0),
       cursor: [...CURSOR, long(201)],
+      length: integer(40_000),
     },
   },
   listBackgroundTasks: {
@@ -222,7 +223,7 @@ void describe("arguments that are well formed and still wrong", () => {
     [
       "createBackgroundTask",
       { description: "d", prompt: "p", agent: "general", taskId: "bg_9999999999" },
-      /^taskId: expected the id of a subagent of this session tree \(none here\), got "bg_9999999999", which is unknown or belongs to another session$/u,
+      /^taskId: expected the id of a subagent of this session tree \(none here\) or its name, got "bg_9999999999", which is unknown or belongs to another session$/u,
     ],
     ["getBackgroundTask", { taskId: "proc_9999999999" }, /^taskId: expected the id of a subagent/u],
     [

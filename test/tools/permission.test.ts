@@ -58,12 +58,75 @@ void describe("createBackgroundTask asks what the host's task tool asks", () => 
   });
 });
 
+void describe("an agent that the caller may not start", () => {
+  const only = (one: Desk): void => {
+    const build = one.host.agentList.find(({ name }) => name === "build");
+    build?.permission.push(
+      { permission: "task", pattern: "*", action: "deny" },
+      { permission: "task", pattern: "explore", action: "allow" },
+    );
+  };
+  // As the host refuses what a rule denies.
+  const refused = asking(({ patterns }) => (patterns[0] === "explore" ? undefined : "a rule"));
+
+  void it("is refused with those that it may, also by a name that is none", async (t) => {
+    const one = desk(t);
+    only(one);
+    await assert.rejects(one.call("createBackgroundTask", TASK, refused.context), {
+      name: "UserError",
+      message:
+        'agent: expected one of explore, got "general", which the permission rules deny to build',
+    });
+    await assert.rejects(
+      one.call("createBackgroundTask", { ...TASK, agent: "explorer" }, refused.context),
+      { message: 'agent: expected one of explore, got "explorer"' },
+    );
+    assert.deepEqual(one.acts, []);
+    const started = { ...TASK, agent: "explore" };
+    assert.match(await one.call("createBackgroundTask", started, refused.context), /^bg_\w+ /u);
+  });
+
+  void it("is given nothing more either", async (t) => {
+    const one = await launched(t);
+    only(one);
+    await assert.rejects(
+      one.call("createBackgroundTask", { prompt: "More.", taskId: one.id }, refused.context),
+      { message: /^agent: expected one of explore, got "general", which/u },
+    );
+    assert.equal(one.host.prompts.length, 1);
+  });
+});
+
+void describe("a running task that was started without the limits that are in force now", () => {
+  for (const [state, how] of [
+    ["running", undefined],
+    ["pending", {}],
+    ["waiting for others", { after: [TASK.description] }],
+  ] as const) {
+    void it(`is given nothing more: ${state}`, async (t) => {
+      const one = await launched(t, { maxRunning: 1 });
+      let taskId = one.id;
+      if (how) {
+        const answer = await one.call("createBackgroundTask", { ...TASK, prompt: "Two.", ...how });
+        taskId = /^bg_\w+/u.exec(answer)?.[0] ?? "";
+      }
+      const more = { prompt: "And now change all files.", taskId };
+      await assert.rejects(one.call("createBackgroundTask", more, { agent: "plan" }), {
+        message: /^the parent's limits \(edit\) are not in force in the child session/u,
+      });
+      assert.equal(one.host.prompts.length, 1);
+      await one.call("createBackgroundTask", more, { agent: "build" });
+    });
+  }
+});
+
 void describe("a rule about a tool of ours", () => {
   for (const [tool, args, pattern] of [
     ["createBackgroundTask", TASK, "general"],
     ["createBackgroundProcess", { command: "true" }, "true"],
     ["getBackgroundTask", { taskId: "bg_0000000000" }, "*"],
     ["getBackgroundProcess", { processId: "proc_0000000000" }, "*"],
+    ["writeBackgroundProcess", { processId: "proc_0000000000", text: "x" }, "*"],
     ["listBackgroundTasks", {}, "*"],
     ["listBackgroundProcesses", {}, "*"],
     ["cancelBackgroundTasks", { status: "running" }, "*"],

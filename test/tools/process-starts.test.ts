@@ -32,7 +32,7 @@ void describe("createBackgroundProcess", () => {
     writeFileSync(shell, "not a program", { mode: 0o600 });
     setShell(t, shell);
     const answer = await call("createBackgroundProcess", { command: "true" });
-    assert.match(answer, /^proc_\w+ failed \(error\) .*EACCES/u);
+    assert.match(answer, /^proc_\w+ failed · .*EACCES/u);
     assert.deepEqual(workspace.notices.outbox.all(), []);
   });
 
@@ -54,7 +54,7 @@ void describe("createBackgroundProcess", () => {
     const { call, workspace, root } = running(t);
     workspace.onEvent({ type: "busy", sessionID: root });
     const answer = await call("createBackgroundProcess", { command: "echo why; exit 3" });
-    assert.match(answer, /^proc_\w+ failed \(error\) .*\bexit code 3[^]*\n\| why$/u);
+    assert.match(answer, /^proc_\w+ failed · .*\bexit code 3[^]*\n\| why$/u);
     assert.deepEqual(workspace.notices.outbox.all(), []);
   });
 

@@ -52,7 +52,12 @@ function quietDesk(t: TestContext, oneShot = false) {
 
 void describe("createBackgroundProcess says what follows", () => {
   for (const [who, oneShot, args, words] of [
-    ["a session", false, COMMAND, /^You will be told when it ends; .* end your turn\. Do not/mu],
+    [
+      "a session",
+      false,
+      COMMAND,
+      /^You will be told when it ends: go on, or end your turn; do not poll\.$/mu,
+    ],
     ["a session that wants silence", false, SILENT, /^You will not be told when it ends\.$/mu],
     [
       "opencode run",

@@ -8,7 +8,7 @@ void describe("createBackgroundTask", () => {
   void it("says id and status first, and that its end will be told", async (t) => {
     const { answer, id } = await launched(t);
     assert.match(answer, new RegExp(`^${id} running · "Looks around" · `, "u"));
-    assert.match(answer, /You will be told its result when it ends/u);
+    assert.match(answer, /You will be told its result: go on/u);
   });
 
   void it("says to wait for it where OpenCode ends with the turn", async (t) => {
@@ -24,7 +24,10 @@ void describe("createBackgroundTask", () => {
     const { call, id } = await launched(t, { maxRunning: 1 });
     const answer = await call("createBackgroundTask", TASK);
     assert.match(answer, /^bg_\w+ pending .* number 1 in the queue/u);
-    assert.match(answer, new RegExp(`nearly the same prompt is already running: ${id}$`, "u"));
+    const words = `The very same prompt was given to ${id} already, which is running.`;
+    assert.equal(answer.split("\n").at(-1), words);
+    // Who starts a third one means it.
+    assert.ok(!(await call("createBackgroundTask", TASK)).includes("very same prompt"));
   });
 
   void it("says why it failed, promises nothing, and no notice says it again", async (t) => {
@@ -32,7 +35,7 @@ void describe("createBackgroundTask", () => {
     workspace.onEvent({ type: "busy", sessionID: root });
     host.fail("createSession", 1);
     const answer = await call("createBackgroundTask", TASK);
-    assert.match(answer, /^bg_\w+ failed \(error\) .* error: scripted refusal/u);
+    assert.match(answer, /^bg_\w+ failed · .* error: scripted refusal/u);
     assert.doesNotMatch(answer, /will be told/u);
     assert.deepEqual(workspace.notices.outbox.all(), []);
   });
@@ -68,12 +71,15 @@ void describe("createBackgroundTask", () => {
   void it("says what a continued task had said, if its end was not told yet", async (t) => {
     const one = await launched(t);
     one.workspace.onEvent({ type: "busy", sessionID: one.root });
-    answers(one, one.sessionID, `${"x".repeat(5_000)} the first result`);
+    answers(one, one.sessionID, `the first result ${"x".repeat(20_000)} its end`);
     await settle();
     const more = { ...TASK, prompt: "More.", taskId: one.id };
     const answer = await one.call("createBackgroundTask", more);
     assert.match(answer, /had ended before, which you were not told yet: bg_\w+ completed/u);
-    assert.match(answer, /\nthe end of its 5,017 characters:\nx{3983} the first result$/u);
+    assert.match(
+      answer,
+      /\n\| the first result x{7983}\n… 4,025 characters left out …\n\| x{7992} its end$/u,
+    );
     answers(one, one.sessionID, "the second");
     await settle();
     await one.call("getBackgroundTask", { taskId: one.id });
@@ -90,7 +96,7 @@ void describe("createBackgroundTask", () => {
     const more = call("createBackgroundTask", { ...TASK, prompt: "More.", taskId: id });
     await clock.advance(1_000);
     looking.resolve();
-    assert.match(await more, /not told yet: .*\nit said:\nthe first result$/su);
+    assert.match(await more, /not told yet: .*\n\| the first result$/su);
     await clock.advance(1_000);
     const told = host.prompts.filter((prompt) => prompt.sessionID === root);
     assert.deepEqual(told, []);
@@ -175,7 +181,8 @@ void describe("listBackgroundTasks", () => {
     const lines = text.split("\n");
     assert.match(lines.at(-1) ?? "", /^and (\d+) older ones: narrow by status or tags$/u);
     const [, more] = /^and (\d+)/u.exec(lines.at(-1) ?? "") ?? [];
-    assert.equal(lines.length - 1 + Number(more), 100);
+    assert.equal(lines[0], "1 running, 99 pending:");
+    assert.equal(lines.length - 2 + Number(more), 100);
     assert.match(await call("listBackgroundTasks", { tags: ["none"] }), /^none$/u);
     assert.equal(await call("listBackgroundTasks", { tags: [] }), text, "no tags are no filter");
     assert.equal((await call("listBackgroundTasks", { status: "running" })).split("\n").length, 1);

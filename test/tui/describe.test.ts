@@ -109,6 +109,21 @@ void describe("the rows of a job", () => {
     assert.match(detail, /^permission: bash: rm -rf .*…$/);
   });
 
+  test("have the branch of a worktree while its folder is there, and cut it to fit", () => {
+    const record = { owner: "bg_aaaaaaaaaa", name: "n", source: "/p", base: "1", copies: [] };
+    const branch = "opencode/parser-0123456789";
+    for (const [state, width, expected] of [
+      ["ready", 37, branch],
+      ["kept", 37, branch],
+      ["kept", 20, "opencode/parser-0…"],
+      ["removed", 37, ""],
+    ] as const) {
+      const task = shown(aSubagent({ worktree: { ...record, branch, state } }));
+      assert.equal(jobLine(task, width, NOW).branch, expected);
+    }
+    assert.equal(jobLine(shown(aProcess()), 37, NOW).branch, "");
+  });
+
   test("fit into a dialog of 80 columns and of 88", () => {
     for (const width of [66, 74]) {
       for (const { title, description = "", footer } of optionsFor(jobs, NOW, width)) {

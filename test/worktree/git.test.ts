@@ -13,10 +13,11 @@ import {
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { delimiter, join } from "node:path";
 import { describe, it, type TestContext } from "node:test";
 import { copyFiles, filesToCopy, unchangedCopies } from "../../src/worktree/copies.js";
 import {
+  branches,
   changes,
   checkMerge,
   commitAll,
@@ -233,5 +234,30 @@ void describe("a worktree", () => {
     rmSync(join(tree, "b"));
     await removeWorktree(repo, tree);
     assert.deepEqual(await worktrees(repo), [repo]);
+  });
+});
+
+void describe("an old git", () => {
+  void it("lists worktrees although it has no -z for that, and does not check a merge", async (t) => {
+    const repo = repository(t);
+    const linked = worktree(repo);
+    const bin = folder(t);
+    const real = execFileSync("sh", ["-c", "command -v git"], { encoding: "utf8" }).trim();
+    const program = `#!/bin/sh
+case " $* " in *" worktree list "*" -z "*|*" merge-tree --write-tree "*) exit 129 ;; esac
+exec '${real}' "$@"
+`;
+    writeFileSync(join(bin, "git"), program, { mode: 0o755 });
+    const { PATH } = process.env;
+    t.after(() => {
+      process.env["PATH"] = PATH;
+    });
+    process.env["PATH"] = `${bin}${delimiter}${PATH}`;
+    assert.deepEqual(await branches(repo), [
+      { folder: repo, branch: "main" },
+      { folder: linked, branch: "work" },
+    ]);
+    const why = "it needs git 2.38";
+    assert.deepEqual(await checkMerge(repo, "work"), { kind: "unchecked", why });
   });
 });

@@ -1,4 +1,7 @@
-/** Answers what a job is blocked on, a permission or a question, with the host's dialogs. */
+/**
+ * Answers what a job is blocked on, a permission or a question, with the host's dialogs. The host keeps both by
+ * directory, so the answer names that of the session that asks: a worktree is another one than the job's OpenCode has.
+ */
 import { createComponent } from "@opentui/solid";
 import type { QuestionInfo } from "@opencode-ai/sdk/v2";
 import { coerceError } from "../../ports.js";
@@ -7,17 +10,24 @@ import { dialogWidth, openDialog, type ViewContext } from "../context.js";
 import type { Element } from "../element.js";
 import type { ShownJob } from "../shown-job.js";
 
-export function answerRequest(context: ViewContext, { job, directory }: ShownJob): void {
+export function answerRequest(context: ViewContext, { job }: ShownJob): void {
   const { blockedOn } = job;
   if (blockedOn?.requestID === undefined) return;
-  const request = { requestID: blockedOn.requestID, directory };
+  const { requestID, sessionID } = blockedOn;
+  const request = { requestID, sessionID };
   if (blockedOn.kind === "permission") answerPermission(context, request, clean(blockedOn.what));
   else tell(context, answerQuestion(context, request));
 }
 
 interface Request {
   requestID: string;
-  directory: string;
+  /** That asks: the job's own, or one below it. */
+  sessionID: string;
+}
+
+async function directoryOf({ api }: ViewContext, { sessionID }: Request): Promise<string> {
+  const { data } = await api.client.session.get({ sessionID }, { throwOnError: true });
+  return data.directory;
 }
 
 type Reply = "once" | "always" | "reject";
@@ -37,16 +47,25 @@ function answerPermission(context: ViewContext, request: Request, what: string):
       options: REPLIES,
       onSelect: ({ value }) => {
         api.ui.dialog.clear();
-        const reply = { ...request, reply: value };
-        tell(context, api.client.permission.reply(reply, { throwOnError: true }));
+        tell(context, replyTo(context, request, value));
       },
     }),
   );
 }
 
+async function replyTo(context: ViewContext, request: Request, reply: Reply): Promise<void> {
+  const { requestID } = request;
+  const directory = await directoryOf(context, request);
+  await context.api.client.permission.reply(
+    { requestID, directory, reply },
+    { throwOnError: true },
+  );
+}
+
 async function answerQuestion(context: ViewContext, request: Request): Promise<void> {
   const { api } = context;
-  const { directory, requestID } = request;
+  const { requestID } = request;
+  const directory = await directoryOf(context, request);
   const { data } = await api.client.question.list({ directory }, { throwOnError: true });
   const questions = data.find(({ id }) => id === requestID)?.questions;
   if (!questions) throw new Error("the question was answered meanwhile");
@@ -58,7 +77,7 @@ async function answerQuestion(context: ViewContext, request: Request): Promise<v
     answers.push(answer);
   }
   api.ui.dialog.clear();
-  await api.client.question.reply({ ...request, answers }, { throwOnError: true });
+  await api.client.question.reply({ requestID, directory, answers }, { throwOnError: true });
 }
 
 const DONE = "\u0000done";

@@ -5,19 +5,18 @@ import { House } from "../fakes/house.js";
 void describe("a launch that repeats another", () => {
   const prompt = "Find every place where the parser reads a file and list them by module.";
   for (const [what, other, alike] of [
-    ["the same words", prompt, true],
-    ["other case and signs", prompt.toUpperCase().replace(".", "!!"), true],
-    ["one more word", `${prompt} Please.`, true],
-    ["another task", "Write the changelog of the last release.", false],
+    ["the very same words", ` ${prompt}\n`, true],
+    ["another case", prompt.toUpperCase(), false],
+    ["the same for another file", prompt.replace("parser", "printer"), false],
   ] as const) {
     void it(`${alike ? "is" : "is not"} named: ${what}`, async () => {
       const house = new House();
       const parentSessionID = house.host.addRoot();
       const first = await house.launch({ parentSessionID, prompt });
       const base = { description: "d", agent: "general", parentSessionID };
-      const { similar } = await house.tasks.launch({ ...base, prompt: other });
+      const { same } = await house.tasks.launch({ ...base, prompt: other });
       assert.deepEqual(
-        similar.map(({ id }) => id),
+        same.map(({ id }) => id),
         alike ? [first.id] : [],
       );
     });
@@ -30,13 +29,13 @@ void describe("a launch that repeats another", () => {
     const ended = await house.child({ parentSessionID, prompt });
     await house.answer(ended.sessionID, "done");
     const base = { description: "d", agent: "general", parentSessionID };
-    assert.deepEqual((await house.tasks.launch({ ...base, prompt })).similar, []);
+    assert.deepEqual((await house.tasks.launch({ ...base, prompt })).same, []);
   });
 
   void it("is not named when the other one belongs to another session tree", async () => {
     const house = new House();
     await house.launch({ parentSessionID: house.host.addRoot(), prompt });
     const base = { description: "d", agent: "general", parentSessionID: house.host.addRoot() };
-    assert.deepEqual((await house.tasks.launch({ ...base, prompt })).similar, []);
+    assert.deepEqual((await house.tasks.launch({ ...base, prompt })).same, []);
   });
 });
