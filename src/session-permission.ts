@@ -4,7 +4,7 @@
  */
 import { offeredAgents } from "./host/agents.js";
 import type { Host, PermissionRule } from "./host/host.js";
-import { askForCommand, type Ask, type CommandQuestion } from "./permission/ask.js";
+import type { Ask, CommandQuestion } from "./permission/ask.js";
 import { actionFor, deniesCommands, namesTool } from "./host/rules.js";
 import type { InputQuestion } from "./process/input-permission.js";
 import { chooseShell } from "./system/spawn.js";
@@ -47,6 +47,7 @@ export class SessionPermission {
 
   /** Throws unless the rules of this agent in this session allow every part of the command. */
   async ask(question: SessionQuestion): Promise<void> {
+    const { askForCommand } = await import("./permission/ask.js");
     const shell = chooseShell(process.env).file;
     const denies = async () => deniesCommands(await this.#rulesOf(question));
     await askForCommand({ ...question, shell, deniesCommands: denies });
