@@ -6,6 +6,7 @@ import type { Context } from "../context.js";
 import { coerceError } from "../ports.js";
 import type { Message } from "../host/host.js";
 import { storedMessages } from "../host/stored-messages.js";
+import { isWaitedFor } from "../jobs/job.js";
 import { isTerminal } from "../jobs/status.js";
 import { tokensOf } from "../jobs/spending.js";
 import type { NoticePort } from "../notices/port.js";
@@ -131,7 +132,7 @@ export class RunExaminer {
     const { jobs, notices, end } = this.#deps;
     const waits =
       notices.owes(sessionID) ||
-      jobs.byParent(sessionID).some((job) => job.kind === "subagent" && !isTerminal(job.status));
+      jobs.byParent(sessionID).some((job) => isWaitedFor(job) && !isTerminal(job.status));
     if (verdict.status === "completed") {
       if (waits && !live.intent) return;
       // A step without a finish reason is no answer: the host would have gone on.
