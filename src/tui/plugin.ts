@@ -4,6 +4,7 @@ import { systemClock, type Clock } from "../ports.js";
 import { callsFor } from "./attention.js";
 import { badge } from "./badge.js";
 import type { ViewContext } from "./context.js";
+import { farewell } from "./farewell.js";
 import { openJobs } from "./jobs/jobs-dialog.js";
 import { LOG_ROUTE, logView } from "./log/log-view.js";
 import { parseTuiOptions } from "./options.js";
@@ -34,7 +35,11 @@ export function setUp(
   };
   const source = createSource({ findOrigin: () => findOrigin(api), clock, onChange: call });
   const context: ViewContext = { api, source, options, clock };
-  api.lifecycle.onDispose(() => source.close());
+  api.lifecycle.onDispose(() => {
+    source.close();
+    // Also when parts are loaded anew, while the screen goes on.
+    if (api.renderer.isDestroyed) sayFarewell(source.snapshot().jobs);
+  });
   source.refresh();
   // A server that was gone may have left jobs that say they run.
   api.event.on("server.connected", () => source.refresh());
@@ -67,6 +72,11 @@ export function setUp(
     const bindings = [{ key: options.key, cmd: OPEN_JOBS, desc: "Background jobs" }];
     api.keymap.registerLayer({ mode: "base", bindings });
   }
+}
+
+function sayFarewell(jobs: readonly ShownJob[]): void {
+  const words = farewell(jobs, process.pid);
+  if (words !== undefined) process.stderr.write(`${words}\n`);
 }
 
 function logRoute(context: ViewContext, params: Readonly<Record<string, unknown>> | undefined) {
