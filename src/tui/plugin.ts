@@ -2,7 +2,7 @@
 import type { TuiPluginApi } from "@opencode-ai/plugin/tui";
 import { systemClock, type Clock } from "../ports.js";
 import { callsFor } from "./attention.js";
-import { badge } from "./badge.js";
+import { badge, bottomBadge } from "./badge.js";
 import type { ViewContext } from "./context.js";
 import { farewell } from "./farewell.js";
 import { openJobs } from "./jobs/jobs-dialog.js";
@@ -51,6 +51,7 @@ export function setUp(
       session_prompt_right: (_, props) => badge(context, () => props.session_id),
       // The home screen's footer is the host's own: who takes that slot replaces it.
       home_prompt_right: () => badge(context),
+      app_bottom: () => bottomBadge(context),
     },
   });
   api.route.register([{ name: LOG_ROUTE, render: ({ params }) => logRoute(context, params) }]);
