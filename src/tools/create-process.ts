@@ -82,7 +82,7 @@ export function createBackgroundProcess(ready: Ready) {
       const input = before
         ? workspace.processes.checkRestart(before.id, changes)
         : newInput(changes, directory);
-      if (!before) workspace.processes.check(input);
+      if (!before) workspace.processes.check(after ? { ...input, after } : input);
       if (before && after) {
         throw new UserError(
           `after: expected nothing with processId, as one that runs again starts at once, got ${JSON.stringify(after)}`,

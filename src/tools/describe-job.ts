@@ -2,6 +2,7 @@
 import { groupCounts, groupsOf } from "../jobs/group.js";
 import type { Job, ProcessJob, ProcessRun, SubagentJob, WorktreeRecord } from "../jobs/job.js";
 import { restartWords } from "../jobs/restarts.js";
+import { spendingWords } from "../jobs/spending.js";
 import { mergeLine } from "../notices/branch.js";
 import type { ProcessNote } from "../system/process-table.js";
 import { FORCED } from "../notices/wording.js";
@@ -64,13 +65,23 @@ function taskFacts(job: SubagentJob, now: number, position: number): string[] {
     const quiet = now - lastUpdate.getTime();
     if (quiet >= JUST_NOW) facts.push(`last activity ${elapsed(quiet)} ago`);
   }
-  const tokens = job.tokens.input + job.tokens.output;
-  if (tokens > 0) facts.push(`${tokens} tokens`);
-  if (job.cost > 0) facts.push(`$${job.cost.toFixed(4)}`);
+  facts.push(...spendingWords(job), ...modelFacts(job));
   if (job.runs.length > 1) facts.push(`run ${job.runs.length}`);
   if (job.sessionID) facts.push(`session ${job.sessionID}`);
   if (job.worktree) facts.push(...worktreeFacts(job.worktree));
   return facts;
+}
+
+/** Of a run that went on with another model. */
+function modelFacts({ runs }: SubagentJob): string[] {
+  const models = (runs.at(-1)?.models ?? []).map(({ model, error }) => ({
+    name: outside(model, 100),
+    failed: error !== undefined,
+  }));
+  const tried = models.filter(({ failed }) => failed).map(({ name }) => name);
+  if (tried.length === 0) return [];
+  const current = models.find(({ failed }) => !failed);
+  return [`${current ? `model ${current.name}, after ` : ""}${tried.join(" and ")} failed`];
 }
 
 function worktreeFacts({ state, branch, folder, result, problem }: WorktreeRecord): string[] {

@@ -129,6 +129,7 @@ const WRONG: Record<string, { valid: object; fields: Record<string, unknown[]> }
       lines: integer(2_000),
       pattern: [...TEXT, long(513)],
       cursor: [...CURSOR, long(201)],
+      wait: integer(600, 0),
       run: integer(1_000_000),
     },
   },
