@@ -1,6 +1,8 @@
 // The counts where no sidebar is: on the home screen, beside the prompt of a narrow terminal, and in a subagent's own
 // session, which has no prompt.
 import assert from "node:assert/strict";
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { forever, gate, ScriptedModel, text, toolCall } from "../../fixtures/model/index.js";
 import { aProcess } from "../../fixtures/jobs.js";
@@ -9,20 +11,24 @@ import { chooseAction, searchDialog } from "../../fixtures/tui/keys.js";
 import { startTui, type Tui } from "../../fixtures/tui/tui.js";
 import { launch } from "./support.js";
 import { LIMIT as options, skip } from "./use-terminal.js";
+import { home } from "./web-support.js";
 
 void describe("the counts in a narrow terminal", { skip }, () => {
   let model: ScriptedModel | undefined;
   let tui: Tui | undefined;
+  const user = home();
 
   before(async () => {
     model = await ScriptedModel.start();
-    tui = await startTui({ model, columns: 90, rows: 28, config: { snapshot: false } });
+    const env = { PATH: user.env.PATH };
+    tui = await startTui({ model, columns: 90, rows: 28, config: { snapshot: false }, env });
   }, options);
   after(async () => {
     try {
       await tui?.end();
     } finally {
       await model?.close();
+      user.remove();
     }
   }, options);
 
@@ -46,7 +52,10 @@ void describe("the counts in a narrow terminal", { skip }, () => {
     model.script("begin", [
       [
         launch("look around", { description: "Look" }),
-        toolCall("createBackgroundProcess", { command: "sleep 600", name: "sleeper" }),
+        toolCall("createBackgroundProcess", {
+          command: "echo now on http://localhost:4321/here.; sleep 600",
+          name: "sleeper",
+        }),
       ],
       text("Both run."),
       forever(text("Noted.")),
@@ -60,6 +69,22 @@ void describe("the counts in a narrow terminal", { skip }, () => {
     await terminal.waitFor((screen) => /●2/.test(screen) && !/Both run/.test(screen), {
       what: "the counts in the subagent's session",
     });
+  });
+
+  test("the address that a process has printed is opened from its details", options, async () => {
+    assert.ok(tui);
+    const { terminal } = tui;
+    await chooseAction(terminal, "sleeper", "details");
+    await terminal.waitFor(/address +http:\/\/localhost:4321\/here \(enter opens it\)/);
+    await searchDialog(terminal, "Search in the details", "address");
+    await terminal.press("Enter");
+    await terminal.waitFor(/Opened http:\/\/localhost:4321\/here/);
+    await terminal.press("Escape");
+    await terminal.waitGone(/Search in the details|address +http/);
+    const called = join(user.folder, "xdg-open.called");
+    // The program that stands for the browser was started; it writes some time after that.
+    while (!existsSync(called)) await terminal.screen();
+    assert.equal(readFileSync(called, "utf8"), "http://localhost:4321/here\n");
   });
 
   test("a process that has ended runs again from the list", options, async () => {
