@@ -8,7 +8,7 @@ import type { Job, SubagentJob } from "../jobs/job.js";
 import { costWords } from "../jobs/spending.js";
 import { restartWords } from "../jobs/restarts.js";
 import { emptyInputHint } from "../jobs/empty-input.js";
-import { furtherError, runSince } from "../jobs/facts.js";
+import { furtherError, furtherReason, runSince } from "../jobs/facts.js";
 import { dollars, elapsed, grouped, lastOf } from "../text.js";
 import { branchLines } from "./branch.js";
 import type { Notice, StoredQuote } from "./notice.js";
@@ -224,7 +224,7 @@ function composeBlock({ job, notices: all, leftRunning = [] }: News, share: numb
     share,
   );
   const lines = [
-    `<background_job id="${job.id}" kind="${job.kind}" status="${job.status}"${attribute("reason", job.endReason)}>`,
+    `<background_job id="${job.id}" kind="${job.kind}" status="${job.status}"${attribute("reason", furtherReason(job))}>`,
     `name: ${outsideLine(job.name, 200)}`,
     facts(job, now),
   ];

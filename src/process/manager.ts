@@ -607,8 +607,12 @@ export class BackgroundProcessManager {
       if (readiness === "not_asked") await wait.forEnd(life.ended, endWithinMilliseconds, signal);
       const now = this.get(id) ?? job;
       const hasEnded = isTerminal(now.status);
-      const shows = hasEnded || readiness === "ended" || readiness === "not_ready_yet";
-      const last = shows ? await this.#lastLines(now) : undefined;
+      // What is typed answers to what it has printed.
+      const isTalk = readiness === "not_asked" && (input.stdin ?? "closed") !== "closed";
+      const shows = hasEnded || readiness === "ended" || readiness === "not_ready_yet" || isTalk;
+      const last = shows
+        ? await this.#lastLines(now)
+        : { cursor: String(life.capture?.log.bytes ?? 0) };
       // The answer says its end.
       isTold = hasEnded && !signal?.aborted;
       const warnings = wasPortTaken ? [takenWarning(input.readyPort)] : [];
