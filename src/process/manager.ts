@@ -424,7 +424,7 @@ export class BackgroundProcessManager {
     job: ProcessJob,
     { reason, remove = false }: Pick<KillOptions, "reason" | "remove">,
   ): Promise<KilledJob> {
-    const report: KilledJob = { job, outcome: "already_ended", survivors: [], removed: false };
+    const report: KilledJob = { job, outcome: "already_ended", survivors: [], mayBeLeft: [], removed: false };
     try {
       if (this.#own.waiting?.has(job.id)) {
         const at = new Date(this.#deps.clock.now());
@@ -434,6 +434,7 @@ export class BackgroundProcessManager {
       const killed = await this.#lives.get(job.id)?.kill(reason);
       if (killed) {
         report.survivors = killed.survivors;
+        report.mayBeLeft = killed.mayBeLeft ?? [];
         report.outcome = killed.unverified === undefined ? "killed" : "unverified";
         if (killed.survivors.length > 0) report.outcome = "survivors";
         report.error = killed.unverified;

@@ -9,9 +9,9 @@
  *
  * At end-of-file the host is gone, perhaps before it could say what it had started. Ours are then the guarded groups
  * whose leader is still the same process (or that have lost their leader), and every process whose environment holds $1,
- * the id of the instance. Each gets SIGTERM once: a shell that leads others and what it started itself at once, any
- * other when its parent has ended or after half the time; what is left after less than a second SIGKILL. It reads /proc
- * with the shell alone and needs only `sleep`, on Linux `grep`, elsewhere `ps`. What it guards is one text,
+ * the id of the instance, or whose descriptor 3 is a file with it in its name (`mark.ts`). Each gets SIGTERM once: a
+ * shell that leads others and what it started itself at once, any other when its parent has ended or after half the
+ * time; what is left after less than a second SIGKILL. It reads /proc with the shell alone and needs only `sleep`, on Linux `grep` and `ls`, elsewhere `ps`. What it guards is one text,
  * "|JOB GROUP START|JOB GROUP START|", and so is who was told.
  */
 export const WATCHDOG_SCRIPT = `
@@ -86,13 +86,39 @@ lives() {
   esac
 }
 
-# Ends with success when one of these files of environments is of a process of ours; kills each.
+# Of those of these folders of /proc that are of a process of ours: a file of each in $files.
+find_by_environment() {
+  environs=
+  for process in "$@"; do environs="$environs $process/environ"; done
+  files=$(grep -lsF -- "$instance" $environs /dev/null)
+}
+find_by_mark() {
+  marks=
+  files=
+  for process in "$@"; do
+    [ ! -L "$process/fd/3" ] || marks="$marks $process/fd/3"
+  done
+  [ -n "$marks" ] || return
+  while read -r line; do
+    case $line in
+      *" -> "*/opencode-background.*"$instance"*)
+        line=\${line#*/proc/}
+        files="$files /proc/\${line%% *}" ;;
+    esac
+  done << END
+$(ls -l $marks)
+END
+}
+
+# Ends with success when one of these folders of /proc is of a process of ours; kills each.
 marked() {
+  find_by_environment "$@"
+  [ -n "$files" ] || find_by_mark "$@"
   hit=1
-  for file in $(grep -lsF -- "$instance" "$@" /dev/null); do
+  for file in $files; do
     hit=0
     file=\${file#/proc/}
-    kill -s KILL "\${file%/environ}"
+    kill -s KILL "\${file%%/*}"
   done
   return $hit
 }
@@ -108,7 +134,7 @@ each() {
     kill -s KILL -- "-$group"
     ! lives || found=0
   done
-  [ ! -d /proc/self ] || ! marked /proc/[0-9]*/environ || found=0
+  [ ! -d /proc/self ] || ! marked /proc/[0-9]* || found=0
   return $found
 }
 
@@ -131,12 +157,14 @@ find_rows() {
   rows=
   find_groups
   if [ -d /proc/self ]; then
-    for file in $(
-      grep -lsF -- "$instance" /proc/[0-9]*/environ /dev/null
-      [ -z "$any" ] || grep -lsE "\\) [^ZX] [0-9]+ ($any) " /proc/[0-9]*/stat
-    ); do
+    find_by_environment /proc/[0-9]*
+    found=$files
+    find_by_mark /proc/[0-9]*
+    found="$found $files"
+    [ -z "$any" ] || found="$found $(grep -lsE "\\) [^ZX] [0-9]+ ($any) " /proc/[0-9]*/stat)"
+    for file in $found; do
       file=\${file#/proc/}
-      pid=\${file%/*}
+      pid=\${file%%/*}
       look_at "$pid"
       case $state in
         '' | Z | X) ;;
@@ -203,7 +231,7 @@ somebody_is_born() {
   born=
   [ -n "$newest" ] || return 1
   for process in /proc/[0-9]*; do
-    [ "\${process#/proc/}" -le "$newest" ] || born="$born $process/environ"
+    [ "\${process#/proc/}" -le "$newest" ] || born="$born $process"
   done
   [ -n "$born" ]
 }
