@@ -31,7 +31,12 @@ import { openMark } from "../system/mark.js";
 import { JOB_MARKER, type ProcessNote } from "../system/process-table.js";
 import type { TerminalStarter } from "../system/pseudo-terminal.js";
 import { Sigterm } from "../system/sigterm.js";
-import { INSTANCE_MARKER, jobEnvironment, type Shell, type SpawnFunction } from "../system/spawn.js";
+import {
+  INSTANCE_MARKER,
+  jobEnvironment,
+  type Shell,
+  type SpawnFunction,
+} from "../system/spawn.js";
 import type { Watchdog } from "../system/watchdog.js";
 import { within } from "../time.js";
 import { Capture, type Announce, type CaptureDeps } from "./capture.js";

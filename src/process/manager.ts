@@ -424,7 +424,13 @@ export class BackgroundProcessManager {
     job: ProcessJob,
     { reason, remove = false }: Pick<KillOptions, "reason" | "remove">,
   ): Promise<KilledJob> {
-    const report: KilledJob = { job, outcome: "already_ended", survivors: [], mayBeLeft: [], removed: false };
+    const report: KilledJob = {
+      job,
+      outcome: "already_ended",
+      survivors: [],
+      mayBeLeft: [],
+      removed: false,
+    };
     try {
       if (this.#own.waiting?.has(job.id)) {
         const at = new Date(this.#deps.clock.now());

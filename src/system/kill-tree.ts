@@ -158,7 +158,12 @@ async function killGroup(
     const survivors = await sweep(system, members);
     const { problem: unverified } = members;
     const mayBeLeft = members.mayBelong();
-    const outcome = { forced, survivors, foreign: !ours, ...(mayBeLeft.length > 0 && { mayBeLeft }) };
+    const outcome = {
+      forced,
+      survivors,
+      foreign: !ours,
+      ...(mayBeLeft.length > 0 && { mayBeLeft }),
+    };
     if (unverified === undefined) return outcome;
     if (ours && survivors.length === 0 && groupExists(system, target.pid)) {
       survivors.push({ pid: target.pid, command: `a process of group ${target.pid}` });

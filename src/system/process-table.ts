@@ -81,7 +81,7 @@ export interface ProcessTable {
    * another user's. Undefined: it is empty, as it is for an instant in every exec.
    */
   jobsOf(pid: number): readonly string[] | undefined;
-  /** Its environment is empty or was overwritten: a process that says nothing of its origin. */
+  /** Its environment was cleared or overwritten, for it has not even a PATH: it says nothing of where it came from. */
   hidesOrigin(pid: number): boolean;
 }
 
@@ -131,7 +131,7 @@ function procTable(): ProcessTable {
     },
     hidesOrigin(pid) {
       const environment = read(`/proc/${pid}/environ`);
-      return typeof environment === "string" && !/(?:^|\0)[A-Za-z_]\w*=/u.test(environment);
+      return typeof environment === "string" && !/(?:^|\0)PATH=/u.test(environment);
     },
   };
 }

@@ -1,59 +1,13 @@
 /** Programs that become daemons and hide where they came from: real ones, and one that hides all the better. */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { createServer } from "node:net";
+import { mkdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { identifyProcess } from "../../src/system/identity.js";
 import { withRoom, type Room } from "./room.js";
-import { AGENT, eventually, isRunning, skip } from "./support.js";
-
-interface Daemon {
-  command: string;
-  /** Where it writes its number. */
-  pidFile: string;
-}
-
-/** A port that nothing listens on now. */
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const address = server.address();
-  assert.ok(typeof address === "object" && address !== null);
-  await new Promise((resolve) => server.close(resolve));
-  return address.port;
-}
-
-const DAEMONS: Record<string, (folder: string) => Promise<Daemon>> = {
-  "redis-server": async (folder) => ({
-    command: `redis-server --daemonize yes --port 0 --unixsocket ${folder}/s --pidfile ${folder}/pid --dir ${folder}`,
-    pidFile: join(folder, "pid"),
-  }),
-  nginx: async (folder) => {
-    const port = await freePort();
-    mkdirSync(join(folder, "logs"));
-    const paths = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
-      .map((name) => `${name}_temp_path ${folder}/${name};`)
-      .join(" ");
-    const http = `http { access_log off; ${paths} server { listen 127.0.0.1:${port}; } }`;
-    writeFileSync(
-      join(folder, "nginx.conf"),
-      `pid ${folder}/pid; error_log ${folder}/error; worker_processes 2; events {} ${http}`,
-    );
-    return { command: `nginx -p ${folder} -c nginx.conf`, pidFile: join(folder, "pid") };
-  },
-};
-
-/** The daemon's number once it runs on its own. */
-async function numberIn({ pidFile }: Daemon): Promise<number> {
-  let pid = 0;
-  await eventually(() => {
-    pid = Number(readFileSync(pidFile, "utf8"));
-    assert.ok(pid > 1 && isRunning(pid), "not yet");
-  });
-  return pid;
-}
+import { DAEMONS, numberIn } from "../../fixtures/programs/daemons.js";
+import { AGENT, isRunning, skip } from "./support.js";
 
 async function inFolder(room: Room, use: (folder: string) => Promise<void>): Promise<void> {
   const folder = join(room.folder, "daemon");
@@ -88,7 +42,9 @@ for (const [program, make] of Object.entries(DAEMONS)) {
     withRoom((room) =>
       inFolder(room, async (folder) => {
         const daemon = await make(folder);
-        const { job } = await room.create(`${daemon.command}; until [ -s ${daemon.pidFile} ]; do :; done`);
+        const { job } = await room.create(
+          `${daemon.command}; until [ -s ${daemon.pidFile} ]; do :; done`,
+        );
         const { leftovers = [], mayBeLeft } = await room.ended(job.id);
         assert.match(leftovers.map(({ command }) => command).join(), /redis-server|nginx: master/u);
         assert.equal(mayBeLeft, undefined);
@@ -98,29 +54,32 @@ for (const [program, make] of Object.entries(DAEMONS)) {
   );
 }
 
-test("one that closes all descriptors and clears its environment: it may be left, and that is said", { skip }, () =>
-  withRoom((room) =>
-    inFolder(room, async (folder) => {
-      const file = join(folder, "pid");
-      const hide = `exec 3<&- >/dev/null 2>&1; exec env -i setsid sh -c 'echo $$ >${file}; exec sleep 60'`;
-      // Its parent has ended before the shell does.
-      const command = `(bash -c "${hide.replaceAll("$", "\\$")}" &); until [ -s ${file} ]; do :; done; echo started; sleep 60`;
-      const { job } = await room.create(command, { readyPattern: "started" });
-      const pid = Number(readFileSync(file, "utf8"));
-      try {
-        const { jobs } = await room.manager.kill({ id: job.id }, AGENT);
-        assert.deepEqual(
-          jobs[0]?.mayBeLeft.map((each) => each.pid),
-          [pid],
-        );
-        assert.deepEqual(
-          room.manager.get(job.id)?.mayBeLeft?.map((each) => each.command),
-          ["sleep 60"],
-        );
-        assert.ok(identifyProcess(pid), "what is not known to be ours is left alone");
-      } finally {
-        process.kill(pid, "SIGKILL");
-      }
-    }),
-  ),
+test(
+  "one that closes all descriptors and clears its environment: it may be left, and that is said",
+  { skip },
+  () =>
+    withRoom((room) =>
+      inFolder(room, async (folder) => {
+        const file = join(folder, "pid");
+        const hide = `exec 3<&- >/dev/null 2>&1; exec env -i setsid sh -c 'echo $$ >${file}; exec sleep 60'`;
+        // Its parent has ended before the shell does.
+        const command = `(bash -c "${hide.replaceAll("$", "\\$")}" &); until [ -s ${file} ]; do :; done; echo started; sleep 60`;
+        const { job } = await room.create(command, { readyPattern: "started" });
+        const pid = Number(readFileSync(file, "utf8"));
+        try {
+          const { jobs } = await room.manager.kill({ id: job.id }, AGENT);
+          assert.deepEqual(
+            jobs[0]?.mayBeLeft.map((each) => each.pid),
+            [pid],
+          );
+          assert.deepEqual(
+            room.manager.get(job.id)?.mayBeLeft?.map((each) => each.command),
+            ["sleep 60"],
+          );
+          assert.ok(identifyProcess(pid), "what is not known to be ours is left alone");
+        } finally {
+          process.kill(pid, "SIGKILL");
+        }
+      }),
+    ),
 );
