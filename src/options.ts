@@ -11,6 +11,13 @@ function limit(least: number, most: number, usual: number, about: string) {
 
 const perModel = z.record(z.string(), z.number().int().min(1).max(100));
 
+/** US dollars; 0 for no limit. */
+const dollars = z.number().min(0).max(1_000_000);
+const tokens = z.number().int().min(0).max(1_000_000_000_000);
+
+/** "provider/model"s, in the order in which they are tried. */
+const models = z.array(z.string().regex(/^[^/\s]+\/\S+$/u)).max(20);
+
 /** Of paths below the top of a tree: nothing leads out of it. */
 const insidePattern = z
   .string()
@@ -43,6 +50,37 @@ export const optionsSchema = z.object({
     0,
     "Ends a subagent's run at the first tool call beyond so many; 0: never",
   ),
+  maxCost: dollars
+    .default(0)
+    .describe("Ends a subagent once all its runs have cost so many US dollars; 0: never"),
+  maxCostByAgent: z
+    .record(z.string(), dollars)
+    .default({})
+    .describe('The same for single agents, in place of maxCost: { "explore": 0.5 }'),
+  maxTokens: tokens
+    .default(0)
+    .describe(
+      "Ends a subagent once all its runs have taken so many tokens (input, output and reasoning, without cache); 0: never",
+    ),
+  maxTokensByAgent: z
+    .record(z.string(), tokens)
+    .default({})
+    .describe("The same for single agents, in place of maxTokens"),
+  maxCostPerSession: dollars
+    .default(0)
+    .describe(
+      "Ends all subagents of a session tree, and refuses more, once they have cost so many US dollars in all; 0: never",
+    ),
+  fallbackModels: z
+    .record(z.string(), models)
+    .default({})
+    .describe(
+      'Models with which a subagent goes on when its provider fails: { "anthropic/claude-sonnet-4-5": ["openai/gpt-5"] }',
+    ),
+  fallbackModelsByAgent: z
+    .record(z.string(), models)
+    .default({})
+    .describe("The same for single agents, in place of the list of their model"),
   permissionInBackground: z
     .enum(["leave", "reject"])
     .default("leave")
@@ -95,6 +133,38 @@ export const optionsSchema = z.object({
     .boolean()
     .default(true)
     .describe("What a subagent leaves uncommitted in its worktree is committed on its branch"),
+  bash: z
+    .enum(["host", "continue"])
+    .default("host")
+    .describe(
+      'OpenCode\'s own bash, or one of ours in its place, whose commands go on in the background when their time is over: "continue"',
+    ),
+  bashSeconds: limit(1, 600, 30, "With it: seconds until a command without timeout goes on there"),
+  bashMaxMinutes: limit(
+    1,
+    10_080,
+    60,
+    "With it: minutes from its start until such a command is ended",
+  ),
+  bashHint: z
+    .boolean()
+    .default(true)
+    .describe(
+      "The answer of OpenCode's own bash names createBackgroundProcess when the command ends in & or begins with nohup or setsid",
+    ),
+  web: z
+    .strictObject({
+      port: z
+        .number()
+        .int()
+        .min(1)
+        .max(65_535)
+        .default(4777)
+        .describe("Of 127.0.0.1; another is never taken instead"),
+      open: z.boolean().default(false).describe("Open it in the browser when OpenCode starts"),
+    })
+    .optional()
+    .describe("Serves the page of background jobs, see docs/web.md; {} for its defaults"),
   keepEnded: limit(1, 10_000, 200, "Ended jobs that are kept"),
   keepDays: z.number().positive().max(365).default(7).describe("Days for which they are kept"),
 });

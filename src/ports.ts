@@ -70,7 +70,8 @@ export async function doAll(message: string, steps: readonly (() => unknown)[]):
     try {
       await step();
     } catch (thrown) {
-      errors.push(coerceError(thrown));
+      const thrownHere: unknown[] = thrown instanceof AggregateError ? thrown.errors : [thrown];
+      errors.push(...thrownHere.map(coerceError));
     }
   }
   if (errors.length === 0) return;

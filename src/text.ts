@@ -29,6 +29,12 @@ export function grouped(value: number): string {
   return String(value).replace(/\B(?=(?:\d{3})+$)/gu, ",");
 }
 
+/** US dollars: "$1.00", "$0.0123", "$0.000020". */
+export function dollars(value: number): string {
+  if (value === 0 || value >= 0.01) return `$${value.toFixed(4).replace(/00$/u, "")}`;
+  return value < 0.000001 ? "under $0.000001" : `$${value.toPrecision(2)}`;
+}
+
 /**
  * A text from outside within a line of ours: white space folded, nothing in it that is obeyed or unseen, and at most so
  * many characters, never half of one.

@@ -6,6 +6,7 @@ import { join } from "node:path";
 import type { Context } from "./context.js";
 import { OwnerControl } from "./control/owner.js";
 import { SessionCleanup } from "./control/session-cleanup.js";
+import { UserActs } from "./control/user-acts.js";
 import {
   coerceError,
   doAll,
@@ -64,6 +65,8 @@ export interface WorkspaceSettings {
   options?: Options;
   /** Whose instances bring their events and calls here, too; in the plugin. */
   homes?: Homes;
+  /** In the plugin: the page in the browser. */
+  page?: { open(workspace: Workspace): void; close(): void };
   /** This OpenCode ends with its one turn, and background work with it. */
   oneShot?: boolean;
   clock?: Clock;
@@ -101,12 +104,14 @@ export class Workspace {
   readonly tasks: BackgroundManager;
   readonly processes: BackgroundProcessManager;
   readonly worktrees: Worktrees;
+  readonly userActs: UserActs;
   readonly #waiting: WaitingJobs;
   readonly #permission: SessionPermission;
   readonly #sessionCleanup: SessionCleanup;
   readonly #eventCommand: EventCommand;
   readonly #control: OwnerControl;
   readonly #predecessor: Predecessor | undefined;
+  readonly #page: WorkspaceSettings["page"];
   /** In this order: processes get their signals, then the state is written. */
   readonly #exitHooks: readonly (() => void)[];
   /** A changed configuration makes another instance. */
@@ -128,6 +133,7 @@ export class Workspace {
     this.ids = new IdSource(() => this.clock.now());
     this.tree = new SessionTree(host);
     this.#predecessor = settings.predecessor;
+    this.#page = settings.page;
     this.#permission = new SessionPermission(host);
     this.notices = new Notices({
       ...this.#ports(),
@@ -197,6 +203,7 @@ export class Workspace {
       tree,
       worktrees: this.worktrees,
     });
+    this.userActs = new UserActs({ ...this.#ports(), tasks, processes });
     this.#eventCommand = new EventCommand({ ...this.#ports(), directory });
     this.#control = new OwnerControl({ ...this.#ports(), tasks, processes, store: this.store });
     this.#exitHooks = [() => this.processes.killAllNow(), () => this.store.flushSync()].map(
@@ -212,7 +219,10 @@ export class Workspace {
   /** An event as the host's `event` hook brings it. Never throws. */
   handleEvent(event: unknown): void {
     const request = parseUserRequest(event);
-    if (request && !this.#disposing) this.#sessionCleanup.requested(request);
+    if (request && !this.#disposing) {
+      if (request.act === "page") this.#page?.open(this);
+      else this.#sessionCleanup.requested(request);
+    }
     const translated = translateEvent(event);
     if (translated) this.onEvent(translated);
   }
@@ -372,16 +382,28 @@ export class Workspace {
     if (!isInSubagent) this.notices.outbox.markEnded(job);
   }
 
+  /**
+   * Both kinds at once, for the host may cut the closing off (the terminal: after 5 s). The state as it will be is on
+   * disk before anything is waited for.
+   */
+  async #endJobs(): Promise<void> {
+    const ends = [async () => this.tasks.dispose(), async () => this.processes.dispose()];
+    const ending = Promise.allSettled(ends.map((end) => end()));
+    this.store.saveAsEnding();
+    const failed = (await ending).flatMap((one) => (one.status === "rejected" ? [one.reason] : []));
+    if (failed.length > 0) throw new AggregateError(failed);
+  }
+
   /** Each step for itself; the exit hooks go last, so that an exit meanwhile still ends and saves what is left. */
   async #dispose(): Promise<void> {
     const steps = [
       () => this.#nextLook?.cancel(),
       () => this.#eventCommand.close(),
       () => this.#control.close(),
+      () => this.#page?.close(),
       () => this.notices.close(),
       () => this.worktrees.close(),
-      () => this.tasks.dispose(),
-      () => this.processes.dispose(),
+      () => this.#endJobs(),
       () => this.#waiting.dispose(),
       () => this.notices.dispose(),
       () => this.store.close(),

@@ -1,5 +1,6 @@
 /** `ls` and `show`: jobs in a table, one job in full; for people and for scripts. */
 import type { Job, ProcessJob } from "../jobs/job.js";
+import { costWords, modelOf, tokensOf } from "../jobs/spending.js";
 import type { Request } from "./arguments.js";
 import { byteSize, elapsed, grouped } from "../text.js";
 import { outputOf, stoppedAt, type Entry, type Survey } from "./survey.js";
@@ -92,11 +93,12 @@ function processRows(job: Job & { kind: "process" }, entry: Entry): [string, str
 }
 
 function subagentRows(job: Job & { kind: "subagent" }): [string, string | undefined][] {
-  const { tokens, progress, model, sessionID } = job;
-  const sum = tokens.input + tokens.output + tokens.reasoning;
+  const { progress, sessionID } = job;
+  const tokens = tokensOf(job);
+  const model = modelOf(job);
   return [
     ["agent", safe(job.agent)],
-    ["model", model && safe(`${model.providerID}/${model.modelID}`)],
+    ["model", model && safe(model)],
     ["session", sessionID && `${safe(sessionID)} (opencode -s ${safe(sessionID)})`],
     ["prompt", job.prompt && safe(job.prompt, 2000)],
     ["runs", `${job.runs.length}`],
@@ -104,8 +106,8 @@ function subagentRows(job: Job & { kind: "subagent" }): [string, string | undefi
       "tool calls",
       `${progress.toolCalls}${progress.lastTool ? `, last ${safe(progress.lastTool)}` : ""}`,
     ],
-    ["tokens", grouped(sum)],
-    ["cost", job.cost > 0 ? `$${job.cost.toFixed(4)}` : undefined],
+    ["tokens", grouped(tokens)],
+    ["cost", tokens === 0 ? undefined : costWords({ tokens, cost: job.cost })],
   ];
 }
 
@@ -175,6 +177,7 @@ const WHY_ENDED: Readonly<Partial<Record<NonNullable<Job["endReason"]>, string>>
   interrupted: "interrupted",
   crash_loop: "crash loop",
   dependency_failed: "what it waited for failed",
+  budget: "budget spent",
 };
 
 function colourOf(fate: Entry["fate"]): Colour {

@@ -2,7 +2,7 @@
 import { connect } from "node:net";
 import { coerceError, UserError } from "../ports.js";
 import { checkSocket } from "./address.js";
-import { controlAnswer, LONGEST_LINE, type ControlRequest } from "./protocol.js";
+import { controlAnswer, LONGEST_ANSWER, type ControlRequest } from "./protocol.js";
 
 /** A kill may take its grace time twice; more is an owner that hangs. */
 export const ANSWER_LIMIT_MS = 150_000;
@@ -39,7 +39,7 @@ function exchange(path: string, line: string, limitMs: number): Promise<string> 
     socket.on("connect", () => socket.write(line));
     socket.on("data", (piece: string) => {
       text += piece;
-      if (text.length > LONGEST_LINE) socket.destroy(new UserError("its owner says too much"));
+      if (text.length > LONGEST_ANSWER) socket.destroy(new UserError("its owner says too much"));
     });
     socket.on("error", (error) => reject(asUserError(error)));
     socket.on("close", () => {

@@ -12,14 +12,14 @@ import type { JobStore } from "../store/store.js";
 import type { BackgroundManager } from "../subagent/manager.js";
 import { withUnverified } from "../system/kill-tree.js";
 import { socketPath } from "./address.js";
-import type { ControlRequest } from "./protocol.js";
+import { LONGEST_ANSWER, type ControlRequest } from "./protocol.js";
 import { ControlServer } from "./server.js";
 
 export interface OwnerControlDeps {
   jobs: JobRegistry;
   clock: Clock;
   log: Log;
-  tasks: Pick<BackgroundManager, "cancel">;
+  tasks: Pick<BackgroundManager, "cancel" | "transcript">;
   processes: Pick<BackgroundProcessManager, "kill">;
   store: Pick<JobStore, "folder" | "setControl">;
 }
@@ -64,7 +64,17 @@ export class OwnerControl {
     if (request.method === "ping") return `pid ${process.pid}`;
     const job = this.#deps.jobs.get(request.jobID);
     if (!job) throw new UserError(`there is no job ${request.jobID} here`);
+    if (request.method === "transcript") return this.#transcript(job);
     return request.method === "cancel" ? this.#cancel(job) : this.#stop(job, request.remove);
+  }
+
+  /** The newest of it, as much as an answer may hold. */
+  async #transcript(job: Job): Promise<string> {
+    if (job.kind !== "subagent") throw new UserError(`${job.id} is a process: it has output`);
+    const entries = await this.#deps.tasks.transcript(job);
+    let room = LONGEST_ANSWER / 4;
+    const fitting = entries.toReversed().filter(({ text }) => (room -= text.length + 200) > 0);
+    return JSON.stringify(fitting.toReversed());
   }
 
   async #cancel(job: Job): Promise<string> {

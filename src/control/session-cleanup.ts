@@ -42,7 +42,7 @@ export class SessionCleanup {
   }
 
   /** What the user wants done to one job, in the terminal. */
-  requested({ act, jobID }: UserRequest): void {
+  requested({ act, jobID }: Exclude<UserRequest, { act: "page" }>): void {
     const { jobs, notices, log } = this.#deps;
     const job = jobs.get(jobID);
     if (!job) return;

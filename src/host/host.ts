@@ -55,6 +55,10 @@ export interface RunError {
   message: string;
   /** HTTP status of the provider's answer. */
   status?: number | undefined;
+  /** Whether the host takes it for something that may pass. */
+  isRetryable?: boolean | undefined;
+  /** What the provider calls it in the body of its answer: "insufficient_quota", "overloaded_error". */
+  codes?: string[] | undefined;
 }
 
 export interface Usage {
@@ -131,6 +135,50 @@ export interface PendingRequest {
   what: string;
 }
 
+/** A call of a tool of ours that runs. */
+export interface RunningCall {
+  /** What its user sees of it until it is answered. Resolves when the host has taken it. */
+  show(output: string): Promise<void>;
+}
+
+/** What a pending request asks, in full. */
+export type OpenRequest =
+  | {
+      kind: "permission";
+      requestID: string;
+      permission: string;
+      patterns: string[];
+      /** The command or the change that it is about, as the host shows it to its user. */
+      detail?: string | undefined;
+    }
+  | { kind: "question"; requestID: string; questions: OpenQuestion[] };
+
+export interface OpenQuestion {
+  question: string;
+  header: string;
+  options: { label: string; description: string }[];
+  /** More than one option may be chosen. */
+  multiple: boolean;
+  /** Words of one's own may be the answer. */
+  custom: boolean;
+}
+
+export type RequestAnswer =
+  | { kind: "permission"; reply: "once" | "always" | "reject"; message?: string | undefined }
+  /** One list for each question; without them the question is rejected. */
+  | { kind: "question"; answers?: string[][] | undefined };
+
+/** One thing that was said or done in a session, for people. */
+export interface TranscriptEntry {
+  at: Date;
+  role: "user" | "assistant";
+  kind: "text" | "reasoning" | "tool" | "error";
+  /** Of a tool: what it was called with, or its error. */
+  text: string;
+  tool?: string | undefined;
+  status?: ToolCall["status"] | undefined;
+}
+
 export interface Toast {
   title: string;
   message: string;
@@ -167,12 +215,26 @@ export interface Host {
   busySessions(directory?: string): Promise<ReadonlySet<string>>;
   /** Oldest first; with `limit` the newest so many. */
   messages(sessionID: string, limit?: number): Promise<Message[]>;
+  /** Undefined when the host knows no such call, or it runs no more. */
+  runningCall(
+    sessionID: string,
+    messageID: string,
+    callID: string,
+  ): Promise<RunningCall | undefined>;
+  /** From how much text on the host cuts the answer of a tool, and keeps the whole in a file. */
+  answerLimits(): Promise<{ lines: number; bytes: number }>;
   agents(): Promise<AgentInfo[]>;
   /** As "provider/model", of all providers that are set up. */
   models(): Promise<string[]>;
   /** Of sessions of a directory, ours if left out; so is the next. */
   pendingRequests(directory?: string): Promise<PendingRequest[]>;
+  /** Undefined when it is not open any more. */
+  openRequest(requestID: string, directory?: string): Promise<OpenRequest | undefined>;
+  /** In the name of the user. */
+  answerRequest(requestID: string, answer: RequestAnswer, directory?: string): Promise<void>;
   rejectPermission(requestID: string, reason: string, directory?: string): Promise<void>;
+  /** What was said and done in a session, oldest first; of its newest `limit` messages. */
+  transcript(sessionID: string, limit: number): Promise<TranscriptEntry[]>;
   /** From the commit that `directory` has checked out; a taken name gets another. */
   makeWorktree(input: { name: string; directory: string }): Promise<MadeWorktree>;
   /** Ends the instance of a directory and what runs in it; the next request for it starts another. */

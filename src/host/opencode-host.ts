@@ -6,12 +6,18 @@ import {
   type Host,
   type MadeWorktree,
   type Message,
+  type OpenRequest,
   type PendingRequest,
   type PromptInput,
+  type RequestAnswer,
+  type RunningCall,
   type SessionInfo,
   type Toast,
+  type TranscriptEntry,
 } from "./host.js";
+import { runningCall } from "./running-call.js";
 import { messageOf, permissionText, questionText } from "./shapes.js";
+import { transcriptOf } from "./transcript.js";
 import { Transport, type OpenCodeClient } from "./transport.js";
 import { makeWorktree } from "./worktrees.js";
 
@@ -76,12 +82,34 @@ const providers = z.object({
   providers: z.array(z.object({ id: z.string(), models: z.record(z.string(), z.unknown()) })),
 });
 
+const config = z.object({
+  tool_output: maybe(z.object({ max_lines: maybe(z.number()), max_bytes: maybe(z.number()) })),
+});
+
 const asked = { id: z.string(), sessionID: z.string() };
 const permissions = z.array(
-  z.object({ ...asked, permission: z.string(), patterns: z.array(z.string()) }),
+  z.object({
+    ...asked,
+    permission: z.string(),
+    patterns: z.array(z.string()),
+    metadata: maybe(z.record(z.string(), z.unknown())),
+  }),
 );
 const questions = z.array(
-  z.object({ ...asked, questions: z.array(z.object({ question: z.string() })) }),
+  z.object({
+    ...asked,
+    questions: z.array(
+      z.object({
+        question: z.string(),
+        header: z.string().catch(""),
+        options: z
+          .array(z.object({ label: z.string(), description: z.string().catch("") }))
+          .catch([]),
+        multiple: z.boolean().catch(false),
+        custom: z.boolean().catch(true),
+      }),
+    ),
+  }),
 );
 
 export class OpenCodeHost implements Host {
@@ -130,14 +158,20 @@ export class OpenCodeHost implements Host {
   }
 
   async messages(sessionID: string, limit?: number): Promise<Message[]> {
-    const stored = await this.#api.send({
-      what: `read the messages of ${sessionID}`,
-      method: "GET",
-      url: path`/session/${sessionID}/message`,
-      query: { limit },
-      answer: z.array(z.unknown()),
-    });
-    return stored.flatMap((message) => messageOf(message) ?? []);
+    return (await this.#stored(sessionID, limit)).flatMap((message) => messageOf(message) ?? []);
+  }
+
+  runningCall(
+    sessionID: string,
+    messageID: string,
+    callID: string,
+  ): Promise<RunningCall | undefined> {
+    return runningCall(this.#api, path`/session/${sessionID}/message/${messageID}`, callID);
+  }
+
+  async answerLimits(): Promise<{ lines: number; bytes: number }> {
+    const { tool_output: set } = await this.#get("read the configuration", "/config", config);
+    return { lines: set?.max_lines ?? 2_000, bytes: set?.max_bytes ?? 51_200 };
   }
 
   agents(): Promise<AgentInfo[]> {
@@ -172,10 +206,33 @@ export class OpenCodeHost implements Host {
     ];
   }
 
+  async openRequest(requestID: string, directory?: string): Promise<OpenRequest | undefined> {
+    const isAsked = ({ id }: { id: string }) => id === requestID;
+    const what = `read the request ${requestID}`;
+    const permission = (await this.#get(what, "/permission", permissions, directory)).find(isAsked);
+    if (permission) {
+      const { permission: name, patterns, metadata } = permission;
+      const detail = detailOf(metadata ?? {});
+      return { kind: "permission", requestID, permission: name, patterns, detail };
+    }
+    const question = (await this.#get(what, "/question", questions, directory)).find(isAsked);
+    return question && { kind: "question", requestID, questions: question.questions };
+  }
+
+  async answerRequest(requestID: string, answer: RequestAnswer, directory?: string): Promise<void> {
+    const { kind, ...body } = answer;
+    const isReply = answer.kind === "permission" || answer.answers !== undefined;
+    const url = path`/${kind}/${requestID}/${isReply ? "reply" : "reject"}`;
+    await this.#post(`answer ${requestID}`, url, body, ignored, directory);
+  }
+
   async rejectPermission(requestID: string, reason: string, directory?: string): Promise<void> {
-    const body = { reply: "reject", message: reason };
-    const url = path`/permission/${requestID}/reply`;
-    await this.#post(`reject ${requestID}`, url, body, ignored, directory);
+    const answer = { kind: "permission", reply: "reject", message: reason } as const;
+    await this.answerRequest(requestID, answer, directory);
+  }
+
+  async transcript(sessionID: string, limit: number): Promise<TranscriptEntry[]> {
+    return (await this.#stored(sessionID, limit)).flatMap(transcriptOf);
   }
 
   makeWorktree(input: { name: string; directory: string }): Promise<MadeWorktree> {
@@ -197,6 +254,16 @@ export class OpenCodeHost implements Host {
       () => undefined,
       () => undefined, // a log line that cannot be written has nowhere to be reported
     );
+  }
+
+  #stored(sessionID: string, limit: number | undefined): Promise<unknown[]> {
+    return this.#api.send({
+      what: `read the messages of ${sessionID}`,
+      method: "GET",
+      url: path`/session/${sessionID}/message`,
+      query: { limit },
+      answer: z.array(z.unknown()),
+    });
   }
 
   #get<T extends z.ZodType>(
@@ -224,6 +291,14 @@ export class OpenCodeHost implements Host {
       answer,
     });
   }
+}
+
+/** A long change is cut: the host's own view has all of it. */
+const LONGEST_DETAIL = 20_000;
+
+function detailOf({ command, diff }: Readonly<Record<string, unknown>>): string | undefined {
+  const detail = typeof command === "string" ? command : diff;
+  return typeof detail === "string" ? detail.slice(0, LONGEST_DETAIL) : undefined;
 }
 
 function inDirectory(directory: string | undefined): { query?: { directory: string } } {

@@ -9,9 +9,36 @@ import { isWritten } from "./written.js";
 const hostError = z.object({
   name: z.string(),
   data: z
-    .looseObject({ message: z.string().optional(), statusCode: z.number().optional() })
+    .looseObject({
+      message: z.string().optional(),
+      statusCode: z.number().optional(),
+      isRetryable: z.boolean().optional().catch(undefined),
+      responseBody: z.string().optional().catch(undefined),
+    })
     .optional(),
 });
+
+/** How providers name an error in its body; the type of the envelope ("error") is none of theirs. */
+const errorBody = z.object({
+  error: z.looseObject({
+    code: z.string().nullish().catch(undefined),
+    type: z.string().nullish().catch(undefined),
+  }),
+});
+
+function codesIn(body: string | undefined): string[] {
+  const error = errorBody.safeParse(parsedJSON(body)).data?.error;
+  return [error?.code ?? [], error?.type ?? []].flat();
+}
+
+/** Undefined where it is none: a gateway answers with a page of HTML. */
+function parsedJSON(text = ""): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
 
 /** An error of a form that we do not know is an error all the same. */
 export const anyError = z.unknown().transform((error): RunError | undefined => {
@@ -22,7 +49,14 @@ export const anyError = z.unknown().transform((error): RunError | undefined => {
     return { name: "UnknownError", message };
   }
   const { name, data } = known;
-  return { name, message: data?.message ?? name, status: data?.statusCode };
+  const codes = codesIn(data?.responseBody);
+  return {
+    name,
+    message: data?.message ?? name,
+    status: data?.statusCode,
+    isRetryable: data?.isRetryable,
+    ...(codes.length > 0 && { codes }),
+  };
 });
 
 /** A figure that is missing or makes no sense costs the figure, not the message. */
@@ -84,6 +118,7 @@ const toolPart = z.object({
     status: z.enum(["pending", "running", "completed", "error"]),
     error: z.string().optional(),
     output: z.string().optional(),
+    metadata: z.object({ processId: z.string() }).optional().catch(undefined),
   }),
 });
 /** The tools of ours whose answers begin with the id of a new job. */
@@ -130,8 +165,10 @@ export function messageOf(raw: unknown): Message | undefined {
 }
 
 function toolCallOf({ callID, tool, state }: z.output<typeof toolPart>): ToolCall {
-  const { output, ...rest } = state;
-  const created = CREATE_TOOLS.includes(tool) ? JOB_ID.exec(output ?? "")?.[0] : undefined;
+  const { output, metadata, ...rest } = state;
+  // What a command prints may look like an id: of bash only what we have said beside it counts.
+  const says = tool === "bash" ? metadata?.processId : CREATE_TOOLS.includes(tool) ? output : "";
+  const created = JOB_ID.exec(says ?? "")?.[0];
   return { callID, tool, ...rest, ...(created === undefined ? {} : { created }) };
 }
 

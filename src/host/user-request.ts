@@ -14,17 +14,19 @@ const COMMANDS = {
   restart: "opencode-background-manager.restart",
 } as const;
 
+const PAGE = "opencode-background-manager.page";
 const EVENT = "tui.command.execute";
 const event = z.object({ properties: z.object({ command: z.string() }) });
 
-export interface UserRequest {
-  act: keyof typeof COMMANDS;
-  jobID: string;
-}
+export type UserRequest =
+  | { act: keyof typeof COMMANDS; jobID: string }
+  /** Serve the page of background jobs and open it. */
+  | { act: "page" };
 
 /** The body for `client.tui.publish`. */
-export function requestEvent({ act, jobID }: UserRequest) {
-  return { type: EVENT, properties: { command: `${COMMANDS[act]} ${jobID}` } } as const;
+export function requestEvent(request: UserRequest) {
+  const command = request.act === "page" ? PAGE : `${COMMANDS[request.act]} ${request.jobID}`;
+  return { type: EVENT, properties: { command } } as const;
 }
 
 /** Undefined for every other event; those are told apart without a schema, for there are many. */
@@ -33,6 +35,7 @@ export function parseUserRequest(raw: unknown): UserRequest | undefined {
     return undefined;
   }
   const [command, jobID] = event.safeParse(raw).data?.properties.command.split(" ") ?? [];
+  if (command === PAGE) return { act: "page" };
   if (!jobID) return undefined;
   if (command === COMMANDS.cancel) return { act: "cancel", jobID };
   if (command === COMMANDS.remove) return { act: "remove", jobID };

@@ -60,6 +60,19 @@ const shared = {
 export const modelRef = z.object({ providerID: z.string(), modelID: z.string() });
 export type ModelRef = z.infer<typeof modelRef>;
 
+/** What one model did of a run that went on with another. */
+export const modelUse = z.object({
+  /** "provider/model". */
+  model: z.string(),
+  /** US dollars, as the host reports it. */
+  cost: z.number().nonnegative(),
+  /** Input, output and reasoning. */
+  tokens: count,
+  /** How it failed; absent for the one that is at work, or that the run ended with. */
+  error: z.string().optional(),
+});
+export type ModelUse = z.infer<typeof modelUse>;
+
 /** One prompt to the child and how it was answered; a continued task has several. */
 export const run = z.object({
   /** The user message that we sent; its answer has it as `parentID`. */
@@ -70,6 +83,8 @@ export const run = z.object({
   completedAt: date.optional(),
   status: jobStatus,
   endReason: endReason.optional(),
+  /** Of a run that went on with another model (option `fallbackModels`): all that it was given, in that order. */
+  models: z.array(modelUse).optional(),
 });
 export type Run = z.infer<typeof run>;
 
@@ -240,6 +255,8 @@ export const processJob = z.object({
   timeoutSeconds: z.number().positive().optional(),
   /** What it reads: a pipe that stays open, or a terminal; nothing when absent. */
   stdin: z.enum(["open", "terminal"]).optional(),
+  /** Its command was given to `bash`, and outlived that call; or what it had left running did. */
+  fromBash: z.enum(["moved", "left"]).optional(),
   /** What the shell left running in its group, ended with the job. */
   leftovers: z.array(z.object({ pid: z.number().int(), command: z.string() })).optional(),
   /** SIGKILL was needed to end what was left of it. */
@@ -250,6 +267,11 @@ export const processJob = z.object({
   mayBeLeft: z.array(z.object({ pid: z.number().int(), command: z.string() })).optional(),
 });
 export type ProcessJob = z.infer<typeof processJob>;
+
+/** The run of the session that started it is not over while it runs: its agent waits for what it brings. */
+export function isWaitedFor(job: Job): boolean {
+  return job.kind === "subagent" || job.fromBash === "moved";
+}
 
 export const job = z.discriminatedUnion("kind", [subagentJob, processJob]);
 export type Job = SubagentJob | ProcessJob;

@@ -27,6 +27,8 @@ export const endReason = z.enum([
   "crash_loop",
   /** What it was to come after has failed or was cancelled. */
   "dependency_failed",
+  /** It has spent what an option gives it, or what one gives all subagents of its session tree. */
+  "budget",
 ]);
 export type EndReason = z.infer<typeof endReason>;
 

@@ -19,7 +19,7 @@ import {
   type DeliveryEvent,
   type DeliveryState,
 } from "./delivery.js";
-import type { Carrier, Notice } from "./notice.js";
+import { isWorthSending, type Carrier, type Notice } from "./notice.js";
 import type { Outbox } from "./outbox.js";
 
 /** A user's message waits so long for the disk. */
@@ -100,7 +100,8 @@ export class ParentChannel {
     if (this.#isDisposed) return;
     const { outbox, clock, mergeMilliseconds, mayWake } = this.#deps;
     const now = clock.monotonic();
-    const waiting = outbox.deliverable(this.#sessionID);
+    const deliverable = outbox.deliverable(this.#sessionID);
+    const waiting = isWorthSending(deliverable) ? deliverable : [];
     const inFlight = outbox.inFlight(this.#sessionID);
     const next = plan(
       this.#state,
@@ -205,7 +206,7 @@ export class ParentChannel {
         await this.#save();
       }
       const notices = ours().filter(({ jobID }) => !outbox.isHeld(jobID));
-      if (notices.length === 0 || !this.#maySend(changes)) return;
+      if (!isWorthSending(notices) || !this.#maySend(changes)) return;
       const text = compose(sessionID, notices);
       outbox.setCarrier(notices, { ...carrier, attempts: 1 });
       const { agent, model, variant } = speaker.value;

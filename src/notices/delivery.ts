@@ -89,7 +89,8 @@ export const INITIAL: DeliveryState = {
 };
 
 export type DeliveryEvent =
-  | { type: "used" | "busy" | "retry" | "idle" | "reverted" }
+  /** `goesOn`: a stop between two tries was ours, and the run goes on. */
+  | { type: "used" | "busy" | "retry" | "idle" | "reverted" | "goesOn" }
   | { type: "updated"; archived: boolean }
   | { type: "asked" | "answered"; requestID: string }
   /** A user message is stored, ours among them. */
@@ -117,6 +118,8 @@ export function step(state: DeliveryState, event: DeliveryEvent, now: number): D
       return { ...state, used: true, busy: true, retrying: false };
     case "retry":
       return { ...state, retrying: true };
+    case "goesOn":
+      return { ...state, retrying: false, stopped: false };
     case "idle":
       // A run that is over waits for no answer any more. Ours is looked for sooner than while it was busy.
       return ended({ ...state, busy: false, asked: new Set(), lookedAt: now });

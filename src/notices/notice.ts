@@ -9,9 +9,10 @@ export const notice = z.object({
   jobID: z.string(),
   /**
    * `output`: lines that the process asked to be told about; `ready`: a late readiness; `failed`: of a job whose group
-   * is not done yet, ahead of its end, which is told with the group.
+   * is not done yet, ahead of its end, which is told with the group; `budget`: most of what it may spend is gone, a line
+   * in the next notice.
    */
-  kind: z.enum(["ended", "blocked", "stalled", "ready", "output", "failed"]),
+  kind: z.enum(["ended", "blocked", "stalled", "ready", "output", "failed", "budget"]),
   /** Not of an end. What came from outside, not escaped yet: output lines, what is asked. */
   text: z.string().optional(),
   /** `output`: lines that follow within the next minute come together in one notice. */
@@ -45,3 +46,8 @@ export const notice = z.object({
 export type Notice = z.infer<typeof notice>;
 export type Carrier = NonNullable<Notice["carrier"]>;
 export type StoredQuote = NonNullable<Notice["quote"]>;
+
+/** What is worth a message of its own; the rest rides along with the next one. */
+export function isWorthSending(notices: readonly Notice[]): boolean {
+  return notices.some(({ kind }) => kind !== "budget");
+}

@@ -8,7 +8,7 @@ import type { Host, Toast } from "../host/host.js";
 import type { IdSource } from "../host/ids.js";
 import type { SessionTree } from "../host/session-tree.js";
 import { groupsOf, roundAmong } from "../jobs/group.js";
-import type { Job } from "../jobs/job.js";
+import { isWaitedFor, type Job } from "../jobs/job.js";
 import type { JobChange, JobRegistry } from "../jobs/registry.js";
 import { isTerminal } from "../jobs/status.js";
 import type { Options } from "../options.js";
@@ -16,7 +16,7 @@ import { ParentChannel, type ChannelDeps } from "./channel.js";
 import { compactionNote } from "./compaction.js";
 import type { DeliveryEvent } from "./delivery.js";
 import { FloodGate } from "./flood.js";
-import type { Notice } from "./notice.js";
+import { isWorthSending, type Notice } from "./notice.js";
 import { Outbox } from "./outbox.js";
 import type { NoticePort, Release } from "./port.js";
 import { findRecipients, mayWake, Recipients } from "./recipients.js";
@@ -132,8 +132,15 @@ export class Notices implements NoticePort {
   }
 
   owes(sessionID: string): boolean {
-    const pending = this.outbox.pending(sessionID);
-    return pending.some(({ carrier, jobID }) => carrier ?? this.#deps.jobs.getSubagent(jobID));
+    const pending = this.outbox.pending(sessionID).filter((each) => isWorthSending([each]));
+    return pending.some(({ carrier, jobID }) => {
+      const job = this.#deps.jobs.get(jobID);
+      return carrier ?? (job && isWaitedFor(job));
+    });
+  }
+
+  goesOn(sessionID: string): void {
+    this.#channels.get(sessionID)?.take({ type: "goesOn" });
   }
 
   used(sessionID: string): void {
@@ -231,6 +238,8 @@ export class Notices implements NoticePort {
     if (job.kind === "subagent" && job.sessionID) this.outbox.reroute(job.sessionID);
     // That processes end with their host is known to all; a subagent's result was promised.
     const isExit = job.endReason === "host_exit";
+    // Its end says that it is spent.
+    if (job.endReason === "budget") this.outbox.withdraw(job.id, ["budget"]);
     if (job.notify && !(isExit && job.kind === "process")) {
       this.outbox.markEnded(job, quote);
       if (job.status === "failed" && this.#waitsForOthers(job)) {

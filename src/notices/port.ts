@@ -22,6 +22,8 @@ export interface NoticePort {
   hold(jobIDs: readonly string[], recipient?: string): Release;
   /** Something is on its way to this session: it will be woken, so its run is not over. */
   owes(sessionID: string): boolean;
+  /** We have stopped the run of this session to go on with it: that is no stop of its user's. */
+  goesOn(sessionID: string): void;
   /** A tool of ours was called from this session, or a job is started for it: it is in use, and may be woken. */
   used(sessionID: string): void;
 }

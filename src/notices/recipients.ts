@@ -93,7 +93,8 @@ export function mayWake(
   const subagent = jobs.findBySession(sessionID);
   if (subagent && !isTerminal(subagent.status)) return true;
   if (wake === "none") return false;
-  if (wake === "each" || notices.some(({ kind }) => kind !== "ended")) return true;
+  const isNews = ({ kind }: Notice) => kind !== "ended" && kind !== "budget";
+  if (wake === "each" || notices.some(isNews)) return true;
   if (notices.some(({ jobID }) => jobs.get(jobID)?.status === "failed")) return true;
   // A server is not waited for: it has no end of its own.
   return !jobs.byParent(sessionID).some((job) => !isTerminal(job.status) && !isServer(job));

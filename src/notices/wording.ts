@@ -4,11 +4,12 @@
  * `outside-text.ts`); ids come from our records alone. Pure.
  */
 import { groupCounts } from "../jobs/group.js";
-import type { Job } from "../jobs/job.js";
+import type { Job, SubagentJob } from "../jobs/job.js";
+import { costWords } from "../jobs/spending.js";
 import { restartWords } from "../jobs/restarts.js";
 import { emptyInputHint } from "../jobs/empty-input.js";
-import { furtherError, runSince } from "../jobs/facts.js";
-import { elapsed, grouped, lastOf } from "../text.js";
+import { furtherError, furtherReason, runSince } from "../jobs/facts.js";
+import { dollars, elapsed, grouped, lastOf } from "../text.js";
 import { branchLines } from "./branch.js";
 import type { Notice, StoredQuote } from "./notice.js";
 import { outsideLine, quoteLines } from "./outside-text.js";
@@ -52,11 +53,15 @@ export interface News {
  * `groups`: those of the jobs that are told of.
  */
 export function composeNotice(
-  news: readonly News[],
+  all: readonly News[],
   running: readonly Job[],
   now: number,
   groups: readonly { name: string; members: readonly Job[] }[] = [],
 ): string {
+  const news = all.flatMap((each): News[] => {
+    const notices = each.notices.filter(({ kind }) => kind !== "budget");
+    return notices.length > 0 ? [{ ...each, notices }] : [];
+  });
   const early = news.filter(isEarly);
   const sorted = news
     .filter((each) => !isEarly(each))
@@ -66,6 +71,7 @@ export function composeNotice(
   const rest = [
     ...(early.length > 0 ? [inLines(early)] : []),
     ...groups.slice(0, MOST_NAMED).map(groupLine),
+    ...all.flatMap(budgetLines).slice(0, MOST_NAMED),
     stillRunning(running.filter(({ id }) => !said.has(id))),
   ]
     .filter(Boolean)
@@ -121,6 +127,12 @@ function inLines(early: readonly News[]): string {
     lines.push(line);
   }
   return lines.join("\n");
+}
+
+/** Most of what it may spend is gone. */
+function budgetLines({ job, notices }: News): string[] {
+  const told = notices.filter(({ kind }) => kind === "budget");
+  return told.map(({ text = "" }) => `budget: ${withName(job)}: ${outsideLine(text, 200)}`);
 }
 
 function groupLine({ name, members }: { name: string; members: readonly Job[] }): string {
@@ -212,7 +224,7 @@ function composeBlock({ job, notices: all, leftRunning = [] }: News, share: numb
     share,
   );
   const lines = [
-    `<background_job id="${job.id}" kind="${job.kind}" status="${job.status}"${attribute("reason", job.endReason)}>`,
+    `<background_job id="${job.id}" kind="${job.kind}" status="${job.status}"${attribute("reason", furtherReason(job))}>`,
     `name: ${outsideLine(job.name, 200)}`,
     facts(job, now),
   ];
@@ -220,13 +232,14 @@ function composeBlock({ job, notices: all, leftRunning = [] }: News, share: numb
   if (leftRunningToo !== undefined) lines.push(leftRunningToo);
   const error = furtherError(job);
   if (error) lines.push(`error: ${outsideLine(error, 600)}`);
+  if (job.kind === "subagent") lines.push(...modelLines(job));
   let ended: string[] = [];
   for (const [index, kind] of kinds.entries()) {
     const same = notices.filter((each) => each.kind === kind);
     if (kind === "ended") {
       if (job.kind === "subagent" && job.worktree) lines.push(...branchLines(job.worktree));
       ended = outcome(job, same.at(-1)?.quote, given[index] ?? 0);
-    } else lines.push(...told(job, kind, same, given[index] ?? 0));
+    } else if (kind !== "budget") lines.push(...told(job, kind, same, given[index] ?? 0));
   }
   lines.push(...ended);
   if (leftRunning.length > 0) {
@@ -236,14 +249,17 @@ function composeBlock({ job, notices: all, leftRunning = [] }: News, share: numb
   return lines.join("\n");
 }
 
-const HEADINGS: Readonly<Record<Exclude<Notice["kind"], "ended" | "output">, string>> = {
+/** What has words of its own in a block. */
+type Told = Exclude<Notice["kind"], "ended" | "budget">;
+
+const HEADINGS: Readonly<Record<Exclude<Told, "output">, string>> = {
   failed: "it failed; its group goes on",
   blocked: "it waits for the user and goes on when answered; it asks",
   stalled: "no activity detected",
   ready: "it is ready now",
 };
 
-function heading(job: Job, kind: Exclude<Notice["kind"], "ended">): string {
+function heading(job: Job, kind: Told): string {
   if (kind !== "output") return HEADINGS[kind];
   return job.kind === "process" && job.notifyPattern !== undefined
     ? "it printed what matches notifyPattern, or OPENCODE_NOTIFY:"
@@ -251,12 +267,7 @@ function heading(job: Job, kind: Exclude<Notice["kind"], "ended">): string {
 }
 
 /** What a job had to say of one kind, in the order in which it said it. */
-function told(
-  job: Job,
-  kind: Exclude<Notice["kind"], "ended">,
-  same: readonly Notice[],
-  most: number,
-): string[] {
+function told(job: Job, kind: Told, same: readonly Notice[], most: number): string[] {
   const times = same.length > 1 ? ` ${same.length} times` : "";
   const text = same.map((notice) => notice.text ?? "").join("\n");
   const shown = lastOf(text, most);
@@ -269,6 +280,19 @@ function told(
     lines.push("more of these are held back and come together, at most once a minute");
   }
   return lines;
+}
+
+/** Of a run that went on with another model: each, how it failed and what it cost. */
+function modelLines({ runs }: SubagentJob): string[] {
+  const models = runs.at(-1)?.models ?? [];
+  if (models.length === 0) return [];
+  return [
+    "models tried:",
+    ...models.map(({ model, error, ...spent }) => {
+      const how = error === undefined ? "" : ` failed: ${outsideLine(error, 200)}`;
+      return `- ${outsideLine(model, 100)} (${costWords(spent)})${how}`;
+    }),
+  ];
 }
 
 /** How it ended in its own words, how to read what is left out, and how to go on with it. */
@@ -304,7 +328,8 @@ function noText(job: Job): string {
 
 function canGoOn(job: Job): boolean {
   const isShort = job.status === "failed" || job.status === "cancelled";
-  return job.kind === "subagent" && isShort && job.endReason !== "session_deleted";
+  const isPossible = job.endReason !== "session_deleted" && job.endReason !== "budget";
+  return job.kind === "subagent" && isShort && isPossible;
 }
 
 function facts(job: Job, now: number): string {
@@ -312,7 +337,7 @@ function facts(job: Job, now: number): string {
   const parts = [`duration: ${elapsed(end - runSince(job))}`];
   if (job.kind === "subagent") {
     parts.push(`agent: ${outsideLine(job.agent, 60)}`, `tool calls: ${job.progress.toolCalls}`);
-    if (job.cost > 0) parts.push(`cost: $${job.cost.toFixed(4)}`);
+    if (job.cost > 0) parts.push(`cost: ${dollars(job.cost)}`);
   } else {
     if (job.exitCode !== undefined) parts.push(`exit code: ${job.exitCode}`);
     if (job.signal !== undefined) parts.push(`signal: ${job.signal}`);

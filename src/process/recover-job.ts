@@ -2,6 +2,9 @@
  * What to do with the record of a process that ran when an earlier host died: it has failed (interrupted), and what is
  * left of it is ended; by its recorded number only if that is still the same process and really ours, and by its
  * marker. No other process is signalled. What it printed after its record was last saved counts, too.
+ *
+ * A host whose closing was cut off has written its processes as ended before they were: where one is still alive, it is
+ * ended now.
  */
 import type { ProcessJob } from "../jobs/job.js";
 import { isTerminal } from "../jobs/status.js";
@@ -23,11 +26,13 @@ export async function recoverJob(
   lastSign: Date,
   deps: LiveDeps,
 ): Promise<{ ending: Promise<void> | undefined }> {
-  if (isTerminal(job.status)) return { ending: undefined };
   const { jobs, clock, system, options, killTree, log } = deps;
   const { id, identity } = job;
-  const target = { pid: identity?.pid ?? 0, identity, held: false, jobID: id };
   const isSame = identity !== undefined && system.isAlive(identity);
+  if (isTerminal(job.status) && (job.endReason !== "host_exit" || !isSame)) {
+    return { ending: undefined };
+  }
+  const target = { pid: identity?.pid ?? 0, identity, held: false, jobID: id };
   const isGone = !isSame && (identity === undefined || system.hasEnded(identity));
   const isOurs = isSame && isGroupOurs(system, target);
   const members = membersOf(system, target, isOurs);

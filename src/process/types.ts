@@ -85,9 +85,9 @@ export interface CreateResult {
   /** The record as it was when `create` returned. A command that cannot start is `failed` here. */
   job: ProcessJob;
   readiness: ReadinessResult;
-  /** The last 20 lines of output, when the process has ended or is not ready yet. */
+  /** The last 20 lines of output, when the process has ended or is not ready yet, or can be written to. */
   lastLines?: string;
-  /** With `lastLines`: for `read`, what comes after them. */
+  /** For `read`: what comes after these lines, or after this answer. */
   cursor?: string;
   /** Live jobs with the same command in the same folder, oldest first. */
   sameCommand: readonly ProcessJob[];

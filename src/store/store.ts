@@ -59,6 +59,7 @@ export class JobStore {
   /** Folders in `claimed/` whose records are in the registry: named in each write until they are gone. */
   #adopted: string[] = [];
   #closing: Promise<void> | undefined;
+  #isEnding = false;
 
   constructor(options: JobStoreOptions) {
     this.#options = options;
@@ -175,6 +176,17 @@ export class JobStore {
   }
 
   /**
+   * Its processes are being ended: from now on they are written as ended with the host, who may not wait until each of
+   * them is. A failure is logged, and the write is tried again.
+   */
+  saveAsEnding(): void {
+    this.#isEnding = true;
+    if (!this.#options.jobs.all().some(isRunningProcess)) return;
+    this.#writer.markDirty();
+    this.#writer.flushSync();
+  }
+
+  /**
    * A job that is not in memory: from the folders of the other owners in this project, dead or alive. Read only;
    * never rejects.
    */
@@ -239,11 +251,22 @@ export class JobStore {
 
   #format(): string {
     const { jobs, notices, clock } = this.#options;
+    const savedAt = new Date(clock.now());
+    const all = jobs.all();
     return formatState({
-      savedAt: new Date(clock.now()),
+      savedAt,
       adopted: this.#adopted,
-      jobs: jobs.all(),
+      jobs: this.#isEnding ? all.map((job) => asEnding(job, savedAt)) : all,
       notices: [...notices()],
     });
   }
+}
+
+function asEnding(job: Job, completedAt: Date): Job {
+  if (!isRunningProcess(job)) return job;
+  return { ...job, status: "cancelled", endReason: "host_exit", completedAt };
+}
+
+function isRunningProcess({ kind, status }: Job): boolean {
+  return kind === "process" && status === "running";
 }

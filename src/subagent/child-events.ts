@@ -40,6 +40,7 @@ export class ChildEvents {
     live.retryAt = 0;
     if (event.type === "retry") {
       requests.retrying(live, event);
+      void runner.announcedRetry(live, event);
       return;
     }
     const newTool = this.#note(jobID, live, event);
@@ -51,8 +52,7 @@ export class ChildEvents {
   /** Gives the tool of a call that was not seen before. */
   #note(jobID: string, live: LiveRun, event: ChildEvent): string | undefined {
     if (event.type === "activity" && event.text) live.sawText(event.text);
-    // A second one is a consequence of the first.
-    if (event.type === "error") live.sessionError ??= event.error;
+    if (event.type === "error") live.failedWith(event.error);
     if (event.type === "assistant" && isOfThisRun(live, event.message.id)) {
       live.sawStep(event.message);
       this.#deps.jobs.updateSubagent(jobID, live.totals());

@@ -7,6 +7,7 @@ import { UserError } from "../ports.js";
 import { findAgent } from "../host/agents.js";
 import type { Host, PermissionRule } from "../host/host.js";
 import { latestRealUserMessage } from "../host/latest-user.js";
+import { parseModel } from "../host/model-name.js";
 import type { SessionTree } from "../host/session-tree.js";
 import type { ModelRef } from "../jobs/job.js";
 import type { JobRegistry } from "../jobs/registry.js";
@@ -127,10 +128,7 @@ export function checkCount(jobs: JobRegistry, rootSessionID: string, most: numbe
 
 async function findModel(host: Host, name: string): Promise<ModelRef> {
   const models = await host.models();
-  if (models.includes(name)) {
-    const slash = name.indexOf("/");
-    return { providerID: name.slice(0, slash), modelID: name.slice(slash + 1) };
-  }
+  if (models.includes(name)) return parseModel(name);
   const shown = models.toSorted().slice(0, 30).join(", ");
   const rest = models.length > 30 ? `, … (${models.length} in all)` : "";
   throw new UserError(`model: expected one of ${shown}${rest}, got ${JSON.stringify(name)}`);

@@ -114,6 +114,7 @@ export class Launcher {
     this.#checkWanted(input.signal);
     // Others may have been launched while this one was looked at.
     checkCount(jobs, plan.rootSessionID, options.maxTasksPerSession);
+    this.#runner.budgets.checkTree(plan.rootSessionID);
     const { parentSessionID: sessionID } = input;
     const namer = { sessionID, rootSessionID: plan.rootSessionID };
     const after = resolveAfter(jobs, namer, input.after ?? []);
@@ -155,6 +156,7 @@ export class Launcher {
 
   /** A pending task gets the text added to its prompt, a running one a further instruction, an ended one a new run. */
   async resume(task: SubagentJob, prompt: string, from: ResumeFrom): Promise<Launched> {
+    this.#runner.budgets.checkTask(task);
     if (!isTerminal(task.status)) return this.#instruct(task, prompt, from);
     const { reopened, plan } = await this.#reopen(task, prompt, from);
     return this.#launched(reopened, [], plan, from.signal);

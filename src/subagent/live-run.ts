@@ -3,8 +3,9 @@
  * message cost, when something was last heard, and why it is being stopped. Gone when the run has ended.
  */
 import type { Timer } from "../ports.js";
-import type { AssistantInfo, RunError, Usage } from "../host/host.js";
-import type { BlockedOn, SubagentJob } from "../jobs/job.js";
+import type { AssistantInfo, Message, RunError, Usage } from "../host/host.js";
+import type { BlockedOn, ModelRef, ModelUse, SubagentJob } from "../jobs/job.js";
+import { tokensOf } from "../jobs/spending.js";
 import type { EndReason, TerminalStatus } from "../jobs/status.js";
 
 /** A message that we sent to the child. */
@@ -29,6 +30,9 @@ const STREAMED_MOST = 16_000;
 const PIECES_MOST = 4_000;
 /** So many steps in a row without a finish reason are told as a stall. */
 export const LOOP_STEPS = 10;
+
+/** After a step with one of these the host takes the next. */
+const GOES_ON = new Set(["tool-calls", "unknown"]);
 
 type Totals = Pick<SubagentJob, "tokens" | "cost">;
 
@@ -58,6 +62,17 @@ export class LiveRun {
   /** Steps that have a finish reason, and how many of the newest in a row say "unknown". */
   readonly #finished = new Set<string>();
   unknownFinishes = 0;
+  /** The newest step, and whether it is an answer: after it the host goes on only with something new. */
+  #newest = { id: "", isAnswer: false };
+  /** Once it has gone on with another model: that one, and what those before it did. */
+  model: ModelRef | undefined;
+  readonly #usesBefore: ModelUse[] = [];
+  /** Steps of models that have failed: they say nothing about how the run stands. */
+  readonly #leftBehind = new Set<string>();
+  /** Their error: an event of it may come late. */
+  #errorBefore: RunError | undefined;
+  /** Its model is given up, as we have seen ourselves; why. The run is aborted for it and goes on. */
+  leaving: string | undefined;
   /** What is older than this belongs to an earlier run. */
   firstPromptID = "";
   /** What is said above the first prompt. */
@@ -130,6 +145,63 @@ export class LiveRun {
     this.resent = 0;
     this.unfinishedSince = undefined;
     this.sessionError = undefined;
+    this.#newest = { id: "", isAnswer: false };
+  }
+
+  /** The run goes on with another model: `failed` is how the one before it did, `messages` all that are stored. */
+  goesOn(
+    model: ModelRef,
+    failed: { model: string; error: string; at: number },
+    messages: readonly Message[],
+  ): void {
+    const { cost, tokens } = this.#sinceLastModel();
+    this.#usesBefore.push({ model: failed.model, error: failed.error, cost, tokens });
+    this.model = model;
+    this.leaving = undefined;
+    for (const message of messages) {
+      if (message.role !== "assistant") continue;
+      this.#leftBehind.add(message.id);
+      this.#errorBefore = message.error ?? this.#errorBefore;
+    }
+    this.#errorBefore = this.sessionError ?? this.#errorBefore;
+    this.sessionError = undefined;
+    this.promptedAt = this.heardAt = failed.at;
+    this.resent = 0;
+    this.unfinishedSince = undefined;
+  }
+
+  /** For the record: every model that it was given; undefined while that is one. */
+  get modelUses(): ModelUse[] | undefined {
+    const { model } = this;
+    if (!model) return undefined;
+    const current = { model: `${model.providerID}/${model.modelID}`, ...this.#sinceLastModel() };
+    return [...this.#usesBefore, current];
+  }
+
+  #sinceLastModel(): { cost: number; tokens: number } {
+    const { cost, tokens } = this.totals();
+    const before = this.#usesBefore.reduce(
+      (sum, use) => ({ cost: sum.cost + use.cost, tokens: sum.tokens + use.tokens }),
+      { cost: this.#earlier.cost, tokens: tokensOf(this.#earlier) },
+    );
+    return {
+      // Sums of fractions may come out a hair below.
+      cost: Math.max(0, cost - before.cost),
+      tokens: tokensOf({ tokens }) - before.tokens,
+    };
+  }
+
+  /** What says how the run stands: without what a model that has failed has left. */
+  standing(messages: readonly Message[]): readonly Message[] {
+    if (this.#leftBehind.size === 0) return messages;
+    return messages.filter(({ id }) => !this.#leftBehind.has(id));
+  }
+
+  /** `session.error` of this run. A second one is a consequence of the first. */
+  failedWith(error: RunError): void {
+    const old = this.#errorBefore;
+    const isOld = old?.name === error.name && old.message === error.message;
+    if (!isOld) this.sessionError ??= error;
   }
 
   get promptMessageID(): string {
@@ -191,11 +263,20 @@ export class LiveRun {
   }
 
   /** One of the several updates of a step, in the order of the steps. */
-  sawStep({ id, usage, completed, finish }: AssistantInfo): void {
+  sawStep({ id, usage, completed, finish, error, summary }: AssistantInfo): void {
+    if (!this.#usage.has(id) || id === this.#newest.id) {
+      const isOver = completed && finish !== undefined && !GOES_ON.has(finish);
+      this.#newest = { id, isAnswer: isOver && !error && !summary };
+    }
     this.#usage.set(id, usage);
     if (!completed || finish === undefined || this.#finished.has(id)) return;
     this.#finished.add(id);
     this.unknownFinishes = finish === "unknown" ? this.unknownFinishes + 1 : 0;
+  }
+
+  /** Its newest step is an answer. */
+  get hasAnswered(): boolean {
+    return this.#newest.isAnswer;
   }
 
   /** Steps of this run. */

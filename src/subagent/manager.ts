@@ -3,6 +3,7 @@ import { UserError, logFailure } from "../ports.js";
 import { findAgent } from "../host/agents.js";
 import type { HostEvent } from "../host/events.js";
 import { translateEvent } from "../host/events.js";
+import type { OpenRequest, RequestAnswer, TranscriptEntry } from "../host/host.js";
 import { storedMessages } from "../host/stored-messages.js";
 import { matches, type JobFilter } from "../jobs/filter.js";
 import type { Job, SubagentJob } from "../jobs/job.js";
@@ -39,6 +40,8 @@ export interface TaskResult {
   /** The last tool that failed, when there is no text that could tell. */
   toolError?: string | undefined;
 }
+
+const TRANSCRIPT_MESSAGES = 100;
 
 /** The host may be about to end itself. */
 const DISPOSE_PATIENCE_MS = 2_000;
@@ -149,6 +152,28 @@ export class BackgroundManager {
     const stored = running ? textSoFar(messages, first) : finalText(messages, first);
     const text = stored || task.partialText || "";
     return { text, run, toolError: text ? undefined : lastToolError(messages) };
+  }
+
+  /** The newest of what was said and done in its session, with what is being said now. Rejects with a HostError. */
+  async transcript(task: SubagentJob): Promise<TranscriptEntry[]> {
+    const { host, clock } = this.#deps;
+    if (task.sessionID === undefined) return [];
+    const entries = await host.transcript(task.sessionID, TRANSCRIPT_MESSAGES);
+    const text = this.#runner.live(task.id)?.streamedText.trim() || task.partialText || "";
+    // The host stores a text when its stream has ended.
+    const isStored = text === "" || entries.some((entry) => entry.text.includes(text));
+    const at = new Date(clock.now());
+    return isStored ? entries : [...entries, { at, role: "assistant", kind: "text", text }];
+  }
+
+  /** What it waits for its user to answer, in full. Rejects with a HostError. */
+  openRequest(taskID: string): Promise<OpenRequest | undefined> {
+    return this.#requests.open(taskID);
+  }
+
+  /** In the name of the user. Rejects with a UserError when it is not asked any more, or with a HostError. */
+  answerRequest(taskID: string, requestID: string, answer: RequestAnswer): Promise<void> {
+    return this.#requests.answer(taskID, requestID, answer);
   }
 
   /**

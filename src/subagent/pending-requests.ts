@@ -1,10 +1,11 @@
 /**
  * Questions that hold a child up: a permission or a question of the child or of any session below it. They are
- * shown and told once, and never answered with yes by us.
+ * shown and told once, and never answered with yes but for the user, who has said so.
  */
 import type { Context } from "../context.js";
-import { logFailure } from "../ports.js";
+import { logFailure, UserError } from "../ports.js";
 import type { HostEvent } from "../host/events.js";
+import type { OpenRequest, RequestAnswer } from "../host/host.js";
 import type { SessionTree } from "../host/session-tree.js";
 import type { BlockedOn } from "../jobs/job.js";
 import type { NoticePort } from "../notices/port.js";
@@ -104,6 +105,24 @@ export class PendingRequests {
       const message = "it is unknown whether a subagent still waits";
       logFailure(log, "warn", message, { id: jobID })(thrown);
     }
+  }
+
+  /** What a task waits for its user to answer, in full; undefined when that is nothing. Rejects with a HostError. */
+  async open(jobID: string): Promise<OpenRequest | undefined> {
+    const { jobs, host } = this.#deps;
+    const asked = jobs.getSubagent(jobID)?.blockedOn;
+    if (asked?.requestID === undefined) return undefined;
+    return host.openRequest(asked.requestID, this.#placeOf(asked));
+  }
+
+  /** In the name of its user. Rejects with a UserError when the task does not wait for this, or with a HostError. */
+  async answer(jobID: string, requestID: string, answer: RequestAnswer): Promise<void> {
+    const { jobs, host } = this.#deps;
+    const asked = jobs.getSubagent(jobID)?.blockedOn;
+    if (asked?.requestID !== requestID || asked.kind !== answer.kind) {
+      throw new UserError(`${jobID} does not wait for an answer to ${requestID} any more`);
+    }
+    await host.answerRequest(requestID, answer, this.#placeOf(asked));
   }
 
   /** True when the question was answered with no, as the user has chosen for all of them. */

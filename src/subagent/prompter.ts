@@ -38,7 +38,7 @@ export class Prompter {
     this.#record(jobID, live, prompt, isFirst);
     live.prompting += 1;
     try {
-      await host.prompt({ ...this.#address(job, prompt.messageID), text });
+      await host.prompt({ ...this.#address(job, prompt.messageID, live), text });
     } catch (thrown) {
       const left = live.refused(prompt);
       if (isFirst) jobs.updateSubagent(jobID, { prompt: text });
@@ -50,12 +50,16 @@ export class Prompter {
     await this.abortForgotten(jobID);
   }
 
-  /** Once more, with the text only if the host has not stored it. */
-  async sendAgain(jobID: string, live: LiveRun, stored: boolean): Promise<void> {
+  /**
+   * Once more: the newest message of its user that the host has stored, which may be one of the host's own or a notice,
+   * without its text; the prompt with its text if the host has none.
+   */
+  async sendAgain(jobID: string, live: LiveRun, storedID: string | undefined): Promise<void> {
     const job = this.#deps.jobs.getSubagent(jobID);
     if (!job) return;
-    const address = this.#address(job, live.promptMessageID);
-    await this.#deps.host.prompt(stored ? address : { ...address, text: live.promptText });
+    const address = this.#address(job, storedID ?? live.promptMessageID, live);
+    const isStored = storedID !== undefined;
+    await this.#deps.host.prompt(isStored ? address : { ...address, text: live.promptText });
     await this.abortForgotten(jobID);
   }
 
@@ -79,12 +83,15 @@ export class Prompter {
       ...(first !== messageID && { firstPromptMessageID: first }),
       startedAt: date,
       status: "running" as const,
+      ...(live.modelUses && { models: live.modelUses }),
     };
     const earlier = isFirst ? runs : runs.slice(0, -1);
     jobs.updateSubagent(jobID, { runs: [...earlier, run], prompt: undefined });
   }
 
-  #address({ sessionID = "", agent, model, variant }: SubagentJob, messageID: string) {
+  #address({ sessionID = "", agent, ...job }: SubagentJob, messageID: string, live: LiveRun) {
+    // Variants are one model's own.
+    const { model, variant } = live.model ? { model: live.model, variant: undefined } : job;
     return { sessionID, messageID, agent, model, variant };
   }
 }

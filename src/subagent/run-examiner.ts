@@ -6,8 +6,11 @@ import type { Context } from "../context.js";
 import { coerceError } from "../ports.js";
 import type { Message } from "../host/host.js";
 import { storedMessages } from "../host/stored-messages.js";
+import { isWaitedFor } from "../jobs/job.js";
 import { isTerminal } from "../jobs/status.js";
+import { tokensOf } from "../jobs/spending.js";
 import type { NoticePort } from "../notices/port.js";
+import { isProviderFault } from "./fallback.js";
 import type { LiveRun, StopIntent } from "./live-run.js";
 import { judge, stepsOf, type Verdict } from "./verdict.js";
 
@@ -21,8 +24,15 @@ export interface RunExaminerDeps extends Context {
   notices: NoticePort;
   live: (jobID: string) => LiveRun | undefined;
   end: (jobID: string, live: LiveRun, end: StopIntent, messages?: readonly Message[]) => void;
-  /** Sends the run's prompt once more, its text only if the host has not stored it. */
-  promptAgain: (jobID: string, live: LiveRun, stored: boolean) => Promise<void>;
+  /** Sends a stored message once more, or the run's prompt with its text if the host has not stored it. */
+  promptAgain: (jobID: string, live: LiveRun, storedID: string | undefined) => Promise<void>;
+  /** After a fault of the provider: true when the run goes on with another model. */
+  goOn: (
+    jobID: string,
+    live: LiveRun,
+    error: string,
+    messages: readonly Message[],
+  ) => Promise<boolean>;
 }
 
 export class RunExaminer {
@@ -86,11 +96,30 @@ export class RunExaminer {
     }
     const { promptMessageID, sessionError } = live;
     this.#count(jobID, live, messages);
-    const verdict = judge({ messages, promptMessageID, busy: false, sessionError });
-    if (verdict.kind === "ended") this.#conclude(jobID, sessionID, live, verdict, messages);
-    else if (live.intent) this.#deps.end(jobID, live, live.intent, messages);
-    else if (verdict.kind === "unanswered") await this.#unanswered(jobID, live, verdict.stored);
-    else if (verdict.kind === "unfinished") this.#unfinished(jobID, live, messages);
+    const standing = live.standing(messages);
+    const verdict = judge({ messages: standing, promptMessageID, busy: false, sessionError });
+    if (verdict.kind === "ended") {
+      if (await this.#wentOn(jobID, live, verdict, messages)) return;
+      this.#conclude(jobID, sessionID, live, verdict, messages);
+    } else if (live.intent) this.#deps.end(jobID, live, live.intent, messages);
+    else if (verdict.kind === "unanswered") {
+      const stored = messages.findLast(({ role }) => role === "user");
+      await this.#unanswered(jobID, live, verdict.stored ? stored?.id : undefined);
+    } else if (verdict.kind === "unfinished") this.#unfinished(jobID, live, messages);
+  }
+
+  /** A provider that has failed is no end while another model is left. */
+  async #wentOn(
+    jobID: string,
+    live: LiveRun,
+    verdict: Extract<Verdict, { kind: "ended" }>,
+    messages: readonly Message[],
+  ): Promise<boolean> {
+    if (live.intent || verdict.status === "completed") return false;
+    const last = stepsOf(live.standing(messages), live.firstPromptID).at(-1);
+    const isFault = last?.error !== undefined && isProviderFault(last.error);
+    const error = live.leaving ?? (isFault ? verdict.error : undefined);
+    return error !== undefined && this.#deps.goOn(jobID, live, error, messages);
   }
 
   #conclude(
@@ -103,7 +132,7 @@ export class RunExaminer {
     const { jobs, notices, end } = this.#deps;
     const waits =
       notices.owes(sessionID) ||
-      jobs.byParent(sessionID).some((job) => job.kind === "subagent" && !isTerminal(job.status));
+      jobs.byParent(sessionID).some((job) => isWaitedFor(job) && !isTerminal(job.status));
     if (verdict.status === "completed") {
       if (waits && !live.intent) return;
       // A step without a finish reason is no answer: the host would have gone on.
@@ -113,7 +142,7 @@ export class RunExaminer {
   }
 
   /** Nothing started: the prompt is sent once more, without doubling what is stored. */
-  async #unanswered(jobID: string, live: LiveRun, stored: boolean): Promise<void> {
+  async #unanswered(jobID: string, live: LiveRun, storedID: string | undefined): Promise<void> {
     const { clock, log, promptAgain, end } = this.#deps;
     if (live.prompting > 0 || clock.monotonic() - live.promptedAt < START_TIMEOUT_MS) return;
     if (live.resent > 0) {
@@ -121,10 +150,11 @@ export class RunExaminer {
       end(jobID, live, { status: "failed", reason: "never_started", error });
       return;
     }
+    const stored = storedID !== undefined;
     log("warn", "a subagent did not start; its prompt is sent once more", { id: jobID, stored });
     live.resent += 1;
     live.promptedAt = clock.monotonic();
-    await promptAgain(jobID, live, stored);
+    await promptAgain(jobID, live, storedID);
   }
 
   #unfinished(jobID: string, live: LiveRun, messages: readonly Message[]): void {
@@ -142,9 +172,14 @@ export class RunExaminer {
       live.sawStep(step);
       for (const call of step.tools) live.sawCall(call);
     }
-    const progress = jobs.getSubagent(jobID)?.progress;
+    const job = jobs.getSubagent(jobID);
+    if (!job) return;
+    const { progress } = job;
     const { toolCalls, runningTool, steps } = live;
-    if (!progress) return;
+    const totals = live.totals();
+    if (totals.cost !== job.cost || tokensOf(totals) !== tokensOf(job)) {
+      jobs.updateSubagent(jobID, totals);
+    }
     const isKnown =
       progress.toolCalls === toolCalls &&
       progress.runningTool === runningTool &&

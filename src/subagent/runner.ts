@@ -12,6 +12,8 @@ import type { Worktrees } from "../worktree/worktrees.js";
 import { isTerminal } from "../jobs/status.js";
 import { LiveRun, type StopIntent } from "./live-run.js";
 import { limitsMissing, missingRules } from "./rights.js";
+import { Budgets } from "./budgets.js";
+import { ModelSwitch } from "./model-switch.js";
 import { Prompter } from "./prompter.js";
 import { RunExaminer } from "./run-examiner.js";
 import { RunStopper } from "./run-stopper.js";
@@ -49,6 +51,9 @@ export class Runner {
   readonly #examiner: RunExaminer;
   readonly #prompter: Prompter;
   readonly #stopper: RunStopper;
+  readonly #switch: ModelSwitch;
+  /** What tasks and session trees may spend. */
+  readonly budgets: Budgets;
 
   constructor(deps: RunnerDeps) {
     this.#deps = deps;
@@ -56,12 +61,16 @@ export class Runner {
     this.#prompter = new Prompter({ ...deps, live });
     const examine = (jobID: string) => this.examine(jobID);
     this.#stopper = new RunStopper({ ...deps, examine, end: this.#end.bind(this) });
+    const promptAgain: Prompter["sendAgain"] = (...what) => this.#prompter.sendAgain(...what);
+    this.#switch = new ModelSwitch({ ...deps, live, examine, promptAgain });
     this.#examiner = new RunExaminer({
       ...deps,
       live,
       end: this.#end.bind(this),
-      promptAgain: (jobID, run, stored) => this.#prompter.sendAgain(jobID, run, stored),
+      promptAgain,
+      goOn: (...what) => this.#switch.goOn(...what),
     });
+    this.budgets = new Budgets({ ...deps, live, stop: (...what) => this.stop(...what) });
   }
 
   live(jobID: string): LiveRun | undefined {
@@ -81,6 +90,12 @@ export class Runner {
   async run(jobID: string, input: RunInput): Promise<void> {
     const job = this.#deps.jobs.getSubagent(jobID);
     if (job?.status !== "pending") return;
+    // It may have waited while others spent what was left.
+    const spent = this.budgets.endOf(job);
+    if (spent) {
+      this.#end(jobID, undefined, spent);
+      return;
+    }
     const live = new LiveRun(job);
     try {
       const before = await input.before();
@@ -118,6 +133,11 @@ export class Runner {
     await this.#examiner.examine(jobID);
   }
 
+  /** The host waits to ask the provider again. Never rejects. */
+  async announcedRetry(live: LiveRun, retry: { message: string; nextAt: Date }): Promise<void> {
+    await this.#switch.announcedRetry(live, retry);
+  }
+
   /**
    * Stops a run: its session is aborted and kept, what the child itself started is ended, and the job ends as
    * `intent` says once the host is idle, or after 10 s with a word that the host did not confirm. Never rejects.
@@ -143,6 +163,7 @@ export class Runner {
     this.#live.clear();
     this.#liveBySession.clear();
     this.#stopper.dispose();
+    this.budgets.dispose();
   }
 
   /**
@@ -253,7 +274,12 @@ function ranUntil(
   const stored = finalText(messages, live.firstPromptID);
   // A stream that was cut leaves an empty message: what was heard of it is all there is.
   const partialText = !stored && status !== "completed" ? live.streamedText : undefined;
-  const ended = { status, endReason: reason, completedAt: at };
+  const ended = {
+    status,
+    endReason: reason,
+    completedAt: at,
+    ...(live.modelUses && { models: live.modelUses }),
+  };
   return {
     ...live.totals(),
     progress: { ...job.progress, toolCalls: live.toolCalls, steps: live.steps },

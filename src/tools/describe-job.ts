@@ -2,10 +2,11 @@
 import { groupCounts, groupsOf } from "../jobs/group.js";
 import type { Job, ProcessJob, ProcessRun, SubagentJob, WorktreeRecord } from "../jobs/job.js";
 import { restartWords } from "../jobs/restarts.js";
+import { spendingWords } from "../jobs/spending.js";
 import { mergeLine } from "../notices/branch.js";
 import type { ProcessNote } from "../system/process-table.js";
 import { FORCED } from "../notices/wording.js";
-import { furtherError, runSince } from "../jobs/facts.js";
+import { furtherError, furtherReason, runSince } from "../jobs/facts.js";
 import { isTerminal } from "../jobs/status.js";
 import { byteSize, elapsed, oneLine, quoted } from "../text.js";
 
@@ -30,10 +31,9 @@ export function describeJob(job: Job, now: number, position = 0): string {
   return parts.join(" · ");
 }
 
-/** Where the status does not say it. */
-function reason({ endReason }: Pick<Job, "endReason">): string {
-  const isPlain = endReason === undefined || endReason === "finished" || endReason === "error";
-  return isPlain ? "" : ` (${endReason})`;
+function reason(job: Pick<Job, "endReason">): string {
+  const further = furtherReason(job);
+  return further === undefined ? "" : ` (${further})`;
 }
 
 /** Of a text from outside: what separates our facts from each other is no separator in it. */
@@ -60,17 +60,28 @@ function taskFacts(job: SubagentJob, now: number, position: number): string[] {
   if (toolCalls > 0) facts.push(`${toolCalls} tool call${toolCalls === 1 ? "" : "s"}${which}`);
   if (position > 0) facts.push(`number ${position} in the queue`);
   if (job.status === "running") {
-    if (steps) facts.push(`${steps} step${steps === 1 ? "" : "s"}`);
+    // Each is in its first one as long as it has called nothing.
+    if (steps && steps > 1) facts.push(`${steps} steps`);
     const quiet = now - lastUpdate.getTime();
     if (quiet >= JUST_NOW) facts.push(`last activity ${elapsed(quiet)} ago`);
   }
-  const tokens = job.tokens.input + job.tokens.output;
-  if (tokens > 0) facts.push(`${tokens} tokens`);
-  if (job.cost > 0) facts.push(`$${job.cost.toFixed(4)}`);
+  facts.push(...spendingWords(job), ...modelFacts(job));
   if (job.runs.length > 1) facts.push(`run ${job.runs.length}`);
   if (job.sessionID) facts.push(`session ${job.sessionID}`);
   if (job.worktree) facts.push(...worktreeFacts(job.worktree));
   return facts;
+}
+
+/** Of a run that went on with another model. */
+function modelFacts({ runs }: SubagentJob): string[] {
+  const models = (runs.at(-1)?.models ?? []).map(({ model, error }) => ({
+    name: outside(model, 100),
+    failed: error !== undefined,
+  }));
+  const tried = models.filter(({ failed }) => failed).map(({ name }) => name);
+  if (tried.length === 0) return [];
+  const current = models.find(({ failed }) => !failed);
+  return [`${current ? `model ${current.name}, after ` : ""}${tried.join(" and ")} failed`];
 }
 
 function worktreeFacts({ state, branch, folder, result, problem }: WorktreeRecord): string[] {

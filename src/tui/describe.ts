@@ -62,6 +62,7 @@ const OUTCOMES: Readonly<Record<NonNullable<Job["endReason"]>, string>> = {
   interrupted: "interrupted",
   crash_loop: "crash loop",
   dependency_failed: "what it waited for failed",
+  budget: "budget spent",
 };
 
 /** The same where there is little room: who cancelled it is told by the list. */

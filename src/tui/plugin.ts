@@ -1,6 +1,7 @@
 /** Puts the parts into the terminal: the sidebar section, the list with its command and key, the log, the calls. */
 import type { TuiPluginApi } from "@opencode-ai/plugin/tui";
-import { systemClock, type Clock } from "../ports.js";
+import { requestEvent } from "../host/user-request.js";
+import { coerceError, systemClock, type Clock } from "../ports.js";
 import { callsFor } from "./attention.js";
 import { badge } from "./badge.js";
 import type { ViewContext } from "./context.js";
@@ -14,6 +15,8 @@ import { createSource } from "./source.js";
 
 /** Nobody's `keybinds` entry: OpenCode knows only its own commands there, so the key is an option of ours. */
 const OPEN_JOBS = "background.jobs";
+
+const OPEN_PAGE = "background.page";
 
 /** Below the lists of servers, above to-dos and changed files. */
 const SIDEBAR_ORDER = 350;
@@ -61,12 +64,30 @@ export function setUp(
         slashName: "background",
         run: () => openJobs(context),
       },
+      {
+        name: OPEN_PAGE,
+        title: "Page of background jobs",
+        desc: "Open it in the browser",
+        category: "Session",
+        namespace: "palette",
+        slashName: "jobs-page",
+        run: () => openPage(api),
+      },
     ],
   });
   if (options.key !== false) {
     const bindings = [{ key: options.key, cmd: OPEN_JOBS, desc: "Background jobs" }];
     api.keymap.registerLayer({ mode: "base", bindings });
   }
+}
+
+/** The OpenCode that the terminal shows serves and opens it, and says so in a toast. */
+function openPage({ client, state, ui }: TuiPluginApi): void {
+  const { directory } = state.path;
+  const failed = (thrown: unknown) =>
+    ui.toast({ title: "Background", message: coerceError(thrown).message, variant: "error" });
+  const body = requestEvent({ act: "page" });
+  client.tui.publish({ directory, body }, { throwOnError: true }).catch(failed);
 }
 
 function logRoute(context: ViewContext, params: Readonly<Record<string, unknown>> | undefined) {

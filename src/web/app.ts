@@ -1,10 +1,13 @@
 /**
  * The routes of the web server. None takes a command, a folder or an environment; what changes something goes to the
- * OpenCode that owns the job.
+ * OpenCode that owns the job. What is more than show, stop and cancel is only passed on to the OpenCode that has started
+ * this server, by the way that it gave.
  */
 import { Hono, type Context } from "hono";
 import { streamSSE, type SSEStreamingApi } from "hono/streaming";
-import type { z } from "zod";
+import { bodyLimit } from "hono/body-limit";
+import { z } from "zod";
+import { userAct, type UserAct } from "../control/user-acts.js";
 import { outputOf } from "../cli/survey.js";
 import { isTerminal } from "../jobs/status.js";
 import { followOutput } from "../output/follow.js";
@@ -13,9 +16,20 @@ import { readOutput } from "../output/read.js";
 import { openOutput } from "../output/reader.js";
 import { coerceError, UserError, type Clock } from "../ports.js";
 import type { JobFeed, NumberedEvent } from "./feed.js";
-import { checkOrigin, checkToken, secureHeaders, type GuardOptions } from "./guard.js";
+import { checkOrigin, guardApi, secureHeaders, type Guarded, type GuardOptions } from "./guard.js";
 import { openApiDocument } from "./openapi.js";
-import { jobsQuery, outputQuery, type JobView, type StreamPieceView } from "./schemas.js";
+import {
+  actionView,
+  answerBody,
+  jobsQuery,
+  outputQuery,
+  requestView,
+  writeBody,
+  type JobAction,
+  type JobView,
+  type StreamPieceView,
+  type TranscriptView,
+} from "./schemas.js";
 
 export interface PageFile {
   type: string;
@@ -27,13 +41,19 @@ export interface OwnerActions {
   stop(job: JobView): Promise<string>;
   terminate(job: JobView): Promise<string>;
   cancel(job: JobView): Promise<string>;
+  transcript(job: JobView): Promise<TranscriptView>;
 }
+
+/** What the OpenCode that has started this server does for its user; rejects with a `UserError`. */
+export type ActForUser = (act: UserAct) => Promise<unknown>;
 
 export interface AppOptions extends GuardOptions {
   clock: Clock;
   feed: JobFeed;
   patterns: PatternGuard;
   actions: OwnerActions;
+  /** Absent where the server was started by anything else. */
+  actForUser?: ActForUser | undefined;
   /** By path, `/` among them. */
   page: ReadonlyMap<string, PageFile>;
 }
@@ -42,12 +62,16 @@ const ACTIONS = ["stop", "terminate", "cancel"] as const;
 /** A silent connection is closed by what stands between. */
 const HEARTBEAT_MS = 15_000;
 const POLL_MS = 250;
+const LONGEST_BODY = 64 * 1_024;
 
-export function createApp(options: AppOptions): Hono {
+export function createApp(options: AppOptions): Hono<Guarded> {
   const { feed, page } = options;
-  const app = new Hono();
+  const app = new Hono<Guarded>();
+  const guard = guardApi(options);
   app.use(secureHeaders, checkOrigin(options));
-  app.use("/api/*", checkToken(options));
+  const limit = { maxSize: LONGEST_BODY, onError: tooLong };
+  app.post("/api/ticket", bodyLimit(limit), guard.ticket);
+  app.use("/api/*", guard.token, bodyLimit(limit));
   app.onError((error, context) => {
     if (error instanceof UserError) return context.json({ error: error.message }, 400);
     return context.json({ error: `the server failed: ${coerceError(error).message}` }, 500);
@@ -126,7 +150,80 @@ export function createApp(options: AppOptions): Hono {
       return context.json({ text });
     });
   }
+
+  app.get("/api/jobs/:id/transcript", async (context) => {
+    const job = await find(feed, context);
+    if (!job) return missing(context);
+    if (job.entry.job.kind !== "subagent") {
+      return context.json({ error: "a process has no session: it has output" }, 409);
+    }
+    return context.json(await options.actions.transcript(job.view));
+  });
+
+  /** Passes an act of the user on, when this is the page that may. */
+  const forUser = async (
+    context: Context<Guarded>,
+    action: JobAction,
+    actOn: (view: JobView) => UserAct | Promise<UserAct>,
+  ): Promise<Response> => {
+    const { actForUser } = options;
+    const job = await find(feed, context);
+    if (!job) return missing(context);
+    const { view } = job;
+    const { wait } = context.get("entry");
+    if (!actForUser) return context.json({ error: NOT_HERE }, 403);
+    if (wait > 0) {
+      const seconds = Math.ceil(wait / 1_000);
+      const error = `a page that was opened by itself may do this in ${seconds} s`;
+      return context.json({ error }, 403, { "Retry-After": String(seconds) });
+    }
+    if (!view.actions.includes(action)) {
+      const error = `${action} is not possible for ${view.id} from here: its state or its OpenCode is another`;
+      return context.json({ error }, 409);
+    }
+    const result = await actForUser(await actOn(view));
+    feed.refresh();
+    if (action === "answer" && context.req.method === "GET") {
+      return context.json(requestResult.parse(result).request);
+    }
+    return context.json(actionView.parse(result));
+  };
+  const command = ({ id: jobID, process }: JobView) => ({ jobID, command: process?.command ?? "" });
+
+  app.post("/api/jobs/:id/restart", (context) =>
+    forUser(context, "restart", (view) => ({ method: "restart", ...command(view) })),
+  );
+  app.post("/api/jobs/:id/write", (context) =>
+    forUser(context, "write", async (view) => {
+      const body = await readBody(writeBody, context);
+      return { method: "write", ...command(view), ...body };
+    }),
+  );
+  app.get("/api/jobs/:id/request", (context) =>
+    forUser(context, "answer", ({ id }) => ({ method: "request", jobID: id })),
+  );
+  app.post("/api/jobs/:id/answer", (context) =>
+    forUser(context, "answer", async ({ id }) => {
+      const body = await readBody(answerBody, context);
+      const method = "reply" in body ? ("reply" as const) : ("answer" as const);
+      return userAct.parse({ method, jobID: id, ...body });
+    }),
+  );
   return app;
+}
+
+const NOT_HERE =
+  "only the page that OpenCode itself has started (its option web, or its command palette) may do this";
+const requestResult = z.object({ request: requestView });
+
+function tooLong(context: Context): Response {
+  return context.json({ error: `a request has at most ${LONGEST_BODY} bytes` }, 413);
+}
+
+/** A JSON body by a schema; a wrong one is a `UserError` that names it. */
+async function readBody<S extends z.ZodType>(schema: S, context: Context): Promise<z.infer<S>> {
+  const body: unknown = await context.req.json().catch(() => undefined);
+  return parsed(schema, body, "body");
 }
 
 async function find(feed: JobFeed, context: Context): Promise<ReturnType<JobFeed["get"]>> {
@@ -144,11 +241,15 @@ function noOutput(context: Context): Response {
 
 /** Query parameters by a schema; a wrong one is a `UserError` that names it. */
 function read<S extends z.ZodType>(schema: S, context: Context): z.infer<S> {
-  const parsed = schema.safeParse(context.req.query());
-  if (parsed.success) return parsed.data;
-  const [issue] = parsed.error.issues;
+  return parsed(schema, context.req.query(), "query");
+}
+
+function parsed<S extends z.ZodType>(schema: S, given: unknown, where: string): z.infer<S> {
+  const result = schema.safeParse(given);
+  if (result.success) return result.data;
+  const [issue] = result.error.issues;
   const name = issue?.path.join(".") || (issue?.code === "unrecognized_keys" && issue.keys[0]);
-  throw new UserError(`${name || "query"}: ${issue?.message ?? "wrong"}`);
+  throw new UserError(`${name || where}: ${issue?.message ?? "wrong"}`);
 }
 
 function matches(job: JobView, wanted: z.infer<typeof jobsQuery>): boolean {

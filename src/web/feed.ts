@@ -5,11 +5,13 @@
  */
 import { basename, dirname } from "node:path";
 import type { Job } from "../jobs/job.js";
+import { modelOf, tokensOf } from "../jobs/spending.js";
+import { isTerminal } from "../jobs/status.js";
 import { fateOf, type Entry } from "../cli/survey.js";
 import type { Clock, Log, Timer } from "../ports.js";
 import type { Processes } from "../store/owner.js";
 import { watchInstances, type InstanceView } from "../store/instances.js";
-import type { JobEvent, JobView } from "./schemas.js";
+import { jobAction, type JobAction, type JobEvent, type JobView } from "./schemas.js";
 
 const EVERY_MS = 1_000;
 const KEPT_EVENTS = 500;
@@ -26,11 +28,14 @@ export interface FeedOptions {
   clock: Clock;
   log: Log;
   processes: Processes;
+  /** The process of the OpenCode that has started this server and still lives, if one has. */
+  starter?: () => number | undefined;
 }
 
 export class JobFeed {
   readonly #clock: Clock;
   readonly #processes: Processes;
+  readonly #starter: () => number | undefined;
   readonly #watch: { refresh(): void; close(): void };
   readonly #listeners = new Set<(event: NumberedEvent) => void>();
   readonly #events: NumberedEvent[] = [];
@@ -46,7 +51,8 @@ export class JobFeed {
   /** Resolves when the disk was read for the first time. */
   readonly ready: Promise<void>;
 
-  constructor({ root, clock, log, processes }: FeedOptions) {
+  constructor({ root, clock, log, processes, starter = () => undefined }: FeedOptions) {
+    this.#starter = starter;
     this.#clock = clock;
     this.#nextID = clock.now() * 1_000;
     this.#processes = processes;
@@ -114,7 +120,8 @@ export class JobFeed {
     }
     this.#entries = entries;
     const before = this.#views;
-    this.#views = new Map([...entries].map(([id, entry]) => [id, viewOf(entry)]));
+    const starter = this.#starter();
+    this.#views = new Map([...entries].map(([id, entry]) => [id, viewOf(entry, starter)]));
     for (const id of before.keys()) {
       if (this.#views.has(id)) continue;
       this.#told.delete(id);
@@ -164,7 +171,8 @@ export class JobFeed {
   }
 }
 
-export function viewOf({ job, instance, fate }: Entry): JobView {
+export function viewOf(entry: Entry, starter?: number): JobView {
+  const { job, instance, fate } = entry;
   return {
     id: job.id,
     kind: job.kind,
@@ -189,8 +197,38 @@ export function viewOf({ job, instance, fate }: Entry): JobView {
     stalledSince: job.stalledSince?.toISOString(),
     ownerPID: instance.owner?.identity?.pid,
     unreadNotices: instance.notices.filter(({ jobID }) => jobID === job.id).length,
+    notify: job.notify,
+    group: job.group,
+    after: job.after ?? [],
+    actions: actionsFor(entry, starter),
     ...partOf(job),
   };
+}
+
+/** Only a living owner is asked for anything; for the last three only the one that has started this server. */
+function actionsFor({ job, instance }: Entry, starter: number | undefined): JobAction[] {
+  if (!instance.alive || instance.owner?.control === undefined) return [];
+  const isLive = !isTerminal(job.status);
+  const isOurs = starter !== undefined && instance.owner.identity?.pid === starter;
+  const possible: Record<JobAction, boolean> =
+    job.kind === "process"
+      ? {
+          stop: isLive,
+          terminate: true,
+          cancel: false,
+          restart: isOurs,
+          write: isOurs && job.status === "running" && job.stdin !== undefined,
+          answer: false,
+        }
+      : {
+          stop: false,
+          terminate: false,
+          cancel: isLive,
+          restart: false,
+          write: false,
+          answer: isOurs && isLive && job.blockedOn?.requestID !== undefined,
+        };
+  return jobAction.options.filter((action) => possible[action]);
 }
 
 function partOf(job: Job): Pick<JobView, "process" | "subagent"> {
@@ -207,22 +245,25 @@ function partOf(job: Job): Pick<JobView, "process" | "subagent"> {
         readyPort: job.readyPort,
         outputBytes: job.output.bytes,
         droppedBytes: job.output.dropped,
+        stdin: job.stdin,
+        run: job.run ?? 1,
+        restart: job.restart,
       },
     };
   }
-  const { input, output, reasoning } = job.tokens;
   return {
     subagent: {
       agent: job.agent,
-      model: job.model && `${job.model.providerID}/${job.model.modelID}`,
+      model: modelOf(job),
       sessionID: job.sessionID,
       toolCalls: job.progress.toolCalls,
       lastTool: job.progress.lastTool,
       runningTool: job.progress.runningTool,
-      tokens: input + output + reasoning,
+      tokens: tokensOf(job),
       cost: job.cost,
       runs: job.runs.length,
       resultLength: job.resultLength,
+      branch: job.worktree?.branch,
     },
   };
 }

@@ -1,18 +1,20 @@
 /**
  * Who may ask the web server anything. A request must name this server as its host (DNS rebinding) and come from its
- * own page or from no page at all; the API also wants the token, in the `Authorization` header only: a cookie would go
- * to every server on the same host name. Ten wrong tokens in a minute close the API for the rest of that minute.
+ * own page or from no page at all; the API also wants a token, in the `Authorization` header only: a cookie would go
+ * to every server on the same host name. Ten wrong tokens or tickets in a minute close the API for the rest of that
+ * minute.
  */
-import { createHash, timingSafeEqual } from "node:crypto";
-import type { Context, MiddlewareHandler } from "hono";
+import type { Context, Env, MiddlewareHandler } from "hono";
 import type { Clock } from "../ports.js";
+import { ticketBody } from "./schemas.js";
+import type { Entrance, Entry } from "./entrance.js";
 
 const MOST_FAILURES = 10;
 const WINDOW_MS = 60_000;
 
 export interface GuardOptions {
   clock: Clock;
-  token: string;
+  entrance: Entrance;
   /** Names by which this server may be called, with its port: `127.0.0.1:4711`. */
   hosts: readonly string[];
 }
@@ -38,30 +40,47 @@ export function checkOrigin({ hosts }: GuardOptions): MiddlewareHandler {
   };
 }
 
-/** For the API. */
-export function checkToken({ clock, token }: GuardOptions): MiddlewareHandler {
-  let failures: number[] = [];
-  return async (context, next) => {
-    const now = clock.monotonic();
-    failures = failures.filter((at) => now - at < WINDOW_MS);
-    if (failures.length >= MOST_FAILURES) {
-      context.header("Retry-After", "60");
-      return refuse(context, 429, "too many wrong tokens; wait a minute");
-    }
-    const given = /^Bearer (.+)$/u.exec(context.req.header("authorization") ?? "")?.[1];
-    if (given === undefined || !isSame(given, token)) {
-      failures.push(now);
-      return refuse(context, 401, "the token is missing or wrong: open the new link");
-    }
-    await next();
-    return undefined;
-  };
+/** What `checkToken` leaves for the routes. */
+export interface Guarded extends Env {
+  Variables: { entry: Entry };
 }
 
-/** Neither length nor content can be told from the time it takes. */
-function isSame(given: string, token: string): boolean {
-  const digest = (text: string) => createHash("sha256").update(text).digest();
-  return timingSafeEqual(digest(given), digest(token));
+/** For the API: the token of each request, and the exchange of a ticket for one. */
+export function guardApi({ clock, entrance }: GuardOptions): {
+  token: MiddlewareHandler<Guarded>;
+  ticket: (context: Context) => Promise<Response>;
+} {
+  let failures: number[] = [];
+  const isClosed = (context: Context): Response | undefined => {
+    failures = failures.filter((at) => clock.monotonic() - at < WINDOW_MS);
+    if (failures.length < MOST_FAILURES) return undefined;
+    context.header("Retry-After", "60");
+    return refuse(context, 429, "too many wrong tokens; wait a minute");
+  };
+  return {
+    token: async (context, next) => {
+      const closed = isClosed(context);
+      if (closed) return closed;
+      const given = /^Bearer (.+)$/u.exec(context.req.header("authorization") ?? "")?.[1];
+      const entry = given === undefined ? undefined : entrance.enter(given);
+      if (!entry) {
+        failures.push(clock.monotonic());
+        return refuse(context, 401, "the token is missing or wrong: open the new link");
+      }
+      context.set("entry", entry);
+      await next();
+      return undefined;
+    },
+    ticket: async (context) => {
+      const closed = isClosed(context);
+      if (closed) return closed;
+      const body = ticketBody.safeParse(await context.req.json().catch(() => undefined));
+      const token = body.data && entrance.exchange(body.data.ticket);
+      if (token !== undefined) return context.json({ token });
+      failures.push(clock.monotonic());
+      return refuse(context, 401, "this link is unknown, too old, or was used before");
+    },
+  };
 }
 
 function refuse(context: Context, status: 401 | 403 | 421 | 429, error: string): Response {

@@ -1,12 +1,11 @@
-/** `npx opencode-background-manager web`: serves page and API until it is interrupted. */
+/** `npx opencode-background-manager web`: serves page and API until it is interrupted. All of the server is loaded by it. */
 import { lstatSync, readFileSync } from "node:fs";
-import { askOwner } from "../control/client.js";
 import { UserError, type Clock, type Log } from "../ports.js";
-import { readInstances } from "../store/instances.js";
 import type { Processes } from "../store/owner.js";
-import type { OwnerActions } from "./app.js";
-import type { JobView } from "./schemas.js";
-import { LOOPBACK, startWeb, type WebServer } from "./server.js";
+import { ownerActions } from "./owner-actions.js";
+import { LOOPBACK, PortError, startWeb, type WebServer } from "./server.js";
+
+export { servePage } from "./page-server.js";
 
 export interface WebRequest {
   root: string;
@@ -33,7 +32,12 @@ export async function serveWeb(request: WebRequest, system: WebSystem): Promise<
   }
   const token = tokenFile === undefined ? {} : { token: readToken(tokenFile) };
   const actions = ownerActions(root, system.processes);
-  return startWeb({ root, port, host, actions, ...token, ...system });
+  try {
+    return await startWeb({ root, port, host, actions, ...token, ...system });
+  } catch (thrown) {
+    if (!(thrown instanceof PortError) || !thrown.isTaken) throw thrown;
+    throw new UserError(`${thrown.message}; choose one with --port`, { cause: thrown });
+  }
 }
 
 /** At least 16 characters that fit into an address, in a file that only its owner reads. */
@@ -48,24 +52,4 @@ function readToken(file: string): string {
   throw new UserError(
     `--token-file ${file}: expected 16 to 200 letters, digits, "_" and "-", got ${token.length} characters`,
   );
-}
-
-/** The owner is looked up anew for each request: another one may have taken the job over. */
-function ownerActions(root: string, processes: Processes): OwnerActions {
-  const socketOf = async ({ id }: JobView): Promise<string> => {
-    const instances = await readInstances(root, {}, processes);
-    const instance = instances.find(
-      ({ alive, jobs }) => alive && jobs.some((job) => job.id === id),
-    );
-    if (!instance) throw new UserError(`the OpenCode that started ${id} does not run any more`);
-    const path = instance.owner?.control;
-    if (path === undefined) throw new UserError(`the OpenCode that runs ${id} cannot be reached`);
-    return path;
-  };
-  return {
-    stop: async (job) => askOwner(await socketOf(job), { method: "stop", jobID: job.id }),
-    terminate: async (job) =>
-      askOwner(await socketOf(job), { method: "stop", jobID: job.id, remove: true }),
-    cancel: async (job) => askOwner(await socketOf(job), { method: "cancel", jobID: job.id }),
-  };
 }

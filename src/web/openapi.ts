@@ -3,13 +3,19 @@ import { z } from "zod";
 import { VERSION } from "../version.js";
 import {
   actionView,
+  answerBody,
   jobEvent,
   jobsQuery,
   jobView,
   outputQuery,
   outputView,
   problemView,
+  requestView,
   streamPiece,
+  ticketBody,
+  tokenView,
+  transcriptView,
+  writeBody,
 } from "./schemas.js";
 
 function schema(type: z.ZodType): object {
@@ -34,6 +40,20 @@ function query(type: z.ZodObject): object[] {
     const { $schema: _, ...own } = rest;
     return { name, in: "query", required: false, schema: own, ...(description && { description }) };
   });
+}
+
+/** For the page that OpenCode has started. */
+function forUser(summary: string, body?: z.ZodType): object {
+  return {
+    summary: `${summary}. Only in the page that the job's OpenCode has started`,
+    parameters: [ID],
+    ...(body && { requestBody: content(body) }),
+    responses: { "200": json(actionView, "What the owner of the job says"), ...PROBLEMS },
+  };
+}
+
+function content(type: z.ZodType): object {
+  return { required: true, content: { "application/json": { schema: schema(type) } } };
 }
 
 function action(summary: string): object {
@@ -94,6 +114,30 @@ export function openApiDocument(): object {
       "/api/jobs/{id}/stop": action("Ends a process with its descendants; its record stays"),
       "/api/jobs/{id}/terminate": action("The same, and forgets record and output"),
       "/api/jobs/{id}/cancel": action("Aborts a subagent with what it started"),
+      "/api/jobs/{id}/restart": { post: forUser("Runs a process again, unchanged") },
+      "/api/jobs/{id}/write": { post: forUser("Types into a process", writeBody) },
+      "/api/jobs/{id}/request": {
+        get: {
+          ...forUser("What a subagent asks its user, in full"),
+          responses: { "200": json(requestView, "A permission or questions"), ...PROBLEMS },
+        },
+      },
+      "/api/jobs/{id}/answer": { post: forUser("Answers what a subagent asks", answerBody) },
+      "/api/jobs/{id}/transcript": {
+        get: {
+          summary: "What a subagent has said and which tools it has called, the newest of it",
+          parameters: [ID],
+          responses: { "200": json(transcriptView, "Oldest first"), ...PROBLEMS },
+        },
+      },
+      "/api/ticket": {
+        post: {
+          summary: "Exchanges the ticket of a link for a token, once",
+          security: [],
+          requestBody: content(ticketBody),
+          responses: { "200": json(tokenView, "The token"), ...PROBLEMS },
+        },
+      },
     },
   };
 }

@@ -3,8 +3,12 @@
  * and requests are checked by them.
  */
 import { z } from "zod";
+import { transcriptEntry } from "../control/protocol.js";
 
 const time = z.iso.datetime();
+
+export const jobAction = z.enum(["stop", "terminate", "cancel", "restart", "write", "answer"]);
+export type JobAction = z.infer<typeof jobAction>;
 
 export const jobView = z.object({
   id: z.string(),
@@ -33,6 +37,16 @@ export const jobView = z.object({
   stalledSince: time.optional(),
   ownerPID: z.number().int().optional(),
   unreadNotices: z.number().int(),
+  /** Its session is told of its end. */
+  notify: z.boolean(),
+  group: z.string().optional(),
+  /** Jobs that it waits for, or has waited for. */
+  after: z.array(z.string()),
+  actions: z
+    .array(jobAction)
+    .describe(
+      "What can be done to it from here; restart, write and answer only from the page that its own OpenCode has started",
+    ),
   process: z
     .object({
       command: z.string(),
@@ -45,6 +59,10 @@ export const jobView = z.object({
       readyPort: z.number().int().optional(),
       outputBytes: z.number().int(),
       droppedBytes: z.number().int(),
+      stdin: z.enum(["open", "terminal"]).optional(),
+      /** The number of its latest run. */
+      run: z.number().int(),
+      restart: z.enum(["on-failure", "always"]).optional(),
     })
     .optional(),
   subagent: z
@@ -61,6 +79,8 @@ export const jobView = z.object({
       cost: z.number(),
       runs: z.number().int(),
       resultLength: z.number().int().optional(),
+      /** Of its worktree. */
+      branch: z.string().optional(),
     })
     .optional(),
 });
@@ -121,6 +141,62 @@ export const jobEvent = z.discriminatedUnion("type", [
   z.object({ type: z.literal("reset") }),
 ]);
 export type JobEvent = z.infer<typeof jobEvent>;
+
+/** What was said and done in a subagent's session. */
+export const transcriptView = z.object({ entries: z.array(transcriptEntry) });
+export type TranscriptView = z.infer<typeof transcriptView>;
+
+export const writeBody = z.strictObject({
+  text: z.string().max(32_768).optional(),
+  keys: z.array(z.string().max(32)).max(100).optional().describe("After the text: Enter, C-c, Up"),
+  end: z.boolean().optional().describe("Close its input"),
+});
+export type WriteBody = z.infer<typeof writeBody>;
+
+/** What a subagent asks. */
+export const requestView = z.discriminatedUnion("kind", [
+  z.object({
+    kind: z.literal("permission"),
+    requestID: z.string(),
+    permission: z.string(),
+    patterns: z.array(z.string()),
+    detail: z.string().optional().describe("The command or the change that it is about"),
+  }),
+  z.object({
+    kind: z.literal("question"),
+    requestID: z.string(),
+    questions: z.array(
+      z.object({
+        question: z.string(),
+        header: z.string(),
+        options: z.array(z.object({ label: z.string(), description: z.string() })),
+        multiple: z.boolean(),
+        custom: z.boolean(),
+      }),
+    ),
+  }),
+]);
+export type RequestView = z.infer<typeof requestView>;
+
+export const answerBody = z.union([
+  z.strictObject({
+    requestID: z.string(),
+    reply: z.enum(["once", "always", "reject"]),
+    message: z.string().max(4_096).optional(),
+  }),
+  z.strictObject({
+    requestID: z.string(),
+    answers: z
+      .array(z.array(z.string().max(32_768)))
+      .optional()
+      .describe("One list for each question; left out, the question is rejected"),
+  }),
+]);
+export type AnswerBody = z.infer<typeof answerBody>;
+
+/** The link of a browser that OpenCode calls holds a ticket, which is exchanged for a token once. */
+export const ticketBody = z.strictObject({ ticket: z.string().max(200) });
+export const tokenView = z.object({ token: z.string() });
 
 export const actionView = z.object({ text: z.string() });
 export const problemView = z.object({ error: z.string() });

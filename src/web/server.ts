@@ -1,5 +1,4 @@
 /** The web server as a process: where it listens, who may enter, and its end. */
-import { randomBytes } from "node:crypto";
 import { readdirSync, readFileSync } from "node:fs";
 import type { AddressInfo } from "node:net";
 import { extname, join } from "node:path";
@@ -7,7 +6,8 @@ import { createAdaptorServer, type ServerType } from "@hono/node-server";
 import { PatternGuard } from "../output/pattern-guard.js";
 import { UserError, type Clock, type Log } from "../ports.js";
 import type { Processes } from "../store/owner.js";
-import { createApp, type OwnerActions, type PageFile } from "./app.js";
+import { createApp, type ActForUser, type OwnerActions, type PageFile } from "./app.js";
+import { Entrance } from "./entrance.js";
 import { JobFeed } from "./feed.js";
 
 export const DEFAULT_PORT = 4777;
@@ -23,28 +23,44 @@ export interface WebOptions {
   /** Where the built page is. */
   pageFolder: string;
   actions: OwnerActions;
+  /** For the server of an OpenCode; see `AppOptions` and `FeedOptions`. */
+  actForUser?: ActForUser;
+  starter?: () => number | undefined;
   clock: Clock;
   log: Log;
   processes: Processes;
+}
+
+/** It cannot listen there. */
+export class PortError extends UserError {
+  readonly isTaken: boolean;
+
+  constructor(message: string, isTaken: boolean, options: ErrorOptions) {
+    super(message, options);
+    this.isTaken = isTaken;
+  }
 }
 
 export interface WebServer {
   port: number;
   /** The token is in the fragment: it is never sent, logged or given to another site. */
   link: string;
+  /** Another link, for the arguments of a browser: good for one use within two minutes. */
+  linkForOnce(): string;
+  /** Reads the records again. */
+  refresh(): void;
   close(): Promise<void>;
 }
 
-/** Resolves when it listens. Rejects with a `UserError` when the port is taken, never with another port. */
+/** Resolves when it listens. Rejects with a `PortError` when the port is taken, never with another port. */
 export async function startWeb(options: WebOptions): Promise<WebServer> {
-  const { root, clock, log, processes, host, port } = options;
-  const token = options.token ?? randomBytes(24).toString("base64url");
+  const { root, clock, log, processes, host, port, actions, actForUser, starter } = options;
+  const entrance = new Entrance(clock, options.token);
   const page = readPage(options.pageFolder);
-  const feed = new JobFeed({ root, clock, log, processes });
+  const feed = new JobFeed({ root, clock, log, processes, ...(starter && { starter }) });
   const patterns = new PatternGuard(clock);
   const hosts: string[] = [];
-  const { actions } = options;
-  const app = createApp({ clock, feed, patterns, actions, page, token, hosts });
+  const app = createApp({ clock, feed, patterns, actions, actForUser, page, entrance, hosts });
   const server = createAdaptorServer({ fetch: app.fetch });
   try {
     await listen(server, port, host);
@@ -58,7 +74,9 @@ export async function startWeb(options: WebOptions): Promise<WebServer> {
   let closing: Promise<void> | undefined;
   return {
     port: own,
-    link: `http://${hosts[0]}/#token=${token}`,
+    link: `http://${hosts[0]}/#token=${entrance.token}`,
+    linkForOnce: () => `http://${hosts[0]}/#ticket=${entrance.ticket()}`,
+    refresh: () => feed.refresh(),
     close: () => {
       closing ??= new Promise((resolve) => {
         feed.close();
@@ -74,8 +92,8 @@ function listen(server: ServerType, port: number, host: string): Promise<void> {
   return new Promise((resolve, reject) => {
     server.once("error", (error: NodeJS.ErrnoException) => {
       const isTaken = error.code === "EADDRINUSE";
-      const why = isTaken ? "another program has it; choose one with --port" : error.message;
-      reject(new UserError(`port ${port} of ${host}: ${why}`, { cause: error }));
+      const why = isTaken ? "another program has it" : error.message;
+      reject(new PortError(`port ${port} of ${host}: ${why}`, isTaken, { cause: error }));
     });
     server.listen(port, host, () => resolve());
   });

@@ -13,6 +13,8 @@ const COMMAND_LINE = "cli/main.js";
  * and has a console.
  */
 const WEB_SERVER = "web/main.js";
+/** The same as a process of OpenCode. */
+const WEB_PROGRAM = "web/serve.js";
 /** Loaded for the first terminal: asks whether this runtime is Bun, and says no where it is not. */
 const TERMINAL = /^pseudo-terminal-/u;
 /** A library, loaded for the first screen that is read, with its log switched off. */
@@ -39,21 +41,23 @@ describe("the built files", () => {
   }
 
   test("are all that the package's entries and the first request need", () => {
-    for (const entry of ["index.js", "manager.js", "tui/index.js", COMMAND_LINE, WEB_SERVER]) {
+    for (const entry of ["index.js", "manager.js", "tui/index.js", COMMAND_LINE, WEB_PROGRAM]) {
       assert.ok(files.includes(entry), entry);
     }
-    const imported = files.flatMap((name) => [
-      ...readFileSync(join(DIST, name), "utf8").matchAll(
-        /(?:from|import\(|import)\s*"\.{1,2}\/([^"]+)"/gu,
-      ),
-    ]);
-    for (const [, name = ""] of imported) assert.ok(files.includes(name), name);
+    for (const name of files) {
+      for (const imported of importsOf(name)) assert.ok(files.includes(imported), imported);
+    }
   });
 
-  test("load the page's server in the command line alone", () => {
-    const loading = files.filter((name) =>
-      readFileSync(join(DIST, name), "utf8").includes(WEB_SERVER),
-    );
-    assert.deepEqual(loading, [COMMAND_LINE]);
+  test("load the page's server in processes of its own alone", () => {
+    const loading = files.filter((name) => importsOf(name).includes(WEB_SERVER));
+    assert.deepEqual(loading.sort(), [COMMAND_LINE, WEB_PROGRAM]);
   });
 });
+
+/** Built files that a built file names, from the top of the package's. */
+function importsOf(name: string): string[] {
+  const text = readFileSync(join(DIST, name), "utf8");
+  const found = text.matchAll(/(?:from|import\(|import)\s*"(\.{1,2}\/[^"]+)"/gu);
+  return [...found].map(([, path = ""]) => join(dirname(name), path));
+}

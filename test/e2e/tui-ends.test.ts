@@ -35,8 +35,13 @@ void describe("a terminal with running processes", { skip }, () => {
   for (const [name, end] of Object.entries(ENDINGS)) {
     test(`leaves nobody when it ends by ${name}`, options, async () => {
       assert.ok(model);
-      const tui = await startTui({ model });
+      // Two wrong options, which the terminal says in one toast before anything else is done.
+      const tui = await startTui({ model, tuiOptions: { fadeMinutes: -1, sidebarJobs: "many" } });
       try {
+        await tui.terminal.waitFor(
+          (screen) => /fadeMinutes/u.test(screen) && /sidebarJobs/u.test(screen),
+          { what: "one toast for both options" },
+        );
         await tui.say("start them");
         await tui.terminal.waitFor(/All run\./);
         assert.ok((await tui.survivors()).length > COMMANDS.length);

@@ -8,11 +8,14 @@ import {
   type Host,
   type MadeWorktree,
   type Message,
+  type OpenRequest,
   type PendingRequest,
   type PermissionRule,
   type PromptInput,
+  type RequestAnswer,
   type SessionInfo,
   type Toast,
+  type TranscriptEntry,
   type UserMessage,
 } from "../../src/host/host.js";
 import { IdSource } from "../../src/host/ids.js";
@@ -31,8 +34,18 @@ export class FakeHost implements Host {
   readonly prompts: PromptInput[] = [];
   readonly aborted: string[] = [];
   readonly toasts: Toast[] = [];
+  /** What users saw of running calls, in order. */
+  readonly shown: { callID: string; output: string }[] = [];
+  /** Until when each of these is under way. */
+  onShow: (callID: string) => Promise<void> = () => Promise.resolve();
+  limits = { lines: 2_000, bytes: 51_200 };
   readonly rejected: { requestID: string; reason: string }[] = [];
   readonly asked: PendingRequest[] = [];
+  /** What requests ask in full, by their ids. */
+  readonly open = new Map<string, OpenRequest>();
+  readonly answered: { requestID: string; answer: RequestAnswer; directory: string | undefined }[] =
+    [];
+  readonly transcripts = new Map<string, TranscriptEntry[]>();
   /** How often each method was called. */
   readonly calls = new Map<keyof Host, number>();
   agentList: AgentInfo[] = [
@@ -215,6 +228,21 @@ export class FakeHost implements Host {
     return this.agentList;
   }
 
+  async runningCall(_sessionID: string, _messageID: string, callID: string) {
+    await this.#call("runningCall");
+    return {
+      show: async (output: string) => {
+        this.shown.push({ callID, output });
+        await this.onShow(callID);
+      },
+    };
+  }
+
+  async answerLimits() {
+    await this.#call("answerLimits");
+    return this.limits;
+  }
+
   async models() {
     await this.#call("models");
     return this.modelList;
@@ -223,6 +251,21 @@ export class FakeHost implements Host {
   async pendingRequests() {
     await this.#call("pendingRequests");
     return [...this.asked];
+  }
+
+  async openRequest(requestID: string) {
+    await this.#call("openRequest");
+    return this.open.get(requestID);
+  }
+
+  async answerRequest(requestID: string, answer: RequestAnswer, directory?: string) {
+    await this.#call("answerRequest");
+    this.answered.push({ requestID, answer, directory });
+  }
+
+  async transcript(sessionID: string) {
+    await this.#call("transcript");
+    return this.transcripts.get(sessionID) ?? [];
   }
 
   async rejectPermission(requestID: string, reason: string) {

@@ -83,11 +83,13 @@ void describe("the fields that are read of an event", () => {
     );
   });
 
-  void it("assistant: an error with name, message and HTTP status", () => {
+  void it("assistant: an error with name, message, HTTP status and the provider's codes", () => {
     assert.deepEqual(only("error-401", "assistant").at(-1)?.message.error, {
       name: "APIError",
       message: "scripted 401",
       status: 401,
+      isRetryable: false,
+      codes: ["scripted_error"],
     });
     const aborted = only("aborted-in-text", "assistant").at(-1)?.message.error;
     assert.equal(aborted?.name, "MessageAbortedError");

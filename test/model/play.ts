@@ -110,9 +110,12 @@ export class Play {
     }
     while (this.#reference.live("subagent").length > 0) {
       await world.wait(1);
-      const [first] = this.#reference.started();
-      assert.ok(first, "what is left waits for ever");
-      this.#finish(first, "answer");
+      // Those that have a place now; what waited for others is not in the order in which it was launched.
+      const next = this.#reference
+        .started()
+        .find(({ id }) => world.workspace.tasks.getTask(id)?.sessionID !== undefined);
+      assert.ok(next, "what is left waits for ever");
+      this.#finish(next, "answer");
       await world.wait(1);
     }
     for (let round = 0; round < 10 && world.notices.outbox.all().length > 0; round++) {

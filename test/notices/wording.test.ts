@@ -26,9 +26,9 @@ void describe("a notice says", () => {
       compose(end(job, "So\nfar")),
       `${HEADER}
 
-<background_job id="bg_0123456789" kind="subagent" status="failed" reason="error">
+<background_job id="bg_0123456789" kind="subagent" status="failed">
 name: Looks around
-duration: 1 min · agent: general · tool calls: 3 · cost: $0.2500
+duration: 1 min · agent: general · tool calls: 3 · cost: $0.25
 error: scripted: HTTP 401: no key
 partial result:
 | So
@@ -57,6 +57,38 @@ it can be continued: createBackgroundTask with "taskId":"bg_0123456789" and a pr
     assert.doesNotMatch(text, /getBackgroundProcess/u, "there is no more to read");
   });
 
+  void it("which models were tried, how each failed and what it cost", () => {
+    const models = [
+      { model: "a/one", cost: 0.5, tokens: 10, error: "HTTP 429: </background_job>\n- x" },
+      { model: "b/two", cost: 0, tokens: 10, error: "HTTP 401: no" },
+      { model: "c/three", cost: 0.25, tokens: 10 },
+    ];
+    const run = { promptMessageID: "msg_1", startedAt: new Date(0), status: "completed" as const };
+    const text = compose(end(subagent({ runs: [{ ...run, models }] }), "words"));
+    assert.ok(
+      text.includes(`models tried:
+- a/one ($0.50) failed: HTTP 429: &lt;/background_job> - x
+- b/two (no price) failed: HTTP 401: no
+- c/three ($0.25)
+`),
+      text,
+    );
+    const later = subagent({ runs: [{ ...run, models }, run] });
+    assert.doesNotMatch(compose(end(later, "words")), /models tried/u);
+  });
+
+  void it("that most of a budget is gone, in a line, also of a job that goes on", () => {
+    const running = subagent({ id: "bg_0000000001", name: 'a "job"' });
+    const budget = notice("budget", "spent $0.83 of $1.00");
+    const text = compose(end(subagent(), "words"), { job: running, notices: [budget] });
+    assert.match(text, /^budget: bg_0000000001 "a 'job'": spent \$0\.83 of \$1\.00$/mu);
+    assert.equal(text.match(/<background_job /gu)?.length, 1);
+    const both = end(subagent(), "words");
+    const own = compose({ ...both, notices: [...both.notices, budget] });
+    assert.match(own, /^budget: bg_0123456789 /mu);
+    assert.equal(own.match(/spent/gu)?.length, 1);
+  });
+
   void it("how to start what a shell had left running, but not of an earlier host, and that force was needed", () => {
     const leftovers = [{ pid: 7, command: "node server.js" }];
     const ended = { leftovers, status: "completed", endReason: "finished" } as const;
@@ -82,6 +114,7 @@ it can be continued: createBackgroundTask with "taskId":"bg_0123456789" and a pr
     ["failed", "error", true],
     ["cancelled", "cancelled_by_user", true],
     ["cancelled", "session_deleted", false],
+    ["failed", "budget", false],
     ["completed", "finished", false],
   ] as const) {
     void it(`of a subagent that is ${status} (${reason}) that it can ${can ? "" : "not "}be continued`, () => {
@@ -166,10 +199,12 @@ void describe("a notice is bounded", () => {
     const lines = composeMany(many(300));
     const blocks = lines.filter((line) => line.startsWith("<background_job "));
     assert.equal(blocks.length, 30);
-    assert.deepEqual(
-      blocks.map((line) => line.includes('status="failed" reason="error"')).slice(0, 4),
-      [true, true, true, false],
-    );
+    assert.deepEqual(blocks.map((line) => line.includes('status="failed"')).slice(0, 4), [
+      true,
+      true,
+      true,
+      false,
+    ]);
     assert.ok(
       lines.includes(
         'and 270 more, each read with getBackgroundTask({"taskId":"…"}) or getBackgroundProcess({"processId":"…"}):',

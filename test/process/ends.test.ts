@@ -106,6 +106,37 @@ test(
     ),
 );
 
+test(
+  "a record that says it ended with its host: what is still alive all the same is ended",
+  { skip },
+  () =>
+    withRoom((room) =>
+      withSleepers(2, async (pids) => {
+        const [left, reused] = pids.map((pid) => identifyProcess(pid));
+        assert.ok(left && reused);
+        const { job } = await room.create("true");
+        const template = await room.ended(job.id);
+        const ended = { status: "cancelled", endReason: "host_exit" } as const;
+        const records: ProcessJob[] = [
+          { ...template, ...ended, id: "proc_left000000", identity: left },
+          {
+            ...template,
+            ...ended,
+            id: "proc_reused0000",
+            identity: { ...reused, startTime: "1" },
+          },
+        ];
+        for (const old of records) {
+          room.jobs.add(old);
+          await room.manager.recover(old, DIED);
+          assert.deepEqual(room.manager.get(old.id)?.endReason, "host_exit");
+        }
+        await eventually(() => assert.equal(identifyProcess(left.pid), undefined));
+        assert.deepEqual(identifyProcess(reused.pid), reused);
+      }),
+    ),
+);
+
 test("what an earlier host's process printed after its record was last saved can be read and is counted", () =>
   withRoom(async (room) => {
     const { job } = await room.create("echo words");

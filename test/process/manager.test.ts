@@ -81,6 +81,24 @@ test("a command that ends in time is answered with its end, which is told no sec
   );
 });
 
+test("what can be written to is answered with what it has printed, and a cursor behind that", () =>
+  withRoom(async (room) => {
+    const sessions = { parentSessionID: "s", rootSessionID: "s" };
+    const stop = new AbortController();
+    const starting = room.manager.create(
+      { command: "printf 'your name? '; exec cat", cwd: room.folder, stdin: "open", ...sessions },
+      { endWithinMilliseconds: 600_000, signal: stop.signal },
+    );
+    await eventually(() => assert.equal(room.manager.list({ status: "running" }).length, 1));
+    const [job] = room.manager.list();
+    for await (const { text } of room.manager.stream(job?.id ?? "")) {
+      if (text.includes("?")) break;
+    }
+    stop.abort();
+    const { lastLines, cursor } = await starting;
+    assert.deepEqual([lastLines, cursor], ["your name? ", "11"]);
+  }));
+
 test("an end carries what its notice quotes: the last lines, of a failed one the errors before them", () =>
   withRoom(async (room) => {
     const quotes = new Map<string, string | undefined>();
@@ -145,6 +163,55 @@ test("beyond maxProcesses a start is refused, with the number and the option's n
       const [first] = room.manager.list();
       await room.manager.kill({ id: first?.id ?? "" }, AGENT);
       await room.ended((await room.create("true")).job.id);
+    },
+    { options: { maxProcesses: 2 } },
+  ));
+
+test("one that comes after others waits for a place when its time has come, in order", () =>
+  withRoom(
+    async (room) => {
+      const folder = fifoFolder(room);
+      const begun = (id: string) =>
+        new Promise<void>((resolve) => {
+          const stop = room.jobs.onChange(({ job }) => {
+            if (job.id !== id || job.status === "pending") return;
+            stop();
+            resolve();
+          });
+        });
+      const status = (id: string) => room.manager.get(id)?.status;
+      const gate = await room.create("read -r x < fifo");
+      await room.create("exec sleep 60");
+      const waiting: string[] = [];
+      for (const name of ["first", "second", "killed", "third"]) {
+        // Both places are taken: what only waits needs none.
+        const { job } = await room.create("exec sleep 60", { name, after: [gate.job.id] });
+        waiting.push(job.id);
+      }
+      const [first = "", second = "", killed = "", third = ""] = waiting;
+      const starts = begun(first);
+      writeFileSync(join(folder, "fifo"), "go\n");
+      await starts;
+      assert.equal(status(first), "running");
+      assert.deepEqual([second, killed, third].map(status), ["pending", "pending", "pending"]);
+      await assert.rejects(
+        room.manager.restart(second, {}, "cancelled_by_agent"),
+        /waits for a place \(maxProcesses\) and has not been started yet/u,
+      );
+      const report = await room.manager.kill({ id: killed }, AGENT);
+      assert.equal(report.jobs[0]?.outcome, "killed");
+      assert.equal(room.manager.get(killed)?.endReason, "cancelled_by_agent");
+      for (const [ends, next] of [
+        [first, second],
+        [second, third],
+      ] as const) {
+        const follows = begun(next);
+        await room.manager.kill({ id: ends }, AGENT);
+        await follows;
+        assert.equal(status(next), "running");
+      }
+      assert.equal(room.manager.get(killed)?.startedAt, undefined);
+      assert.deepEqual(room.logged, []);
     },
     { options: { maxProcesses: 2 } },
   ));

@@ -10,6 +10,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { ProcessJob } from "../../src/jobs/job.js";
 import { JobRegistry, type JobChange } from "../../src/jobs/registry.js";
+import { WaitingJobs } from "../../src/jobs/waiting.js";
 import { parseOptions, type Options } from "../../src/options.js";
 import { systemClock, type Clock, type Timer } from "../../src/ports.js";
 import {
@@ -118,6 +119,7 @@ function makeRoom(folder: string, { options, deps }: RoomSettings): Room {
     outputFolder: () => folder,
     announce: (job, kind, text) => void announced.push({ id: job.id, kind, text }),
     env: { ...process.env, OCBM_TEST_ROOM: marker },
+    waiting: new WaitingJobs(jobs, clock),
     ...deps,
   });
   // As the store does it.

@@ -48,6 +48,26 @@ void describe("a store", () => {
     assert.equal(clock.pending, 0);
   });
 
+  void it("writes processes that are being ended with the host as ended, whatever becomes of the closing", async () => {
+    const { store, jobs } = makeStore({ root: folder() });
+    jobs.add(processJob("proc_1"));
+    jobs.add({ ...processJob("proc_2"), status: "pending", after: ["proc_1"] });
+    jobs.add(subagent("bg_1"));
+    store.saveAsEnding();
+    const written = () =>
+      stateOf(store.folder).jobs.map(({ id, status, endReason }) => [id, status, endReason]);
+    const others = [
+      ["proc_2", "pending", undefined],
+      ["bg_1", "running", undefined],
+    ];
+    assert.deepEqual(written(), [["proc_1", "cancelled", "host_exit"], ...others]);
+    // In memory it runs until it has ended, which may be in another way.
+    jobs.end("proc_1", { status: "completed", reason: "finished", at: new Date(NOW) });
+    await store.flush();
+    assert.deepEqual(written(), [["proc_1", "completed", "finished"], ...others]);
+    await store.close();
+  });
+
   void it("makes everything for the user alone, whatever the umask", async () => {
     const umask = process.umask();
     try {

@@ -55,8 +55,25 @@ void describe("the line of a subagent", () => {
   void it("says state, time, calls, last activity, tokens, cost, session and tags", () => {
     assert.equal(
       describeJob(job, now),
-      'bg_0123456789 running · "Looks around" · 10 min · agent general · 3 tool calls (last: grep) · last activity 1 min 30 s ago · 1200 tokens · $0.0421 · session ses_1 · tags: a, b',
+      'bg_0123456789 running · "Looks around" · 10 min · agent general · 3 tool calls (last: grep) · last activity 1 min 30 s ago · 1,207 tokens · $0.0421 · session ses_1 · tags: a, b',
     );
+  });
+
+  void it("says the model with which its latest run went on, and those that failed", () => {
+    const failed = (model: string) => ({ model, cost: 0, tokens: 0, error: "HTTP 429 · no" });
+    const run = { promptMessageID: "msg_1", startedAt: before(60), status: "running" as const };
+    const current = { model: "b/two", cost: 0, tokens: 0 };
+    const models = [failed("a/one"), failed("a/\nx"), current];
+    const runs = [run, { ...run, models }];
+    assert.match(
+      describeJob({ ...job, runs }, now),
+      / · \$0\.0421 · model b\/two, after a\/one and a\/ x failed · run 2 · /u,
+    );
+    assert.doesNotMatch(describeJob({ ...job, runs: runs.toReversed() }, now), /failed/u);
+  });
+
+  void it("says that a model has no price", () => {
+    assert.match(describeJob({ ...job, cost: 0 }, now), / · 1,207 tokens · no price · /u);
   });
 
   void it("says which tool runs", () => {

@@ -9,10 +9,11 @@ import { createParser } from "eventsource-parser";
 import { STDERR, STDOUT } from "../../src/output/format.js";
 import { OutputLog } from "../../src/output/log.js";
 import { systemClock } from "../../src/ports.js";
+import { FakeClock } from "../fakes/clock.js";
 import { openApiDocument } from "../../src/web/openapi.js";
-import { owner } from "../cli/support.js";
 import { processJob, subagent } from "../store/records.js";
-import { serve, stateFolder, type Fixture } from "./support.js";
+import type { RequestView } from "../../src/web/schemas.js";
+import { reachable as owner, serve, stateFolder, type Fixture } from "./support.js";
 
 interface Sent {
   id: string | undefined;
@@ -199,15 +200,121 @@ void describe("the web API", () => {
     assert.deepEqual(served.asked, ["stop proc_1", "terminate proc_1", "cancel bg_1"]);
   });
 
-  void it("has no route that starts, writes, restarts or approves, and none by GET that ends", async (t) => {
-    const { served } = await withJobs(t);
-    for (const action of ["create", "restart", "write", "answer", "start"]) {
+  void it("has no route that starts anything, and none by GET that changes something", async (t) => {
+    const { served } = await withJobs(t, { byOpenCode: true });
+    for (const action of ["create", "start", "approve"]) {
       const response = await served.get(`/api/jobs/proc_1/${action}`, { method: "POST" });
       assert.equal(response.status, 404, action);
     }
     assert.equal((await served.get("/api/jobs", { method: "POST" })).status, 404);
-    assert.equal((await served.get("/api/jobs/proc_1/stop")).status, 404);
+    for (const action of ["stop", "restart", "write", "answer"]) {
+      assert.equal((await served.get(`/api/jobs/proc_1/${action}`)).status, 404);
+    }
     assert.deepEqual(served.asked, []);
+  });
+
+  const forUser = [
+    ["POST", "/api/jobs/proc_1/restart", undefined],
+    ["POST", "/api/jobs/proc_1/write", { text: "yes\n" }],
+    ["GET", "/api/jobs/bg_1/request", undefined],
+    ["POST", "/api/jobs/bg_1/answer", { requestID: "per_1", reply: "once" }],
+  ] as const;
+  const init = (method: string, body: object | undefined): RequestInit => ({
+    method,
+    ...(body && { body: JSON.stringify(body) }),
+  });
+  const waiting = async (t: TestContext, options: Parameters<typeof serve>[2] = {}) => {
+    const root = stateFolder(t);
+    const asks = { kind: "permission", what: "bash: rm", sessionID: "ses_9", requestID: "per_1" };
+    const blockedOn = { ...asks, kind: "permission", since: new Date() } as const;
+    await owner(
+      1,
+      root,
+      processJob("proc_1", { command: "npm run dev", stdin: "open" }),
+      subagent("bg_1", { blockedOn }),
+    );
+    await owner(3, root, processJob("proc_3"));
+    return serve(t, root, options);
+  };
+
+  for (const [method, path, body] of forUser) {
+    void it(`refuses ${method} ${path} unless OpenCode has started the server`, async (t) => {
+      const served = await waiting(t);
+      const response = await served.get(path, init(method, body));
+      assert.equal(response.status, 403);
+      assert.match(String((await json(response))["error"]), /^only the page that OpenCode itself/u);
+      assert.deepEqual(served.asked, []);
+    });
+  }
+
+  void it("passes on what only the user may do, with the command that was shown", async (t) => {
+    const request = {
+      kind: "permission",
+      requestID: "per_1",
+      permission: "bash",
+      patterns: ["rm *"],
+      detail: "rm -rf build",
+    } satisfies RequestView;
+    const served = await waiting(t, { byOpenCode: true, request });
+    const said = [];
+    for (const [method, path, body] of forUser) {
+      said.push(await json(await served.get(path, init(method, body))));
+    }
+    assert.deepEqual(said, [{ text: "done" }, { text: "done" }, request, { text: "done" }]);
+    assert.deepEqual(
+      served.asked.map((text): unknown => JSON.parse(text)),
+      [
+        { method: "restart", jobID: "proc_1", command: "npm run dev" },
+        { method: "write", jobID: "proc_1", command: "npm run dev", text: "yes\n" },
+        { method: "request", jobID: "bg_1" },
+        { method: "reply", jobID: "bg_1", requestID: "per_1", reply: "once" },
+      ],
+    );
+  });
+
+  void it("takes no command, folder or environment, and names what is wrong", async (t) => {
+    const served = await waiting(t, { byOpenCode: true });
+    for (const [path, body, words] of [
+      ["proc_1/write", { text: "x", command: "rm" }, /^command: /u],
+      ["proc_1/write", { text: 1 }, /^text: /u],
+      ["bg_1/answer", { requestID: "per_1", reply: "yes" }, /./u],
+      ["bg_1/answer", undefined, /^body: /u],
+    ] as const) {
+      const response = await served.get(`/api/jobs/${path}`, init("POST", body));
+      assert.equal(response.status, 400, path);
+      assert.match(String((await json(response))["error"]), words);
+    }
+    const long = { text: "x".repeat(70_000) };
+    const response = await served.get("/api/jobs/proc_1/write", init("POST", long));
+    assert.equal(response.status, 413);
+    assert.deepEqual(served.asked, []);
+  });
+
+  void it("says what is possible with a job, and refuses the rest", async (t) => {
+    const served = await waiting(t, { byOpenCode: true });
+    const { jobs } = await json(await served.get("/api/jobs"));
+    assert.ok(Array.isArray(jobs));
+    const possible = jobs.map(({ id, actions }: { id: string; actions: string[] }) => [
+      id,
+      actions,
+    ]);
+    assert.deepEqual(Object.fromEntries(possible), {
+      proc_1: ["stop", "terminate", "restart", "write"],
+      bg_1: ["cancel", "answer"],
+      // Its owner is gone.
+      proc_3: [],
+    });
+    const response = await served.get("/api/jobs/proc_3/restart", { method: "POST" });
+    assert.equal(response.status, 409);
+    assert.deepEqual(served.asked, []);
+  });
+
+  void it("gives what a subagent said and did", async (t) => {
+    const at = new Date(0).toISOString();
+    const said = [{ at, role: "assistant", kind: "tool", text: "ls", tool: "bash" }] as const;
+    const { served } = await withJobs(t, { said: [...said] });
+    assert.deepEqual(await json(await served.get("/api/jobs/bg_1/transcript")), { entries: said });
+    assert.equal((await served.get("/api/jobs/proc_1/transcript")).status, 409);
   });
 
   void it("is described by an OpenAPI document that names every route", async (t) => {
@@ -226,6 +333,12 @@ void describe("the web API", () => {
       "/api/jobs/{id}/stop",
       "/api/jobs/{id}/terminate",
       "/api/jobs/{id}/cancel",
+      "/api/jobs/{id}/restart",
+      "/api/jobs/{id}/write",
+      "/api/jobs/{id}/request",
+      "/api/jobs/{id}/answer",
+      "/api/jobs/{id}/transcript",
+      "/api/ticket",
     ]);
   });
 
@@ -237,7 +350,7 @@ void describe("the web API", () => {
     assert.ok(address && typeof address === "object");
     await assert.rejects(serve(t, stateFolder(t), { port: address.port }), {
       name: "UserError",
-      message: /^port \d+ of 127\.0\.0\.1: another program has it; choose one with --port$/u,
+      message: /^port \d+ of 127\.0\.0\.1: another program has it$/u,
     });
   });
 });
@@ -280,6 +393,35 @@ void describe("the web server refuses", () => {
     const refused = await served.get("/api/jobs");
     assert.equal(refused.status, 429);
     assert.equal(refused.headers.get("retry-after"), "60");
+  });
+
+  void it("a ticket that was used, ends its token then, and lets it do everything only later", async (t) => {
+    const root = stateFolder(t);
+    await owner(1, root, processJob("proc_1"));
+    const clock = new FakeClock();
+    const served = await serve(t, root, {
+      byOpenCode: true,
+      clock: { ...systemClock, monotonic: () => clock.monotonic() },
+    });
+    const ticket = new URL(served.linkForOnce()).hash.replace("#ticket=", "");
+    const exchange = (given: string) =>
+      served.get("/api/ticket", { method: "POST", body: JSON.stringify({ ticket: given }) });
+    const { token } = await json(await exchange(ticket));
+    const headers = { Authorization: `Bearer ${String(token)}` };
+    const restart = () => served.get("/api/jobs/proc_1/restart", { method: "POST", headers });
+    const early = await restart();
+    assert.equal(early.status, 403);
+    assert.equal(early.headers.get("retry-after"), "15");
+    assert.equal((await served.get("/api/jobs", { headers })).status, 200);
+    await clock.advance(15_000);
+    assert.equal((await restart()).status, 200);
+    assert.equal((await exchange(ticket)).status, 401);
+    assert.equal((await restart()).status, 401);
+    assert.equal((await served.get("/api/jobs")).status, 200);
+    const late = new URL(served.linkForOnce()).hash.replace("#ticket=", "");
+    await clock.advance(121_000);
+    assert.equal((await exchange(late)).status, 401);
+    assert.equal((await exchange("guess")).status, 401);
   });
 
   for (const [what, headers, status] of [

@@ -9,9 +9,8 @@ import { chromium, type Browser, type Page } from "playwright-core";
 import { STDERR, STDOUT } from "../../src/output/format.js";
 import { OutputLog } from "../../src/output/log.js";
 import { systemClock } from "../../src/ports.js";
-import { owner } from "../cli/support.js";
 import { processJob, subagent } from "../store/records.js";
-import { serve, stateFolder, type Fixture } from "./support.js";
+import { reachable as owner, serve, stateFolder, type Fixture } from "./support.js";
 import type { TestContext } from "node:test";
 
 const CHROMIUM = process.env["CHROMIUM"] ?? "/usr/bin/chromium";
@@ -182,7 +181,7 @@ void describe("the page", { skip, timeout: 240_000 }, () => {
     await page.getByRole("button", { name: "ses_root, time line" }).click();
     await page.locator(".timeline li").nth(1).waitFor();
     await page.locator(".timeline button", { hasText: "Look into it" }).click();
-    await page.getByText("Its text is in its session").waitFor();
+    await page.getByText("Its session:").waitFor();
   });
 
   void it("fits a phone: the list, then the job, then back", async (t) => {

@@ -6,10 +6,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, type TestContext } from "node:test";
 import { fileURLToPath } from "node:url";
-import { silentLog, systemClock, UserError, type Clock } from "../../src/ports.js";
-import type { OwnerActions } from "../../src/web/app.js";
+import { silentLog, systemClock, UserError } from "../../src/ports.js";
+import type { ActForUser, OwnerActions } from "../../src/web/app.js";
 import { startWeb, type WebOptions, type WebServer } from "../../src/web/server.js";
-import { machine } from "../cli/support.js";
+import type { RequestView, TranscriptView } from "../../src/web/schemas.js";
+import { machine, owner } from "../cli/support.js";
 
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 let built: string | undefined;
@@ -37,6 +38,24 @@ function authorized(token: string, given: RequestInit["headers"]): Headers {
   return headers;
 }
 
+export interface ServeOptions extends Partial<WebOptions> {
+  /** As the server that the living owner has started. */
+  byOpenCode?: boolean;
+  /** What subagents have said. */
+  said?: TranscriptView["entries"];
+  /** What a subagent asks. */
+  request?: RequestView;
+}
+
+const DONE = { text: "done" };
+
+/** An owner that can be asked. */
+export async function reachable(...[pid, root, ...jobs]: Parameters<typeof owner>) {
+  const made = await owner(pid, root, ...jobs);
+  made.store.setControl(join(root, "no.sock"));
+  return made;
+}
+
 export interface Fixture extends WebServer {
   root: string;
   token: string;
@@ -56,7 +75,7 @@ export function stateFolder(t: TestContext): string {
 export async function serve(
   t: TestContext,
   root: string,
-  options: Partial<WebOptions> & { clock?: Clock } = {},
+  options: ServeOptions = {},
 ): Promise<Fixture> {
   const asked: string[] = [];
   const note = (action: string) => (job: { id: string; name: string }) => {
@@ -68,6 +87,14 @@ export async function serve(
     stop: note("stop"),
     terminate: note("terminate"),
     cancel: note("cancel"),
+    transcript: ({ id }) => {
+      asked.push(`transcript ${id}`);
+      return Promise.resolve({ entries: options.said ?? [] });
+    },
+  };
+  const actForUser: ActForUser = (act) => {
+    asked.push(JSON.stringify(act));
+    return Promise.resolve(act.method === "request" ? { request: options.request } : DONE);
   };
   const server = await startWeb({
     root,
@@ -75,6 +102,7 @@ export async function serve(
     host: "127.0.0.1",
     pageFolder: pageFolder(),
     actions,
+    ...(options.byOpenCode && { actForUser, starter: () => 1 }),
     clock: systemClock,
     log: silentLog,
     processes: machine,

@@ -2,6 +2,7 @@
 import type { Job } from "../../jobs/job.js";
 import { clean, pad, wrap } from "../../cells.js";
 import type { Usage } from "../../system/usage.js";
+import { costWords, modelOf, tokensOf } from "../../jobs/spending.js";
 import { byteSize, grouped } from "../../text.js";
 import { branchOf, duration, outcome, waitsFor } from "../describe.js";
 import { isLive, lookOf, type ShownJob } from "../shown-job.js";
@@ -82,17 +83,19 @@ function processFields(job: Job & { kind: "process" }, found: LookedUp): Field[]
 }
 
 function taskFields(job: Job & { kind: "subagent" }, { prompt }: LookedUp): Field[] {
-  const { input, output, reasoning, cacheRead } = job.tokens;
+  const { cacheRead } = job.tokens;
+  const tokens = tokensOf(job);
+  const cached = cacheRead > 0 ? `, and ${grouped(cacheRead)} from the cache` : "";
   const { toolCalls, steps, lastTool } = job.progress;
   const tool = lastTool === undefined ? "" : `, last ${lastTool}`;
   return [
     ["prompt", prompt ?? job.prompt],
     ["agent", job.agent],
-    ["model", job.model && `${job.model.providerID}/${job.model.modelID}`],
+    ["model", modelOf(job)],
     ["session", job.sessionID],
     ["steps", steps === undefined ? undefined : String(steps)],
     ["calls", `${toolCalls}${tool}`],
-    ["tokens", grouped(input + output + reasoning + cacheRead)],
-    ["cost", job.cost > 0 ? `$${job.cost.toFixed(4)}` : undefined],
+    ["tokens", `${grouped(tokens)}${cached}`],
+    ["cost", tokens === 0 ? undefined : costWords({ tokens, cost: job.cost })],
   ];
 }

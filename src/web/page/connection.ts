@@ -3,7 +3,15 @@
  * is kept for this tab only and goes into the `Authorization` header, never into an address or a cookie.
  */
 import { createParser } from "eventsource-parser";
-import type { JobEvent, JobView, OutputView, StreamPieceView } from "../schemas.js";
+import type {
+  AnswerBody,
+  JobEvent,
+  JobView,
+  RequestView,
+  StreamPieceView,
+  TranscriptView,
+  WriteBody,
+} from "../schemas.js";
 
 const TOKEN = "token";
 const RETRY_MS = 1_000;
@@ -18,12 +26,20 @@ export class ServerError extends Error {
   }
 }
 
-/** Takes the token out of the address, so that it is not shown, copied or bookmarked. */
-export function takeToken(): void {
-  const found = /^#token=([\w-]+)$/u.exec(location.hash)?.[1];
-  if (found === undefined) return;
-  sessionStorage.setItem(TOKEN, found);
+/**
+ * Takes the token out of the address, so that it is not shown, copied or bookmarked. A link that a browser was called
+ * with has a ticket, which is exchanged for one. Rejects with what the server says of it.
+ */
+export async function takeToken(): Promise<void> {
+  const [, kind, value] = /^#(token|ticket)=([\w-]+)$/u.exec(location.hash) ?? [];
+  if (value === undefined) return;
   history.replaceState(undefined, "", location.pathname);
+  if (kind === "token") sessionStorage.setItem(TOKEN, value);
+  else sessionStorage.setItem(TOKEN, (await exchange(value)).token);
+}
+
+async function exchange(ticket: string): Promise<{ token: string }> {
+  return send("/api/ticket", { ticket });
 }
 
 function headers(more: Record<string, string> = {}): Record<string, string> {
@@ -38,21 +54,45 @@ async function problemOf(response: Response): Promise<ServerError> {
 }
 
 async function ask<T>(path: string, init: RequestInit = {}): Promise<T> {
-  const response = await fetch(path, { ...init, headers: headers() });
+  const more = Object.fromEntries(new Headers(init.headers));
+  const response = await fetch(path, { ...init, headers: headers(more) });
   if (!response.ok) throw await problemOf(response);
   const body: T = await response.json();
   return body;
 }
 
-export function findInOutput(id: string, pattern: string): Promise<OutputView> {
-  const query = new URLSearchParams({ mode: "grep", pattern, lines: "200" });
-  return ask(`/api/jobs/${encodeURIComponent(id)}/output?${query}`);
+function send<T>(path: string, body?: object): Promise<T> {
+  return ask(path, {
+    method: "POST",
+    ...(body && { body: JSON.stringify(body), headers: { "Content-Type": "application/json" } }),
+  });
 }
 
-export type Action = "stop" | "terminate" | "cancel";
+function pathOf(job: JobView, what: string): string {
+  return `/api/jobs/${encodeURIComponent(job.id)}/${what}`;
+}
+
+export type Action = "stop" | "terminate" | "cancel" | "restart";
 
 export function act(job: JobView, action: Action): Promise<{ text: string }> {
-  return ask(`/api/jobs/${encodeURIComponent(job.id)}/${action}`, { method: "POST" });
+  return send(pathOf(job, action));
+}
+
+export function write(job: JobView, body: WriteBody): Promise<{ text: string }> {
+  return send(pathOf(job, "write"), body);
+}
+
+/** What it asks, in full. */
+export function readRequest(job: JobView): Promise<RequestView> {
+  return ask(pathOf(job, "request"));
+}
+
+export function answer(job: JobView, body: AnswerBody): Promise<{ text: string }> {
+  return send(pathOf(job, "answer"), body);
+}
+
+export function readTranscript(job: JobView, signal: AbortSignal): Promise<TranscriptView> {
+  return ask(pathOf(job, "transcript"), { signal });
 }
 
 /** Calls back with each event's data until the stream ends, or the signal ends it. */

@@ -1,19 +1,22 @@
 /** One job in full: what it is, how it stands, what can be done with it, and its output. */
 import { useRef, useState } from "preact/hooks";
-import type { JobView } from "../schemas.js";
+import type { JobAction, JobView } from "../schemas.js";
+import { isWaiting, Request } from "./answer.js";
 import { act, type Action } from "./connection.js";
 import { LogView } from "./log-view.js";
 import { RatePlot } from "./plots.js";
+import { Transcript } from "./transcript.js";
+import { Write } from "./write.js";
 import {
   byteSize,
   endOf,
-  isLive,
   lookOf,
   outcome,
   shortTime,
   SIGNS,
   startOf,
   visible,
+  wordsOf,
 } from "./words.js";
 
 interface Props {
@@ -40,13 +43,13 @@ export function Details({ job, now, onClose }: Props) {
       </header>
       <Facts job={job} now={now} />
       {job.process && <RatePlot job={job} />}
+      {isWaiting(job) && <Request key={job.blockedOn?.since} job={job} />}
       {job.process ? (
-        <LogView key={job.id} job={job} now={now} />
+        <LogView key={`${job.id} ${job.process.run}`} job={job} now={now} />
       ) : (
-        <p class="note">
-          Its text is in its session: <code>opencode -s {job.subagent?.sessionID ?? "…"}</code>
-        </p>
+        <Transcript key={job.id} job={job} />
       )}
+      {job.actions.includes("write") && <Write job={job} />}
     </article>
   );
 }
@@ -59,7 +62,12 @@ function Facts({ job, now }: { job: JobView; now: number }) {
     ["Error", job.error],
     ["Command", process?.command],
     ["Folder", process?.cwd ?? job.directory],
+    ["Runs", process && process.run > 1 && `${process.run}, this is the last`],
+    ["Runs again", process?.restart],
     ["Agent", subagent?.agent],
+    ["Branch", subagent?.branch],
+    ["Group", job.group],
+    ["After", job.after.join(", ")],
     ["Model", subagent?.model],
     ["Tags", job.tags.join(", ")],
     ["Started", date(job.startedAt)],
@@ -97,6 +105,10 @@ function Facts({ job, now }: { job: JobView; now: number }) {
 
 const WORDS: Readonly<Record<Action, { button: string; question: string }>> = {
   stop: { button: "Stop", question: "Stop this process and everything that it started?" },
+  restart: {
+    button: "Run again",
+    question: "Run this command again, unchanged? What runs is ended first.",
+  },
   terminate: {
     button: "Remove",
     question: "End this process if it runs, and forget its record and its output?",
@@ -104,16 +116,14 @@ const WORDS: Readonly<Record<Action, { button: string; question: string }>> = {
   cancel: { button: "Cancel", question: "Abort this subagent and what it started?" },
 };
 
+function isAsked(action: JobAction): action is Action {
+  return Object.hasOwn(WORDS, action);
+}
+
 function Actions({ job }: { job: JobView }) {
   const dialog = useRef<HTMLDialogElement>(null);
   const [asked, setAsked] = useState<Action>("stop");
   const [said, setSaid] = useState<string>();
-  const live = isLive(job) || job.fate === "orphan";
-  const possible: Action[] = job.process
-    ? [...(live ? (["stop"] as const) : []), "terminate"]
-    : live
-      ? ["cancel"]
-      : [];
   const ask = (action: Action) => {
     setAsked(action);
     dialog.current?.showModal();
@@ -123,12 +133,12 @@ function Actions({ job }: { job: JobView }) {
     try {
       setSaid((await act(job, asked)).text);
     } catch (thrown) {
-      setSaid(thrown instanceof Error ? thrown.message : "failed");
+      setSaid(wordsOf(thrown));
     }
   };
   return (
     <div class="actions">
-      {possible.map((action) => (
+      {job.actions.filter(isAsked).map((action) => (
         <button key={action} type="button" onClick={() => ask(action)}>
           {WORDS[action].button}
         </button>

@@ -191,7 +191,7 @@ function Problem({ problem }: { problem: Error | undefined }) {
   return (
     <p class="problem" role="alert">
       {isOld
-        ? "This link is not valid any more: open the new link that the server printed."
+        ? "This link is not valid, or not any more: open the new link of OpenCode, or the one that the server printed."
         : `The server cannot be reached (${problem.message}); looking for it.`}
     </p>
   );
@@ -275,6 +275,7 @@ function moveFocus(by: number): void {
   all[Math.min(all.length - 1, Math.max(0, at + by))]?.focus();
 }
 
-takeToken();
-const place = document.querySelector("#app");
-if (place) render(<App />, place);
+// What a ticket is refused with, the requests without a token are refused with, too.
+await takeToken().catch(() => undefined);
+const root = document.querySelector("#app");
+if (root) render(<App />, root);

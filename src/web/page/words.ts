@@ -65,6 +65,7 @@ const REASONS: Readonly<Record<string, string>> = {
   interrupted: "OpenCode died",
   crash_loop: "crash loop",
   dependency_failed: "what it waited for failed",
+  budget: "budget spent",
 };
 
 export function outcome(job: JobView): string {
@@ -76,6 +77,10 @@ export function outcome(job: JobView): string {
   if (job.blockedOn && isLive(job)) return `waits: ${job.blockedOn.what}`;
   if (isLive(job)) return lookOf(job) === "pending" ? "queued" : lookOf(job);
   return REASONS[job.endReason ?? ""] ?? job.endReason ?? job.status;
+}
+
+export function wordsOf(thrown: unknown): string {
+  return thrown instanceof Error ? thrown.message : String(thrown);
 }
 
 export function byteSize(bytes: number): string {

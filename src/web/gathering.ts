@@ -1,0 +1,134 @@
+/**
+ * The socket at which the OpenCodes of a user that share one page meet: its server listens, and lives as long as one of
+ * them is connected. Nothing secret is said here: every process of this user can come. Whoever asks the server to leave
+ * only ends the page of another OpenCode, to serve it by itself.
+ */
+import { chmodSync, rmSync } from "node:fs";
+import { connect, createServer, type Server, type Socket } from "node:net";
+import { dirname } from "node:path";
+import { checkSocket, ensureOwnFolder, socketPath } from "../control/address.js";
+import { eachLine, greeting, LEAVE, parseLine } from "./link.js";
+
+const LONGEST_LINE = 1_024;
+
+/** Throws a `UserError` when the path would be too long. */
+export function gatheringPath(root: string, port: number, env?: NodeJS.ProcessEnv): string {
+  return socketPath(`${root}\nweb ${port}`, env);
+}
+
+export interface GatheringDeps {
+  port: number;
+  /** The last one has gone. */
+  onEmpty: () => void;
+  /** Another OpenCode wants to serve. */
+  onLeave: () => void;
+}
+
+/** The server's end. */
+export class Gathering {
+  readonly #path: string;
+  readonly #server: Server;
+  readonly #guests = new Set<Socket>();
+
+  /** Resolves when it listens. Only whoever has the port may call it: then nothing else listens there. */
+  static async open(path: string, deps: GatheringDeps): Promise<Gathering> {
+    ensureOwnFolder(dirname(path));
+    rmSync(path, { force: true });
+    const gathering = new Gathering(path, deps);
+    await new Promise<void>((resolve, reject) => {
+      gathering.#server.once("error", reject);
+      gathering.#server.listen(path, resolve);
+    });
+    chmodSync(path, 0o600);
+    return gathering;
+  }
+
+  private constructor(path: string, { port, onEmpty, onLeave }: GatheringDeps) {
+    this.#path = path;
+    this.#server = createServer((socket) => {
+      this.#guests.add(socket);
+      socket.setEncoding("utf8");
+      const take = eachLine(LONGEST_LINE, (line) => {
+        if (line === LEAVE) onLeave();
+      });
+      socket.on("data", (piece: string) => {
+        try {
+          take(piece);
+        } catch {
+          // Whoever says so much is no OpenCode of ours.
+          socket.destroy();
+        }
+      });
+      // ECONNRESET: it has gone, and `close` follows.
+      socket.on("error", () => socket.destroy());
+      socket.on("close", () => {
+        this.#guests.delete(socket);
+        if (this.#guests.size === 0) onEmpty();
+      });
+      const hello = { page: "opencode-background-manager", port, pid: process.pid };
+      socket.write(`${JSON.stringify(hello)}\n`);
+    });
+  }
+
+  get isEmpty(): boolean {
+    return this.#guests.size === 0;
+  }
+
+  close(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#server.close(() => resolve());
+      rmSync(this.#path, { force: true });
+      for (const guest of this.#guests) guest.destroy();
+    });
+  }
+}
+
+/** The end of one that shares the page. */
+export interface Share {
+  port: number;
+  /** Of the server. */
+  pid: number;
+  /** Resolves when the server has gone. */
+  ended: Promise<void>;
+  askToLeave(): void;
+  close(): void;
+}
+
+/** Undefined when no page of this user is served there. Does not keep the process awake. */
+export function share(path: string): Promise<Share | undefined> {
+  try {
+    checkSocket(path);
+  } catch {
+    // There is none, or it is another user's.
+    return Promise.resolve(undefined);
+  }
+  return new Promise((resolve) => {
+    const socket = connect(path);
+    socket.unref();
+    socket.setEncoding("utf8");
+    const ended = new Promise<void>((gone) => socket.on("close", () => gone()));
+    void ended.then(() => resolve(undefined));
+    const take = eachLine(LONGEST_LINE, (line) => {
+      const hello = parseLine(greeting, line);
+      if (!hello) return socket.destroy();
+      resolve({
+        port: hello.port,
+        pid: hello.pid,
+        ended,
+        askToLeave: () => void socket.write(`${LEAVE}\n`),
+        close: () => socket.destroy(),
+      });
+      return undefined;
+    });
+    socket.on("data", (piece: string) => {
+      try {
+        take(piece);
+      } catch {
+        // Nothing of ours talks so much.
+        socket.destroy();
+      }
+    });
+    // ECONNREFUSED: of a server that was killed; `close` follows.
+    socket.on("error", () => socket.destroy());
+  });
+}

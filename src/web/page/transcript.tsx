@@ -1,0 +1,86 @@
+/** What a subagent has said and which tools it has called, as its OpenCode tells it; read again while it runs. */
+import { useEffect, useRef, useState } from "preact/hooks";
+import type { JobView, TranscriptView } from "../schemas.js";
+import { readTranscript } from "./connection.js";
+import { isLive, visible, wordsOf } from "./words.js";
+
+const AGAIN_MS = 2_000;
+type Entry = TranscriptView["entries"][number];
+
+const SIGNS: Readonly<Record<NonNullable<Entry["status"]>, string>> = {
+  pending: "○",
+  running: "●",
+  completed: "✓",
+  error: "✗",
+};
+
+export function Transcript({ job }: { job: JobView }) {
+  const [entries, setEntries] = useState<Entry[]>();
+  const [problem, setProblem] = useState<string>();
+  const [following, setFollowing] = useState(true);
+  const view = useRef<HTMLDivElement>(null);
+  const live = isLive(job);
+  useEffect(() => {
+    const gone = new AbortController();
+    let timer = 0;
+    const read = async () => {
+      try {
+        setEntries((await readTranscript(job, gone.signal)).entries);
+        setProblem(undefined);
+      } catch (thrown) {
+        if (!gone.signal.aborted) setProblem(wordsOf(thrown));
+      }
+      if (live && !gone.signal.aborted) timer = setTimeout(() => void read(), AGAIN_MS);
+    };
+    void read();
+    return () => {
+      gone.abort();
+      clearTimeout(timer);
+    };
+    // Its end is read once more.
+  }, [job.id, live, job.subagent?.sessionID]);
+  useEffect(() => {
+    if (following && view.current) view.current.scrollTop = view.current.scrollHeight;
+  }, [entries, following]);
+  return (
+    <section class="log" aria-label="What it said">
+      <div class="bar">
+        <label>
+          <input
+            type="checkbox"
+            checked={following}
+            onChange={(event) => setFollowing(event.currentTarget.checked)}
+          />
+          Follow
+        </label>
+        <span class="note">
+          Its session: <code>opencode -s {visible(job.subagent?.sessionID ?? "…")}</code>
+        </span>
+      </div>
+      {problem !== undefined && <p class="note">{visible(problem)}</p>}
+      <div ref={view} class="said" tabIndex={0} role="log" aria-label="Text" aria-live="off">
+        {entries?.map((entry, index) => (
+          <Said key={index} entry={entry} />
+        ))}
+      </div>
+    </section>
+  );
+}
+
+function Said({ entry }: { entry: Entry }) {
+  const { kind, role, tool, status = "completed" } = entry;
+  const lines = entry.text.split("\n").map(visible).join("\n");
+  if (kind === "tool") {
+    return (
+      <p class={`tool ${status}`} title={entry.at}>
+        {SIGNS[status]} <strong>{visible(tool ?? "")}</strong> {lines}
+      </p>
+    );
+  }
+  return (
+    <p class={`${kind} ${role}`} title={entry.at}>
+      {kind === "error" ? "✗ " : ""}
+      {lines}
+    </p>
+  );
+}
