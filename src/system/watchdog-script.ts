@@ -86,19 +86,14 @@ lives() {
   esac
 }
 
-# Of those of these folders of /proc that are of a process of ours: a file of each in $files.
+# Of these files of environments those of processes of ours, in $files.
 find_by_environment() {
-  environs=
-  for process in "$@"; do environs="$environs $process/environ"; done
-  files=$(grep -lsF -- "$instance" $environs /dev/null)
+  files=$(grep -lsF -- "$instance" "$@" /dev/null)
 }
+
+# Of these descriptors those that are a mark of ours, in $files.
 find_by_mark() {
-  marks=
   files=
-  for process in "$@"; do
-    [ ! -L "$process/fd/3" ] || marks="$marks $process/fd/3"
-  done
-  [ -n "$marks" ] || return
   while read -r line; do
     case $line in
       *" -> "*/opencode-background.*"$instance"*)
@@ -106,21 +101,17 @@ find_by_mark() {
         files="$files /proc/\${line%% *}" ;;
     esac
   done << END
-$(ls -l $marks)
+$(ls -ln "$@")
 END
 }
 
-# Ends with success when one of these folders of /proc is of a process of ours; kills each.
-marked() {
-  find_by_environment "$@"
-  [ -n "$files" ] || find_by_mark "$@"
-  hit=1
+# Kills the processes of $files, and ends with success when there are any.
+kill_files() {
   for file in $files; do
-    hit=0
     file=\${file#/proc/}
     kill -s KILL "\${file%%/*}"
   done
-  return $hit
+  [ -n "$files" ]
 }
 
 # Kills all, and ends with success when there were any.
@@ -134,7 +125,11 @@ each() {
     kill -s KILL -- "-$group"
     ! lives || found=0
   done
-  [ ! -d /proc/self ] || ! marked /proc/[0-9]* || found=0
+  if [ -d /proc/self ]; then
+    find_by_environment /proc/[0-9]*/environ
+    [ -n "$files" ] || find_by_mark /proc/[0-9]*/fd/3
+    ! kill_files || found=0
+  fi
   return $found
 }
 
@@ -157,9 +152,9 @@ find_rows() {
   rows=
   find_groups
   if [ -d /proc/self ]; then
-    find_by_environment /proc/[0-9]*
+    find_by_environment /proc/[0-9]*/environ
     found=$files
-    find_by_mark /proc/[0-9]*
+    find_by_mark /proc/[0-9]*/fd/3
     found="$found $files"
     [ -z "$any" ] || found="$found $(grep -lsE "\\) [^ZX] [0-9]+ ($any) " /proc/[0-9]*/stat)"
     for file in $found; do
@@ -226,12 +221,17 @@ END
   return 0
 }
 
-# Ends with success when somebody was born since the newest number was remembered; all of them are in $born.
+# Ends with success when somebody was born since the newest number was remembered: the environments of all of them are
+# in $born, their descriptors in $born_marks.
 somebody_is_born() {
   born=
+  born_marks=
   [ -n "$newest" ] || return 1
   for process in /proc/[0-9]*; do
-    [ "\${process#/proc/}" -le "$newest" ] || born="$born $process"
+    if [ "\${process#/proc/}" -gt "$newest" ]; then
+      born="$born $process/environ"
+      born_marks="$born_marks $process/fd/3"
+    fi
   done
   [ -n "$born" ]
 }
@@ -245,7 +245,9 @@ nobody() {
   before=
   tries=0
   while somebody_is_born && [ "$born" != "$before" ]; do
-    if marked $born || [ $tries -gt 15 ]; then return 1; fi
+    find_by_environment $born
+    [ -n "$files" ] || find_by_mark $born_marks
+    if kill_files || [ $tries -gt 15 ]; then return 1; fi
     before=$born
     tries=$((tries + 1))
   done
