@@ -158,8 +158,14 @@ void describe("the page", { skip, timeout: 240_000 }, () => {
   void it("says that the link is old when the server has another token", async (t) => {
     const { page, served } = await open(t);
     await served.close();
-    await serve(t, served.root, { port: served.port });
+    const next = await serve(t, served.root, { port: served.port });
     await page.getByRole("alert").filter({ hasText: "open the new link" }).waitFor();
+    await page.goto(next.link);
+    await page.getByRole("alert").waitFor({ state: "detached" });
+    await page.getByRole("button", { name: "dev server" }).click();
+    await page.locator(".line", { hasText: "on port 3000" }).waitFor();
+    // The page has not closed the API with its old token.
+    assert.equal((await next.get("/api/jobs")).status, 200);
   });
 
   void it("works by keyboard only", async (t) => {
