@@ -109,6 +109,10 @@ void describe("the page", { skip, timeout: 240_000 }, () => {
     await page.locator(".line.stderr", { hasText: "a warning" }).waitFor();
     for (let n = 1; n <= 20_000; n += 1) log.append(STDOUT, Buffer.from(`line ${n} of many\n`));
     await page.locator(".line", { hasText: "line 20000 of many" }).waitFor();
+    // A smaller window does not end the following.
+    await page.setViewportSize({ width: 1280, height: 500 });
+    log.append(STDOUT, Buffer.from("behind it\n"));
+    await page.locator(".line", { hasText: "behind it" }).waitFor();
     assert.ok((await page.locator(".line").count()) < 200, "only what is seen is in the page");
     await page.getByRole("searchbox", { name: "Find in the output" }).fill("line 777 of");
     await page.locator(".line.current mark", { hasText: "line 777 of" }).waitFor();

@@ -26,6 +26,7 @@ export function LogView({ job }: Props) {
   const lines = useMemo(() => log.all, [log, version]);
   const found = useMemo(() => find(lines, query), [lines, query]);
   const view = useRef<HTMLDivElement>(null);
+  const lastTop = useRef(0);
   const [scroll, setScroll] = useState({ top: 0, height: 400 });
 
   useEffect(() => {
@@ -110,8 +111,13 @@ export function LogView({ job }: Props) {
         aria-live="off"
         onScroll={(event) => {
           const { scrollTop, clientHeight, scrollHeight } = event.currentTarget;
+          // Upwards goes only its user: when what is around it grows, the end moves away by itself.
+          const isUp = scrollTop < lastTop.current;
+          lastTop.current = scrollTop;
           setScroll({ top: scrollTop, height: clientHeight });
-          if (following && scrollTop + clientHeight < scrollHeight - 2 * ROW) setFollowing(false);
+          if (following && isUp && scrollTop + clientHeight < scrollHeight - 2 * ROW) {
+            setFollowing(false);
+          }
         }}
       >
         <div class="canvas" style={{ height: `${lines.length * ROW}px` }}>
