@@ -133,6 +133,25 @@ export const optionsSchema = z.object({
     .boolean()
     .default(true)
     .describe("What a subagent leaves uncommitted in its worktree is committed on its branch"),
+  bash: z
+    .enum(["host", "continue"])
+    .default("host")
+    .describe(
+      'OpenCode\'s own bash, or one of ours in its place, whose commands go on in the background when their time is over: "continue"',
+    ),
+  bashSeconds: limit(1, 600, 30, "With it: seconds until a command without timeout goes on there"),
+  bashMaxMinutes: limit(
+    1,
+    10_080,
+    60,
+    "With it: minutes from its start until such a command is ended",
+  ),
+  bashHint: z
+    .boolean()
+    .default(true)
+    .describe(
+      "The answer of OpenCode's own bash names createBackgroundProcess when the command ends in & or begins with nohup or setsid",
+    ),
   web: z
     .strictObject({
       port: z

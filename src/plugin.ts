@@ -2,18 +2,20 @@
  * The plugin: its hooks and tools over the workspace of the directory. Nothing here waits for the host while the
  * plugin starts, for the host waits for the plugin; the workspace is loaded by the first event or call.
  */
-import type { Plugin, PluginInput, PluginOptions } from "@opencode-ai/plugin";
+import type { Plugin, PluginInput, PluginOptions, ToolDefinition } from "@opencode-ai/plugin";
 import { isMainThread } from "node:worker_threads";
+import { detaches, HINT } from "./bash/hint.js";
 import { served } from "./host/opencode-2.js";
 import { isOneShot } from "./host/one-shot.js";
 import { isWritten } from "./host/written.js";
 import { coerceError } from "./ports.js";
 import { Shared } from "./shared.js";
+import type { Ready } from "./tools/define.js";
 import { createTools } from "./tools/index.js";
 import type { Predecessor, Workspace } from "./workspace.js";
 import type { Homes } from "./worktree/worktrees.js";
 
-export const server: Plugin = (input, rawOptions) => {
+export const server: Plugin = async (input, rawOptions) => {
   served();
   const shared = Shared.of(input.directory, (predecessor) =>
     loadWorkspace(input, { rawOptions, predecessor, homes: shared.homes }),
@@ -32,14 +34,17 @@ export const server: Plugin = (input, rawOptions) => {
   };
 
   const problems = findProblems(shared, rawOptions);
-  return Promise.resolve({
-    tool: createTools(async (sessionID) => {
-      const home = await shared.home();
-      if (!home) throw new Error("the OpenCode instance that this worktree belongs to has ended");
-      const workspace = await home.workspace();
-      await workspace.ready(sessionID);
-      return workspace;
-    }),
+  const ready = async (sessionID: string): Promise<Workspace> => {
+    const home = await shared.home();
+    if (!home) throw new Error("the OpenCode instance that this worktree belongs to has ended");
+    const workspace = await home.workspace();
+    await workspace.ready(sessionID);
+    return workspace;
+  };
+  const ownBash = rawOptions?.["bash"] === "continue" ? await loadBash(ready, rawOptions) : {};
+  const hints = ownBash.bash === undefined && rawOptions?.["bashHint"] !== false;
+  return {
+    tool: { ...createTools(ready), ...ownBash },
     event: async ({ event }) => {
       const workspace = await leading();
       // Shown once there is a terminal to see it in.
@@ -65,9 +70,27 @@ export const server: Plugin = (input, rawOptions) => {
       const note = (await leading())?.notices.compactionNote(sessionID);
       if (note !== undefined) output.context.push(note);
     },
+    ...(hints && {
+      "tool.execute.after": async ({ tool, args }, output) => {
+        const command: unknown = tool === "bash" ? Reflect.get(Object(args), "command") : undefined;
+        if (detaches(command)) output.output += HINT;
+      },
+    }),
     dispose: () => shared.leave(user),
-  });
+  };
 };
+
+/** In the place of the host's own, for those who have chosen it. */
+async function loadBash(
+  ready: Ready,
+  rawOptions: PluginOptions,
+): Promise<{ bash?: ToolDefinition }> {
+  const [{ bash }, { parseOptions }] = await Promise.all([
+    import("./tools/bash.js"),
+    import("./options.js"),
+  ]);
+  return { bash: bash(ready, parseOptions(rawOptions).options) };
+}
 
 /** Of what is logged, and answered by every tool. */
 const ignore = (): void => undefined;

@@ -75,6 +75,20 @@ describe("the plugin's start", () => {
     assert.equal(existsSync(state), false);
   });
 
+  it("has bash, and no word about the host's, only where the options say so", async (t) => {
+    const { load } = stage(t);
+    const [usual, silent, own] = [
+      await load(),
+      await load({ bashHint: false }),
+      await load({ bash: "continue" }),
+    ];
+    const names = (hooks: Hooks) => Object.keys(hooks.tool ?? {});
+    assert.ok(!names(usual).includes("bash") && usual["tool.execute.after"]);
+    assert.ok(!names(silent).includes("bash") && !silent["tool.execute.after"]);
+    assert.ok(names(own).includes("bash") && !own["tool.execute.after"]);
+    for (const hooks of [usual, silent, own]) await hooks.dispose?.();
+  });
+
   it("keeps the order of events that come while the rest is loaded", async (t) => {
     const { load } = stage(t);
     const handled: unknown[] = [];

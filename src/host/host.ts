@@ -135,6 +135,12 @@ export interface PendingRequest {
   what: string;
 }
 
+/** A call of a tool of ours that runs. */
+export interface RunningCall {
+  /** What its user sees of it until it is answered. Resolves when the host has taken it. */
+  show(output: string): Promise<void>;
+}
+
 /** What a pending request asks, in full. */
 export type OpenRequest =
   | {
@@ -209,6 +215,14 @@ export interface Host {
   busySessions(directory?: string): Promise<ReadonlySet<string>>;
   /** Oldest first; with `limit` the newest so many. */
   messages(sessionID: string, limit?: number): Promise<Message[]>;
+  /** Undefined when the host knows no such call, or it runs no more. */
+  runningCall(
+    sessionID: string,
+    messageID: string,
+    callID: string,
+  ): Promise<RunningCall | undefined>;
+  /** From how much text on the host cuts the answer of a tool, and keeps the whole in a file. */
+  answerLimits(): Promise<{ lines: number; bytes: number }>;
   agents(): Promise<AgentInfo[]>;
   /** As "provider/model", of all providers that are set up. */
   models(): Promise<string[]>;

@@ -1,5 +1,5 @@
 /**
- * Message and part ids in the host's form. The host lists messages by the time at which it took them, those of one
+ * Ids of messages, parts and files of output in the host's form. The host lists messages by the time at which it took them, those of one
  * millisecond and the parts of a message by their ids as text. So ours carry the time as its own do: 48 bits of
  * (milliseconds × 4096 + counter) in hex, then 14 random letters and digits.
  */
@@ -19,7 +19,7 @@ export class IdSource {
   }
 
   /** Greater than every id this source gave before, even if the clock went back. */
-  next(prefix: "msg" | "prt"): string {
+  next(prefix: "msg" | "prt" | "tool"): string {
     const now = Math.max(this.#now(), this.#last);
     if (now > this.#last || this.#count >= 0xfff) {
       this.#last = now > this.#last ? now : now + 1;

@@ -10,10 +10,12 @@ import {
   type PendingRequest,
   type PromptInput,
   type RequestAnswer,
+  type RunningCall,
   type SessionInfo,
   type Toast,
   type TranscriptEntry,
 } from "./host.js";
+import { runningCall } from "./running-call.js";
 import { messageOf, permissionText, questionText } from "./shapes.js";
 import { transcriptOf } from "./transcript.js";
 import { Transport, type OpenCodeClient } from "./transport.js";
@@ -78,6 +80,10 @@ const agent = z
 
 const providers = z.object({
   providers: z.array(z.object({ id: z.string(), models: z.record(z.string(), z.unknown()) })),
+});
+
+const config = z.object({
+  tool_output: maybe(z.object({ max_lines: maybe(z.number()), max_bytes: maybe(z.number()) })),
 });
 
 const asked = { id: z.string(), sessionID: z.string() };
@@ -153,6 +159,19 @@ export class OpenCodeHost implements Host {
 
   async messages(sessionID: string, limit?: number): Promise<Message[]> {
     return (await this.#stored(sessionID, limit)).flatMap((message) => messageOf(message) ?? []);
+  }
+
+  runningCall(
+    sessionID: string,
+    messageID: string,
+    callID: string,
+  ): Promise<RunningCall | undefined> {
+    return runningCall(this.#api, path`/session/${sessionID}/message/${messageID}`, callID);
+  }
+
+  async answerLimits(): Promise<{ lines: number; bytes: number }> {
+    const { tool_output: set } = await this.#get("read the configuration", "/config", config);
+    return { lines: set?.max_lines ?? 2_000, bytes: set?.max_bytes ?? 51_200 };
   }
 
   agents(): Promise<AgentInfo[]> {

@@ -118,6 +118,7 @@ const toolPart = z.object({
     status: z.enum(["pending", "running", "completed", "error"]),
     error: z.string().optional(),
     output: z.string().optional(),
+    metadata: z.object({ processId: z.string() }).optional().catch(undefined),
   }),
 });
 /** The tools of ours whose answers begin with the id of a new job. */
@@ -164,8 +165,10 @@ export function messageOf(raw: unknown): Message | undefined {
 }
 
 function toolCallOf({ callID, tool, state }: z.output<typeof toolPart>): ToolCall {
-  const { output, ...rest } = state;
-  const created = CREATE_TOOLS.includes(tool) ? JOB_ID.exec(output ?? "")?.[0] : undefined;
+  const { output, metadata, ...rest } = state;
+  // What a command prints may look like an id: of bash only what we have said beside it counts.
+  const says = tool === "bash" ? metadata?.processId : CREATE_TOOLS.includes(tool) ? output : "";
+  const created = JOB_ID.exec(says ?? "")?.[0];
   return { callID, tool, ...rest, ...(created === undefined ? {} : { created }) };
 }
 

@@ -18,7 +18,7 @@ const REQUEST_TIMEOUT_MS = 30_000;
 export interface ApiRequest<T extends z.ZodType> {
   /** For the error: "could not <what>: …". */
   what: string;
-  method: "GET" | "POST";
+  method: "GET" | "POST" | "PATCH";
   /** With its parameters in place, for example `/session/ses_1/abort`. */
   url: string;
   query?: Record<string, unknown>;

@@ -255,14 +255,23 @@ export const processJob = z.object({
   timeoutSeconds: z.number().positive().optional(),
   /** What it reads: a pipe that stays open, or a terminal; nothing when absent. */
   stdin: z.enum(["open", "terminal"]).optional(),
+  /** Its command was given to `bash`, and outlived that call; or what it had left running did. */
+  fromBash: z.enum(["moved", "left"]).optional(),
   /** What the shell left running in its group, ended with the job. */
   leftovers: z.array(z.object({ pid: z.number().int(), command: z.string() })).optional(),
   /** SIGKILL was needed to end what was left of it. */
   forced: z.boolean().optional(),
   /** What was still alive after the kill, or may be: shown, never claimed dead. */
   survivors: z.array(z.object({ pid: z.number().int(), command: z.string() })).optional(),
+  /** Alive at its end and perhaps of it: they hide where they came from. */
+  mayBeLeft: z.array(z.object({ pid: z.number().int(), command: z.string() })).optional(),
 });
 export type ProcessJob = z.infer<typeof processJob>;
+
+/** The run of the session that started it is not over while it runs: its agent waits for what it brings. */
+export function isWaitedFor(job: Job): boolean {
+  return job.kind === "subagent" || job.fromBash === "moved";
+}
 
 export const job = z.discriminatedUnion("kind", [subagentJob, processJob]);
 export type Job = SubagentJob | ProcessJob;

@@ -8,7 +8,7 @@ import type { Host, Toast } from "../host/host.js";
 import type { IdSource } from "../host/ids.js";
 import type { SessionTree } from "../host/session-tree.js";
 import { groupsOf, roundAmong } from "../jobs/group.js";
-import type { Job } from "../jobs/job.js";
+import { isWaitedFor, type Job } from "../jobs/job.js";
 import type { JobChange, JobRegistry } from "../jobs/registry.js";
 import { isTerminal } from "../jobs/status.js";
 import type { Options } from "../options.js";
@@ -133,7 +133,10 @@ export class Notices implements NoticePort {
 
   owes(sessionID: string): boolean {
     const pending = this.outbox.pending(sessionID).filter((each) => isWorthSending([each]));
-    return pending.some(({ carrier, jobID }) => carrier ?? this.#deps.jobs.getSubagent(jobID));
+    return pending.some(({ carrier, jobID }) => {
+      const job = this.#deps.jobs.get(jobID);
+      return carrier ?? (job && isWaitedFor(job));
+    });
   }
 
   goesOn(sessionID: string): void {

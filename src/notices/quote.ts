@@ -11,19 +11,21 @@ import type { StoredQuote } from "./notice.js";
 export const MOST_QUOTED = 6_000;
 
 /** What the outbox keeps of what the end of a job says. */
-export function storedQuote(job: Job, { text, total, pattern }: Quote): StoredQuote {
+export function storedQuote(job: Job, { text, total, gapAt = 0, pattern }: Quote): StoredQuote {
   const omitted = Math.max(0, total - text.length);
-  return cutQuote(job.kind, { text, omitted, omittedAt: 0, pattern }, MOST_QUOTED);
+  return cutQuote(job.kind, { text, omitted, omittedAt: gapAt, pattern }, MOST_QUOTED);
 }
 
 /** The same with at most so many characters. */
 export function cutQuote(kind: Job["kind"], quote: StoredQuote, most: number): StoredQuote {
-  const { text, omitted, pattern } = quote;
+  const { text, omitted, omittedAt, pattern } = quote;
   if (text.length <= most) return quote;
   // The head of a process's quote is worth something only where it holds the errors.
   const hasHead = kind === "subagent" || pattern !== undefined;
-  const head = hasHead ? headEnd(text, Math.floor(most / 2)) : 0;
-  const end = endStart(text, Math.max(head, text.length - (most - head)));
+  // One that has a gap keeps it as its only one.
+  const half = Math.min(Math.floor(most / 2), omittedAt || text.length);
+  const head = hasHead ? headEnd(text, half) : 0;
+  const end = endStart(text, Math.max(omittedAt, head, text.length - (most - head)));
   const cut = text.slice(head, end);
   const size = kind === "subagent" ? cut.length : Buffer.byteLength(cut);
   return {

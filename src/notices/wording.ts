@@ -8,7 +8,7 @@ import type { Job, SubagentJob } from "../jobs/job.js";
 import { costWords } from "../jobs/spending.js";
 import { restartWords } from "../jobs/restarts.js";
 import { emptyInputHint } from "../jobs/empty-input.js";
-import { furtherError, runSince } from "../jobs/facts.js";
+import { furtherError, furtherReason, runSince } from "../jobs/facts.js";
 import { dollars, elapsed, grouped, lastOf } from "../text.js";
 import { branchLines } from "./branch.js";
 import type { Notice, StoredQuote } from "./notice.js";
@@ -224,7 +224,7 @@ function composeBlock({ job, notices: all, leftRunning = [] }: News, share: numb
     share,
   );
   const lines = [
-    `<background_job id="${job.id}" kind="${job.kind}" status="${job.status}"${attribute("reason", job.endReason)}>`,
+    `<background_job id="${job.id}" kind="${job.kind}" status="${job.status}"${attribute("reason", furtherReason(job))}>`,
     `name: ${outsideLine(job.name, 200)}`,
     facts(job, now),
   ];
@@ -344,7 +344,7 @@ function facts(job: Job, now: number): string {
     if (job.run !== undefined) parts.push(`run: ${job.run}`);
     const restarts = restartWords(job, now);
     if (restarts !== undefined) parts.push(restarts);
-    const { leftovers = [], survivors = [] } = job;
+    const { leftovers = [], survivors = [], mayBeLeft = [] } = job;
     const line = (each: { pid: number; command: string }): string =>
       `${each.pid} ${outsideLine(each.command, 60)}`;
     if (leftovers.length > 0) parts.push(`ended with it: ${some(leftovers, line)}`);
@@ -352,6 +352,7 @@ function facts(job: Job, now: number): string {
     if (survivors.length > 0) {
       parts.push(`still alive: ${some(survivors, ({ pid }) => String(pid))}`);
     }
+    if (mayBeLeft.length > 0) parts.push(`may survive: ${some(mayBeLeft, line)}`);
   }
   return parts.join(" · ");
 }

@@ -7,7 +7,7 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 import type { Quote } from "../jobs/registry.js";
 import { newLineReaders, type LineBatch } from "./line-reader.js";
 import { STREAMS } from "./format.js";
-import { gapLine, lastLines, type PlainLine } from "./page.js";
+import { lastLines, type PlainLine } from "./page.js";
 import { cutBytes, plainLine } from "./plain-text.js";
 import { openOutput, type OutputReader } from "./reader.js";
 
@@ -30,7 +30,7 @@ export interface QuoteRequest {
 /**
  * The quote of one ended process's output file; an empty one when there is no output. Its text is plain, at most
  * 6,000 characters, in whole lines (but for a single longer one). What is left out counts in `total` with its
- * bytes. `pattern`, when errors were found, is one with which `grep` finds their lines.
+ * bytes, and is left out at `gapAt`. `pattern`, when errors were found, is one with which `grep` finds their lines.
  *
  * Rejects with what the system says when the file cannot be read.
  */
@@ -45,8 +45,9 @@ export async function quoteOutputEnd(file: string, { failed }: QuoteRequest): Pr
     const errors = await findErrors(reader, end.start);
     if (errors.lines.length === 0) return toQuote(whole.lines, whole.start);
     const left = Math.max(0, end.start - errors.bytes);
-    const gap = left > 0 ? [gapLine(left, 0)] : [];
-    return { ...toQuote([...errors.lines, ...gap, ...end.lines], left), pattern: errors.pattern };
+    const quote = toQuote([...errors.lines, ...end.lines], left);
+    const { text: head } = toQuote(errors.lines, 0);
+    return { ...quote, gapAt: left > 0 ? head.length + 1 : 0, pattern: errors.pattern };
   } finally {
     reader.close();
   }

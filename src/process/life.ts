@@ -15,11 +15,17 @@ import { afterLong, isTrueWithin } from "../time.js";
 import type { Announce, Capture } from "./capture.js";
 import type { ProcessInput } from "./input.js";
 import { newLife, step, type LifeAction, type LifeEvent, type RunEnd } from "./life-cycle.js";
-import { describeKill, LiveProcess, NOTHING_LEFT, type LiveDeps } from "./live-process.js";
+import {
+  describeKill,
+  LiveProcess,
+  NOTHING_LEFT,
+  type LiveDeps,
+  type LiveRequest,
+} from "./live-process.js";
 import type { KillReason } from "./types.js";
 
 /** How a run is started: by an agent or the user, and the same again by the policy. */
-export interface RunRequest {
+export interface RunRequest extends Pick<LiveRequest, "onOutput" | "adopt"> {
   shell: Shell;
   /** Where its stdin is a terminal. */
   terminal: TerminalStarter | undefined;
@@ -93,11 +99,7 @@ export class ProcessLife {
     this.#wasReady = false;
     const job = this.#nextRun({ ...changes, restarted: undefined });
     if (job) this.#state = { ...this.#state, policy: job.restart };
-    const seconds = job?.timeoutSeconds;
-    if (seconds !== undefined) {
-      const { clock } = this.#deps;
-      this.#timeout = afterLong(clock, seconds * 1000, () => this.#killLater("timeout"));
-    }
+    if (job?.timeoutSeconds !== undefined) this.endAfter(job.timeoutSeconds * 1000);
     await this.#begin(wasPortTaken);
     return true;
   }
@@ -118,6 +120,13 @@ export class ProcessLife {
     if (type === "end_run" && this.#live) await this.#endRun(this.#live, reason);
     if (this.isVacant) return;
     throw new UserError(`${this.id} was ended meanwhile: it was not started again`);
+  }
+
+  /** It is ended as `timeout` unless it has ended by then; in place of an earlier limit. */
+  endAfter(milliseconds: number): void {
+    this.#timeout?.cancel();
+    const { clock } = this.#deps;
+    this.#timeout = afterLong(clock, milliseconds, () => this.#killLater("timeout"));
   }
 
   /** The next run can begin. */
@@ -224,6 +233,8 @@ export class ProcessLife {
         terminal: request.terminal,
         file: this.#file,
         announce: request.announce,
+        onOutput: request.onOutput,
+        adopt: request.adopt,
         onReady: (line) => {
           // What the policy starts again is not announced.
           if (!this.#wasReady) request.onReady(line);
@@ -324,6 +335,7 @@ export class ProcessLife {
       leftovers: undefined,
       forced: undefined,
       survivors: undefined,
+      mayBeLeft: undefined,
       readyAt: undefined,
       readyLine: undefined,
       nextStartAt: undefined,

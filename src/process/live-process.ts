@@ -10,6 +10,7 @@
  * 5. The output is closed, then `onEnd` is called; `ended` resolves. Nothing is left: no process, no timer, no
  *    listener, no descriptor.
  */
+import { closeSync } from "node:fs";
 import type { ProcessIdentity, ProcessJob } from "../jobs/job.js";
 import type { JobEnd, Quote } from "../jobs/registry.js";
 import type { Options } from "../options.js";
@@ -26,10 +27,16 @@ import {
   type KillTree,
 } from "../system/kill-tree.js";
 import type { JobMembers } from "../system/members.js";
-import type { ProcessNote } from "../system/process-table.js";
+import { openMark } from "../system/mark.js";
+import { JOB_MARKER, type ProcessNote } from "../system/process-table.js";
 import type { TerminalStarter } from "../system/pseudo-terminal.js";
 import { Sigterm } from "../system/sigterm.js";
-import { jobEnvironment, type Shell, type SpawnFunction } from "../system/spawn.js";
+import {
+  INSTANCE_MARKER,
+  jobEnvironment,
+  type Shell,
+  type SpawnFunction,
+} from "../system/spawn.js";
 import type { Watchdog } from "../system/watchdog.js";
 import { within } from "../time.js";
 import { Capture, type Announce, type CaptureDeps } from "./capture.js";
@@ -37,6 +44,7 @@ import { Drain } from "./drain.js";
 import type { RunEnd } from "./life-cycle.js";
 import { ProcessInput } from "./input.js";
 import { watchReadiness, type Probe, type Readiness } from "./readiness.js";
+import type { ProcessRecords } from "./records.js";
 import { ShellProcess, type ShellEvents, type ShellExit } from "./shell-process.js";
 import type { KillReason } from "./types.js";
 
@@ -52,6 +60,13 @@ export interface LiveRequest {
   /** With the line that matched the readyPattern, if there is one. */
   onReady: (line: string | undefined) => void;
   announce: Announce;
+  /** Each piece of output as it comes. */
+  onOutput?: ((data: Buffer) => void) | undefined;
+  /**
+   * The shell has exited and has left these running. True: they are not ended, the run goes on until all of them have
+   * ended, and how the shell exited is not how it ends.
+   */
+  adopt?: ((exit: ShellExit, leftovers: readonly ProcessNote[]) => boolean) | undefined;
   /** Its run is over, or is known to be about to: what becomes of the record is decided there. Maybe more than once. */
   onEnd: (end: JobEnd, how: RunEnd) => void;
 }
@@ -62,6 +77,7 @@ export interface LiveSystem extends KillSystem {
 
 /** What a running process is given by its manager; tests of the manager pass parts of their own. */
 export interface LiveDeps extends CaptureDeps {
+  jobs: ProcessRecords;
   log: Log;
   options: Options;
   env: NodeJS.ProcessEnv;
@@ -72,6 +88,10 @@ export interface LiveDeps extends CaptureDeps {
   watchdog: Watchdog;
   probe?: Probe;
 }
+
+/** Between two looks at what the shell of a run has left. */
+const FIRST_LOOK = 100;
+const LONGEST_LOOK = 2_000;
 
 /** So long the pipes may take to close, and the exit to be reported, when every process is verified dead. */
 const REPORT_MILLISECONDS = 500;
@@ -96,9 +116,14 @@ export class LiveProcess {
   #quote: Quote | undefined;
   #cannotStart: Error | undefined;
   #hasEnded = false;
+  #mayBeLeft: ProcessNote[] = [];
   readonly #sigterm: Sigterm;
   #killReason: KillReason | undefined;
   #killing: Promise<KillOutcome> | undefined;
+  /** What the shell has left running goes on as this run. */
+  #adopted = false;
+  /** Ends a pause of the wait for what was adopted. */
+  #look: () => void = () => undefined;
 
   constructor(request: LiveRequest, deps: LiveDeps) {
     const { job, file, announce } = request;
@@ -155,7 +180,7 @@ export class LiveProcess {
    */
   async kill(reason: KillReason): Promise<KillOutcome | undefined> {
     const shell = this.#shell;
-    if (!shell?.hasExited()) this.#killReason ??= reason;
+    if (this.#adopted || !shell?.hasExited()) this.#killReason ??= reason;
     if (!shell) {
       // Not started yet: `start` sees the reason and starts nothing.
       await this.ended;
@@ -168,6 +193,7 @@ export class LiveProcess {
       return undefined;
     }
     this.#killing ??= this.#killTree();
+    this.#look();
     const outcome = await this.#killing.catch((thrown: unknown) => {
       this.#killing = undefined;
       this.#killReason = undefined;
@@ -197,7 +223,7 @@ export class LiveProcess {
    * host does.
    */
   killNow(): void {
-    if (!this.#shell?.exit) this.#killReason ??= "host_exit";
+    if (this.#adopted || !this.#shell?.exit) this.#killReason ??= "host_exit";
     const isGuarded = this.#deps.watchdog.isGuarding(this.id);
     if (this.#shell && !isGuarded) terminateNow(this.#deps.system, this.#target(this.#shell));
     this.#tellEnd();
@@ -210,18 +236,38 @@ export class LiveProcess {
     const env = jobEnvironment(base, own, { jobID: this.id, instanceID });
     this.#forksBefore = this.#countForks();
     const hasInput = job.stdin !== undefined;
-    const request = { command: job.command, cwd: job.cwd, shell, env, hasInput };
+    const mark = this.#openMark(env);
+    const request = { command: job.command, cwd: job.cwd, shell, env, hasInput, mark };
     const events: ShellEvents = {
       onOutput: (stream, data) => {
         this.capture.take(stream, data);
+        this.#request.onOutput?.(data);
         this.#drain?.output();
       },
       onExit: () => this.#exited(),
-      onClose: () => this.#drain?.finish(),
+      onClose: () => {
+        this.#drain?.finish();
+        this.#look();
+      },
       onError: (error) => this.#warn("its handle", error),
     };
-    if (terminal) return ShellProcess.startInTerminal(request, terminal, system, events);
-    return ShellProcess.start(request, spawn, system, events);
+    try {
+      if (terminal) return ShellProcess.startInTerminal(request, terminal, system, events);
+      return ShellProcess.start(request, spawn, system, events);
+    } finally {
+      if (mark !== undefined) closeSync(mark);
+    }
+  }
+
+  /** A system that gives none does not keep the process from its start: the environment is marked, too. */
+  #openMark(env: NodeJS.ProcessEnv): number | undefined {
+    if (waysOf(this.#deps.system.platform).processes !== "/proc") return undefined;
+    try {
+      return openMark(env[INSTANCE_MARKER] ?? "", env[JOB_MARKER] ?? "");
+    } catch (thrown) {
+      this.#warn("marking it", thrown);
+      return undefined;
+    }
   }
 
   /** A system that cannot be asked now does not keep the process from its start. */
@@ -245,17 +291,19 @@ export class LiveProcess {
     const shell = this.#shell;
     if (!shell) return;
     const leftovers = this.#killing ? [] : await this.#endLeftovers(shell);
-    const { survivors, unverified, forced } = await this.#killed();
+    const { survivors, unverified, forced, mayBeLeft = this.#mayBeLeft } = await this.#killed();
     if (!shell.isClosed) await within(this.#deps.clock, REPORT_MILLISECONDS, shell.closed);
     shell.release();
     await this.capture.settle();
     this.#quote = await this.#readQuote();
+    const exit = this.#adopted ? undefined : shell.exit;
     this.#deps.jobs.updateProcess(this.id, {
-      exitCode: shell.exit?.code ?? undefined,
-      signal: shell.exit?.signal ?? undefined,
+      exitCode: exit?.code ?? undefined,
+      signal: exit?.signal ?? undefined,
       leftovers: leftovers.length > 0 ? leftovers : undefined,
       forced: forced || undefined,
       survivors: survivors.length > 0 ? survivors : undefined,
+      mayBeLeft: mayBeLeft.length > 0 ? mayBeLeft : undefined,
       error: withUnverified(this.#howItEnded().error, unverified),
     });
     this.#end();
@@ -271,12 +319,42 @@ export class LiveProcess {
     const members = membersOf(system, this.#target(shell), true);
     const leftovers = await members.notes();
     const { problem } = members;
+    this.#mayBeLeft = members.mayBelong();
     // The system did not say what is left: the kill asks once more.
     if (problem !== undefined) this.#warn("looking for what it left", problem);
     if (members.areAllGone) return leftovers;
     const isNoneLeft = problem === undefined && leftovers.length === 0;
-    if (!isNoneLeft || !(await isClean(members))) this.#killing ??= this.#killTree();
+    if (isNoneLeft && (await isClean(members))) return leftovers;
+    // What hid from the first look may have been found by the others.
+    if (this.#adopt(shell, isNoneLeft ? await members.notes() : leftovers)) {
+      await this.#untilGone(members);
+      return [];
+    }
+    this.#killing ??= this.#killTree();
     return leftovers;
+  }
+
+  #adopt({ exit }: ShellProcess, leftovers: readonly ProcessNote[]): boolean {
+    if (!exit || leftovers.length === 0 || this.#killReason) return false;
+    this.#adopted = this.#request.adopt?.(exit, leftovers) ?? false;
+    return this.#adopted;
+  }
+
+  /** Nothing reports the end of what is no child of ours: it is looked for, or ended by `kill`. */
+  async #untilGone(members: JobMembers): Promise<void> {
+    const { clock } = this.#deps;
+    for (let time = FIRST_LOOK; ; time = Math.min(LONGEST_LOOK, time * 2)) {
+      await new Promise<void>((resolve) => {
+        const timer = clock.after(time, resolve);
+        this.#look = () => {
+          timer.cancel();
+          resolve();
+        };
+      });
+      if (this.#killing) return;
+      const left = await members.find();
+      if (left.length === 0 && members.problem === undefined) return;
+    }
   }
 
   async #killed(): Promise<Omit<KillOutcome, "foreign">> {
@@ -335,7 +413,9 @@ export class LiveProcess {
   }
 
   #howItEnded(): Omit<JobEnd, "at"> {
-    return describeEnd(this.#request.job, this.#shell?.exit, this.#killReason);
+    const exit = this.#adopted ? UNKNOWN_EXIT : this.#shell?.exit;
+    const job = this.#deps.jobs.getProcess(this.id) ?? this.#request.job;
+    return describeEnd(job, exit, this.#killReason);
   }
 
   #target({ pid, identity }: ShellProcess): KillTarget {
@@ -376,6 +456,9 @@ const LONGEST_READY_LINE = 500;
 function shorten(line: string): string {
   return line.length > LONGEST_READY_LINE ? `${line.slice(0, LONGEST_READY_LINE - 1)}…` : line;
 }
+
+/** Of what is no child of ours it is not known, and nothing speaks for a failure. */
+const UNKNOWN_EXIT: ShellExit = { code: 0, signal: null };
 
 /** How a job ended, from how its shell exited and who ended it. */
 function describeEnd(

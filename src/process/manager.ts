@@ -21,15 +21,16 @@ import { openOutput } from "../output/reader.js";
 import { runFile } from "../output/runs.js";
 import type { ScreenText } from "../output/screen.js";
 import type { ReadRequest, ReadResult, StreamOptions, StreamPiece } from "../output/types.js";
-import { coerceError, requireID, UserError, type Clock, type Log } from "../ports.js";
+import { coerceError, logFailure, requireID, UserError, type Clock, type Log } from "../ports.js";
 import { isAlive } from "../system/identity.js";
 import { chooseKillTree, systemForKill } from "../system/kill-tree.js";
 import type { TerminalStarter } from "../system/pseudo-terminal.js";
 import { chooseShell, systemSpawn, type Shell, type SpawnFunction } from "../system/spawn.js";
 import { Watchdog } from "../system/watchdog.js";
-import { isTrueWithin } from "../time.js";
+import { isTrueWithin, within } from "../time.js";
 import type { Announce } from "./capture.js";
 import { checkInput, type StartInput } from "./check-input.js";
+import { Foreground, type ForegroundInput } from "./foreground.js";
 import { ProcessLife } from "./life.js";
 import type { LiveDeps, LiveSystem } from "./live-process.js";
 import type { Probe } from "./readiness.js";
@@ -52,6 +53,7 @@ import type {
 
 export type * from "./types.js";
 export type { StartInput } from "./check-input.js";
+export type { Foreground, ForegroundEnd, ForegroundExit, ForegroundInput } from "./foreground.js";
 
 /** What a `BackgroundProcessManager` is given. */
 export interface ProcessManagerDeps {
@@ -92,13 +94,15 @@ export interface ProcessManagerDeps {
  * await processes.kill({ id: job.id }, { reason: "cancelled_by_user" });
  */
 export class BackgroundProcessManager {
-  readonly #deps: LiveDeps;
+  readonly #deps: LiveDeps & Pick<ProcessManagerDeps, "jobs">;
   readonly #own: Pick<
     ProcessManagerDeps,
     "announce" | "hold" | "used" | "outputFolder" | "waiting"
   >;
   /** Those that run or will. */
   readonly #lives = new Map<string, ProcessLife>();
+  /** Those whose callers wait for them: no jobs. */
+  readonly #foreground = new Set<Foreground>();
   /** Whose time has come while `maxProcesses` run, in that order; each looks again when it is called. */
   readonly #due = new Map<string, () => void>();
   /** The variables that processes were given, for their next runs: nowhere but here. */
@@ -226,6 +230,31 @@ export class BackgroundProcessManager {
     };
   }
 
+  /**
+   * Starts a command whose caller waits for its end; it is no job until it is moved, see `Foreground`. It counts for
+   * no limit: what is moved goes on beyond `maxProcesses`. Throws a `UserError` for wrong arguments and for what cannot
+   * be started.
+   */
+  async startForeground(input: ForegroundInput): Promise<Foreground> {
+    if (this.#disposing) throw new UserError("OpenCode is closing: no command can be started");
+    checkInput(input);
+    const command = new Foreground(input, {
+      ...this.#deps,
+      shell: chooseShell(this.#deps.env),
+      fileOf: (id) => this.#fileOf(id),
+      announce: (id, what) => this.#announce(id, what),
+      hold: (jobIDs) => this.#own.hold?.(jobIDs),
+      onMoved: (life) => {
+        this.#foreground.delete(command);
+        this.#keep(life);
+      },
+    });
+    this.#foreground.add(command);
+    void command.life.ended.then(() => this.#foreground.delete(command));
+    await command.start();
+    return command;
+  }
+
   #resolveAfter({ after = [], parentSessionID: sessionID, rootSessionID }: CreateInput): string[] {
     if (after.length === 0) return [];
     if (!this.#own.waiting) throw new UserError("after: expected none, as nothing can wait here");
@@ -333,6 +362,30 @@ export class BackgroundProcessManager {
     return { job: this.get(id) ?? job, output, matched };
   }
 
+  /**
+   * Resolves when a process has ended, after `milliseconds`, or when the signal aborts; at once for an unknown one. Never
+   * rejects.
+   */
+  async wait(id: string, milliseconds: number, signal: AbortSignal): Promise<void> {
+    const { jobs, clock } = this.#deps;
+    const isOver = () => isTerminal(this.get(id)?.status ?? "completed");
+    if (isOver() || signal.aborted) return;
+    let stop: () => void = () => undefined;
+    const over = new Promise<void>((resolve) => {
+      const stopListening = jobs.onChange(({ job }) => {
+        if (job.id === id && isOver()) resolve();
+      });
+      const abort = (): void => resolve();
+      signal.addEventListener("abort", abort);
+      stop = () => {
+        stopListening();
+        signal.removeEventListener("abort", abort);
+      };
+    });
+    await within(clock, milliseconds, over);
+    stop();
+  }
+
   /** What a terminal shows now. Throws a `UserError` for a process without one. */
   async screen(id: string): Promise<ScreenText> {
     const job = this.#known(id);
@@ -374,6 +427,14 @@ export class BackgroundProcessManager {
   /** `session.deleted`: ends what belongs to this session or, as its root, to its tree; global ones go on. */
   async cleanupSession(sessionID: string): Promise<KillReport> {
     const { jobs } = this.#deps;
+    const waitedFor = Array.from(this.#foreground).filter(
+      (each) => each.sessionID === sessionID || each.rootSessionID === sessionID,
+    );
+    for (const each of waitedFor) {
+      const { id } = each;
+      const failed = logFailure(this.#deps.log, "error", "a command could not be ended", { id });
+      each.kill("session_deleted").catch(failed);
+    }
     const chosen = [...new Set([...jobs.byParent(sessionID), ...jobs.byRoot(sessionID)])]
       .filter((job) => job.kind === "process")
       .filter((job) => !job.global && !isTerminal(job.status));
@@ -407,7 +468,7 @@ export class BackgroundProcessManager {
    * the watchdog when the host is gone, or by us if it is not.
    */
   killAllNow(): void {
-    for (const live of this.#lives.values()) {
+    for (const live of this.#all()) {
       try {
         live.killNow();
       } catch (thrown) {
@@ -422,7 +483,7 @@ export class BackgroundProcessManager {
 
   async #dispose(): Promise<void> {
     for (const look of this.#due.values()) look();
-    const kills = [...this.#lives.values()].map((live) => live.kill("host_exit"));
+    const kills = this.#all().map((live) => live.kill("host_exit"));
     for (const result of await Promise.allSettled(kills)) {
       if (result.status === "fulfilled") continue;
       const error = coerceError(result.reason).message;
@@ -450,7 +511,13 @@ export class BackgroundProcessManager {
     job: ProcessJob,
     { reason, remove = false }: Pick<KillOptions, "reason" | "remove">,
   ): Promise<KilledJob> {
-    const report: KilledJob = { job, outcome: "already_ended", survivors: [], removed: false };
+    const report: KilledJob = {
+      job,
+      outcome: "already_ended",
+      survivors: [],
+      mayBeLeft: [],
+      removed: false,
+    };
     try {
       if (this.#waits(job.id)) {
         const at = new Date(this.#deps.clock.now());
@@ -460,6 +527,7 @@ export class BackgroundProcessManager {
       const killed = await this.#lives.get(job.id)?.kill(reason);
       if (killed) {
         report.survivors = killed.survivors;
+        report.mayBeLeft = killed.mayBeLeft ?? [];
         report.outcome = killed.unverified === undefined ? "killed" : "unverified";
         if (killed.survivors.length > 0) report.outcome = "survivors";
         report.error = killed.unverified;
@@ -490,14 +558,23 @@ export class BackgroundProcessManager {
 
   #addLife(job: ProcessJob): ProcessLife {
     const life = new ProcessLife(job, this.#fileOf(job.id), this.#deps);
-    this.#lives.set(job.id, life);
+    this.#keep(life);
+    return life;
+  }
+
+  #keep(life: ProcessLife): void {
+    this.#lives.set(life.id, life);
     void life.ended.then(() => {
-      if (this.#lives.get(job.id) === life) this.#lives.delete(job.id);
+      if (this.#lives.get(life.id) === life) this.#lives.delete(life.id);
       // In the order in which their time came; one that finds no place waits on.
       this.#due.values().next().value?.();
       this.#inBackground(life.settled);
     });
-    return life;
+  }
+
+  /** Everything that runs. */
+  #all(): ProcessLife[] {
+    return [...this.#lives.values(), ...Array.from(this.#foreground, ({ life }) => life)];
   }
 
   /**
@@ -537,8 +614,12 @@ export class BackgroundProcessManager {
       if (readiness === "not_asked") await wait.forEnd(life.ended, endWithinMilliseconds, signal);
       const now = this.get(id) ?? job;
       const hasEnded = isTerminal(now.status);
-      const shows = hasEnded || readiness === "ended" || readiness === "not_ready_yet";
-      const last = shows ? await this.#lastLines(now) : undefined;
+      // What is typed answers to what it has printed.
+      const isTalk = readiness === "not_asked" && (input.stdin ?? "closed") !== "closed";
+      const shows = hasEnded || readiness === "ended" || readiness === "not_ready_yet" || isTalk;
+      const last = shows
+        ? await this.#lastLines(now)
+        : { cursor: String(life.capture?.log.bytes ?? 0) };
       // The answer says its end.
       isTold = hasEnded && !signal?.aborted;
       const warnings = wasPortTaken ? [takenWarning(input.readyPort)] : [];

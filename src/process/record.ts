@@ -90,7 +90,7 @@ function nameOf({ command }: Pick<StartInput, "command">, name: string | undefin
   return name ?? firstLine(command);
 }
 
-function firstLine(command: string): string {
+export function firstLine(command: string): string {
   const line = command.trim().split("\n", 1)[0] ?? "";
   return line.length > LONGEST_NAME ? `${line.slice(0, LONGEST_NAME - 1)}…` : line;
 }

@@ -85,9 +85,9 @@ export interface CreateResult {
   /** The record as it was when `create` returned. A command that cannot start is `failed` here. */
   job: ProcessJob;
   readiness: ReadinessResult;
-  /** The last 20 lines of output, when the process has ended or is not ready yet. */
+  /** The last 20 lines of output, when the process has ended or is not ready yet, or can be written to. */
   lastLines?: string;
-  /** With `lastLines`: for `read`, what comes after them. */
+  /** For `read`: what comes after these lines, or after this answer. */
   cursor?: string;
   /** Live jobs with the same command in the same folder, oldest first. */
   sameCommand: readonly ProcessJob[];
@@ -132,7 +132,8 @@ export interface KillOptions {
 
 /**
  * What became of one job that was to be ended:
- * - `killed`: ended by this call (or by one that was under way) and verified: no process of it is left;
+ * - `killed`: ended by this call (or by one that was under way) and verified: no process of it is left but what
+ *   `mayBeLeft` names;
  * - `already_ended`: had ended before, its record keeps how;
  * - `survivors`: processes are still alive after SIGKILL, see `survivors`; with an `error` there may be others;
  * - `unverified`: its process group was ended, but what else survived could not be looked up, see `error`;
@@ -143,6 +144,8 @@ export interface KilledJob {
   job: ProcessJob;
   outcome: "killed" | "already_ended" | "survivors" | "unverified" | "error";
   survivors: readonly ProcessNote[];
+  /** Alive and perhaps of it, with any outcome: they hide where they came from, and were left alone. */
+  mayBeLeft: readonly ProcessNote[];
   error?: string;
   /** The record and its output are gone. */
   removed: boolean;

@@ -6,12 +6,13 @@ import type { Context } from "../context.js";
 import { coerceError } from "../ports.js";
 import type { Message } from "../host/host.js";
 import { storedMessages } from "../host/stored-messages.js";
+import { isWaitedFor } from "../jobs/job.js";
 import { isTerminal } from "../jobs/status.js";
 import { tokensOf } from "../jobs/spending.js";
 import type { NoticePort } from "../notices/port.js";
 import { isProviderFault } from "./fallback.js";
 import type { LiveRun, StopIntent } from "./live-run.js";
-import { judge, stepsOf, type Verdict } from "./verdict.js";
+import { asksForTools, judge, stepsOf, type Verdict } from "./verdict.js";
 
 /** Nothing started after a prompt for so long: look, and send it once more. */
 export const START_TIMEOUT_MS = 10_000;
@@ -131,11 +132,12 @@ export class RunExaminer {
     const { jobs, notices, end } = this.#deps;
     const waits =
       notices.owes(sessionID) ||
-      jobs.byParent(sessionID).some((job) => job.kind === "subagent" && !isTerminal(job.status));
+      jobs.byParent(sessionID).some((job) => isWaitedFor(job) && !isTerminal(job.status));
     if (verdict.status === "completed") {
       if (waits && !live.intent) return;
-      // A step without a finish reason is no answer: the host would have gone on.
-      const isCut = waits || live.isLooping;
+      // A step without a finish reason is no answer, nor one that asks for tools: the host would have gone on.
+      const asks = asksForTools(live.standing(messages), live.promptMessageID);
+      const isCut = waits || live.isLooping || asks;
       end(jobID, live, isCut && live.intent ? live.intent : verdict, messages);
     } else end(jobID, live, live.intent ?? verdict, messages);
   }

@@ -4,7 +4,7 @@
  */
 import type { Context } from "../context.js";
 import type { Timer } from "../ports.js";
-import type { SubagentJob } from "../jobs/job.js";
+import { isWaitedFor, type SubagentJob } from "../jobs/job.js";
 import type { NoticePort } from "../notices/port.js";
 import { isTerminal } from "../jobs/status.js";
 import { elapsed } from "../text.js";
@@ -71,7 +71,7 @@ export class Supervisor {
     const job = jobs.getSubagent(jobID);
     if (!job || job.stalledSince || live.intent) return;
     if (job.blockedOn && job.blockedOn.kind !== "retry") return;
-    // Its own subagents work: that is a sign of life.
+    // Its own subagents or commands work: that is a sign of life.
     if (this.#waitsForOwn(job)) live.heardAt = now;
     // A host that waits to try again is silent until then.
     const silence = now - Math.max(live.heardAt, live.retryAt);
@@ -101,6 +101,6 @@ export class Supervisor {
     if (sessionID === undefined) return false;
     return this.#deps.jobs
       .byParent(sessionID)
-      .some((other) => other.kind === "subagent" && !isTerminal(other.status));
+      .some((other) => isWaitedFor(other) && !isTerminal(other.status));
   }
 }

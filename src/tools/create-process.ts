@@ -178,7 +178,9 @@ function answer(created: CreateResult, now: number, caller: Caller): string {
   const empty = emptyInputHint(job);
   if (empty !== undefined) lines.push(empty);
   if (!isTerminal(job.status)) {
-    if (cursor !== undefined) lines.push(`(what comes after this: cursor "${cursor}")`);
+    // Without one it is read from the start.
+    const isBehind = lastLines !== undefined || cursor !== "0";
+    if (cursor !== undefined && isBehind) lines.push(`(what comes after this: cursor "${cursor}")`);
     lines.push(...whatFollows(job.notify, caller));
   }
   for (const other of sameCommand.slice(0, MOST_NAMED)) {

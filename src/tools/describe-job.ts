@@ -6,7 +6,7 @@ import { spendingWords } from "../jobs/spending.js";
 import { mergeLine } from "../notices/branch.js";
 import type { ProcessNote } from "../system/process-table.js";
 import { FORCED } from "../notices/wording.js";
-import { furtherError, runSince } from "../jobs/facts.js";
+import { furtherError, furtherReason, runSince } from "../jobs/facts.js";
 import { isTerminal } from "../jobs/status.js";
 import { byteSize, elapsed, oneLine, quoted } from "../text.js";
 
@@ -31,10 +31,9 @@ export function describeJob(job: Job, now: number, position = 0): string {
   return parts.join(" · ");
 }
 
-/** Where the status does not say it. */
-function reason({ endReason }: Pick<Job, "endReason">): string {
-  const isPlain = endReason === undefined || endReason === "finished" || endReason === "error";
-  return isPlain ? "" : ` (${endReason})`;
+function reason(job: Pick<Job, "endReason">): string {
+  const further = furtherReason(job);
+  return further === undefined ? "" : ` (${further})`;
 }
 
 /** Of a text from outside: what separates our facts from each other is no separator in it. */
@@ -61,7 +60,8 @@ function taskFacts(job: SubagentJob, now: number, position: number): string[] {
   if (toolCalls > 0) facts.push(`${toolCalls} tool call${toolCalls === 1 ? "" : "s"}${which}`);
   if (position > 0) facts.push(`number ${position} in the queue`);
   if (job.status === "running") {
-    if (steps) facts.push(`${steps} step${steps === 1 ? "" : "s"}`);
+    // Each is in its first one as long as it has called nothing.
+    if (steps && steps > 1) facts.push(`${steps} steps`);
     const quiet = now - lastUpdate.getTime();
     if (quiet >= JUST_NOW) facts.push(`last activity ${elapsed(quiet)} ago`);
   }
@@ -136,6 +136,7 @@ function processFacts(job: ProcessJob, now: number): string[] {
   if (job.survivors?.length) {
     facts.push(`STILL ALIVE: ${pids(job.survivors)}`);
   }
+  if (job.mayBeLeft?.length) facts.push(`may survive: ${pids(job.mayBeLeft)}`);
   return facts;
 }
 

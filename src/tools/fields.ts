@@ -1,6 +1,6 @@
 /** Arguments that several tools share, each with what else is read as the same. */
 import { z } from "zod";
-import { jobStatus } from "../jobs/status.js";
+import { jobStatus, type JobStatus } from "../jobs/status.js";
 import { grouped } from "../text.js";
 import { field, type FieldOptions } from "./arguments.js";
 
@@ -42,8 +42,23 @@ export function group(about?: string) {
 }
 
 export const status = field(() => jobStatus.optional(), `one of ${jobStatus.options.join(", ")}`, {
-  read: (value) => choiceOf(value),
+  read: (value) => statusOf(choiceOf(value)),
 });
+
+/** What other tools call the same. */
+const STATUS_WORDS = new Map<string, JobStatus>([
+  ...["done", "finished", "complete", "succeeded", "success"].map(
+    (word) => [word, "completed"] as const,
+  ),
+  ...["canceled", "killed", "stopped", "aborted"].map((word) => [word, "cancelled"] as const),
+  ...["error", "errored"].map((word) => [word, "failed"] as const),
+  ...["queued", "waiting"].map((word) => [word, "pending"] as const),
+  ["active", "running"],
+]);
+
+function statusOf(word: unknown): unknown {
+  return typeof word === "string" ? (STATUS_WORDS.get(word) ?? word) : word;
+}
 
 /** The same where the model has read the choices in another tool's definition, or the one that is mostly meant. */
 export const unlistedStatus: typeof status = { ...status, shown: z.string().optional() };

@@ -1,4 +1,5 @@
 /** getBackgroundProcess: the state of one process and a part of its output. */
+import type { ToolContext } from "@opencode-ai/plugin";
 import { Access } from "./access.js";
 import { askForTool, defineTool, type Ready } from "./define.js";
 import { describeJob, describeRun } from "./describe-job.js";
@@ -7,6 +8,7 @@ import { earlierRun } from "../process/manager.js";
 import type { ScreenText } from "../output/screen.js";
 import { oneLine, quoteLines } from "../text.js";
 import { isTerminal } from "../jobs/status.js";
+import type { Workspace } from "../workspace.js";
 
 /** Who asks for more lines than this gets more bytes than the usual 16,000, too: as many as the host shows. */
 const USUAL_LINES = 100;
@@ -15,16 +17,18 @@ const MODES = ["tail", "head", "grep", "full", "screen"] as const;
 
 export function getBackgroundProcess(ready: Ready) {
   return defineTool({
-    description: "State and output of a process.",
+    description: "State and output.",
     fields: {
       processId: id("proc", { aliases: ["id"] }),
       mode: optionalChoice(MODES, { about: "Default tail" }),
       lines: optionalInteger(1, 2_000, { about: "Default 100" }),
       pattern: optionalText(512, { about: "Regex for grep" }),
-      cursor: optionalCursor("What is new since an answer"),
+      cursor: optionalCursor("Only what is new"),
+      wait: optionalInteger(0, 600, { aliases: ["waitSeconds"] }),
       run: optionalInteger(1, 1_000_000, { about: "Earlier run" }),
     },
-    async run({ processId, mode, ...request }, context) {
+    refused: { timeout: "wait (seconds)", timeoutMs: "wait (seconds)", waitMs: "wait (seconds)" },
+    async run({ processId, mode, wait = 0, ...request }, context) {
       const { sessionID, abort } = context;
       const workspace = await ready(sessionID);
       await askForTool(workspace, context, {
@@ -37,6 +41,7 @@ export function getBackgroundProcess(ready: Ready) {
       const { id } = access.process(processId);
       const maxBytes = (request.lines ?? USUAL_LINES) > USUAL_LINES ? MOST_BYTES : undefined;
       const read = async (tells: (ids: string[]) => void): Promise<string> => {
+        if (wait > 0) await untilEnded(workspace, id, wait, context);
         if (mode === "screen") {
           const screen = await workspace.processes.screen(id);
           return `${describeJob(access.process(id), workspace.clock.now())}\n${screenText(screen)}`;
@@ -59,6 +64,18 @@ export function getBackgroundProcess(ready: Ready) {
       return workspace.notices.answering([id], read, sessionID);
     },
   });
+}
+
+/** Or until the user stops the call or writes. */
+async function untilEnded(
+  { processes, tasks }: Workspace,
+  id: string,
+  seconds: number,
+  { sessionID, abort }: Pick<ToolContext, "sessionID" | "abort">,
+): Promise<void> {
+  const written = tasks.untilUserWrites(sessionID);
+  await processes.wait(id, seconds * 1_000, AbortSignal.any([abort, written.signal]));
+  written.stop();
 }
 
 function screenText({ lines, cursor, title }: ScreenText): string {

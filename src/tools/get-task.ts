@@ -13,7 +13,7 @@ import { group, optionalCursor, optionalId, optionalInteger } from "./fields.js"
 export function getBackgroundTask(ready: Ready) {
   const lastReads = new LastReads();
   return defineTool({
-    description: "State and text of a subagent by pages; never poll.",
+    description: "State and text of a subagent by pages.",
     fields: {
       taskId: optionalId("bg", { aliases: ["id"] }),
       group: group("In its place: both kinds"),

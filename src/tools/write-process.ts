@@ -11,10 +11,14 @@ import {
   optionalText,
 } from "./fields.js";
 import { isTerminal } from "../jobs/status.js";
+import type { ReadResult } from "../output/types.js";
+
+const UNSENT = '(no Enter was sent: end text with \\n, or give keys ["Enter"])';
 
 export function writeBackgroundProcess(ready: Ready) {
   return defineTool({
-    description: "Write to a process with stdin open or terminal; answers with what it prints.",
+    description:
+      "Write to a process with stdin open or terminal (\\n sends a line); answers what it prints.",
     fields: {
       processId: id("proc", { aliases: ["id"] }),
       text: optionalInput({ aliases: ["input", "data"] }),
@@ -58,6 +62,7 @@ export function writeBackgroundProcess(ready: Ready) {
           answer.push(hasEnded ? "It ended before a line matched." : "No line has matched yet.");
         }
         answer.push(output.text || "(no output since)");
+        if (!hasEnded && matched !== true && isUnsent(request, output)) answer.push(UNSENT);
         if (!hasEnded && !output.more)
           answer.push(`(what comes after this: cursor "${output.cursor}")`);
         return answer.join("\n");
@@ -65,4 +70,14 @@ export function writeBackgroundProcess(ready: Ready) {
       return workspace.notices.answering([id], write, sessionID);
     },
   });
+}
+
+/** A line was begun, and at most its echo came back. */
+function isUnsent(
+  { text = "", keys, end }: { text?: string; keys?: readonly string[]; end?: boolean },
+  { lines }: ReadResult,
+): boolean {
+  if (text === "" || keys !== undefined || end === true || /[\r\n]$/u.test(text)) return false;
+  const last = text.split(/[\r\n]+/u).at(-1) ?? "";
+  return lines.every((line) => line.text.trim() === "" || line.text.endsWith(last));
 }

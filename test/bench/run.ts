@@ -1,8 +1,9 @@
 /**
  * Runs every benchmark of this folder, one after the other, prints one table of what they found and writes it to
- * RESULTS.md with the machine and the versions. A benchmark is a file that ends with `result(…)`.
+ * RESULTS.md with the machine and the versions. A benchmark is a file that ends with `result(…)`. With a part of a
+ * name only those are run, and with `--write` their rows of RESULTS.md are replaced.
  *
- * Run: npm run bench [-- part of a name]
+ * Run: npm run bench [-- part of a name [--write]]
  */
 import { execFileSync, spawn } from "node:child_process";
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
@@ -30,7 +31,8 @@ const row: z.ZodType<Result> = z.object({
 
 const unmeasuredRow = z.object({ bench: z.string(), unmeasured: z.string() });
 
-const part = process.argv[2] ?? "";
+const [part = "", write] = process.argv.slice(2);
+if (write !== undefined && write !== "--write") throw new Error(`expected --write, got ${write}`);
 const files = readdirSync(FOLDER)
   .filter((name) => name.endsWith(".ts") && !name.endsWith("-support.ts") && name.includes(part))
   .filter((name) =>
@@ -72,12 +74,31 @@ const text = [
   "",
   ...lines,
 ].join("\n");
-const target = part === "" ? RESULTS : undefined;
-if (target) {
-  writeFileSync(target, `${text}\n`);
-  execFileSync(join(PACKAGE_ROOT, "node_modules/.bin/prettier"), ["--write", target]);
+const isWritten = part === "" || write !== undefined;
+if (isWritten) {
+  writeFileSync(RESULTS, `${part === "" ? text : withRows()}\n`);
+  execFileSync(join(PACKAGE_ROOT, "node_modules/.bin/prettier"), ["--write", RESULTS]);
 }
-console.log(`\n${target ? readFileSync(target, "utf8") : text}`);
+console.log(`\n${isWritten ? readFileSync(RESULTS, "utf8") : text}`);
+
+/** RESULTS.md with these rows in place of those of the same benchmarks, and a line that says when and of which commit. */
+function withRows(): string {
+  const names = [...new Set(rows.map(({ bench }) => bench))];
+  const isOf = (line: string) =>
+    names.some((name) => line.startsWith(`- ${name}: `) || line.startsWith(`| ${name} `));
+  const kept = readFileSync(RESULTS, "utf8")
+    .trimEnd()
+    .split("\n")
+    .filter((line) => !isOf(line));
+  const facts = names.map((name) => `- ${name}: ${[...machine(), ...missing].join("; ")}`);
+  const lastFact = kept.findLastIndex((line) => line.startsWith("- "));
+  return [
+    ...kept.slice(0, lastFact + 1),
+    ...facts,
+    ...kept.slice(lastFact + 1),
+    ...lines.slice(2),
+  ].join("\n");
+}
 
 /** Shows what it prints, and keeps its results. */
 async function run(name: string): Promise<number | null> {
@@ -116,7 +137,7 @@ function machine(): string[] {
     .object({ version: z.string() })
     .parse(JSON.parse(readFileSync(join(PACKAGE_ROOT, "package.json"), "utf8")));
   return [
-    `${new Date().toISOString().slice(0, 16).replace("T", " ")} UTC, \`npm run bench\``,
+    `${new Date().toISOString().slice(0, 16).replace("T", " ")} UTC, \`${["npm run bench", ...(part ? [`-- ${part}`] : [])].join(" ")}\``,
     `${cpu?.model ?? "unknown processor"}, ${availableParallelism()} cores, ${memory} GiB, ${type()} ${release()}`,
     `opencode-background-manager ${version} (${commit}), OpenCode ${OPENCODE_VERSION} (Bun ${bun}), Node ${process.version}`,
   ];

@@ -87,7 +87,7 @@ describe("a subagent under control", () => {
     await host.prompt(child, "and this", { messageID: "msg_000000000001AAAAAAAAAAAAAA" });
     model.open("overtaken");
     const notice = await noticeTo(bed, parent.id);
-    assert.match(notice, /status="completed" reason="finished"/u);
+    assert.match(notice, /status="completed"/u);
     assert.match(notice, /^\| The answer to both\.$/mu);
   });
 

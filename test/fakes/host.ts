@@ -34,6 +34,11 @@ export class FakeHost implements Host {
   readonly prompts: PromptInput[] = [];
   readonly aborted: string[] = [];
   readonly toasts: Toast[] = [];
+  /** What users saw of running calls, in order. */
+  readonly shown: { callID: string; output: string }[] = [];
+  /** Until when each of these is under way. */
+  onShow: (callID: string) => Promise<void> = () => Promise.resolve();
+  limits = { lines: 2_000, bytes: 51_200 };
   readonly rejected: { requestID: string; reason: string }[] = [];
   readonly asked: PendingRequest[] = [];
   /** What requests ask in full, by their ids. */
@@ -221,6 +226,21 @@ export class FakeHost implements Host {
   async agents() {
     await this.#call("agents");
     return this.agentList;
+  }
+
+  async runningCall(_sessionID: string, _messageID: string, callID: string) {
+    await this.#call("runningCall");
+    return {
+      show: async (output: string) => {
+        this.shown.push({ callID, output });
+        await this.onShow(callID);
+      },
+    };
+  }
+
+  async answerLimits() {
+    await this.#call("answerLimits");
+    return this.limits;
   }
 
   async models() {

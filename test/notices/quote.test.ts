@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { storedQuote } from "../../src/notices/quote.js";
-import { subagent } from "./jobs.js";
+import { cutQuote, storedQuote } from "../../src/notices/quote.js";
+import { process, subagent } from "./jobs.js";
 
 const stored = (text: string) => storedQuote(subagent(), { text, total: text.length });
 
@@ -21,6 +21,21 @@ void describe("what the outbox keeps of a result", () => {
     assert.ok(whole.startsWith(head) && whole.endsWith(end));
     assert.ok(head.endsWith("\n"));
     assert.ok(lines.includes(end.split("\n")[0] ?? ""));
+  });
+
+  void it("keeps the gap of a process's errors and its end, also where it is cut once more", () => {
+    const errors = "error: of many\n".repeat(100);
+    const end = "ok\n".repeat(100);
+    const quote = { text: errors + end, total: 100_000, gapAt: errors.length, pattern: "error" };
+    const whole = storedQuote(process(), quote);
+    assert.equal(whole.text.slice(0, whole.omittedAt), errors);
+    for (const most of [1_600, 1_000, 400]) {
+      const { text, omitted, omittedAt } = cutQuote("process", whole, most);
+      assert.ok(text.length <= most);
+      assert.equal(text.length + omitted, 100_000);
+      assert.match(text.slice(0, omittedAt), /^(?:error: of many\n)+$/u);
+      assert.match(text.slice(omittedAt), /^(?:ok\n)+$/u);
+    }
   });
 
   void it("never holds half of a character", () => {

@@ -81,6 +81,24 @@ test("a command that ends in time is answered with its end, which is told no sec
   );
 });
 
+test("what can be written to is answered with what it has printed, and a cursor behind that", () =>
+  withRoom(async (room) => {
+    const sessions = { parentSessionID: "s", rootSessionID: "s" };
+    const stop = new AbortController();
+    const starting = room.manager.create(
+      { command: "printf 'your name? '; exec cat", cwd: room.folder, stdin: "open", ...sessions },
+      { endWithinMilliseconds: 600_000, signal: stop.signal },
+    );
+    await eventually(() => assert.equal(room.manager.list({ status: "running" }).length, 1));
+    const [job] = room.manager.list();
+    for await (const { text } of room.manager.stream(job?.id ?? "")) {
+      if (text.includes("?")) break;
+    }
+    stop.abort();
+    const { lastLines, cursor } = await starting;
+    assert.deepEqual([lastLines, cursor], ["your name? ", "11"]);
+  }));
+
 test("an end carries what its notice quotes: the last lines, of a failed one the errors before them", () =>
   withRoom(async (room) => {
     const quotes = new Map<string, string | undefined>();

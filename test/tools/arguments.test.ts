@@ -15,7 +15,7 @@ const TEXT = [7, true, [], {}, null, "", "  \n"];
 const CURSOR = [-1, 1.5, true, [], {}, null, "", "  \n"];
 const ID = [7, true, [], {}, null, "", "  ", long(201)];
 const TAGS = ["", 7, {}, null, [7], [""], ["  "], [long(101)], Array(21).fill("a")];
-const STATUS = ["done", "", 7, null, [], ["running", "failed"], "running, failed"];
+const STATUS = ["ready", "", 7, null, [], ["running", "failed"], "running, failed"];
 const SESSION = ["", 7, null, [], long(201)];
 const FLAG = ["yes", "", 0, "0", null, []];
 const integer = (most: number, least = 1) => [
@@ -129,6 +129,7 @@ const WRONG: Record<string, { valid: object; fields: Record<string, unknown[]> }
       lines: integer(2_000),
       pattern: [...TEXT, long(513)],
       cursor: [...CURSOR, long(201)],
+      wait: integer(600, 0),
       run: integer(1_000_000),
     },
   },
@@ -358,6 +359,18 @@ void describe("what is meant plainly", () => {
     const { call } = desk(t);
     for (const status of ["Running", ["running"], " running "]) {
       assert.equal(await call("listBackgroundTasks", { status }), "none");
+    }
+  });
+
+  void it("a status by another word for it", async (t) => {
+    const { call } = desk(t);
+    await call("createBackgroundTask", TASK);
+    for (const [word, most] of [
+      ["active", 1],
+      ["Done", 0],
+    ] as const) {
+      const answer = await call("listBackgroundTasks", { status: word });
+      assert.equal(answer === "none" ? 0 : 1, most, word);
     }
   });
 

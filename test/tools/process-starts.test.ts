@@ -71,6 +71,32 @@ void describe("createBackgroundProcess", () => {
     );
   });
 
+  void it("is answered with a cursor behind what made it ready", async (t) => {
+    const { call, workspace } = running(t);
+    const answer = await call("createBackgroundProcess", {
+      command: "echo booting; echo up; exec sleep 300",
+      readyPattern: "up",
+    });
+    const [, cursor] =
+      /\nReady: up\n\(what comes after this: cursor "(.+)"\)\n/u.exec(answer) ?? [];
+    assert.ok(cursor, answer);
+    const [job] = workspace.processes.list();
+    const read = { processId: job?.id, cursor };
+    assert.match(await call("getBackgroundProcess", read), /\n\(nothing new\)\n/u);
+  });
+
+  void it("says what a line that was not sent lacks", async (t) => {
+    const { call, workspace } = running(t);
+    await call("createBackgroundProcess", { command: "exec cat", stdin: "open" });
+    const [job] = workspace.processes.list();
+    const write = (more: object) =>
+      call("writeBackgroundProcess", { processId: job?.id, waitSeconds: 0, ...more });
+    const hint = /^\(no Enter was sent: end text with \\n, or give keys \["Enter"\]\)$/mu;
+    assert.match(await write({ text: "print(6 * 7)" }), hint);
+    assert.doesNotMatch(await write({ text: "print(6 * 7)\n" }), hint);
+    assert.doesNotMatch(await write({ text: "print(6 * 7)", keys: ["Enter"] }), hint);
+  });
+
   void it("is read with a cursor to go on from, also when all was shown", async (t) => {
     const { call, workspace } = running(t);
     await call("createBackgroundProcess", {
