@@ -1,5 +1,5 @@
 /** `ls` and `show`: jobs in a table, one job in full; for people and for scripts. */
-import type { Job } from "../jobs/job.js";
+import type { Job, ProcessJob } from "../jobs/job.js";
 import { costWords, modelOf, tokensOf } from "../jobs/spending.js";
 import type { Request } from "./arguments.js";
 import { byteSize, counted, elapsed, grouped } from "../text.js";
@@ -73,7 +73,8 @@ function processRows(job: Job & { kind: "process" }, entry: Entry): [string, str
   const lost = dropped > 0 ? `, ${byteSize(dropped)} of it not kept` : "";
   const ready = job.readyAt ? `since ${localTime(job.readyAt)}` : "not yet";
   const asksReady = job.readyPattern !== undefined || job.readyPort !== undefined;
-  const left = (job.survivors ?? []).map(({ pid, command }) => `${pid} (${safe(command, 80)})`);
+  const named = (notes: ProcessJob["survivors"] = []) =>
+    notes.map(({ pid, command }) => `${pid} (${safe(command, 80)})`).join(", ") || undefined;
   return [
     ["command", safe(job.command, 10_000)],
     ["in", safe(job.cwd, 2000)],
@@ -81,7 +82,8 @@ function processRows(job: Job & { kind: "process" }, entry: Entry): [string, str
     ["exit", exitOf(job) === "-" ? undefined : exitOf(job)],
     ["ready", asksReady ? ready : undefined],
     ["port", job.readyPort === undefined ? undefined : `${job.readyPort}`],
-    ["still alive", left.length > 0 ? left.join(", ") : undefined],
+    ["still alive", named(job.survivors)],
+    ["may survive", named(job.mayBeLeft)],
     [
       "output",
       `${byteSize(bytes)}${lost}${missingError ? `; missing: ${safe(missingError)}` : ""}`,
