@@ -172,14 +172,20 @@ export interface LaunchRights {
 /** Asks for a shell command by the rules that are in force for an agent in a session. */
 export class SessionPermission {
   readonly #host: Pick<Host, "agents" | "session">;
+  readonly #configuredShell: () => string | undefined;
 
-  constructor(host: Pick<Host, "agents" | "session">) {
+  /** `configuredShell` as for the process manager: what is asked about is what will run. */
+  constructor(
+    host: Pick<Host, "agents" | "session">,
+    configuredShell: () => string | undefined = () => undefined,
+  ) {
     this.#host = host;
+    this.#configuredShell = configuredShell;
   }
 
   /** Throws unless the rules of this agent in this session allow every part of the command. */
   async ask(question: SessionQuestion): Promise<void> {
-    const shell = chooseShell(process.env).file;
+    const shell = this.#shell();
     const denies = async () => deniesCommands(await this.#rulesOf(question));
     await askForCommand({ ...question, shell, deniesCommands: denies });
   }
@@ -187,10 +193,14 @@ export class SessionPermission {
   /** What is typed into a process of this command; see `askForInput`. */
   async askForInput(question: SessionInput): Promise<string> {
     const { askForInput } = await import("./input.js");
-    const shell = chooseShell(process.env).file;
+    const shell = this.#shell();
     const rules = () => this.#rulesOf(question);
     const denies = async () => deniesCommands(await rules());
     return askForInput({ ...question, shell, rules, deniesCommands: denies });
+  }
+
+  #shell(): string {
+    return chooseShell(process.env, undefined, undefined, this.#configuredShell()).file;
   }
 
   /**
