@@ -30,6 +30,7 @@ import { WaitingJobs } from "./jobs/waiting.js";
 import { EventCommand } from "./notices/event-command.js";
 import { Notices, type ComingMessage } from "./notices/notices.js";
 import { parseOptions, type Options } from "./options.js";
+import { BackgroundProcessManager, type ProcessManagerDeps } from "./process/manager.js";
 import {
   SessionPermission,
   type Caller,
@@ -37,8 +38,7 @@ import {
   type SessionInput,
   type SessionQuestion,
   type ToolQuestion,
-} from "./permission/ask.js";
-import { BackgroundProcessManager, type ProcessManagerDeps } from "./process/manager.js";
+} from "./session-permission.js";
 import { onHostExit } from "./system/host-exit.js";
 import { defaultRoot } from "./store/instance-folder.js";
 import { JobStore, type JobStoreOptions } from "./store/store.js";
@@ -277,7 +277,7 @@ export class Workspace {
     await Promise.allSettled([this.store.flush()]);
   }
 
-  /** Throws unless the rules of this agent in this session allow every part of the command; see permission/. */
+  /** Throws unless the rules of this agent in this session allow every part of the command; see session-permission.ts. */
   async askForCommand(question: SessionQuestion): Promise<void> {
     await this.#permission.ask(question);
   }
@@ -287,7 +287,7 @@ export class Workspace {
     return this.#permission.askForInput(question);
   }
 
-  /** Which subagents this agent may start in this session by the named tool; see permission/. */
+  /** Which subagents this agent may start in this session by the named tool; see session-permission.ts. */
   async launchRights(tool: string, who: Caller): Promise<LaunchRights> {
     return this.#permission.launchRights(tool, who);
   }
@@ -302,7 +302,7 @@ export class Workspace {
     });
   }
 
-  /** Throws unless the rules allow this call of one of our tools; see permission/. */
+  /** Throws unless the rules allow this call of one of our tools; see session-permission.ts. */
   async askForTool(question: ToolQuestion): Promise<void> {
     await this.#permission.askForTool(question);
   }

@@ -1,445 +1,331 @@
 /**
- * The statements of the plain grammar: shell text in, its simple commands out. Promises: it reads from
- * left to right once, guesses nothing, and throws `Opaque` where the text leaves the grammar or where
- * bash, zsh and dash would read it differently. Nothing is run.
+ * The plain grammar. `unbash` proposes how a text is built; here each node's text, with its children taken out, must
+ * match the pattern of its type, so that every character is accounted for. Promises: what is accepted means the same
+ * to bash, zsh and dash; all else throws `Opaque`. Nothing is run.
  */
-import {
-  literalWord,
-  match,
-  Opaque,
-  opaque,
-  readBody,
-  readWord,
-  type Dialect,
-  type Word,
-} from "./words.js";
-
-export interface Redirect {
-  readonly operator: string;
-  readonly target: Word;
-}
-
-export interface Assignment {
-  readonly name: string;
-  /** `NAME=value` as written. */
-  readonly raw: string;
-}
+import { forEachChild, parse, type HereDoc, type SyntaxNode } from "unbash";
+import { literalWord, opaque, type Dialect, type Word } from "./words.js";
 
 export interface SimpleCommand {
   /** With assignments and redirects, as the host's own tool asks for it. */
   readonly written: string;
-  readonly assignments: readonly Assignment[];
+  /** `NAME=value` as written; a loop's variable is `NAME=` without words. */
+  readonly assignments: readonly string[];
   readonly words: readonly Word[];
 }
 
 export interface Statements {
   /** In the order in which they start in the text. */
   readonly commands: SimpleCommand[];
-  readonly redirects: Redirect[];
-  /** Variables of loops. */
-  readonly variables: string[];
+  readonly redirects: { readonly writes: boolean; readonly target: Word }[];
 }
 
-const MAX_DEPTH = 60;
-const RESERVED = new Set(
-  (
-    "{ } ! [[ ]] if then elif else fi for while until do done case esac in select function time coproc " +
-    "repeat foreach end nocorrect noglob -"
-  ).split(" "),
+/**
+ * The text of a node without its children, by its types and its letter as a child. Capitals are children (`B` and `K`:
+ * with `&` at the end, `M`: without `;;`), `_` and `~` blanks, `N` lines without commands, `X` a list, `;` the end of
+ * a statement, `{` the end of a reserved word.
+ */
+const NODES = String.raw`
+Script CompoundList = L = N(?:S;N|B(?=[ \t\n]|$)N)*(?:SN)?
+Statement = S = [CDGQPA](?:_&)?
+AndOr = A = [CDGQP](?:_(?:&&|\|\|)N[CDGQP])+
+Pipeline = P = (?:!~)?(?:T~C|[CDGQ])(?:_\|&?N[CDGQ])*
+Command = C = [WR](?:~W|_R)*
+Redirected = D = [DG](?:_R)+
+If = D = if{Xthen{X(?:E;N)*(?:else{X)?fi
+Elif = E = elif{Xthen{NL
+While = D = (?:while|until){Xdo{Xdone
+For = D = for~W~in(?:~W)*;Ndo{Xdone
+Case = D = case~W{Nin{N(?:HN)*(?:M;N)?esac
+CaseItem = H = \(?_W(?:_\|_W)*_\)N(?:(?:L;?|K)N)?(?:\x3b\x3b)?
+Subshell = D = \(N(?:L;?|K)N\)
+BraceGroup = G = \x7b{X\}
+Function = Q = W_\(_\)NG
+CommandExpansion = V = \$\(L\)|\x60L\x60
+Redirect HereDoc = R = \d?(?:&>>?|>>?|<)_W
+Word Assignment = W =
+TestCommand = Q =
+Time = T =`;
+const [LETTERS, PATTERNS] = [new Map<string, string>(), new Map<string, RegExp>()];
+for (const line of NODES.trim().split("\n")) {
+  const [types = "", letter = "", ...pattern] = line.split(/ = ?/);
+  for (const type of types.split(" ")) {
+    LETTERS.set(type, letter);
+    PATTERNS.set(type, compile(pattern.join("=")));
+  }
+}
+
+const MAX_DEPTH = 500;
+
+/** What stands for a child is a control character: a text that is read has none. */
+function mark(letter: string): string {
+  return String.fromCharCode(letter.charCodeAt(0) & 31);
+}
+
+function compile(pattern: string): RegExp {
+  const blank = String.raw`[ \t]|(?<=[ \t])\\\n(?!#)`;
+  const comment = String.raw`(?<=^|[ \t\n;])#[^\n]*(?=\n|$)`;
+  const source = pattern
+    .replaceAll("{", String.raw`(?=[ \t\n(])`)
+    .replaceAll("X", "N(?:L;|K)N")
+    .replaceAll(";", String.raw`_(?:\x3b(?![\x3b&|])|(?:${comment})?\n)`)
+    .replaceAll("N", `(?:${blank}|\\n|${comment})*`)
+    .replaceAll("_", `(?:${blank})*`)
+    .replaceAll("~", `(?:${blank})+`);
+  return new RegExp(`^(?:${source.replaceAll(/[A-Z]/g, mark)})$`);
+}
+
+// zsh would read a subscript, `$#name` a length, and a longer name or number than the others. \x16 is a substitution.
+const PARAMETER =
+  String.raw`\$(?:[A-Za-z_]\w*(?!\w)|\d(?!\d)|[#$](?![\w{$*@?!#\x16-])|[@*?!])(?!\[|\P{ASCII})|\x16|` +
+  String.raw`\$\{(?:[A-Za-z_]\w*|\d+|[?#$!@*])(?::?[-+](?:[\w./:@%+,=-]*|'[\w./:@%+,=-]*'))?\}|` +
+  String.raw`\$\{[A-Za-z_]\w*(?:##?|%%?)[\w./*?-]+\}`;
+const QUOTED = String.raw`"(?:[^"\\$\x60]|\\[^]|\$(?=["\s|).,;/])|${PARAMETER})*"`;
+const WORD = String.raw`[\w./:@%+,^=!#~\]*?[-]|(?![\p{Z}\p{C}])\P{ASCII}|'[^']*'|\\[^\n]|\{[\w./:@%+,^=!#~-]*\}|\$(?=[ \t\n)]|$)`;
+const BODY = new RegExp(String.raw`^(?:[^\\$\x60]|\\[^\n]|\$(?=["\s|).,;/]|$)|${PARAMETER})*`, "u");
+const POSIX_WORD = new RegExp(`^(?:${WORD}|${QUOTED}|${PARAMETER})*`, "u");
+const BASH_WORD = new RegExp(
+  String.raw`^(?:${WORD}|${QUOTED}|${PARAMETER}|\$'(?:[^'\\]|\\[nt\\"])*')*`,
+  "u",
 );
-const REDIRECT = /(\d?)(?:(<<-?)(?!<)|(&>>|&>|>>|[<>])(?![<>&|!(]))/y;
-const DUPLICATE = /\d?[<>]&(?:\d|-)(?=[ \t\n;&|)]|$)/y;
-const BLANKS = /(?:[ \t]+(?:\\\n(?!#))?)+/y;
-const KEYWORD = /(?:[a-z]+|[{}!]|\[\[)(?=[ \t\n;&|()]|$)/y;
-const COMMENT = /#[^\n]*/y;
-const DELIMITER = /(?:([A-Za-z_]\w*)|'(\w+)'|"(\w+)")(?=[ \t\n;&|<>)]|$)/y;
-const FUNCTION = /([A-Za-z_][\w-]*)[ \t]*\([ \t]*\)[ \t\n]*(?=\{[ \t\n])/y;
-const ASSIGNMENT = /^([A-Za-z_]\w*)=/;
+const QUOTES = /\$'((?:[^'\\]|\\[^])*)'|'([^']*)'|\\([^])|"((?:[^"\\]|\\[^])*)"/gu;
+const EXPANSION = new RegExp(`${mark("V")}|\\$[\\w{@*?#$!]`);
 
-/** Whether the shell takes this word, unquoted, for syntax where a command starts. */
-export function isReserved(raw: string): boolean {
-  return RESERVED.has(raw);
+/** What the text may be where it leaves the grammar, and how to write that plainly; the first that matches. */
+const CONSTRUCTS: readonly (readonly [RegExp, string, string])[] = [
+  [/^\$?\(\(|^\$\[/, "arithmetic", "write the number"],
+  [/^(?:\$\{[^}\n]{0,20}\}?|\$.)/s, "the expansion", "use $NAME, ${NAME} or ${NAME:-text}"],
+  [/^(?:\d*|\{\w+\})(?:[<>]|&>)/, "a redirect of another form", "use <, >, >>, 2>&1 or <<'END'"],
+  [/^\(/, "a parenthesis in a command", "quote it"],
+  [/^\\\n/, "a folded line", "fold only behind a blank, and in no here-document"],
+  [/^[{}]/, "a brace", "quote it, or write a plain list {a,b}"],
+  [/^[^\n -~]/u, "the character", "use printable text, with \\n line ends"],
+];
+const REST = [/^.{0,20}/s, "syntax that is not read,", "quote it, or split it up"] as const;
+
+function fail(text: string): never {
+  const [pattern, construct, plainly] = CONSTRUCTS.find(([it]) => it.test(text)) ?? REST;
+  const shown = JSON.stringify(pattern.exec(text)?.[0] ?? "");
+  const seen = shown.replaceAll(/[^ -~]/gu, (it) => `U+${it.codePointAt(0)?.toString(16)}`);
+  opaque(`${construct} ${seen}`, plainly);
 }
+
+/** What the shell takes, unquoted, for syntax where a command starts. */
+export const RESERVED = new RegExp(
+  "^(?:[-{}!]|\\[\\[|\\]\\]|if|then|elif|else|fi|for|while|until|do|done|case|esac|in|select|function|time|" +
+    "coproc|repeat|foreach|end|nocorrect|noglob)$",
+);
 
 export function readStatements(text: string, dialect: Dialect): Statements {
-  const found = { commands: [], redirects: [], variables: [] };
-  new StatementReader(text, dialect, found).readAll();
-  return found;
+  return new Walk(text, dialect).found;
 }
 
-interface Body {
-  readonly delimiter: string;
-  readonly quoted: boolean;
-  readonly tabs: boolean;
-  readonly ended: (end: number) => void;
-}
-
-class StatementReader {
-  #at = 0;
-  #depth: number;
-  #pipelines = 0;
+class Walk {
+  readonly found: Statements = { commands: [], redirects: [] };
   #documents = 0;
-  #bodies: Body[] = [];
-  readonly #substitutions = {
-    parenthesis: (at: number) => this.#substitution(at),
-    backticks: (start: number, end: number) => this.#inner(this.text.slice(start, end)).readAll(),
-  };
-  readonly text: string;
-  readonly dialect: Dialect;
-  readonly found: Statements;
+  /** The bodies of here-documents, with their ends. */
+  readonly #holes: { pos: number; end: number; mark: string }[] = [];
+  readonly #text: string;
+  readonly #dialect: Dialect;
 
-  constructor(text: string, dialect: Dialect, found: Statements, depth = 0) {
-    this.text = text;
-    this.dialect = dialect;
-    this.found = found;
-    this.#depth = depth;
+  constructor(text: string, dialect: Dialect) {
+    [this.#text, this.#dialect] = [text, dialect];
+    const odd = /(?![\n\t])[\p{Cc}\p{Cs}]/u.exec(text);
+    if (odd) fail(odd[0]);
+    const script = parse(text);
+    this.#findHoles(script);
+    this.#walk(script);
   }
 
-  readAll(): void {
-    this.list(0, "");
-    this.#assertNoOpenBody();
+  #raw({ pos, end }: Pick<SyntaxNode, "pos" | "end">): string {
+    return this.#text.slice(pos, end);
   }
 
-  /** For text that is cut out of this one. */
-  #inner(text: string): StatementReader {
-    return new StatementReader(text, this.dialect, this.found, this.#depth);
+  #findHoles(node: SyntaxNode, depth = 0): void {
+    if (depth > MAX_DEPTH) opaque("code nested too deeply", "write it flatter");
+    if (node.type === "Script" && (node.errors?.length || node.source !== undefined))
+      fail(this.#text.slice(node.errors?.[0]?.pos ?? node.pos));
+    if (node.type === "HereDoc" && node.closing)
+      this.#holes.push({ pos: node.body.pos, end: node.closing.end, mark: " " });
+    forEachChild(node, (child) => this.#findHoles(child, depth + 1));
   }
 
-  /** Statements up to one of `ends`, which is consumed and returned; `""` is the end of the text. */
-  list(least: number, ...ends: string[]): string {
-    if (++this.#depth > MAX_DEPTH) opaque("code nested too deeply", "write it flatter");
-    for (let count = 0; ; count++) {
-      this.#skipLines();
-      const end = ends.find((it) => this.#isAt(it));
-      if (end !== undefined) {
-        if (count < least) opaque("an empty list", "write a command in it");
-        this.#at += end.length;
-        this.#depth--;
-        return end;
+  /** Looks at a node and at all in it. */
+  #walk(node: SyntaxNode): void {
+    const raw = this.#raw(node);
+    const isBackticks = node.type === "CommandExpansion" && raw.startsWith("`");
+    if (/^\$?\(\(/.test(raw) || (isBackticks && /[`\\"#]/.test(raw.slice(1, -1)))) fail(raw);
+    if (node.type === "TestCommand") return this.#condition(node);
+    if (node.type === "Command") return this.#command(node, []);
+    if (node.type === "Redirect") return this.#redirect(node);
+    if (node.type === "HereDoc") return void this.#document(node);
+    if (node.type === "Word") return void this.#word(node);
+    const [children, text] = this.#outline(node);
+    if (!PATTERNS.get(node.type)?.test(text)) fail(`${node.type.toLowerCase()}: ${raw}`);
+    if (this.#dialect === "posix" && node.type === "Pipeline" && text.includes("|&"))
+      opaque("|& in a shell without it", "write 2>&1 |");
+    if (node.type === "Function" && !/^[A-Za-z_][\w-]*$/.test(node.name.text)) fail(raw);
+    if (node.type === "Function" && RESERVED.test(node.name.text)) fail(raw);
+    if (node.type === "For")
+      this.found.commands.push({ written: "", assignments: [`${node.name.text}=`], words: [] });
+    const [commands, documents] = [this.found.commands.length, this.#documents];
+    let before: SyntaxNode[] = [];
+    for (const child of children) {
+      if (child.type === "Time") before = [child];
+      else if (child.type === "Command") this.#command(child, before.splice(0));
+      else this.#walk(child);
+    }
+    // bash prints what it has parsed and parses that again, with the bodies at other places.
+    if (node.type !== "CommandExpansion" || this.#documents === documents) return;
+    const more = this.found.commands.length - commands + this.#documents - documents;
+    if (more > 2 || node.script?.commands.some(({ command }) => command.type !== "Command"))
+      opaque("a here-document beside other commands in $(…)", "use a variable or a file");
+  }
+
+  #children(node: SyntaxNode, wanted?: SyntaxNode["type"]): SyntaxNode[] {
+    const children: SyntaxNode[] = [];
+    forEachChild(node, (child) => {
+      if (wanted === undefined ? !/^(?:Neg|FileD)/.test(child.type) : child.type === wanted)
+        children.push(child);
+      else if (wanted !== undefined) children.push(...this.#children(child, wanted));
+    });
+    return children;
+  }
+
+  /** The children of a node, and its text with their marks in their places. */
+  #outline(node: SyntaxNode, wanted?: SyntaxNode["type"]): [SyntaxNode[], string] {
+    const children = this.#children(node, wanted);
+    const mayHold = this.#raw(node).includes("\n");
+    const holes = mayHold
+      ? this.#holes.filter((it) => node.pos < it.pos && it.end <= node.end)
+      : [];
+    const cuts = children.map((it) => ({ pos: it.pos, end: it.end, mark: this.#mark(it) }));
+    let [at, text] = [node.pos, ""];
+    for (const cut of [...cuts, ...holes].sort((a, b) => a.pos - b.pos)) {
+      if (cut.pos < at) continue;
+      text += this.#text.slice(at, cut.pos) + cut.mark;
+      at = cut.end;
+    }
+    return [children, text + this.#text.slice(at, node.end)];
+  }
+
+  #mark(node: SyntaxNode): string {
+    if (node.type === "Statement" && node.background) return mark("B");
+    if (node.type === "CaseItem" && node.terminator !== ";;") return mark("M");
+    if (node.type === "CompoundList" && node.commands.length === 0) return "";
+    if (node.type === "CompoundList" && node.commands.at(-1)?.background) return mark("K");
+    return mark(LETTERS.get(node.type) ?? "Z");
+  }
+
+  /** @param time The reserved word before it, which is a command like others to rules. */
+  #command(node: SyntaxNode, [time]: readonly SyntaxNode[]): void {
+    const assignments: string[] = [];
+    const words = time ? (this.#raw(time).match(/\S+/g) ?? []).map(literalWord) : [];
+    // Before the commands of its substitutions, which are read with its words.
+    const index = this.found.commands.push({ written: "", assignments, words }) - 1;
+    const [children, text] = this.#outline(node);
+    if (!PATTERNS.get("Command")?.test(text)) fail(this.#text.slice(node.pos));
+    let end = node.end;
+    for (const child of children) {
+      if (child.type === "HereDoc") end = Math.max(end, this.#document(child));
+      else if (child.type === "Redirect") this.#redirect(child);
+      else {
+        const word = this.#word(child);
+        if (words.length === 0 && /^[A-Za-z_]\w*=/.test(word.raw)) assignments.push(word.raw);
+        else if (words.push(word) === 1 && /^\w+(?:\[|\+=)/.test(word.raw))
+          opaque("a subscript or +=", "assign a literal: NAME=value");
       }
-      if (this.#at >= this.text.length) throw this.#broken();
-      this.#andOr();
-      this.#skipBlanks();
-      if (/[;&\n]/.test(this.#char()) && !this.#isAt(";;")) this.#separator();
-      else if (!ends.some((it) => /^(?:|\)|;;)$/.test(it) && this.#isAt(it))) throw this.#broken();
     }
-  }
-
-  #assertNoOpenBody(): void {
-    if (this.#bodies.length > 0) opaque("a here-document without its end", "close it");
-  }
-
-  #separator(): void {
-    if (!this.#take(/;(?![;&|])|&(?![&|!>])/y) && this.#char() !== "\n") throw this.#broken();
-  }
-
-  #isAt(end: string): boolean {
-    if (end === "") return this.#at >= this.text.length;
-    if (/^[a-z}]/.test(end)) return match(KEYWORD, this.text, this.#at)?.[0] === end;
-    return this.text.startsWith(end, this.#at);
-  }
-
-  #andOr(): void {
-    for (;;) {
-      this.#pipeline();
-      this.#skipBlanks();
-      if (!this.#take(/&&|\|\|/y)) return;
-      this.#skipLines();
-    }
-  }
-
-  #pipeline(): void {
-    this.#pipelines++;
-    this.#take(/![ \t]/y);
-    for (;;) {
-      this.#skipBlanks();
-      this.#command();
-      this.#skipBlanks();
-      if (!this.#take(this.dialect === "posix" ? /\|(?![|&])/y : /\|&?(?!\|)/y)) return;
-      this.#skipLines();
-    }
-  }
-
-  #command(): void {
-    const keyword = match(KEYWORD, this.text, this.#at)?.[0] ?? "";
-    const compound = this.#compounds.get(keyword);
-    const isFunction = match(FUNCTION, this.text, this.#at);
-    if (this.#char() === "(") {
-      if (this.text[this.#at + 1] === "(") opaque("arithmetic", "write the number");
-      this.#compound("(", () => this.list(1, ")"));
-    } else if (isFunction && !RESERVED.has(isFunction[1] ?? "")) {
-      this.#at += isFunction[0].length + 1;
-      this.list(1, "}");
-    } else if (compound) this.#compound(keyword, compound);
-    else if (keyword === "[[") this.#condition();
-    else if (RESERVED.has(keyword) && keyword !== "time")
-      opaque(
-        `${keyword} at this place`,
-        "use if, for, while, case, ( ) or { } in their usual form",
-      );
-    else this.#simple();
-  }
-
-  readonly #compounds: ReadonlyMap<string, () => void> = new Map([
-    ["{", () => void this.list(1, "}")],
-    ["if", () => this.#if()],
-    ["while", () => this.#loop()],
-    ["until", () => this.#loop()],
-    ["for", () => this.#for()],
-    ["case", () => this.#case()],
-  ]);
-
-  #compound(opening: string, inside: () => void): void {
-    this.#at += opening.length;
-    inside();
-    for (;;) {
-      this.#skipBlanks();
-      if (!this.#redirect(() => undefined)) return;
-    }
-  }
-
-  #if(): void {
-    let end = "elif";
-    while (end === "elif") {
-      this.list(1, "then");
-      end = this.list(1, "elif", "else", "fi");
-    }
-    if (end === "else") this.list(1, "fi");
-  }
-
-  #loop(): void {
-    this.list(1, "do");
-    this.list(1, "done");
-  }
-
-  #for(): void {
-    const head = this.#take(/[ \t]+([A-Za-z_]\w*)[ \t]+in(?=[ \t;\n])/y);
-    if (!head?.[1]) opaque("a loop of another form", "write for NAME in WORDS; do …; done");
-    this.found.variables.push(head[1]);
-    this.#skipBlanks();
-    while (this.#word()) this.#skipBlanks();
-    if (!/[;\n]/.test(this.#char())) throw this.#broken();
-    this.#separator();
-    this.#skipLines();
-    if (!this.#isAt("do")) throw this.#broken();
-    this.#at += 2;
-    this.list(1, "done");
-  }
-
-  #case(): void {
-    this.#skipBlanks();
-    if (!this.#word()) throw this.#broken();
-    this.#skipLines();
-    if (!this.#isAt("in")) throw this.#broken();
-    this.#at += 2;
-    for (;;) {
-      this.#skipLines();
-      if (this.#isAt("esac")) break;
-      if (this.#char() === "(") this.#at++;
-      this.#casePatterns();
-      if (this.list(0, ";;", "esac") === "esac") return;
-    }
-    this.#at += 4;
-  }
-
-  #casePatterns(): void {
-    for (;;) {
-      this.#skipBlanks();
-      const word = this.#word();
-      if (!word || word.kind === "many" || word.substitution) throw this.#broken();
-      this.#skipBlanks();
-      const char = this.#char();
-      this.#at++;
-      if (char === ")") return;
-      if (char !== "|") throw this.#broken();
-    }
+    // There a redirect alone starts a pager.
+    if (this.#dialect === "zsh" && words.length + assignments.length === 0)
+      opaque("a redirect without a command", "write the command");
+    const written = this.#text.slice((time ?? node).pos, end).trim();
+    this.found.commands[index] = { written, assignments, words };
   }
 
   /** `[[ … ]]` is read as words and judged like `test`, one `&&` or `||` part at a time. */
-  #condition(): void {
-    if (this.dialect === "posix") opaque("[[ in a shell without it", "use [ … ]");
-    let words: Word[] = [literalWord("[[")];
-    const part = () => {
-      this.found.commands.push({ written: "", assignments: [], words });
-    };
-    this.#at += 2;
-    for (;;) {
-      this.#skipBlanks();
-      if (this.#take(/&&|\|\|/y)) {
-        part();
-        words = words.slice(0, 1);
-        continue;
-      }
-      const operator = this.#take(/==?(?=[ \t])|=~(?=[ \t])/y)?.[0];
-      if (operator !== undefined) {
-        words.push(literalWord(operator));
-        continue;
-      }
-      const word = this.#word();
-      if (!word) opaque("a test of another form", "use [[ A = B ]], [[ -f A ]], && and ||");
-      if (word.raw === "]]") break;
-      words.push(word);
+  #condition(node: SyntaxNode): void {
+    if (this.#dialect === "posix") opaque("[[ in a shell without it", "use [ … ]");
+    const [children, text] = this.#outline(node, "Word");
+    const parts: Word[][] = [[literalWord("[[")]];
+    const inside = /^\[\[[ \t]+([^\n]*?)[ \t]+\]\]$/.exec(text)?.[1] ?? "(";
+    for (const token of inside.split(/[ \t]+/)) {
+      const child = token === mark("W") ? children.shift() : undefined;
+      if (/^(?:&&|\|\|)$/.test(token)) parts.push([literalWord("[[")]);
+      else if (/^(?:-\w+|==?|!=|=~|!)$/.test(token)) parts.at(-1)?.push(literalWord(token));
+      else if (child && !/[()]/.test(this.#raw(child))) parts.at(-1)?.push(this.#word(child));
+      else opaque("a test of another form", "use [[ A = B ]], [[ -f A ]], && and ||");
     }
-    part();
+    for (const words of parts) this.found.commands.push({ written: "", assignments: [], words });
   }
 
-  #simple(): void {
-    const start = this.#at;
-    const assignments: Assignment[] = [];
-    const words: Word[] = [];
-    // Before the commands of its substitutions, which are read with its words.
-    const index = this.found.commands.length;
-    const finish = (end: number) => {
-      const written = this.text.slice(start, end).trim();
-      this.found.commands[index] = { written, assignments, words };
-    };
-    finish(start);
-    let end = start;
-    for (;;) {
-      this.#skipBlanks();
-      if (this.#redirect(finish)) {
-        end = this.#at;
-        continue;
-      }
-      const before = this.#at;
-      const word = this.#word();
-      if (!word) break;
-      const [raw = "", name] = (words.length === 0 && ASSIGNMENT.exec(word.raw)) || [];
-      if (name !== undefined) assignments.push({ name, raw: word.raw });
-      else words.push(word);
-      if (raw === "" && words.length === 1 && /^\w+(?:\[|\+=)/.test(word.raw))
-        opaque("a subscript or +=", "assign a literal: NAME=value");
-      end = this.#at;
-      if (/[<>]/.test(this.#char()) && /^(?:\d+|\{.*\})$/.test(this.text.slice(before, end)))
-        opaque("a descriptor of this form", "use one digit");
-    }
-    if (this.#char() === "(") opaque("a parenthesis in a command", "quote it");
-    if (end === start) throw this.#broken();
-    // There a redirect alone starts a pager.
-    if (this.dialect === "zsh" && words.length + assignments.length === 0)
-      opaque("a redirect without a command", "write the command");
-    finish(end);
-  }
-
-  #redirect(finish: (end: number) => void): boolean {
-    if (this.#take(DUPLICATE)) return true;
-    const found = this.#take(REDIRECT);
-    if (!found) {
-      if (match(/[<>]|&>/y, this.text, this.#at))
-        opaque("a redirect of another form", "use <, >, >>, 2>&1 or <<'END'");
-      return false;
-    }
-    const operator = found[2] ?? found[3] ?? "";
-    if (operator.startsWith("&") && this.dialect === "posix")
+  #redirect(node: SyntaxNode): void {
+    const raw = this.#raw(node);
+    if (/^\d/.test(raw) && !/^\s?$/.test(this.#text.charAt(node.pos - 1))) fail(raw);
+    if (/^\d?[<>]&[\d-]$/.test(raw)) return;
+    const [[child], text] = this.#outline(node);
+    if (!child || !PATTERNS.get("Redirect")?.test(text)) fail("<");
+    if (/^\d?&/.test(text) && this.#dialect === "posix")
       opaque("&> in a shell without it", "write > FILE 2>&1");
-    this.#skipBlanks();
-    if (found[2]) this.#delimiter(operator === "<<-", finish);
-    else this.#target(operator);
-    return true;
-  }
-
-  #target(operator: string): void {
-    const target = this.#word();
-    if (!target || target.substitution || target.kind === "pattern")
-      opaque("a redirect to a computed path", "write the path, or a variable in quotes");
+    const target = this.#word(child);
     // zsh reads <1-3> as a pattern, ! as an option and $X:t as a part of the path.
-    if (/^(?:[!|]|\d*-\d*$)|\$\w+:[A-Za-z&]/.test(target.raw))
-      opaque("a redirect that shells read differently", "quote the path");
-    if (target.kind !== "literal" && /^"?\$\{?[@*]/.test(target.raw))
-      opaque("a redirect to a computed path", "write the path");
-    this.found.redirects.push({ operator, target });
+    const isOdd = /^"?\$\{?[@*]|^(?:[!|]|\d*-\d*$)|\$\w+:[A-Za-z&]/.test(target.raw);
+    if (target.substitution || target.kind === "pattern" || isOdd)
+      opaque("a redirect to a computed path", "write the path in quotes");
+    this.found.redirects.push({ writes: text.includes(">"), target });
   }
 
-  #delimiter(tabs: boolean, ended: (end: number) => void): void {
-    const found = this.#take(DELIMITER);
-    const delimiter = found?.[1] ?? found?.[2] ?? found?.[3];
-    if (!found || delimiter === undefined)
+  /** Returns where the here-document ends. */
+  #document({ pos, end, body, closing }: HereDoc): number {
+    const [form, tabs, bare, single, double] =
+      /^<<(-?)[ \t]*(?:([A-Za-z_]\w*)|'(\w+)'|"(\w+)")$/.exec(this.#text.slice(pos, end)) ?? [];
+    if (form === undefined || !closing)
       opaque("a here-document with an unusual end", "write <<'END'");
+    const last = `${tabs ? "\\t*" : ""}${bare ?? single ?? double}`;
+    const whole = new RegExp(`^(?:[^\\n]*\\n)*?${last}(?=\\n|$)`).exec(this.#text.slice(body.pos));
+    // The shells disagree about where the body starts when a word goes on in the next line.
+    const between = this.#text.slice(end, body.pos);
+    if (whole?.[0].length !== closing.end - body.pos || !/^[^\n]*\n$/.test(between))
+      opaque("a here-document whose body is not the next lines", "put it last in its line");
     this.#documents++;
-    this.#bodies.push({ delimiter, quoted: found[1] === undefined, tabs, ended });
+    if (bare !== undefined) this.#read(body, BODY);
+    return closing.end;
   }
 
-  #readBodies(): void {
-    for (const { delimiter, quoted, tabs, ended } of this.#bodies.splice(0)) {
-      const end = match(
-        new RegExp(`(?:[^\\n]*\\n)*?${tabs ? "\\t*" : ""}${delimiter}(?=\\n|$|\\))`, "y"),
-        this.text,
-        this.#at,
-      );
-      if (!end || this.text[this.#at + end[0].length] === ")")
-        opaque("a here-document without its end", "put its end on a line of its own");
-      const body = end[0].slice(0, end[0].lastIndexOf("\n") + 1);
-      if (/(?![\n\t])[\p{Cc}\p{Cs}]/u.test(body)) throw this.#broken();
-      if (!quoted) this.#readBody(body);
-      this.#at += end[0].length;
-      ended(this.#at);
-      if (this.#char() === "\n") this.#at++;
-    }
+  /** Text with expansions, and what is in them; returns it with marks for the substitutions. */
+  #read(node: SyntaxNode, pattern: RegExp): string {
+    const [children, text] = this.#outline(node, "CommandExpansion");
+    const length = pattern.exec(text)?.[0].length ?? 0;
+    if (length < text.length) fail(text.slice(length));
+    for (const child of children) this.#walk(child);
+    return text;
   }
 
-  #readBody(body: string): void {
-    if (/\\\n/.test(body))
-      opaque("a folded line in a here-document", "quote its delimiter: <<'END'");
-    readBody(body, this.dialect, this.#inner(body).#substitutions);
-  }
-
-  #substitution(at: number): number {
-    const [outerAt, outerBodies] = [this.#at, this.#bodies];
-    const [pipelines, documents] = [this.#pipelines, this.#documents];
-    this.#at = at;
-    this.#bodies = [];
-    this.list(0, ")");
-    this.#assertNoOpenBody();
-    // bash prints what it has parsed and parses that again, with the bodies at other places.
-    const more = this.#documents - documents;
-    if (more > 0 && more + this.#pipelines - pipelines > 2)
-      opaque("a here-document beside other commands in $(…)", "use a variable or a file");
-    const end = this.#at;
-    this.#bodies = outerBodies;
-    this.#at = outerAt;
-    return end;
-  }
-
-  #word(): Word | undefined {
-    const read = readWord(this.text, this.#at, this.dialect, this.#substitutions);
-    if (!read) return undefined;
-    // The shells disagree about where the body of a here-document starts then.
-    if (this.#bodies.length > 0 && read.word.raw.includes("\n"))
-      opaque("a line's end between a here-document's mark and its body", "put it first");
-    this.#at = read.end;
-    return read.word;
-  }
-
-  #take(pattern: RegExp): RegExpExecArray | undefined {
-    const found = match(pattern, this.text, this.#at);
-    this.#at += found?.[0].length ?? 0;
-    return found;
-  }
-
-  #char(): string {
-    return this.text.charAt(this.#at);
-  }
-
-  #skipBlanks(): void {
-    this.#take(BLANKS);
-    if (this.#char() !== "#") return;
-    if (!/^[ \t\n;]?$/.test(this.text.charAt(this.#at - 1)))
-      opaque("a comment at this place", "put it on a line of its own");
-    this.#take(COMMENT);
-  }
-
-  #skipLines(): void {
-    for (;;) {
-      this.#skipBlanks();
-      if (this.#char() !== "\n") return;
-      this.#at++;
-      this.#readBodies();
-    }
-  }
-
-  #broken(): Opaque {
-    const near = this.text.slice(this.#at, this.#at + 20);
-    const what = near === "" ? "the end of the text" : JSON.stringify(near);
-    return new Opaque(`syntax that is not read, at ${what}`, "split it into plain commands");
+  #word(node: SyntaxNode): Word {
+    const raw = this.#raw(node);
+    if (this.#dialect === "zsh" && /^=./.test(raw))
+      opaque("a word that starts with =", "quote it: zsh puts a program's path there");
+    if (/^~[^/]/.test(raw)) opaque("~ with a name", "write the folder's path");
+    const text = this.#read(node, this.#dialect === "posix" ? POSIX_WORD : BASH_WORD);
+    if (raw === "[") return literalWord(raw);
+    const substitution = text.includes("\x16");
+    const bare = text.replaceAll(QUOTES, "");
+    if (bare.endsWith("$") && !/^[\s)]?$/.test(this.#text.charAt(node.end))) fail("$ ");
+    const doubles = Array.from(text.matchAll(QUOTES), (it) => it[4] ?? "");
+    const quoted = doubles.join(" ").replaceAll(/\\[^]/g, "");
+    const isMany = EXPANSION.test(bare) || /\$\{?[@*]/.test(quoted);
+    if (isMany || EXPANSION.test(quoted))
+      return { raw, value: undefined, kind: isMany ? "many" : "one", substitution };
+    const value = text.replaceAll(
+      QUOTES,
+      (_all, ansi?: string, single?: string, escaped?: string, double?: string) =>
+        ansi?.replaceAll(/\\(.)/g, (_, it: string) => ({ n: "\n", t: "\t" })[it] ?? it) ??
+        single ??
+        escaped ??
+        double?.replaceAll(/\\(?:([$`"\\])|\n)/g, "$1") ??
+        "",
+    );
+    const isPattern = /[*?[]|\{[^}]*(?:,|\.\.)/.test(bare);
+    return { raw, value, kind: isPattern ? "pattern" : "literal", substitution };
   }
 }

@@ -1,13 +1,13 @@
 /**
- * What a command asks for. Promises: each command that a plain text runs is a pattern of its own,
- * whatever wraps it; everything that is not plain throws `Opaque`; nothing is run.
+ * What a command asks for. Promises: each command that a plain text runs is a pattern of its own, whatever wraps it;
+ * everything that is not plain throws `Opaque`; nothing is run.
  */
 import { normalize } from "node:path";
 import { waysOf } from "../platform.js";
-import { assertPlainBuiltin, variableOf } from "./builtins.js";
-import { isReserved, readStatements, type SimpleCommand } from "./grammar.js";
+import { assertPlainBuiltin } from "./builtins.js";
+import { readStatements, RESERVED, type SimpleCommand } from "./grammar.js";
 import { changesDirectory, pathOfRedirect, pathsOfCommand, type PathUse } from "./paths.js";
-import { alwaysPattern } from "./prefix.js";
+import { alwaysPattern } from "./patterns.js";
 import { isHarmlessVariable } from "./variables.js";
 import { literal, opaque, spell, type Dialect, type Word } from "./words.js";
 import { dialectOf, unwrap } from "./wrappers.js";
@@ -17,7 +17,7 @@ export interface Judgement {
   readonly patterns: readonly string[];
   /** What an "always allow" answer may add as rules. */
   readonly always: readonly string[];
-  /** Paths in the order of the text. */
+  /** In the order of the text. */
   readonly paths: readonly PathUse[];
 }
 
@@ -25,18 +25,14 @@ export interface Judgement {
 const MAX_LENGTH = 128 * 1024;
 const MAX_LEVELS = 8;
 
-/**
- * @param shell The program that will run the command.
- * @throws Opaque
- */
+/** @param shell The program that will run the command. */
 export function judgeCommand(command: string, shell = "bash"): Judgement {
   const dialect = dialectOf(shell);
   if (!dialect) opaque(`code for ${shell}`, "bash, zsh and sh are read");
   if (command.length > MAX_LENGTH) opaque("more text than a shell takes", "use a file");
   const judge = new Judge();
   judge.code(command, dialect, 0);
-  judge.assertWritesNoScript();
-  judge.assertWaitsForJobs();
+  judge.assertWhole();
   // Something is always asked: a command without commands (`cd x`, `A=1`) as it is written.
   if (judge.patterns.size === 0) judge.patterns.add(command.trim());
   return { patterns: [...judge.patterns], always: [...judge.always], paths: judge.paths };
@@ -46,62 +42,55 @@ class Judge {
   readonly patterns = new Set<string>();
   readonly always = new Set<string>();
   readonly paths: PathUse[] = [];
-  /** By the last part of the path; `undefined`: a path that is not known. */
+  /** Files by the last part of their paths; `undefined`: a path that is not known. */
   readonly #written = new Set<string | undefined>();
-  readonly #run = new Set<string>();
-  /** Whether all that a variable is ever given is `$!`. */
-  readonly #isJob = new Map<string, boolean>();
-  readonly #waited: string[] = [];
+  readonly #run = new Set<string | undefined>();
+  /** Variables that are given `$!`, those that are given something else, and those that are waited for. */
+  readonly #jobs = new Set<string>();
+  readonly #others = new Set<string>();
+  readonly #waited = new Set<string>();
 
   code(code: string, dialect: Dialect, level: number): void {
-    if (level > MAX_LEVELS) opaque("code nested too deeply", "write it flatter");
-    const { commands, redirects, variables } = readStatements(code, dialect);
-    for (const name of variables) this.#set(name, false);
+    const { commands, redirects } = readStatements(code, dialect);
     for (const command of commands) this.#simple(command, dialect, level);
-    for (const { operator, target } of redirects) {
+    for (const { writes, target } of redirects) {
       this.paths.push(...pathOfRedirect(target));
-      if (operator !== "<") this.#written.add(fileName(literal(target)));
+      if (writes) this.#written.add(fileName(literal(target)));
     }
   }
 
-  assertWritesNoScript(): void {
+  /** What only the whole text shows. bash evaluates what it takes for an option of `wait`. */
+  assertWhole(): void {
     if ([...this.#run].some((it) => this.#written.has(it) || this.#written.has(undefined)))
       opaque("a file that it writes and runs", "write the file first, then run it");
-  }
-
-  /** bash evaluates what it takes for an option of `wait`. */
-  assertWaitsForJobs(): void {
-    if (!this.#waited.every((name) => this.#isJob.get(name)))
+    if ([...this.#waited].some((it) => !this.#jobs.has(it) || this.#others.has(it)))
       opaque("wait for what may be no process", "set the variable with NAME=$!, nothing else");
   }
 
-  #set(name: string, isJob: boolean): void {
-    assertHarmless(name);
-    this.#isJob.set(name, isJob && (this.#isJob.get(name) ?? true));
+  #set(assignment: string): void {
+    const [name = "", value = ""] = assignment.split(/=(.*)/su);
+    const plainly = "set it with `env` of the tool, or use a short lower-case name";
+    if (!isHarmlessVariable(name)) opaque(`a value for the variable ${name}`, plainly);
+    (/^"?\$!"?$/.test(value) ? this.#jobs : this.#others).add(name);
   }
 
   #simple({ written, assignments, words }: SimpleCommand, dialect: Dialect, level: number): void {
-    for (const { name, raw } of assignments) this.#set(name, /^\w+="?\$!"?$/.test(raw));
-    if (words.length === 0) return;
+    for (const assignment of assignments) this.#set(assignment);
+    const name = words[0]?.raw;
+    if (name === undefined) return;
     // The host asks no pattern for these; what they name is asked as a directory, or has been looked at.
-    const name = words[0]?.raw ?? "";
-    const asks =
-      !/^(?:\[\[?|export|unset)$/.test(name) && (assignments.length > 0 || !changesDirectory(name));
+    const isTest = /^(?:\[\[?|export|unset)$/.test(name);
+    const asks = !isTest && (assignments.length > 0 || !changesDirectory(name));
     if (asks) this.patterns.add(written);
-    this.#words(words, dialect, level, { asks, set: assignments.map(({ raw }) => raw).join(" ") });
+    this.#words(words, dialect, level, asks, assignments.join(" "));
   }
 
-  #words(
-    words: readonly Word[],
-    dialect: Dialect,
-    level: number,
-    { asks = true, set = "" } = {},
-  ): void {
+  #words(words: readonly Word[], dialect: Dialect, level: number, asks = true, set = ""): void {
     const [first, ...args] = words;
     const name = literal(first);
-    if (!name || !first || /^[=~]/.test(name.replace(/^~\//, "")))
+    if (!name || !first || /^(?:=|~(?!\/))/.test(name))
       opaque("a program whose name is computed", "write its name");
-    if ((isReserved(first.raw) && !/^(?:time|\[\[)$/.test(name)) || name.includes("="))
+    if ((RESERVED.test(first.raw) && !/^(?:time|\[\[)$/.test(name)) || name.includes("="))
       opaque(`${name} at this place`, "write a plain command");
     if (level > MAX_LEVELS) opaque("code nested too deeply", "write it flatter");
     if (asks) this.#ask(name, args, set);
@@ -109,17 +98,19 @@ class Judge {
     const base = baseName(name);
     assertPlainBuiltin(base, args, dialect);
     for (const word of args) {
-      const given = /^(\w+)=/.exec(literal(word) ?? "")?.[1];
-      if (given !== undefined) this.#isJob.set(given, false);
-      if (base === "wait") this.#waited.push(...variableOf(word));
+      const text = literal(word) ?? "";
+      if (/^(?:export|unset)$/.test(base)) this.#set(text);
+      else if (/^\w+=/.test(text)) this.#others.add(text.replace(/=.*/su, ""));
+      if (base === "wait" && word.kind !== "literal" && !/^"?\$\{?[?#$!]\}?"?$/.test(word.raw))
+        this.#waited.add(/^"?\$\{?([A-Za-z_]\w*)\}?"?$/.exec(word.raw)?.[1] ?? "");
     }
     this.paths.push(...pathsOfCommand(base, args));
-    if (name.includes("/")) this.#run.add(fileName(name) ?? name);
+    if (name.includes("/")) this.#run.add(fileName(name));
     if (base === "tee") for (const file of args) this.#written.add(fileName(literal(file)));
     for (const inner of unwrap(base, args)) {
-      if (inner.kind === "words") this.#words(inner.words, dialect, level + 1);
-      else if (inner.kind === "code") this.code(inner.code, inner.dialect, level + 1);
-      else this.#run.add(fileName(inner.path) ?? inner.path);
+      if ("words" in inner) this.#words(inner.words, dialect, level + 1);
+      else if ("code" in inner) this.code(inner.code, inner.dialect, level + 1);
+      else this.#run.add(fileName(inner.script));
     }
   }
 
@@ -135,14 +126,6 @@ class Judge {
   }
 }
 
-function assertHarmless(name: string): void {
-  if (!isHarmlessVariable(name))
-    opaque(
-      `a value for the variable ${name}`,
-      "set it with `env` of the tool, or use a short lower-case name",
-    );
-}
-
 function fileName(path: string | undefined): string | undefined {
   return path === undefined ? undefined : normalize(path).replace(/^.*\//su, "");
 }
@@ -152,9 +135,9 @@ function baseName(name: string): string {
 }
 
 /** The names under which a rule may know a program. A script of the project is known by its path only. */
-export function commandNames(name: string, platform?: NodeJS.Platform): string[] {
+function commandNames(name: string): string[] {
   const names = [name];
   if (/^(?:[/~]|\.\.\/)|\/\.\.\//.test(name)) names.push(baseName(name));
-  if (waysOf(platform).foldsCase) names.push(...names.map((it) => it.toLowerCase()));
+  if (waysOf().foldsCase) names.push(...names.map((it) => it.toLowerCase()));
   return [...new Set(names)].filter((it) => it !== "");
 }

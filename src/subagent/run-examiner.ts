@@ -12,7 +12,7 @@ import { tokensOf } from "../jobs/spending.js";
 import type { NoticePort } from "../notices/port.js";
 import { isProviderFault } from "./fallback.js";
 import type { LiveRun, StopIntent } from "./live-run.js";
-import { judge, stepsOf, type Verdict } from "./verdict.js";
+import { asksForTools, judge, stepsOf, type Verdict } from "./verdict.js";
 
 /** Nothing started after a prompt for so long: look, and send it once more. */
 export const START_TIMEOUT_MS = 10_000;
@@ -135,8 +135,9 @@ export class RunExaminer {
       jobs.byParent(sessionID).some((job) => isWaitedFor(job) && !isTerminal(job.status));
     if (verdict.status === "completed") {
       if (waits && !live.intent) return;
-      // A step without a finish reason is no answer: the host would have gone on.
-      const isCut = waits || live.isLooping;
+      // A step without a finish reason is no answer, nor one that asks for tools: the host would have gone on.
+      const asks = asksForTools(live.standing(messages), live.promptMessageID);
+      const isCut = waits || live.isLooping || asks;
       end(jobID, live, isCut && live.intent ? live.intent : verdict, messages);
     } else end(jobID, live, live.intent ?? verdict, messages);
   }

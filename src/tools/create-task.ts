@@ -5,7 +5,7 @@ import type { Launched } from "../subagent/manager.js";
 import { isTerminal } from "../jobs/status.js";
 import { UserError } from "../ports.js";
 import { oneOf } from "../host/agents.js";
-import type { LaunchRights } from "../permission/ask.js";
+import type { LaunchRights } from "../session-permission.js";
 import { endStart, grouped, headEnd, oneLine, quoteLines, shownValue } from "../text.js";
 import type { Workspace } from "../workspace.js";
 import { Access, refuseIdAsName } from "./access.js";

@@ -3,7 +3,7 @@ import type { ToolContext, ToolDefinition } from "@opencode-ai/plugin";
 import type { z } from "zod";
 import { harmlessLines, oneLine } from "../text.js";
 import type { Workspace } from "../workspace.js";
-import type { ToolQuestion } from "../permission/ask.js";
+import type { ToolQuestion } from "../session-permission.js";
 import { parseArguments, type Fields, type Refused, type Values } from "./arguments.js";
 
 /** The host cuts a tool's answer at 51,200 bytes and 2,000 lines: what we cut says where it goes on. */

@@ -4,13 +4,13 @@
  * and nothing is removed that holds work, unless that is asked for: then it is on its branch.
  */
 import { existsSync } from "node:fs";
-import { isAbsolute, relative, sep } from "node:path";
 import type { Context } from "../context.js";
 import type { Job, SubagentJob, WorktreeRecord } from "../jobs/job.js";
 import type { JobChange } from "../jobs/registry.js";
 import { isTerminal } from "../jobs/status.js";
 import type { NoticePort } from "../notices/port.js";
 import { coerceError, logFailure, UserError } from "../ports.js";
+import { isInside } from "../system/inside.js";
 import { copyFiles, filesToCopy } from "./copies.js";
 import { commitLeftovers, examine, findMade, isSpent, remove, type Made } from "./finish.js";
 import {
@@ -164,7 +164,7 @@ export class Worktrees {
       if (job.kind === "subagent") {
         return job.worktree?.owner === owner || (folder !== undefined && job.directory === folder);
       }
-      return folder !== undefined && isWithin(folder, job.cwd);
+      return folder !== undefined && isInside(folder, job.cwd);
     });
   }
 
@@ -223,7 +223,7 @@ export class Worktrees {
           each.worktree?.state === "ready" &&
           each.worktree.folder !== undefined &&
           isTerminal(each.status) &&
-          isWithin(each.worktree.folder, job.cwd),
+          isInside(each.worktree.folder, job.cwd),
       );
     if (left) this.#settleLater(left);
   }
@@ -447,9 +447,4 @@ async function headOf(tree: string): Promise<string> {
   const head = await commitOf(tree, "HEAD");
   if (head === undefined) throw new GitError(`${tree} has no commit`);
   return head;
-}
-
-function isWithin(folder: string, path: string): boolean {
-  const way = relative(folder, path);
-  return way !== ".." && !way.startsWith(`..${sep}`) && !isAbsolute(way);
 }

@@ -75,6 +75,21 @@ void describe("a job that comes after others starts", () => {
     assert.deepEqual(started, ["bg_c"]);
   });
 
+  void it("anew after a process that is started again while another is awaited", () => {
+    const { registry, started } = order(
+      process({ id: "proc_a" }),
+      subagent({ id: "bg_b" }),
+      waits("bg_c", "proc_a", "bg_b"),
+    );
+    registry.end("proc_a", good);
+    registry.rerun("proc_a", {});
+    registry.end("bg_b", good);
+    assert.deepEqual(started, [], "its new run is waited for");
+    registry.start("proc_a", AT);
+    registry.end("proc_a", good);
+    assert.deepEqual(started, ["bg_c"]);
+  });
+
   void it("also when the record of one that had completed is forgotten", () => {
     const { registry, started } = order(
       subagent({ id: "bg_a" }),

@@ -97,6 +97,25 @@ void describe("onEvent", () => {
     });
   });
 
+  for (const [reason, event] of [
+    ["crash_loop", "crash_loop"],
+    ["budget", "budget"],
+    ["dependency_failed", "ended"],
+  ] as const) {
+    void it(`calls an end by ${reason} "${event}"`, async (t) => {
+      const { jobs, clock, lines } = fixture(t);
+      const job = subagent();
+      jobs.add(job);
+      const status = reason === "dependency_failed" ? "cancelled" : "failed";
+      jobs.end(job.id, { status, reason, at: new Date(clock.now()) });
+      const [line = ""] = await lines(1);
+      const told: unknown = JSON.parse(line);
+      assert.ok(typeof told === "object" && told !== null && "event" in told);
+      assert.equal(told.event, event);
+      assert.ok("endReason" in told && told.endReason === reason);
+    });
+  }
+
   void it("adds the words of the end only with onEventText", async (t) => {
     const { jobs, clock, lines } = fixture(t, { onEventText: true });
     jobs.add(subagent());

@@ -79,6 +79,23 @@ void describe("the jobs of a group", () => {
     );
   });
 
+  void it("say at once in a line that they stall", async () => {
+    const { house, told, children, end } = await together(2);
+    const [child] = children;
+    assert.ok(child);
+    await end(1);
+    assert.deepEqual(told(), []);
+    house.busy(child.sessionID);
+    await house.clock.advance(11 * 60_000);
+    const [line = "", ...more] = told();
+    assert.deepEqual(more, []);
+    assert.match(
+      line,
+      new RegExp(`^- ${child.id} "a task" no activity detected: no sign of life for `, "mu"),
+    );
+    assert.doesNotMatch(line, /<background_job/u, "the end of the other one waits");
+  });
+
   void it("wait for one whose end is held back a moment", async () => {
     const { house, told, end, children } = await together(2);
     const release = house.notices.hold([children[0]?.id ?? ""]);

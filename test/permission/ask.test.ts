@@ -4,8 +4,8 @@ import { homedir, tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { askForCommand, PermissionDeniedError } from "../../src/permission/ask.js";
-import { HIDDEN_CODE } from "../../src/permission/rules.js";
-import { deniesCommands } from "../../src/permission/rules.js";
+import { deniesCommands } from "../../src/host/rules.js";
+import { HIDDEN_CODE } from "../../src/permission/patterns.js";
 import type { PermissionRule } from "../../src/host/host.js";
 import { bashRules, hostAsk, type Asking } from "./host-rules.js";
 
@@ -109,7 +109,7 @@ void describe("hidden code", () => {
     assert.ok(asked.patterns.includes("echo ok; curl x | sh"));
     assert.deepEqual(asked.always, []);
     assert.deepEqual(asked.metadata["hidden"], [
-      "a shell that reads its code from a pipe or file; use sh -c 'command' or a script's path",
+      "a shell that reads its code from a pipe or file; name what sh runs",
     ]);
   });
 

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import type { PermissionRule } from "../../src/host/host.js";
 import { askForCommand } from "../../src/permission/ask.js";
-import { deniesCommands } from "../../src/permission/rules.js";
+import { deniesCommands } from "../../src/host/rules.js";
 import { READABLE } from "./attacks.js";
 import { UNREADABLE } from "./hidden-attacks.js";
 import { bashRules, hostAsk } from "./host-rules.js";

@@ -43,6 +43,12 @@ void describe("a huge command takes bounded time and does not pass", () => {
       (code) => `sh -c ${JSON.stringify(code)}`,
       "rm x",
     ),
+    "tests of find": `find . ${"-name a ".repeat(15_000)}$X; rm x`,
+    "commands of find": `find . ${"-exec a ; ".repeat(12_000)}$X; rm x`,
+    "options of a wrapper": `env ${"A=1 ".repeat(30_000)}$X; rm x`,
+    "here-documents": `${"cat <<E\nE\n".repeat(9_000)}rm x`,
+    "quotes in open substitutions": `echo ${'"$('.repeat(20_000)}rm x`,
+    "empty lines": `${"\n".repeat(100_000)}ls &rm x`,
     assignments: `${"A=1 ".repeat(24_000)}rm x`,
   };
   for (const [name, command] of Object.entries(CASES)) {

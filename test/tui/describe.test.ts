@@ -3,7 +3,15 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { aProcess, aSubagent } from "../../fixtures/jobs.js";
 import { cells } from "../../src/cells.js";
-import { duration, facts, jobLine, outcome, shortTime, summary } from "../../src/tui/describe.js";
+import {
+  duration,
+  facts,
+  groupLines,
+  jobLine,
+  outcome,
+  shortTime,
+  summary,
+} from "../../src/tui/describe.js";
 import { optionsFor } from "../../src/tui/jobs/job-options.js";
 import { ago, NOW, shown } from "./shown.js";
 
@@ -28,6 +36,26 @@ void describe("a job in words", () => {
     assert.equal(facts(shown(aProcess({ identity: undefined })), 0), "starting");
     const output = { bytes: 9, dropped: 5, missingSince: ago(1), missingError: "ENOSPC" };
     assert.equal(facts(shown(aProcess({ output })), 0), "pid 4242 · output missing");
+  });
+
+  test("a group that something is waited for in is one line, with how far it is", () => {
+    const task = (id: string, changes: Parameters<typeof aSubagent>[0]) =>
+      shown(aSubagent({ id, group: "audit", ...changes }));
+    const done = { status: "completed", endReason: "finished" } as const;
+    const jobs = [
+      task("bg_1", done),
+      task("bg_2", { status: "failed", endReason: "error" }),
+      task("bg_3", {}),
+      task("bg_4", { status: "pending" }),
+      shown(aProcess({ group: "audit" })),
+      shown(aSubagent({ id: "bg_5", group: "over", ...done })),
+      shown(aSubagent({ id: "bg_6", group: "audit", parentSessionID: "ses_other" })),
+    ];
+    assert.deepEqual(groupLines(jobs, 80), [
+      "audit 2/5 done, 2 running, 1 waiting, 1 failed",
+      "audit 0/1 done, 1 running",
+    ]);
+    for (const line of groupLines(jobs, 12)) assert.ok(cells(line) <= 12);
   });
 
   test("an end has its reason", () => {

@@ -1,0 +1,106 @@
+/**
+ * Asks by the rules that are in force for an agent in a session: for a command, for what is typed into a process, and
+ * for a call of one of our own tools. What a command may do is judged in `permission/`.
+ */
+import { offeredAgents } from "./host/agents.js";
+import type { Host, PermissionRule } from "./host/host.js";
+import type { Ask, CommandQuestion } from "./permission/ask.js";
+import { actionFor, deniesCommands, namesTool } from "./host/rules.js";
+import type { InputQuestion } from "./process/input-permission.js";
+import { chooseShell } from "./system/spawn.js";
+
+/** In whose turn a tool is called. */
+export interface Caller {
+  sessionID: string;
+  agent: string;
+}
+
+export interface SessionQuestion
+  extends Caller, Omit<CommandQuestion, "shell" | "deniesCommands"> {}
+
+export interface SessionInput extends SessionQuestion, Pick<InputQuestion, "lines" | "context"> {}
+
+export interface ToolQuestion extends Caller {
+  /** The name of one of our tools, which is the permission that is asked. */
+  tool: string;
+  /** The agent, the command, or "*". */
+  pattern: string;
+  always: readonly string[];
+  /** A rule for every permission ("*") does not count; one for this tool, also by a wildcard, does. */
+  onlyWhereNamed: boolean;
+  ask: Ask;
+}
+
+/** Which agents one may start as subagents, by the rules that are in force for it. */
+export interface LaunchRights {
+  /** By name, hidden ones apart. */
+  offered: readonly string[];
+  denies: (agent: string) => boolean;
+}
+
+export class SessionPermission {
+  readonly #host: Pick<Host, "agents" | "session">;
+  readonly #configuredShell: () => string | undefined;
+
+  /** `configuredShell` as for the process manager: what is asked about is what will run. */
+  constructor(
+    host: Pick<Host, "agents" | "session">,
+    configuredShell: () => string | undefined = () => undefined,
+  ) {
+    this.#host = host;
+    this.#configuredShell = configuredShell;
+  }
+
+  /** Throws unless the rules of this agent in this session allow every part of the command. */
+  async ask(question: SessionQuestion): Promise<void> {
+    const { askForCommand } = await import("./permission/ask.js");
+    const shell = this.#shell();
+    const denies = async () => deniesCommands(await this.#rulesOf(question));
+    await askForCommand({ ...question, shell, deniesCommands: denies });
+  }
+
+  /** What is typed into a process of this command; see `askForInput`. */
+  async askForInput(question: SessionInput): Promise<string> {
+    const { askForInput } = await import("./process/input-permission.js");
+    const shell = this.#shell();
+    const rules = () => this.#rulesOf(question);
+    const denies = async () => deniesCommands(await rules());
+    return askForInput({ ...question, shell, rules, deniesCommands: denies });
+  }
+
+  #shell(): string {
+    return chooseShell(process.env, undefined, undefined, this.#configuredShell()).file;
+  }
+
+  /**
+   * Asks about a call of one of our own tools, by its name: what the host does for its own tools it leaves to those
+   * of a plugin. Throws unless the rules allow it.
+   */
+  async askForTool({ tool, pattern, always, onlyWhereNamed, ask, ...who }: ToolQuestion) {
+    if (onlyWhereNamed && !namesTool(await this.#rulesOf(who), tool)) return;
+    await ask({ permission: tool, patterns: [pattern], always: [...always], metadata: {} });
+  }
+
+  /** By the rules about `task`, and by those about this tool of ours, which starts them, where they name it. */
+  async launchRights(tool: string, who: Caller): Promise<LaunchRights> {
+    const { agents, rules } = await this.#inForce(who);
+    const permissions = namesTool(rules, tool) ? ["task", tool] : ["task"];
+    const denies = (name: string) =>
+      permissions.some((permission) => actionFor(rules, permission, name) === "deny");
+    const offered = offeredAgents(agents).filter((name) => !denies(name));
+    return { offered, denies };
+  }
+
+  async #rulesOf(who: Caller): Promise<PermissionRule[]> {
+    return (await this.#inForce(who)).rules;
+  }
+
+  async #inForce({ sessionID, agent }: Caller) {
+    const [agents, session] = await Promise.all([
+      this.#host.agents(),
+      this.#host.session(sessionID),
+    ]);
+    const own = agents.find(({ name }) => name === agent)?.permission ?? [];
+    return { agents, rules: [...own, ...(session?.permission ?? [])] };
+  }
+}
