@@ -344,7 +344,7 @@ function facts(job: Job, now: number): string {
     if (job.run !== undefined) parts.push(`run: ${job.run}`);
     const restarts = restartWords(job, now);
     if (restarts !== undefined) parts.push(restarts);
-    const { leftovers = [], survivors = [] } = job;
+    const { leftovers = [], survivors = [], mayBeLeft = [] } = job;
     const line = (each: { pid: number; command: string }): string =>
       `${each.pid} ${outsideLine(each.command, 60)}`;
     if (leftovers.length > 0) parts.push(`ended with it: ${some(leftovers, line)}`);
@@ -352,6 +352,7 @@ function facts(job: Job, now: number): string {
     if (survivors.length > 0) {
       parts.push(`still alive: ${some(survivors, ({ pid }) => String(pid))}`);
     }
+    if (mayBeLeft.length > 0) parts.push(`may survive: ${some(mayBeLeft, line)}`);
   }
   return parts.join(" · ");
 }

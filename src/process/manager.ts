@@ -511,7 +511,13 @@ export class BackgroundProcessManager {
     job: ProcessJob,
     { reason, remove = false }: Pick<KillOptions, "reason" | "remove">,
   ): Promise<KilledJob> {
-    const report: KilledJob = { job, outcome: "already_ended", survivors: [], removed: false };
+    const report: KilledJob = {
+      job,
+      outcome: "already_ended",
+      survivors: [],
+      mayBeLeft: [],
+      removed: false,
+    };
     try {
       if (this.#waits(job.id)) {
         const at = new Date(this.#deps.clock.now());
@@ -521,6 +527,7 @@ export class BackgroundProcessManager {
       const killed = await this.#lives.get(job.id)?.kill(reason);
       if (killed) {
         report.survivors = killed.survivors;
+        report.mayBeLeft = killed.mayBeLeft ?? [];
         report.outcome = killed.unverified === undefined ? "killed" : "unverified";
         if (killed.survivors.length > 0) report.outcome = "survivors";
         report.error = killed.unverified;

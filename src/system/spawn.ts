@@ -1,6 +1,6 @@
 /**
  * Starts a command in the user's shell: in a process group of its own, with its stdin closed or a pipe, its output on two
- * pipes, and our marker in its environment, by which its descendants are found wherever they go.
+ * pipes, and our marks in its environment and as a descriptor, by which its descendants are found wherever they go.
  */
 import { spawn, type ChildProcess, type SpawnOptions } from "node:child_process";
 import { existsSync } from "node:fs";
@@ -9,7 +9,7 @@ import { waysOf } from "../platform.js";
 import { JOB_MARKER } from "./process-table.js";
 
 /** Every process of an instance has this one too: the watchdog looks for it. */
-const INSTANCE_MARKER = "OPENCODE_BACKGROUND_INSTANCE";
+export const INSTANCE_MARKER = "OPENCODE_BACKGROUND_INSTANCE";
 
 export type SpawnFunction = (
   file: string,
@@ -82,6 +82,8 @@ export interface StartRequest {
   env: NodeJS.ProcessEnv;
   /** Its stdin is a pipe that stays open; otherwise it is empty. */
   hasInput?: boolean;
+  /** See `mark.ts`; stays the caller's. */
+  mark?: number | undefined;
 }
 
 export function shellArguments({ args, verbatim }: Shell, command: string): string[] {
@@ -90,14 +92,14 @@ export function shellArguments({ args, verbatim }: Shell, command: string): stri
 
 /** May throw, or return a child without pid whose `error` event says why. */
 export function startCommand(
-  { command, cwd, shell, env, hasInput = false }: StartRequest,
+  { command, cwd, shell, env, hasInput = false, mark }: StartRequest,
   start: SpawnFunction,
 ): ChildProcess {
   return start(shell.file, shellArguments(shell, command), {
     cwd,
     env,
     detached: !shell.verbatim,
-    stdio: [hasInput ? "pipe" : "ignore", "pipe", "pipe"],
+    stdio: [hasInput ? "pipe" : "ignore", "pipe", "pipe", ...(mark === undefined ? [] : [mark])],
     windowsHide: true,
     windowsVerbatimArguments: shell.verbatim,
   });

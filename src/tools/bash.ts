@@ -13,7 +13,7 @@ import type { Workspace } from "../workspace.js";
 import { describeBash } from "../bash/description.js";
 import { Access } from "./access.js";
 import { field, parseArguments, type Values } from "./arguments.js";
-import type { Ready } from "./define.js";
+import { withProblem, type Ready } from "./define.js";
 import { optionalText } from "./fields.js";
 
 const shownTimeout = z.number().optional();
@@ -88,10 +88,12 @@ async function call(
   });
   const callID: unknown = Reflect.get(context, "callID");
   const request = { command, cwd, sessionID, rootSessionID, messageID, limits, abort, ...more };
-  return new BashCall(workspace, {
+  const answer = await new BashCall(workspace, {
     ...request,
     callID: typeof callID === "string" ? callID : undefined,
   }).run();
+  if (answer.metadata.processId === undefined) return answer;
+  return { ...answer, output: withProblem(workspace, answer.output) };
 }
 
 /** The host ends the turn when its user rejects what one of its tools asks: it must see its own error. */

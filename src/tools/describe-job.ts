@@ -136,6 +136,7 @@ function processFacts(job: ProcessJob, now: number): string[] {
   if (job.survivors?.length) {
     facts.push(`STILL ALIVE: ${pids(job.survivors)}`);
   }
+  if (job.mayBeLeft?.length) facts.push(`may survive: ${pids(job.mayBeLeft)}`);
   return facts;
 }
 

@@ -106,6 +106,33 @@ void describe("a child with subagents of its own", () => {
     assert.deepEqual(owed.toSorted(), [child.id, nested.id].toSorted());
   });
 
+  void it("waits for a command that was moved out of its bash, and is not stalled by it", async () => {
+    const house = new House({ options: { stallAction: "cancel" } });
+    const root = house.host.addRoot();
+    house.busy(root);
+    const child = await house.child({ parentSessionID: root });
+    const { rootSessionID } = house.job(child.id);
+    const command = aProcess({
+      parentSessionID: child.sessionID,
+      rootSessionID,
+      fromBash: "moved",
+    });
+    house.jobs.add(command);
+    await house.answer(child.sessionID, "It builds, I do not wait.");
+    await house.clock.advance(30 * 60_000);
+    assert.equal(house.outcome(child.id), "running");
+    assert.equal(house.job(child.id).stalledSince, undefined);
+    house.jobs.end(command.id, { status: "completed", reason: "finished", at: new Date(0) });
+    house.idle(child.sessionID);
+    await settle();
+    assert.equal(house.outcome(child.id), "running", "the notice is still to come");
+    await house.clock.advance(1_000);
+    assert.match(house.promptsTo(child.sessionID).at(-1) ?? "", new RegExp(command.id, "u"));
+    await house.answer(child.sessionID, "It is built.");
+    assert.equal(house.outcome(child.id), "completed · finished");
+    assert.equal((await house.tasks.result(house.job(child.id))).text, "It is built.");
+  });
+
   void it("does not wait for the processes that it left running", async () => {
     const house = new House();
     const { id, sessionID } = await house.child({ parentSessionID: house.host.addRoot() });
