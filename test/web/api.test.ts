@@ -163,6 +163,29 @@ void describe("the web API", () => {
     assert.equal(seen, total);
   });
 
+  void it("gives a reader that sets a pace the newest, and says how much it left out", async (t) => {
+    const { served, made } = await withJobs(t);
+    const file = join(made.store.outputFolder(), "proc_1.log");
+    const log = new OutputLog(file, 64 * 1_024 * 1_024, systemClock);
+    t.after(() => log.close());
+    const burst = 8 * 1_024 * 1_024;
+    const piece = Buffer.alloc(64 * 1_024, "x");
+    for (let n = 0; n < 1.5 * burst; n += piece.length) log.append(STDOUT, piece);
+    log.append(STDOUT, Buffer.from("the newest\n"));
+    const next = await events(t, await served.get("/api/jobs/proc_1/stream?most=1000000"));
+    let seen = 0;
+    let skipped = 0;
+    for (let last = ""; !last.endsWith("the newest\n");) {
+      const { data } = (await next()) ?? assert.fail("it ended");
+      last = String(data["text"]);
+      seen += last.length;
+      skipped += Number(data["skipped"] ?? 0);
+      assert.match(String(data["at"]), /^\d{4}-/u);
+    }
+    assert.equal(seen + skipped, 1.5 * burst + 11);
+    assert.ok(skipped >= 0.4 * burst && seen <= 1.1 * burst, `${seen} seen, ${skipped} skipped`);
+  });
+
   void it("tells changes, goes on after Last-Event-ID, and starts anew after an unknown one", async (t) => {
     const { served, made } = await withJobs(t);
     const next = await events(t, await served.get("/api/events"));
