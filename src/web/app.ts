@@ -225,9 +225,8 @@ async function readBody<S extends z.ZodType>(schema: S, context: Context): Promi
   return parsed(schema, body, "body");
 }
 
-async function find(feed: JobFeed, context: Context): Promise<ReturnType<JobFeed["get"]>> {
-  await feed.ready;
-  return feed.get(context.req.param("id") ?? "");
+function find(feed: JobFeed, context: Context): ReturnType<JobFeed["find"]> {
+  return feed.find(context.req.param("id") ?? "");
 }
 
 function missing(context: Context): Response {

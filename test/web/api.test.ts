@@ -75,6 +75,14 @@ void describe("the web API", () => {
     assert.equal((await served.get("/api/jobs/bg_9")).status, 404);
   });
 
+  void it("finds a job whose id was given out just now", async (t) => {
+    const { served, made } = await withJobs(t);
+    await served.get("/api/jobs");
+    made.jobs.add(processJob("proc_new"));
+    await made.store.flush();
+    assert.equal((await served.get("/api/jobs/proc_new")).status, 200);
+  });
+
   for (const [query, ids] of [
     ["kind=process", ["proc_1"]],
     ["tag=web", ["proc_1"]],
