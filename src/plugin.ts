@@ -17,8 +17,14 @@ import type { Homes } from "./worktree/worktrees.js";
 
 export const server: Plugin = async (input, rawOptions) => {
   served();
+  let shell: string | undefined;
   const shared = Shared.of(input.directory, (predecessor) =>
-    loadWorkspace(input, { rawOptions, predecessor, homes: shared.homes }),
+    loadWorkspace(input, {
+      rawOptions,
+      predecessor,
+      homes: shared.homes,
+      configuredShell: () => shell,
+    }),
   );
   const user = shared.join();
   // The sessions in use are told what the reload has ended, without waiting for an event.
@@ -45,6 +51,11 @@ export const server: Plugin = async (input, rawOptions) => {
   const hints = ownBash.bash === undefined && rawOptions?.["bashHint"] !== false;
   return {
     tool: { ...createTools(ready), ...ownBash },
+    config: async (config) => {
+      // The first SDK's types lack it.
+      const set: unknown = Reflect.get(config, "shell");
+      shell = typeof set === "string" && set !== "" ? set : undefined;
+    },
     event: async ({ event }) => {
       const workspace = await leading();
       // Shown once there is a terminal to see it in.
@@ -102,11 +113,12 @@ interface Loading {
   rawOptions: PluginOptions | undefined;
   predecessor: Predecessor | undefined;
   homes: Homes;
+  configuredShell: () => string | undefined;
 }
 
 async function loadWorkspace(
   { client, directory, project }: PluginInput,
-  { rawOptions, predecessor, homes }: Loading,
+  { rawOptions, predecessor, homes, configuredShell }: Loading,
 ): Promise<Workspace> {
   try {
     const [{ OpenCodeHost }, { parseOptions }, { tellWhenUnseen }, { HostPage }, { Workspace }] =
@@ -132,6 +144,7 @@ async function loadWorkspace(
       homes,
       options,
       oneShot,
+      configuredShell,
       page,
       log,
     });

@@ -40,15 +40,21 @@ export interface LaunchRights {
 
 export class SessionPermission {
   readonly #host: Pick<Host, "agents" | "session">;
+  readonly #configuredShell: () => string | undefined;
 
-  constructor(host: Pick<Host, "agents" | "session">) {
+  /** `configuredShell` as for the process manager: what is asked about is what will run. */
+  constructor(
+    host: Pick<Host, "agents" | "session">,
+    configuredShell: () => string | undefined = () => undefined,
+  ) {
     this.#host = host;
+    this.#configuredShell = configuredShell;
   }
 
   /** Throws unless the rules of this agent in this session allow every part of the command. */
   async ask(question: SessionQuestion): Promise<void> {
     const { askForCommand } = await import("./permission/ask.js");
-    const shell = chooseShell(process.env).file;
+    const shell = this.#shell();
     const denies = async () => deniesCommands(await this.#rulesOf(question));
     await askForCommand({ ...question, shell, deniesCommands: denies });
   }
@@ -56,10 +62,14 @@ export class SessionPermission {
   /** What is typed into a process of this command; see `askForInput`. */
   async askForInput(question: SessionInput): Promise<string> {
     const { askForInput } = await import("./process/input-permission.js");
-    const shell = chooseShell(process.env).file;
+    const shell = this.#shell();
     const rules = () => this.#rulesOf(question);
     const denies = async () => deniesCommands(await rules());
     return askForInput({ ...question, shell, rules, deniesCommands: denies });
+  }
+
+  #shell(): string {
+    return chooseShell(process.env, undefined, undefined, this.#configuredShell()).file;
   }
 
   /**

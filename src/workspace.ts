@@ -69,6 +69,8 @@ export interface WorkspaceSettings {
   page?: { open(workspace: Workspace): void; close(): void };
   /** This OpenCode ends with its one turn, and background work with it. */
   oneShot?: boolean;
+  /** `shell` of OpenCode's configuration, if it names one; in the plugin. */
+  configuredShell?: ProcessManagerDeps["configuredShell"];
   clock?: Clock;
   log?: Log;
   /** For tests: parts of the system. */
@@ -134,7 +136,7 @@ export class Workspace {
     this.tree = new SessionTree(host);
     this.#predecessor = settings.predecessor;
     this.#page = settings.page;
-    this.#permission = new SessionPermission(host);
+    this.#permission = new SessionPermission(host, settings.configuredShell);
     this.notices = new Notices({
       ...this.#ports(),
       ids: this.ids,
@@ -169,6 +171,7 @@ export class Workspace {
       hold: (jobIDs) => this.notices.hold(jobIDs),
       used: (sessionID) => this.notices.used(sessionID),
       waiting: this.#waiting,
+      configuredShell: settings.configuredShell,
       ...settings.system,
     });
     this.worktrees = new Worktrees({

@@ -1,7 +1,8 @@
 /** `doctor`: who owns what, and what is wrong. Something is wrong with orphans and with files that are broken. */
+import { waysOf } from "../platform.js";
 import { isTerminal } from "../jobs/status.js";
 import { howToAdd, isConfigured } from "../terminal-part.js";
-import { elapsed } from "../text.js";
+import { counted, elapsed } from "../text.js";
 import type { InstanceView } from "../store/instances.js";
 import type { Survey } from "./survey.js";
 import { describeEntry } from "./list.js";
@@ -36,7 +37,7 @@ export function doctor(
   );
   const ok = isWell(survey);
 
-  const lines = [`State folder: ${root}`];
+  const lines = [`State folder: ${root}`, `Processes of a job are found by ${foundBy()}.`];
   if (instances.length === 0) lines.push("No OpenCode has left or keeps any background work here.");
   for (const instance of instances) {
     lines.push("", ...describeInstance(instance, now, terminal));
@@ -61,8 +62,8 @@ export function doctor(
     lines.push("", paint(terminal, "yellow", "Owed by an OpenCode that is gone:"));
     for (const { directory, notices, jobs, sessions } of owed) {
       const what = [
-        notices > 0 ? `${notices} notice${notices === 1 ? "" : "s"}` : undefined,
-        jobs > 0 ? `the end of ${jobs} job${jobs === 1 ? "" : "s"}` : undefined,
+        notices > 0 ? counted(notices, "notice") : undefined,
+        jobs > 0 ? `the end of ${counted(jobs, "job")}` : undefined,
       ];
       lines.push(`  ${safe(directory)}: ${what.filter(Boolean).join(" and ")}`);
       for (const session of sessions.slice(0, MOST_SESSIONS))
@@ -183,7 +184,7 @@ function describeInstance(
   const facts = [
     state === "alive" ? paint(terminal, "green", "running") : whyNot(instance),
     `${live} live and ${jobs.length - live} ended jobs`,
-    `${notices.length} unread notices`,
+    counted(notices.length, "unread notice"),
   ];
   if (savedAt) facts.push(`saved ${elapsed(now - savedAt.getTime())} ago`);
   return [
@@ -196,4 +197,13 @@ function describeInstance(
 function whyNot({ owner, state }: InstanceView): string {
   if (state === "dead") return owner?.closedAt ? "ended in order" : "gone";
   return owner ? `on another machine or in another container (${safe(owner.host)})` : "unknown";
+}
+
+/** How a kill finds what a command has started, and what it cannot find. */
+export function foundBy(platform?: NodeJS.Platform): string {
+  const { processes } = waysOf(platform);
+  if (processes === "cim") return "the tree of their parents (taskkill)";
+  const always = "their group and their parents";
+  if (processes === "ps") return `${always}; one that has left both may survive`;
+  return `their environment, an inherited descriptor, ${always}`;
 }

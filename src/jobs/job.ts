@@ -263,6 +263,8 @@ export const processJob = z.object({
   forced: z.boolean().optional(),
   /** What was still alive after the kill, or may be: shown, never claimed dead. */
   survivors: z.array(z.object({ pid: z.number().int(), command: z.string() })).optional(),
+  /** Alive at its end and perhaps of it: they hide where they came from. */
+  mayBeLeft: z.array(z.object({ pid: z.number().int(), command: z.string() })).optional(),
 });
 export type ProcessJob = z.infer<typeof processJob>;
 

@@ -9,7 +9,7 @@ import { costWords } from "../jobs/spending.js";
 import { restartWords } from "../jobs/restarts.js";
 import { emptyInputHint } from "../jobs/empty-input.js";
 import { furtherError, furtherReason, runSince } from "../jobs/facts.js";
-import { dollars, elapsed, grouped, lastOf } from "../text.js";
+import { counted, dollars, elapsed, grouped, lastOf } from "../text.js";
 import { branchLines } from "./branch.js";
 import type { Notice, StoredQuote } from "./notice.js";
 import { outsideLine, quoteLines } from "./outside-text.js";
@@ -195,17 +195,12 @@ function stillRunning(jobs: readonly Job[]): string {
   const tasks = jobs.filter(({ kind }) => kind === "subagent");
   const processes = jobs.filter(({ kind }) => kind === "process");
   const parts = [
-    ...(tasks.length > 0 ? [`${counted(tasks, "subagent")} (${some(tasks, waits)})`] : []),
+    ...(tasks.length > 0 ? [`${counted(tasks.length, "subagent")} (${some(tasks, waits)})`] : []),
     ...(processes.length > 0
-      ? [`${counted(processes, "process")} (${some(processes, withName)})`]
+      ? [`${counted(processes.length, "process", "processes")} (${some(processes, withName)})`]
       : []),
   ];
   return parts.length > 0 ? `still running: ${parts.join(", ")}` : "";
-}
-
-function counted({ length }: readonly Job[], word: "subagent" | "process"): string {
-  const plural = word === "process" ? "processes" : "subagents";
-  return `${length} ${length === 1 ? word : plural}`;
 }
 
 const withName = ({ id, name }: Job): string =>
@@ -344,7 +339,7 @@ function facts(job: Job, now: number): string {
     if (job.run !== undefined) parts.push(`run: ${job.run}`);
     const restarts = restartWords(job, now);
     if (restarts !== undefined) parts.push(restarts);
-    const { leftovers = [], survivors = [] } = job;
+    const { leftovers = [], survivors = [], mayBeLeft = [] } = job;
     const line = (each: { pid: number; command: string }): string =>
       `${each.pid} ${outsideLine(each.command, 60)}`;
     if (leftovers.length > 0) parts.push(`ended with it: ${some(leftovers, line)}`);
@@ -352,6 +347,7 @@ function facts(job: Job, now: number): string {
     if (survivors.length > 0) {
       parts.push(`still alive: ${some(survivors, ({ pid }) => String(pid))}`);
     }
+    if (mayBeLeft.length > 0) parts.push(`may survive: ${some(mayBeLeft, line)}`);
   }
   return parts.join(" · ");
 }

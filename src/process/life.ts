@@ -335,6 +335,7 @@ export class ProcessLife {
       leftovers: undefined,
       forced: undefined,
       survivors: undefined,
+      mayBeLeft: undefined,
       readyAt: undefined,
       readyLine: undefined,
       nextStartAt: undefined,

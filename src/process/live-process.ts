@@ -10,6 +10,7 @@
  * 5. The output is closed, then `onEnd` is called; `ended` resolves. Nothing is left: no process, no timer, no
  *    listener, no descriptor.
  */
+import { closeSync } from "node:fs";
 import type { ProcessIdentity, ProcessJob } from "../jobs/job.js";
 import type { JobEnd, Quote } from "../jobs/registry.js";
 import type { Options } from "../options.js";
@@ -26,10 +27,16 @@ import {
   type KillTree,
 } from "../system/kill-tree.js";
 import type { JobMembers } from "../system/members.js";
-import type { ProcessNote } from "../system/process-table.js";
+import { openMark } from "../system/mark.js";
+import { JOB_MARKER, type ProcessNote } from "../system/process-table.js";
 import type { TerminalStarter } from "../system/pseudo-terminal.js";
 import { Sigterm } from "../system/sigterm.js";
-import { jobEnvironment, type Shell, type SpawnFunction } from "../system/spawn.js";
+import {
+  INSTANCE_MARKER,
+  jobEnvironment,
+  type Shell,
+  type SpawnFunction,
+} from "../system/spawn.js";
 import type { Watchdog } from "../system/watchdog.js";
 import { within } from "../time.js";
 import { Capture, type Announce, type CaptureDeps } from "./capture.js";
@@ -109,6 +116,7 @@ export class LiveProcess {
   #quote: Quote | undefined;
   #cannotStart: Error | undefined;
   #hasEnded = false;
+  #mayBeLeft: ProcessNote[] = [];
   readonly #sigterm: Sigterm;
   #killReason: KillReason | undefined;
   #killing: Promise<KillOutcome> | undefined;
@@ -228,7 +236,8 @@ export class LiveProcess {
     const env = jobEnvironment(base, own, { jobID: this.id, instanceID });
     this.#forksBefore = this.#countForks();
     const hasInput = job.stdin !== undefined;
-    const request = { command: job.command, cwd: job.cwd, shell, env, hasInput };
+    const mark = this.#openMark(env);
+    const request = { command: job.command, cwd: job.cwd, shell, env, hasInput, mark };
     const events: ShellEvents = {
       onOutput: (stream, data) => {
         this.capture.take(stream, data);
@@ -242,8 +251,23 @@ export class LiveProcess {
       },
       onError: (error) => this.#warn("its handle", error),
     };
-    if (terminal) return ShellProcess.startInTerminal(request, terminal, system, events);
-    return ShellProcess.start(request, spawn, system, events);
+    try {
+      if (terminal) return ShellProcess.startInTerminal(request, terminal, system, events);
+      return ShellProcess.start(request, spawn, system, events);
+    } finally {
+      if (mark !== undefined) closeSync(mark);
+    }
+  }
+
+  /** A system that gives none does not keep the process from its start: the environment is marked, too. */
+  #openMark(env: NodeJS.ProcessEnv): number | undefined {
+    if (waysOf(this.#deps.system.platform).processes !== "/proc") return undefined;
+    try {
+      return openMark(env[INSTANCE_MARKER] ?? "", env[JOB_MARKER] ?? "");
+    } catch (thrown) {
+      this.#warn("marking it", thrown);
+      return undefined;
+    }
   }
 
   /** A system that cannot be asked now does not keep the process from its start. */
@@ -267,7 +291,7 @@ export class LiveProcess {
     const shell = this.#shell;
     if (!shell) return;
     const leftovers = this.#killing ? [] : await this.#endLeftovers(shell);
-    const { survivors, unverified, forced } = await this.#killed();
+    const { survivors, unverified, forced, mayBeLeft = this.#mayBeLeft } = await this.#killed();
     if (!shell.isClosed) await within(this.#deps.clock, REPORT_MILLISECONDS, shell.closed);
     shell.release();
     await this.capture.settle();
@@ -279,6 +303,7 @@ export class LiveProcess {
       leftovers: leftovers.length > 0 ? leftovers : undefined,
       forced: forced || undefined,
       survivors: survivors.length > 0 ? survivors : undefined,
+      mayBeLeft: mayBeLeft.length > 0 ? mayBeLeft : undefined,
       error: withUnverified(this.#howItEnded().error, unverified),
     });
     this.#end();
@@ -294,6 +319,7 @@ export class LiveProcess {
     const members = membersOf(system, this.#target(shell), true);
     const leftovers = await members.notes();
     const { problem } = members;
+    this.#mayBeLeft = members.mayBelong();
     // The system did not say what is left: the kill asks once more.
     if (problem !== undefined) this.#warn("looking for what it left", problem);
     if (members.areAllGone) return leftovers;

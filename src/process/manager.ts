@@ -71,6 +71,8 @@ export interface ProcessManagerDeps {
   used?: (sessionID: string) => void;
   /** The environment that processes inherit, and in which the shell is looked up; `process.env` by default. */
   env?: NodeJS.ProcessEnv;
+  /** `shell` of OpenCode's configuration; see `chooseShell`. */
+  configuredShell?: () => string | undefined;
   /** Processes that come after other jobs wait there; without it `after` is refused. */
   waiting?: Pick<WaitingJobs, "add" | "has">;
   /** For tests: parts of the system. */
@@ -97,7 +99,7 @@ export class BackgroundProcessManager {
   readonly #deps: LiveDeps & Pick<ProcessManagerDeps, "jobs">;
   readonly #own: Pick<
     ProcessManagerDeps,
-    "announce" | "hold" | "used" | "outputFolder" | "waiting"
+    "announce" | "hold" | "used" | "outputFolder" | "waiting" | "configuredShell"
   >;
   /** Those that run or will. */
   readonly #lives = new Map<string, ProcessLife>();
@@ -174,9 +176,9 @@ export class BackgroundProcessManager {
     requireID("parentSessionID", input.parentSessionID);
     requireID("rootSessionID", input.rootSessionID);
     this.check(input);
-    const { jobs, clock, env } = this.#deps;
+    const { jobs, clock } = this.#deps;
     const sameCommand = this.list().filter((job) => this.#lives.has(job.id) && isSame(job, input));
-    const shell = chooseShell(env);
+    const shell = this.#shell();
     // No await but for a terminal: between the check and the record nothing may change.
     const terminal = input.stdin === "terminal" ? await this.#terminal() : undefined;
     if (terminal) this.check(input);
@@ -213,7 +215,7 @@ export class BackgroundProcessManager {
   ): Promise<CreateResult> {
     const input = this.checkRestart(id, changes);
     const before = this.#known(id);
-    const shell = chooseShell(this.#deps.env);
+    const shell = this.#shell();
     const terminal = input.stdin === "terminal" ? await this.#terminal() : undefined;
     const running = this.#lives.get(id);
     // No await without one: of two calls at once the second must find the life that the first has added.
@@ -240,7 +242,7 @@ export class BackgroundProcessManager {
     checkInput(input);
     const command = new Foreground(input, {
       ...this.#deps,
-      shell: chooseShell(this.#deps.env),
+      shell: this.#shell(),
       fileOf: (id) => this.#fileOf(id),
       announce: (id, what) => this.#announce(id, what),
       hold: (jobIDs) => this.#own.hold?.(jobIDs),
@@ -511,7 +513,13 @@ export class BackgroundProcessManager {
     job: ProcessJob,
     { reason, remove = false }: Pick<KillOptions, "reason" | "remove">,
   ): Promise<KilledJob> {
-    const report: KilledJob = { job, outcome: "already_ended", survivors: [], removed: false };
+    const report: KilledJob = {
+      job,
+      outcome: "already_ended",
+      survivors: [],
+      mayBeLeft: [],
+      removed: false,
+    };
     try {
       if (this.#waits(job.id)) {
         const at = new Date(this.#deps.clock.now());
@@ -521,6 +529,7 @@ export class BackgroundProcessManager {
       const killed = await this.#lives.get(job.id)?.kill(reason);
       if (killed) {
         report.survivors = killed.survivors;
+        report.mayBeLeft = killed.mayBeLeft ?? [];
         report.outcome = killed.unverified === undefined ? "killed" : "unverified";
         if (killed.survivors.length > 0) report.outcome = "survivors";
         report.error = killed.unverified;
@@ -626,6 +635,10 @@ export class BackgroundProcessManager {
   async #terminal(): Promise<TerminalStarter> {
     const { findTerminal } = await import("../system/pseudo-terminal.js");
     return findTerminal();
+  }
+
+  #shell(): Shell {
+    return chooseShell(this.#deps.env, undefined, undefined, this.#own.configuredShell?.());
   }
 
   #known(id: string): ProcessJob {

@@ -76,12 +76,12 @@ export class ShellProcess {
 
   /** The same in a terminal of its own. Throws what the system says when it cannot be started. */
   static startInTerminal(
-    { command, cwd, shell, env }: StartRequest,
+    { command, cwd, shell, env, mark }: StartRequest,
     start: TerminalStarter,
     system: ShellSystem,
     events: ShellEvents,
   ): ShellProcess {
-    const request = { file: shell.file, args: shellArguments(shell, command), cwd, env };
+    const request = { file: shell.file, args: shellArguments(shell, command), cwd, env, mark };
     return new ShellProcess((on) => inTerminal(start, request, on), system, events);
   }
 

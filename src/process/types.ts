@@ -132,7 +132,8 @@ export interface KillOptions {
 
 /**
  * What became of one job that was to be ended:
- * - `killed`: ended by this call (or by one that was under way) and verified: no process of it is left;
+ * - `killed`: ended by this call (or by one that was under way) and verified: no process of it is left but what
+ *   `mayBeLeft` names;
  * - `already_ended`: had ended before, its record keeps how;
  * - `survivors`: processes are still alive after SIGKILL, see `survivors`; with an `error` there may be others;
  * - `unverified`: its process group was ended, but what else survived could not be looked up, see `error`;
@@ -143,6 +144,8 @@ export interface KilledJob {
   job: ProcessJob;
   outcome: "killed" | "already_ended" | "survivors" | "unverified" | "error";
   survivors: readonly ProcessNote[];
+  /** Alive and perhaps of it, with any outcome: they hide where they came from, and were left alone. */
+  mayBeLeft: readonly ProcessNote[];
   error?: string;
   /** The record and its output are gone. */
   removed: boolean;

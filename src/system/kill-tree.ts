@@ -46,6 +46,8 @@ export interface KillOutcome {
   foreign: boolean;
   /** Why others than these survivors may be alive: the processes could not be looked up. */
   unverified?: string;
+  /** Alive, and perhaps of this job: they hide where they came from, and were left alone. */
+  mayBeLeft?: ProcessNote[];
 }
 
 /** Adds to what is said of a job's end, if anything is, that others may have survived it. */
@@ -155,11 +157,18 @@ async function killGroup(
     if (forced && isGroupOurs(system, target)) signal(system, -target.pid, "SIGKILL");
     const survivors = await sweep(system, members);
     const { problem: unverified } = members;
-    if (unverified === undefined) return { forced, survivors, foreign: !ours };
+    const mayBeLeft = members.mayBelong();
+    const outcome = {
+      forced,
+      survivors,
+      foreign: !ours,
+      ...(mayBeLeft.length > 0 && { mayBeLeft }),
+    };
+    if (unverified === undefined) return outcome;
     if (ours && survivors.length === 0 && groupExists(system, target.pid)) {
       survivors.push({ pid: target.pid, command: `a process of group ${target.pid}` });
     }
-    return { forced, survivors, foreign: !ours, unverified };
+    return { ...outcome, unverified };
   } finally {
     clearInterval(awake);
   }

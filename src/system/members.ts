@@ -18,7 +18,7 @@ import type { Scanner } from "./scan.js";
 export interface MembersSystem {
   table: ProcessTable;
   scanner: Scanner;
-  self: { pid: number };
+  self: { pid: number; parent: number };
 }
 
 export interface MembersTarget {
@@ -55,6 +55,8 @@ export class JobMembers {
   #lowest = 2;
   #highest = Infinity;
   #areAllGone = false;
+  #mayBelong: ProcessEntry[] = [];
+  #adopters: Set<number> | undefined;
   #problem: string | undefined;
 
   /** `withGroup` is false when the number of the group is not ours any more. */
@@ -77,6 +79,16 @@ export class JobMembers {
     return this.#areAllGone;
   }
 
+  /**
+   * Those of the last look by `find` or `notes` that live, were started since the shell was, have lost their parent and
+   * hide where they came from: ours or another's. They are not members, and are never signalled.
+   */
+  mayBelong(): ProcessNote[] {
+    const isAlive = ({ pid, startTime }: ProcessEntry) =>
+      this.#ask(() => this.#system.table.entry(pid))?.startTime === startTime;
+    return this.#note(this.#mayBelong.filter(isAlive));
+  }
+
   /** All who are alive now. */
   async find(): Promise<ProcessEntry[]> {
     const { found } = await this.#look();
@@ -85,7 +97,11 @@ export class JobMembers {
 
   /** For people: without those that are just ending. */
   async notes(): Promise<ProcessNote[]> {
-    const notes = (await this.find()).map((entry) => ({
+    return this.#note(await this.find());
+  }
+
+  #note(entries: readonly ProcessEntry[]): ProcessNote[] {
+    const notes = entries.map((entry) => ({
       pid: entry.pid,
       command: this.#ask(() => this.#system.table.command(entry)) ?? `pid ${entry.pid}`,
     }));
@@ -146,6 +162,7 @@ export class JobMembers {
           related.forEach(take);
           rest = rest.filter((entry) => !related.has(entry));
         }
+        if (!kill) this.#mayBelong = rest.filter((entry) => this.#hides(entry));
         const isQuiet = counter !== undefined && counter.forks === before?.forks;
         this.#areAllGone = isClean && isQuiet && this.#problem === undefined;
         if (!isHurried) for (const { pid, dead } of found.toReversed()) if (!dead) kill?.(pid);
@@ -199,6 +216,33 @@ export class JobMembers {
     if (isMarked) this.#add(entry);
     else if (read.jobs || looks > UNKNOWN_LOOKS) this.#others.add(pid);
     return isMarked;
+  }
+
+  #hides({ pid, parent, dead }: ProcessEntry): boolean {
+    if (dead || this.#target.startTime === undefined || !this.#isAdopter(parent)) return false;
+    const { table } = this.#system;
+    return this.#ask(() => !table.jobsOf(pid)?.length && table.hidesOrigin(pid)) ?? false;
+  }
+
+  /** Processes whose parent has ended are given to the first of all, or to one that we descend from. */
+  #isAdopter(pid: number): boolean {
+    this.#adopters ??= this.#ancestors();
+    return this.#adopters.has(pid);
+  }
+
+  #ancestors(): Set<number> {
+    const { table, self } = this.#system;
+    const found = new Set([1]);
+    let pid = self.parent;
+    while (pid > 1 && !found.has(pid)) {
+      found.add(pid);
+      pid = this.#parentOf(pid, table);
+    }
+    return found;
+  }
+
+  #parentOf(pid: number, table: ProcessTable): number {
+    return this.#ask(() => table.entry(pid))?.parent ?? 0;
   }
 
   #add({ pid, startTime }: ProcessEntry): void {

@@ -4,10 +4,11 @@
  * looked at is not in the answer, and another user's that hides its environment counts as unmarked.
  */
 import { execFile, execFileSync } from "node:child_process";
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { basename } from "node:path";
 import { promisify } from "node:util";
 import { isDeadState, parseProcStat } from "./identity.js";
+import { jobsInMark, MARK_DESCRIPTOR } from "./mark.js";
 import { waysOf } from "../platform.js";
 import { coerceError } from "../ports.js";
 
@@ -76,10 +77,12 @@ export interface ProcessTable {
   /** At most 200 characters; empty when it has given up its memory, which is the first step of ending. */
   command(entry: ProcessEntry): string;
   /**
-   * The ids of the jobs that its environment names; none where environments cannot be read, and for another user's.
-   * Undefined: it is empty, as it is for an instant in every exec.
+   * The ids of the jobs that its environment or else its mark (`mark.ts`) names; none where neither can be read, and for
+   * another user's. Undefined: it is empty, as it is for an instant in every exec.
    */
   jobsOf(pid: number): readonly string[] | undefined;
+  /** Its environment was cleared or overwritten, for it has not even a PATH: it says nothing of where it came from. */
+  hidesOrigin(pid: number): boolean;
 }
 
 const MAX_COMMAND = 200;
@@ -119,9 +122,16 @@ function procTable(): ProcessTable {
     },
     jobsOf(pid) {
       const environment = read(`/proc/${pid}/environ`);
-      if (environment) return jobsIn(environment);
+      const named = jobsIn(environment ?? "");
+      if (named.length > 0) return named;
+      const marked = jobsInMark(linkOf(`/proc/${pid}/fd/${MARK_DESCRIPTOR}`));
+      if (environment || marked.length > 0) return marked;
       // Another user's: hidden from us. The kernel's own threads: there is none.
       return environment === HIDDEN || pid === 2 || entry(pid)?.parent === 2 ? [] : undefined;
+    },
+    hidesOrigin(pid) {
+      const environment = read(`/proc/${pid}/environ`);
+      return typeof environment === "string" && !/(?:^|\0)PATH=/u.test(environment);
     },
   };
 }
@@ -165,6 +175,18 @@ function read(file: string): string | undefined | typeof HIDDEN {
   }
 }
 
+/** Empty for what is gone, closed or another user's. */
+function linkOf(path: string): string {
+  try {
+    return readlinkSync(path);
+  } catch (thrown) {
+    const error = coerceError(thrown);
+    const code = "code" in error ? error.code : undefined;
+    if (code === "ENOENT" || code === "ESRCH" || code === "EACCES" || code === "EPERM") return "";
+    throw error;
+  }
+}
+
 const PS_COLUMNS = "pid=,ppid=,pgid=,stat=,command=";
 
 const PS_ARGS = ["-axo", PS_COLUMNS];
@@ -183,6 +205,7 @@ export function psTable(
     list: async () => rows(await ps()),
     command: ({ command = "" }) => command.slice(0, MAX_COMMAND),
     jobsOf: () => [],
+    hidesOrigin: () => false,
   };
 }
 
@@ -200,6 +223,7 @@ function emptyTable(): ProcessTable {
     list: () => Promise.resolve([]),
     command: () => "",
     jobsOf: () => [],
+    hidesOrigin: () => false,
   };
 }
 

@@ -18,6 +18,8 @@ export interface TerminalRequest {
   args: readonly string[];
   cwd: string;
   env: NodeJS.ProcessEnv;
+  /** See `mark.ts`; only Bun can hand it over. */
+  mark?: number | undefined;
 }
 
 export interface TerminalEvents {
@@ -100,6 +102,7 @@ interface Bun {
     options: {
       cwd: string;
       env: NodeJS.ProcessEnv;
+      stdio: readonly ("inherit" | number)[];
       terminal: {
         cols: number;
         rows: number;
@@ -119,12 +122,14 @@ const ECHO = 0x8;
 const ICANON = waysOf().processes === "/proc" ? 0x2 : 0x100;
 
 function startInBun(bun: Bun, request: TerminalRequest, events: TerminalEvents): TerminalChild {
-  const { file, args, cwd, env } = request;
+  const { file, args, cwd, env, mark } = request;
   let hasEnded = false;
   // Given inline: a terminal made before it would not become the controlling one.
   const child = bun.spawn([file, ...args], {
     cwd,
     env: { ...env, TERM: "xterm-256color" },
+    // The terminal takes the place of the first three.
+    stdio: ["inherit", "inherit", "inherit", ...(mark === undefined ? [] : [mark])],
     terminal: {
       cols: TERMINAL_COLUMNS,
       rows: TERMINAL_ROWS,

@@ -1,15 +1,15 @@
 /**
  * Starts a command in the user's shell: in a process group of its own, with its stdin closed or a pipe, its output on two
- * pipes, and our marker in its environment, by which its descendants are found wherever they go.
+ * pipes, and our marks in its environment and as a descriptor, by which its descendants are found wherever they go.
  */
 import { spawn, type ChildProcess, type SpawnOptions } from "node:child_process";
 import { existsSync } from "node:fs";
-import { basename, isAbsolute } from "node:path";
+import { basename, isAbsolute, join } from "node:path";
 import { waysOf } from "../platform.js";
 import { JOB_MARKER } from "./process-table.js";
 
 /** Every process of an instance has this one too: the watchdog looks for it. */
-const INSTANCE_MARKER = "OPENCODE_BACKGROUND_INSTANCE";
+export const INSTANCE_MARKER = "OPENCODE_BACKGROUND_INSTANCE";
 
 export type SpawnFunction = (
   file: string,
@@ -32,24 +32,36 @@ const POSIX_SHELLS = ["bash", "zsh", "sh", "dash", "ksh", "mksh", "ash"];
 
 /** Of a program's name, without its folder. */
 export function isShell(name: string): boolean {
-  return POSIX_SHELLS.includes(name);
+  return POSIX_SHELLS.includes(name) || name === "fish";
 }
 
+/**
+ * That of the host's own bash tool: `shell` of its configuration (a path, or a name on PATH), then `SHELL` if it is one
+ * that understands what models write, then bash (zsh on macOS), then sh. Windows has its command processor.
+ */
 export function chooseShell(
   env: NodeJS.ProcessEnv,
   platform?: NodeJS.Platform,
   exists: (file: string) => boolean = existsSync,
+  configured?: string,
 ): Shell {
   const { hasPosixShell, shells } = waysOf(platform);
   if (!hasPosixShell) {
     const file = env["ComSpec"] ?? env["COMSPEC"] ?? "C:\\Windows\\System32\\cmd.exe";
     return { file, args: ["/d", "/s", "/c"], verbatim: true };
   }
+  const named = configured && find(configured, env, exists);
+  if (named) return { file: named, args: ["-c"], verbatim: false };
   const own = env["SHELL"];
   const usable = own && isAbsolute(own) && POSIX_SHELLS.includes(basename(own)) && exists(own);
   // What models write is bash: a plain sh knows no arrays and no `[[`.
   const file = usable ? own : (shells.find((each) => exists(each)) ?? "/bin/sh");
   return { file, args: ["-c"], verbatim: false };
+}
+
+function find(name: string, env: NodeJS.ProcessEnv, exists: (file: string) => boolean) {
+  const folders = isAbsolute(name) ? [""] : (env["PATH"] ?? "").split(":").filter(isAbsolute);
+  return folders.map((folder) => join(folder, name)).find(exists);
 }
 
 export interface Markers {
@@ -82,6 +94,8 @@ export interface StartRequest {
   env: NodeJS.ProcessEnv;
   /** Its stdin is a pipe that stays open; otherwise it is empty. */
   hasInput?: boolean;
+  /** See `mark.ts`; stays the caller's. */
+  mark?: number | undefined;
 }
 
 export function shellArguments({ args, verbatim }: Shell, command: string): string[] {
@@ -90,14 +104,14 @@ export function shellArguments({ args, verbatim }: Shell, command: string): stri
 
 /** May throw, or return a child without pid whose `error` event says why. */
 export function startCommand(
-  { command, cwd, shell, env, hasInput = false }: StartRequest,
+  { command, cwd, shell, env, hasInput = false, mark }: StartRequest,
   start: SpawnFunction,
 ): ChildProcess {
   return start(shell.file, shellArguments(shell, command), {
     cwd,
     env,
     detached: !shell.verbatim,
-    stdio: [hasInput ? "pipe" : "ignore", "pipe", "pipe"],
+    stdio: [hasInput ? "pipe" : "ignore", "pipe", "pipe", ...(mark === undefined ? [] : [mark])],
     windowsHide: true,
     windowsVerbatimArguments: shell.verbatim,
   });

@@ -35,7 +35,7 @@ export function systemMeasure(platform?: NodeJS.Platform): Measure {
   const system: MembersSystem = {
     table,
     scanner: new Scanner(table),
-    self: { pid: process.pid },
+    self: { pid: process.pid, parent: process.ppid },
   };
   return (job) => measure(job, system);
 }

@@ -9,9 +9,9 @@
  *
  * At end-of-file the host is gone, perhaps before it could say what it had started. Ours are then the guarded groups
  * whose leader is still the same process (or that have lost their leader), and every process whose environment holds $1,
- * the id of the instance. Each gets SIGTERM once: a shell that leads others and what it started itself at once, any
- * other when its parent has ended or after half the time; what is left after less than a second SIGKILL. It reads /proc
- * with the shell alone and needs only `sleep`, on Linux `grep`, elsewhere `ps`. What it guards is one text,
+ * the id of the instance, or whose descriptor 3 is a file with it in its name (`mark.ts`). Each gets SIGTERM once: a
+ * shell that leads others and what it started itself at once, any other when its parent has ended or after half the
+ * time; what is left after less than a second SIGKILL. It reads /proc with the shell alone and needs only `sleep`, on Linux `grep` and `ls`, elsewhere `ps`. What it guards is one text,
  * "|JOB GROUP START|JOB GROUP START|", and so is who was told.
  */
 export const WATCHDOG_SCRIPT = `
@@ -86,15 +86,32 @@ lives() {
   esac
 }
 
-# Ends with success when one of these files of environments is of a process of ours; kills each.
-marked() {
-  hit=1
-  for file in $(grep -lsF -- "$instance" "$@" /dev/null); do
-    hit=0
+# Of these files of environments those of processes of ours, in $files.
+find_by_environment() {
+  files=$(grep -lsF -- "$instance" "$@" /dev/null)
+}
+
+# Of these descriptors those that are a mark of ours, in $files.
+find_by_mark() {
+  files=
+  while read -r line; do
+    case $line in
+      *" -> "*/opencode-background.*"$instance"*)
+        line=\${line#*/proc/}
+        files="$files /proc/\${line%% *}" ;;
+    esac
+  done << END
+$(ls -ln "$@")
+END
+}
+
+# Kills the processes of $files, and ends with success when there are any.
+kill_files() {
+  for file in $files; do
     file=\${file#/proc/}
-    kill -s KILL "\${file%/environ}"
+    kill -s KILL "\${file%%/*}"
   done
-  return $hit
+  [ -n "$files" ]
 }
 
 # Kills all, and ends with success when there were any.
@@ -108,7 +125,11 @@ each() {
     kill -s KILL -- "-$group"
     ! lives || found=0
   done
-  [ ! -d /proc/self ] || ! marked /proc/[0-9]*/environ || found=0
+  if [ -d /proc/self ]; then
+    find_by_environment /proc/[0-9]*/environ
+    [ -n "$files" ] || find_by_mark /proc/[0-9]*/fd/3
+    ! kill_files || found=0
+  fi
   return $found
 }
 
@@ -131,12 +152,14 @@ find_rows() {
   rows=
   find_groups
   if [ -d /proc/self ]; then
-    for file in $(
-      grep -lsF -- "$instance" /proc/[0-9]*/environ /dev/null
-      [ -z "$any" ] || grep -lsE "\\) [^ZX] [0-9]+ ($any) " /proc/[0-9]*/stat
-    ); do
+    find_by_environment /proc/[0-9]*/environ
+    found=$files
+    find_by_mark /proc/[0-9]*/fd/3
+    found="$found $files"
+    [ -z "$any" ] || found="$found $(grep -lsE "\\) [^ZX] [0-9]+ ($any) " /proc/[0-9]*/stat)"
+    for file in $found; do
       file=\${file#/proc/}
-      pid=\${file%/*}
+      pid=\${file%%/*}
       look_at "$pid"
       case $state in
         '' | Z | X) ;;
@@ -198,12 +221,17 @@ END
   return 0
 }
 
-# Ends with success when somebody was born since the newest number was remembered; all of them are in $born.
+# Ends with success when somebody was born since the newest number was remembered: the environments of all of them are
+# in $born, their descriptors in $born_marks.
 somebody_is_born() {
   born=
+  born_marks=
   [ -n "$newest" ] || return 1
   for process in /proc/[0-9]*; do
-    [ "\${process#/proc/}" -le "$newest" ] || born="$born $process/environ"
+    if [ "\${process#/proc/}" -gt "$newest" ]; then
+      born="$born $process/environ"
+      born_marks="$born_marks $process/fd/3"
+    fi
   done
   [ -n "$born" ]
 }
@@ -217,7 +245,9 @@ nobody() {
   before=
   tries=0
   while somebody_is_born && [ "$born" != "$before" ]; do
-    if marked $born || [ $tries -gt 15 ]; then return 1; fi
+    find_by_environment $born
+    [ -n "$files" ] || find_by_mark $born_marks
+    if kill_files || [ $tries -gt 15 ]; then return 1; fi
     before=$born
     tries=$((tries + 1))
   done

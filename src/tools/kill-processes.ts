@@ -1,6 +1,8 @@
 /** killProcesses: ends processes with all their descendants, and says what became of each. */
 import type { ProcessJob } from "../jobs/job.js";
 import { withUnverified } from "../system/kill-tree.js";
+import type { ProcessNote } from "../system/process-table.js";
+import { waysOf } from "../platform.js";
 import type { KilledJob } from "../process/manager.js";
 import { Access, isOwnGroup, requireFilter, toFilter } from "./access.js";
 import { askForTool, defineTool, type Ready } from "./define.js";
@@ -50,14 +52,27 @@ export function killProcesses(ready: Ready) {
   });
 }
 
-function outcome({ job, outcome, survivors, error, removed }: KilledJob, now: number): string {
-  const left = survivors.map(({ pid, command }) => `${pid} ${command}`).join(", ");
+function outcome(killed: KilledJob, now: number): string {
+  const { job, outcome, survivors, mayBeLeft, error, removed } = killed;
+  const named = (notes: readonly ProcessNote[]) =>
+    notes.map(({ pid, command }) => `${pid} ${command}`).join(", ");
+  const left = named(survivors);
   const words = {
-    killed: "no process of it is left",
+    killed: mayBeLeft.length > 0 ? maySurvive(named(mayBeLeft)) : noneLeft(),
     already_ended: "had ended already",
     survivors: withUnverified(`still alive: ${left}`, error),
     unverified: withUnverified("its process group was ended", error),
     error: `the kill failed: ${error ?? "unknown"}`,
   }[outcome];
   return `${describeJob(job, now)} → ${words}${removed ? "; record and output removed" : ""}`;
+}
+
+/** Where processes do not show where they came from, one that left the group is not found. */
+export function noneLeft(platform?: NodeJS.Platform): string {
+  if (waysOf(platform).processes === "/proc") return "no process of it is left";
+  return "no process of its group is left; what has left the group may survive";
+}
+
+function maySurvive(named: string): string {
+  return `what is known of it was ended; may survive, hiding where it came from: ${named}`;
 }

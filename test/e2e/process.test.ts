@@ -238,3 +238,17 @@ describe("processes of a host that ends", () => {
     });
   }
 });
+
+describe("a shell that OpenCode's configuration names", () => {
+  const bed = useHost({ config: { shell: "/bin/sh" } });
+
+  bed.test("runs the commands, as it does those of the host's bash tool", async () => {
+    const { host, model } = bed;
+    const { id: session } = await host.createSession({ title: "shell" });
+    const command = "echo $0";
+    const ours = await callTool(host, model, session, "createBackgroundProcess", { command });
+    assert.match(ours, /^\| \/bin\/sh$/mu, ours);
+    const theirs = await callTool(host, model, session, "bash", { command });
+    assert.equal(theirs.trim(), "/bin/sh");
+  });
+});

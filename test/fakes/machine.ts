@@ -55,6 +55,7 @@ export class Machine {
       entry: entryOf,
       list: async () => this.pids.flatMap((pid) => entryOf(pid) ?? []),
       command: ({ pid }) => (this.#running.has(pid) ? "a command" : ""),
+      hidesOrigin: () => false,
       jobsOf: (pid) => this.#running.get(pid)?.jobIDs ?? [],
     };
     return {

@@ -69,6 +69,7 @@ function blindSystem(isBlind: () => boolean): LiveSystem {
     list: async () => (isBlind() ? refuse() : table.list()),
     command: (entry) => (isBlind() ? refuse() : table.command(entry)),
     jobsOf: (pid) => (isBlind() ? refuse() : table.jobsOf(pid)),
+    hidesOrigin: (pid) => (isBlind() ? refuse() : table.hidesOrigin(pid)),
   };
   return { ...system, table: blind, scanner: new Scanner(blind), isAlive };
 }

@@ -21,6 +21,8 @@ import { Scanner } from "../../src/system/scan.js";
 interface Fake extends Partial<ProcessEntry> {
   pid: number;
   marked?: "yes" | "no" | "unknown";
+  /** Its environment was overwritten. */
+  hides?: boolean;
   /** Its user is another one. */
   isForeign?: boolean;
   /** Dies only of SIGKILL, or of nothing. */
@@ -49,6 +51,7 @@ function machine(processes: Fake[], settings: Partial<KillSystem> = {}) {
     },
     list: async () => [...living.values()].map(entryOf),
     command: ({ pid }) => `program ${pid}`,
+    hidesOrigin: (pid) => living.get(pid)?.hides === true,
     jobsOf: (pid) => {
       const { marked = "no" } = living.get(pid) ?? {};
       return marked === "unknown" ? undefined : marked === "yes" ? ["proc_x"] : [];
@@ -132,6 +135,7 @@ test("a group that nobody can look at: both signals, and whoever is left in it i
     list: refuse,
     command: refuse,
     jobsOf: refuse,
+    hidesOrigin: refuse,
   };
   const unverified = "spawnSync /bin/ps ENOENT";
   for (const [stubborn, forced] of [

@@ -120,7 +120,7 @@ test("with ps a strike finds who left the group, in whatever order they are list
     "  9     1    10 Z    (ended)",
   ];
   const table = psTable(async () => rows.join("\n"));
-  const system = { table, scanner: new Scanner(table), self: { pid: 5 } };
+  const system = { table, scanner: new Scanner(table), self: { pid: 5, parent: 4 } };
   const members = new JobMembers(system, { pid: 10, jobID: "proc_x" }, true);
   const struck: number[] = [];
   assert.equal(await members.strike((pid) => struck.push(pid)), false);

@@ -18,6 +18,7 @@ function fakeTable(count: number) {
     },
     list: () => Promise.resolve([]),
     command: () => "",
+    hidesOrigin: () => false,
     jobsOf: () => {
       reads.environments += 1;
       return [];

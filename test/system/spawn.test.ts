@@ -21,6 +21,18 @@ test("the user's shell if it understands -c as models write it, else bash (zsh o
   assert.equal(choose("/bin/bash", false), "/bin/sh");
 });
 
+test("the shell of OpenCode's configuration comes first, by its path or its name, if it is there", () => {
+  const env = { SHELL: "/bin/bash", PATH: "relative:/usr/bin:/opt/bin" };
+  const there = ["/opt/bin/zsh", "/usr/bin/fish", "/bin/bash"];
+  const choose = (configured: string | undefined) =>
+    chooseShell(env, "linux", (file) => there.includes(file), configured).file;
+  assert.equal(choose("zsh"), "/opt/bin/zsh");
+  assert.equal(choose("/usr/bin/fish"), "/usr/bin/fish");
+  for (const configured of ["/usr/bin/zsh", "nu", undefined]) {
+    assert.equal(choose(configured), "/bin/bash");
+  }
+});
+
 test("Windows: the command processor that the system names", () => {
   const shell = chooseShell({ ComSpec: "D:\\cmd.exe" }, "win32");
   assert.deepEqual(shell, { file: "D:\\cmd.exe", args: ["/d", "/s", "/c"], verbatim: true });
@@ -53,6 +65,17 @@ test("the chosen shell is the one that runs, and the record says so", () =>
     },
     { deps: { env: { PATH: process.env["PATH"], SHELL: "/usr/bin/fish" } } },
   ));
+
+test("the configured shell runs, and the record says so", { skip }, () =>
+  withRoom(
+    async (room) => {
+      const { job } = await room.create("echo $0");
+      await room.ended(job.id);
+      assert.deepEqual([job.shell, await room.output(job.id)], ["/bin/sh", "/bin/sh\n"]);
+    },
+    { deps: { configuredShell: () => "/bin/sh" } },
+  ),
+);
 
 test(
   "the shell leads a group and a session of its own, without a terminal, and reads nothing",

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it, mock, type TestContext } from "node:test";
 import type { CreateInput, CreateResult, KilledJob } from "../../src/process/types.js";
+import { noneLeft } from "../../src/tools/kill-processes.js";
 import { process as aProcess } from "../notices/jobs.js";
 import { desk } from "../fakes/workspace.js";
 
@@ -138,9 +139,18 @@ void describe("killProcesses", () => {
       ],
     ] as const) {
       const outcome = survivors.length > 0 ? "survivors" : "unverified";
-      const killed: KilledJob = { job, outcome, survivors, error: "EMFILE", removed: false };
+      const rest = { mayBeLeft: [], error: "EMFILE", removed: false };
+      const killed: KilledJob = { job, outcome, survivors, ...rest };
       mock.method(workspace.processes, "kill", () => Promise.resolve({ jobs: [killed] }));
       assert.match(await call("killProcesses", { processId: job.id }), words);
     }
+    const mayBeLeft = [{ pid: 8, command: "daemon" }];
+    const killed: KilledJob = { job, outcome: "killed", survivors: [], mayBeLeft, removed: false };
+    mock.method(workspace.processes, "kill", () => Promise.resolve({ jobs: [killed] }));
+    assert.match(
+      await call("killProcesses", { processId: job.id }),
+      /→ what is known of it was ended; may survive, hiding where it came from: 8 daemon$/u,
+    );
+    assert.match(noneLeft("darwin"), /no process of its group is left; .* may survive/u);
   });
 });

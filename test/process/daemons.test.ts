@@ -1,0 +1,85 @@
+/** Programs that become daemons and hide where they came from: real ones, and one that hides all the better. */
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { mkdirSync, readFileSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { identifyProcess } from "../../src/system/identity.js";
+import { withRoom, type Room } from "./room.js";
+import { DAEMONS, numberIn } from "../../fixtures/programs/daemons.js";
+import { AGENT, isRunning, skip } from "./support.js";
+
+async function inFolder(room: Room, use: (folder: string) => Promise<void>): Promise<void> {
+  const folder = join(room.folder, "daemon");
+  mkdirSync(folder);
+  try {
+    await use(folder);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
+for (const [program, make] of Object.entries(DAEMONS)) {
+  const isThere = spawnSync("sh", ["-c", `command -v ${program}`]).status === 0;
+  const skipped = skip || (isThere ? false : `${program} is not installed`);
+
+  test(`${program} as a daemon, its shell going on: a kill ends it`, { skip: skipped }, () =>
+    withRoom((room) =>
+      inFolder(room, async (folder) => {
+        const daemon = await make(folder);
+        const { job } = await room.create(`${daemon.command}; echo started; sleep 300`, {
+          readyPattern: "started",
+        });
+        const pid = await numberIn(daemon);
+        const { jobs } = await room.manager.kill({ id: job.id }, AGENT);
+        assert.deepEqual([jobs[0]?.outcome, jobs[0]?.mayBeLeft], ["killed", []]);
+        assert.equal(isRunning(pid), false);
+      }),
+    ),
+  );
+
+  test(`${program} as a daemon, its shell ending: it is named and ended`, { skip: skipped }, () =>
+    withRoom((room) =>
+      inFolder(room, async (folder) => {
+        const daemon = await make(folder);
+        const { job } = await room.create(
+          `${daemon.command}; until [ -s ${daemon.pidFile} ]; do :; done`,
+        );
+        const { leftovers = [], mayBeLeft } = await room.ended(job.id);
+        assert.match(leftovers.map(({ command }) => command).join(), /redis-server|nginx: master/u);
+        assert.equal(mayBeLeft, undefined);
+        for (const { pid } of leftovers) assert.equal(isRunning(pid), false);
+      }),
+    ),
+  );
+}
+
+test(
+  "one that closes all descriptors and clears its environment: it may be left, and that is said",
+  { skip },
+  () =>
+    withRoom((room) =>
+      inFolder(room, async (folder) => {
+        const file = join(folder, "pid");
+        const hide = `exec 3<&- >/dev/null 2>&1; exec env -i setsid sh -c 'echo $$ >${file}; exec sleep 60'`;
+        // Its parent has ended before the shell does.
+        const command = `(bash -c "${hide.replaceAll("$", "\\$")}" &); until [ -s ${file} ]; do :; done; echo started; sleep 60`;
+        const { job } = await room.create(command, { readyPattern: "started" });
+        const pid = Number(readFileSync(file, "utf8"));
+        try {
+          const { jobs } = await room.manager.kill({ id: job.id }, AGENT);
+          assert.deepEqual(
+            jobs[0]?.mayBeLeft.map((each) => each.pid),
+            [pid],
+          );
+          assert.deepEqual(
+            room.manager.get(job.id)?.mayBeLeft?.map((each) => each.command),
+            ["sleep 60"],
+          );
+          assert.ok(identifyProcess(pid), "what is not known to be ours is left alone");
+        } finally {
+          process.kill(pid, "SIGKILL");
+        }
+      }),
+    ),
+);
