@@ -18,7 +18,7 @@ export interface InputWatchDeps {
   /** Whether a process of the job reads its input now. */
   isRead: () => Promise<boolean>;
   /** Called once, for the first line of a run that was not in an answer. */
-  onBlocked: (job: ProcessJob, line: string) => void;
+  onBlocked: (line: string) => void;
 }
 
 const QUIET_MILLISECONDS = 2_000;
@@ -95,7 +95,7 @@ export class InputWatch {
     this.#show({ openLine: { text, since }, blockedOn: isWaiting ? blockedOn : undefined });
     if (isWaiting && !this.#isTold && job.readyLine?.trim() !== text) {
       this.#isTold = true;
-      onBlocked(job, text);
+      onBlocked(text);
     }
     this.#wait();
   }
