@@ -47,7 +47,7 @@ type OptionName = keyof typeof OPTIONS;
 
 interface CommandShape {
   /** How many jobs it takes. */
-  jobs: "none" | "one" | "several";
+  jobs: "none" | "one" | "several" | "any";
   options: readonly OptionName[];
   about: string;
   /** For its own help: what the line above leaves out. */
@@ -56,8 +56,9 @@ interface CommandShape {
 
 const ANY_PART =
   "JOB is an id, a name, or a part of either that only one job has. A job that runs is preferred.";
-const WHOLE =
-  "JOB is a whole id, at least the first 8 characters of one (proc_ab3), or a whole name of one job that runs.";
+const WHOLE_ENDED =
+  "JOB is a whole id, at least the first 8 characters of one (proc_ab3), or a whole name of one job";
+const WHOLE = `${WHOLE_ENDED} that runs.`;
 
 const COMMANDS = {
   doctor: {
@@ -66,10 +67,10 @@ const COMMANDS = {
     about: "what runs where and owned by which OpenCode, orphans, what is owed, broken files",
   },
   ls: {
-    jobs: "none",
+    jobs: "any",
     options: ["all", "quiet"],
-    about: "the jobs that run; with --all the ended ones, too",
-    more: "Sorted by time, the newest last; as wide as the terminal, and not cut in a pipe.",
+    about: "the jobs that run, or those that are named; with --all the ended ones, too",
+    more: `${ANY_PART}\nSorted by time, the newest last; as wide as the terminal, and not cut in a pipe.`,
   },
   show: { jobs: "one", options: [], about: "all that is known of a job", more: ANY_PART },
   logs: {
@@ -103,9 +104,10 @@ const COMMANDS = {
     more: "It prints a link with a token that is made anew at each start. It shows and ends jobs; it starts nothing.",
   },
   clean: {
-    jobs: "none",
+    jobs: "any",
     options: ["yes"],
     about: "list the folders of dead owners to whom nothing is owed; with --yes remove them",
+    more: `JOB… names subagents whose worktrees go, and nothing else.\n${WHOLE_ENDED}.`,
   },
   completion: {
     jobs: "none",
@@ -130,7 +132,7 @@ export interface Request {
   command: CommandName | "help" | "version";
   /** Whose help is asked for; undefined: that of all. */
   about: CommandName | undefined;
-  /** For show, logs, kill and cancel: as they were typed, at least one. */
+  /** As they were typed; at least one for show, logs, kill and cancel. */
   jobs: string[];
   /** For completion. */
   shell: ShellName;
@@ -204,11 +206,19 @@ export function readArguments(args: readonly string[], now: number): Request {
     return { ...request, command, shell };
   }
   const { jobs } = COMMANDS[command];
-  if (jobs !== "none" && rest.length === 0) throw wrong(`${command}: a job is missing`, command);
-  const extra = jobs === "several" ? undefined : rest[jobs === "one" ? 1 : 0];
+  const [least, most] = HOW_MANY[jobs];
+  if (rest.length < least) throw wrong(`${command}: a job is missing`, command);
+  const extra = rest[most];
   if (extra !== undefined) throw wrong(`${command}: "${extra}" was not expected`, command);
   return { ...request, command, jobs: rest };
 }
+
+const HOW_MANY = {
+  none: [0, 0],
+  one: [1, 1],
+  several: [1, Number.POSITIVE_INFINITY],
+  any: [0, Number.POSITIVE_INFINITY],
+} as const satisfies Record<CommandShape["jobs"], readonly [least: number, most: number]>;
 
 function wrong(what: string, command?: CommandName, cause?: unknown): UserError {
   const call = [PROGRAM, ...(command ? [command] : []), "--help"].join(" ");
@@ -317,8 +327,8 @@ function helpOfOne(command: CommandName): string {
 
 function synopsis(command: CommandName): string {
   if (command === "completion") return `${command} SHELL`;
-  const { jobs } = COMMANDS[command];
-  return jobs === "none" ? command : `${command} JOB${jobs === "several" ? "…" : ""}`;
+  const forms = { none: "", one: " JOB", several: " JOB…", any: " [JOB…]" };
+  return `${command}${forms[COMMANDS[command].jobs]}`;
 }
 
 function optionLines(names: readonly OptionName[]): string[] {

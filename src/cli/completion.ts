@@ -13,7 +13,7 @@ import {
 } from "./arguments.js";
 
 /** Every word for which jobs are completed. */
-const WITH_JOBS: readonly CommandName[] = ["show", "logs", "kill", "cancel"];
+const WITH_JOBS: readonly CommandName[] = ["ls", "show", "logs", "kill", "cancel", "clean"];
 
 export function completion(shell: ShellName): string {
   if (shell === "bash") return bash();

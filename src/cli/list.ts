@@ -1,19 +1,20 @@
 /** `ls` and `show`: jobs in a table, one job in full; for people and for scripts. */
-import type { Job, ProcessJob } from "../jobs/job.js";
+import type { Job, ProcessJob, WorktreeRecord } from "../jobs/job.js";
 import { costWords, modelOf, tokensOf } from "../jobs/spending.js";
 import type { Request } from "./arguments.js";
-import { byteSize, elapsed, grouped } from "../text.js";
-import { outputOf, stoppedAt, type Entry, type Survey } from "./survey.js";
+import { byteSize, counted, elapsed, grouped } from "../text.js";
+import { outputOf, stoppedAt, type Entry } from "./survey.js";
 import { json, paint, safe, table, type Colour, type Terminal } from "./terminal.js";
 
-/** The jobs that run, or all of them; the newest last. */
+/** Those of the entries that run, or all of them, as when they were named; the newest last. */
 export function list(
-  { entries }: Survey,
-  { all, json: asJSON, quiet }: Pick<Request, "all" | "json" | "quiet">,
+  entries: readonly Entry[],
+  { all: isAll, json: asJSON, quiet, jobs }: Pick<Request, "all" | "json" | "quiet" | "jobs">,
   now: number,
   terminal: Pick<Terminal, "columns">,
 ): string {
-  const shown = entries.filter(({ fate }) => all || fate !== "ended");
+  const all = isAll || jobs.length > 0;
+  const shown = [...new Set(entries)].filter(({ fate }) => all || fate !== "ended");
   shown.sort((a, b) => a.job.createdAt.getTime() - b.job.createdAt.getTime());
   if (asJSON) return json(shown.map((entry) => asRecord(entry)));
   if (quiet) return shown.map(({ job }) => `${job.id}\n`).join("");
@@ -53,6 +54,7 @@ function describe(entry: Entry, now: number): string {
     ["error", job.error && safe(job.error, 2000)],
     ["waits for", job.blockedOn && `${job.blockedOn.kind}: ${safe(job.blockedOn.what, 2000)}`],
     ["tags", job.tags.length > 0 ? safe(job.tags.join(", "), 2000) : undefined],
+    ["group", job.group && safe(job.group)],
     ...(job.kind === "process" ? processRows(job, entry) : subagentRows(job)),
     ["created", localTime(job.createdAt)],
     ["started", job.startedAt && localTime(job.startedAt)],
@@ -61,7 +63,7 @@ function describe(entry: Entry, now: number): string {
     ["started by", `${safe(job.parentSessionID)} (opencode -s ${safe(job.parentSessionID)})`],
     ["directory", instance.owner && safe(instance.owner.directory, 2000)],
     ["OpenCode", `${instance.owner?.identity?.pid ?? "unknown"} (${OWNERS[instance.state]})`],
-    ["to be told", owed > 0 ? `${owed} notice${owed === 1 ? "" : "s"} of it` : undefined],
+    ["to be told", owed > 0 ? `${counted(owed, "notice")} of it` : undefined],
   ];
   return table(rows.flatMap(([key, value]) => (value === undefined ? [] : [[key, value]])));
 }
@@ -101,6 +103,8 @@ function subagentRows(job: Job & { kind: "subagent" }): [string, string | undefi
     ["model", model && safe(model)],
     ["session", sessionID && `${safe(sessionID)} (opencode -s ${safe(sessionID)})`],
     ["prompt", job.prompt && safe(job.prompt, 2000)],
+    ["branch", job.worktree?.branch && safe(job.worktree.branch)],
+    ["worktree", job.worktree && worktreeOf(job.worktree)],
     ["runs", `${job.runs.length}`],
     [
       "tool calls",
@@ -109,6 +113,10 @@ function subagentRows(job: Job & { kind: "subagent" }): [string, string | undefi
     ["tokens", grouped(tokens)],
     ["cost", tokens === 0 ? undefined : costWords({ tokens, cost: job.cost })],
   ];
+}
+
+function worktreeOf({ folder, state }: WorktreeRecord): string {
+  return folder === undefined ? state : `${safe(folder, 2000)} (${state})`;
 }
 
 /** "2026-11-21 10:00:00", in the time zone of who reads it. */

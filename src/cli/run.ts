@@ -12,7 +12,7 @@ import type { WebRequest } from "../web/main.js";
 import type { WebServer } from "../web/server.js";
 import { helpText, PROGRAM, readArguments, type Request } from "./arguments.js";
 import { completion } from "./completion.js";
-import { planClean, removeFolders } from "./clean.js";
+import { planClean, removeFolders, type CleanPlan } from "./clean.js";
 import { doctor, doctorJSON, unseenIn } from "./doctor.js";
 import { list, show } from "./list.js";
 import { logs } from "./logs.js";
@@ -29,7 +29,13 @@ import {
   type WhyUnwritable,
 } from "./survey.js";
 import { json, safe, type Terminal } from "./terminal.js";
-import { describeWorktree, planWorktrees, removeWorktree, worktreesOf } from "./worktrees.js";
+import {
+  describeWorktree,
+  planWorktrees,
+  removeWorktree,
+  worktreesOf,
+  type SeenWorktree,
+} from "./worktrees.js";
 
 /** 0: all is well; 1: a problem was found, or there is no such job; 2: wrong usage. */
 export type ExitCode = 0 | 1 | 2;
@@ -100,7 +106,8 @@ async function obey(request: Request, deps: CliDeps): Promise<ExitCode> {
     return ok ? 0 : 1;
   }
   if (command === "ls") {
-    terminal.write(list(found, request, now, terminal));
+    const named = request.jobs.map((job) => chooseEntry(found, job, "look"));
+    terminal.write(list(named.length > 0 ? named : found.entries, request, now, terminal));
     for (const { folder, why } of found.unwritable) {
       terminal.complain(`${folder} cannot be written (${safe(why)}): jobs may be missing here\n`);
     }
@@ -241,12 +248,23 @@ async function kill(entry: Entry, request: Request, deps: CliDeps): Promise<Exit
   return isAll ? 0 : 1;
 }
 
+const NO_FOLDERS: CleanPlan = { remove: [], keep: [] };
+
+function worktreeNamed(all: readonly SeenWorktree[], { job }: Entry): SeenWorktree {
+  const owner = job.kind === "subagent" ? job.worktree?.owner : undefined;
+  const found = all.find(({ task }) => owner !== undefined && task?.worktree.owner === owner);
+  if (!found) throw new UserError(`${job.id} has no worktree`);
+  return found;
+}
+
 async function clean(
   found: Survey,
-  { yes, json: asJSON }: Request,
+  { yes, json: asJSON, jobs }: Request,
   terminal: Terminal,
 ): Promise<ExitCode> {
-  const worktrees = await planWorktrees(await worktreesOf(found));
+  const all = await worktreesOf(found);
+  const named = jobs.map((job) => worktreeNamed(all, chooseEntry(found, job, "end")));
+  const worktrees = await planWorktrees(named.length > 0 ? [...new Set(named)] : all);
   const failed: { folder: string; error: string }[] = [];
   // A folder of state goes only when the worktrees that it leads to are gone.
   const gone = new Set<string>();
@@ -256,7 +274,7 @@ async function clean(
     if (error === undefined) gone.add(folder);
     else failed.push({ folder, error });
   }
-  const { remove, keep } = planClean(found, gone);
+  const { remove, keep } = named.length > 0 ? NO_FOLDERS : planClean(found, gone);
   const folders = remove.map(({ folder }) => folder);
   if (yes) failed.push(...removeFolders(found.root, folders));
   if (asJSON) {

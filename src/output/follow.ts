@@ -19,10 +19,19 @@ export interface FollowSource {
   onChange(listener: () => void): () => void;
 }
 
+/** For a reader that does not want all of what comes fast. */
+export interface Pace {
+  /** Asked before each round of reading: `at`, or a later place; what is between counts as lost. */
+  next(at: number, end: number): Promise<number>;
+  /** Whether the round ends here. */
+  isOver(at: number): boolean;
+}
+
 export async function* followOutput(
   source: FollowSource,
   from: number,
   signal?: AbortSignal,
+  pace?: Pace,
 ): AsyncGenerator<StreamPiece, void, undefined> {
   const characters = [new Characters(), new Characters()] as const;
   const news = new News(source, signal);
@@ -34,6 +43,13 @@ export async function* followOutput(
       // Asked before reading: what is appended afterwards is seen in the next round.
       const isLast = source.hasEnded();
       reader ??= source.open();
+      const next = pace && reader ? await pace.next(at, reader.end()) : at;
+      if (next > at) {
+        lost += next - at;
+        at = next;
+        for (const each of characters) each.cut();
+      }
+      let isPaused = false;
       for (const { frame, gap } of reader?.pieces(at) ?? []) {
         if (signal?.aborted) return;
         if (gap) {
@@ -47,7 +63,10 @@ export async function* followOutput(
         if (text === "") continue;
         yield { stream: streamName(frame.stream), text, at: frame.at, lost };
         lost = 0;
+        isPaused = pace?.isOver(at) ?? false;
+        if (isPaused) break;
       }
+      if (isPaused) continue;
       if (isLast || signal?.aborted) break;
       await news.wait();
     }

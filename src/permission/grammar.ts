@@ -203,6 +203,8 @@ class Walk {
     let [at, text] = [node.pos, ""];
     for (const cut of [...cuts, ...holes].sort((a, b) => a.pos - b.pos)) {
       if (cut.pos < at) continue;
+      // A body that begins within a word.
+      if (wanted !== undefined && cut.mark === " ") fail("<<");
       text += this.#text.slice(at, cut.pos) + cut.mark;
       at = cut.end;
     }

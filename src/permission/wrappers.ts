@@ -35,7 +35,7 @@ chroot | | | | OWN
 flock | senuxo | wE | shared exclusive nonblock timeout= wait= | OWN(?: -c(?= [^ ]+$))? | [ ]-c$
 watch | bcdegtwx | n | color differences interval= | | ^
 ssh | 46AaCfgkNnqTtvXxY | bcilLpRDW | | OWN | ^
-bash zsh sh dash ash | cehlmnpuvx | o | login norc noprofile posix | | [ ]-\\w*c
+bash zsh sh dash ash | cehlmnpuvx | | login norc noprofile posix | (?: -[ceux]*o pipefail(?: -[ceux]+)*)? | [ ]-\\w*c
 `;
 const WRAPPERS = new Map(TABLE.trim().split("\n").flatMap(readLine));
 
@@ -94,7 +94,8 @@ export function unwrap(name: string, args: readonly Word[]): Inner[] {
 
 /** What the program puts in the place of `{}`, or behind the words, is not known. */
 function filledIn(words: readonly Word[]): Word[] {
-  return [...words.map((it) => (it.raw.includes("{}") ? UNKNOWN_WORD : it)), UNKNOWN_WORD];
+  const holds = ({ raw, value = raw }: Word) => value.includes("{}");
+  return [...words.map((it) => (holds(it) ? UNKNOWN_WORD : it)), UNKNOWN_WORD];
 }
 
 /** A file of code is named in the command, so the rule for the command decides about it. */

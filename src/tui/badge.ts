@@ -1,12 +1,13 @@
 /**
- * The counts in a few cells, `▲1 ●6 ✗1`, beside the prompt: seen at any width, where the sidebar is hidden, too.
- * Nothing at all when there is nothing to count.
+ * The counts in a few cells, `▲1 ●6 ✗1`, beside the prompt: seen at any width, where the sidebar is hidden, too. A
+ * subagent's session has neither prompt nor sidebar: there they stand in a row at the bottom. Nothing at all when there
+ * is nothing to count.
  */
 import { createMemo } from "solid-js";
 import { shorten } from "./arrange.js";
 import { colour, rootOf, type ViewContext } from "./context.js";
 import { counts, SIGNS } from "./describe.js";
-import { box, each, guard, text, type Element } from "./element.js";
+import { box, each, guard, show, text, type Element } from "./element.js";
 import { jobsFor, lookOf, type Look, type ShownJob } from "./shown-job.js";
 import { createTicker } from "./ticker.js";
 
@@ -17,6 +18,29 @@ export function badge(context: ViewContext, sessionID?: () => string): Element {
     { flexDirection: "row", flexShrink: 0 },
     guard(
       () => signs(context, sessionID),
+      () => text({ content: "background: ?", fg: () => colour(context, "warning") }),
+    ),
+  );
+}
+
+/** A row for the session of a subagent; none in any other place. */
+export function bottomBadge(context: ViewContext): Element {
+  const { api } = context;
+  const child = () => {
+    const { current } = api.route;
+    const sessionID = current.name === "session" ? current.params?.["sessionID"] : undefined;
+    if (typeof sessionID !== "string") return undefined;
+    return api.state.session.get(sessionID)?.parentID === undefined ? undefined : sessionID;
+  };
+  const row = () =>
+    box(
+      { flexDirection: "row", justifyContent: "flex-end", paddingRight: 2, flexShrink: 0 },
+      badge(context, () => child() ?? ""),
+    );
+  return box(
+    { flexShrink: 0 },
+    guard(
+      () => show(() => child() !== undefined, row),
       () => text({ content: "background: ?", fg: () => colour(context, "warning") }),
     ),
   );

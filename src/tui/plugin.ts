@@ -3,8 +3,9 @@ import type { TuiPluginApi } from "@opencode-ai/plugin/tui";
 import { requestEvent } from "../host/user-request.js";
 import { coerceError, systemClock, type Clock } from "../ports.js";
 import { callsFor } from "./attention.js";
-import { badge } from "./badge.js";
+import { badge, bottomBadge } from "./badge.js";
 import type { ViewContext } from "./context.js";
+import { farewell } from "./farewell.js";
 import { openJobs } from "./jobs/jobs-dialog.js";
 import { LOG_ROUTE, logView } from "./log/log-view.js";
 import { parseTuiOptions } from "./options.js";
@@ -37,7 +38,11 @@ export function setUp(
   };
   const source = createSource({ findOrigin: () => findOrigin(api), clock, onChange: call });
   const context: ViewContext = { api, source, options, clock };
-  api.lifecycle.onDispose(() => source.close());
+  api.lifecycle.onDispose(() => {
+    source.close();
+    // Also when parts are loaded anew, while the screen goes on.
+    if (api.renderer.isDestroyed) sayFarewell(source.snapshot().jobs);
+  });
   source.refresh();
   // A server that was gone may have left jobs that say they run.
   api.event.on("server.connected", () => source.refresh());
@@ -49,6 +54,7 @@ export function setUp(
       session_prompt_right: (_, props) => badge(context, () => props.session_id),
       // The home screen's footer is the host's own: who takes that slot replaces it.
       home_prompt_right: () => badge(context),
+      app_bottom: () => bottomBadge(context),
     },
   });
   api.route.register([{ name: LOG_ROUTE, render: ({ params }) => logRoute(context, params) }]);
@@ -79,6 +85,11 @@ export function setUp(
     const bindings = [{ key: options.key, cmd: OPEN_JOBS, desc: "Background jobs" }];
     api.keymap.registerLayer({ mode: "base", bindings });
   }
+}
+
+function sayFarewell(jobs: readonly ShownJob[]): void {
+  const words = farewell(jobs, process.pid);
+  if (words !== undefined) process.stderr.write(`${words}\n`);
 }
 
 /** The OpenCode that the terminal shows serves and opens it, and says so in a toast. */

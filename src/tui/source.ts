@@ -84,5 +84,6 @@ function shownJobs({ folder, owner, state, jobs, ...instance }: InstanceView): S
   // Whether an owner in another container runs cannot be seen from here: its record is believed.
   const ownerAlive = state !== "dead";
   const lastSign = ownerAlive ? undefined : instance.lastSign;
-  return jobs.map((job) => ({ job, folder, directory, ownerAlive, lastSign }));
+  const ownerPID = state === "alive" ? owner.identity?.pid : undefined;
+  return jobs.map((job) => ({ job, folder, directory, ownerAlive, ownerPID, lastSign }));
 }

@@ -18,12 +18,14 @@ import { coerceError, UserError, type Clock } from "../ports.js";
 import type { JobFeed, NumberedEvent } from "./feed.js";
 import { checkOrigin, guardApi, secureHeaders, type Guarded, type GuardOptions } from "./guard.js";
 import { openApiDocument } from "./openapi.js";
+import { SteadyPace } from "./pace.js";
 import {
   actionView,
   answerBody,
   jobsQuery,
   outputQuery,
   requestView,
+  streamQuery,
   writeBody,
   type JobAction,
   type JobView,
@@ -125,13 +127,10 @@ export function createApp(options: AppOptions): Hono<Guarded> {
     const job = await find(feed, context);
     if (!job) return missing(context);
     if (job.entry.job.kind !== "process") return noOutput(context);
-    const offset = Number(context.req.query("offset") ?? "0");
-    if (!Number.isInteger(offset) || offset < 0) {
-      throw new UserError(`offset: expected a byte of the output, got ${JSON.stringify(offset)}`);
-    }
+    const { offset = 0, most } = read(streamQuery, context);
     const file = outputOf(job.entry);
     const { id } = job.view;
-    return streamSSE(context, (stream) => follow(stream, { id, file, offset }, options));
+    return streamSSE(context, (stream) => follow(stream, { id, file, offset, most }, options));
   });
 
   app.get("/api/events", async (context) => {
@@ -226,9 +225,8 @@ async function readBody<S extends z.ZodType>(schema: S, context: Context): Promi
   return parsed(schema, body, "body");
 }
 
-async function find(feed: JobFeed, context: Context): Promise<ReturnType<JobFeed["get"]>> {
-  await feed.ready;
-  return feed.get(context.req.param("id") ?? "");
+function find(feed: JobFeed, context: Context): ReturnType<JobFeed["find"]> {
+  return feed.find(context.req.param("id") ?? "");
 }
 
 function missing(context: Context): Response {
@@ -309,7 +307,7 @@ async function watch(
 /** Read from the file at the reader's pace: one that is slower than the process is told how much it missed. */
 async function follow(
   stream: SSEStreamingApi,
-  { id, file, offset }: { id: string; file: string; offset: number },
+  { id, file, offset, most }: { id: string; file: string; offset: number; most?: number },
   { feed, clock }: AppOptions,
 ): Promise<void> {
   const gone = new AbortController();
@@ -335,12 +333,13 @@ async function follow(
   };
   const send = (piece: StreamPieceView) =>
     stream.writeSSE({ event: piece.type, data: JSON.stringify(piece) });
-  for await (const piece of followOutput(source, offset, gone.signal)) {
+  const pace = most === undefined ? undefined : new SteadyPace(clock, most, offset);
+  for await (const piece of followOutput(source, offset, gone.signal, pace)) {
     await send({
       type: "chunk",
       stream: piece.stream,
       text: piece.text,
-      at: new Date(clock.now()).toISOString(),
+      ...(piece.at !== undefined && { at: new Date(piece.at).toISOString() }),
       ...(piece.lost > 0 && { skipped: piece.lost }),
     });
   }

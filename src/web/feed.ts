@@ -47,6 +47,9 @@ export class JobFeed {
   #timer: Timer | undefined;
   #owners: Timer | undefined;
   #isRead = false;
+  #isClosed = false;
+  /** Those who wait for the next read. */
+  readonly #awaited: (() => void)[] = [];
   #wasRead: () => void = () => undefined;
   /** Resolves when the disk was read for the first time. */
   readonly ready: Promise<void>;
@@ -96,13 +99,28 @@ export class JobFeed {
     };
   }
 
+  /** The same for an id that may be newer than what was read last. */
+  async find(id: string): Promise<{ entry: Entry; view: JobView } | undefined> {
+    await this.ready;
+    // A read that is under way may have passed by its folder already.
+    for (let reads = 0; reads < 2 && !this.#views.has(id) && !this.#isClosed; reads += 1) {
+      await new Promise<void>((resolve) => {
+        this.#awaited.push(resolve);
+        this.refresh();
+      });
+    }
+    return this.get(id);
+  }
+
   /** Reads again: something was done that may not have changed a file yet. */
   refresh(): void {
     this.#watch.refresh();
   }
 
   close(): void {
+    this.#isClosed = true;
     this.#watch.close();
+    for (const done of this.#awaited.splice(0)) done();
     this.#timer?.cancel();
     this.#owners?.cancel();
     this.#listeners.clear();
@@ -128,6 +146,7 @@ export class JobFeed {
       this.#emit({ type: "job.removed", id });
     }
     this.#tell();
+    for (const done of this.#awaited.splice(0)) done();
     if (this.#isRead) return;
     this.#isRead = true;
     this.#wasRead();

@@ -12,6 +12,7 @@ import {
   problemView,
   requestView,
   streamPiece,
+  streamQuery,
   ticketBody,
   tokenView,
   transcriptView,
@@ -98,7 +99,7 @@ export function openApiDocument(): object {
       "/api/jobs/{id}/stream": {
         get: {
           summary: "Output of a process as it comes: chunks, then the end",
-          parameters: [ID, ...query(outputQuery.pick({ offset: true }))],
+          parameters: [ID, ...query(streamQuery)],
           responses: { "200": events(streamPiece, "Events chunk and end"), ...PROBLEMS },
         },
       },

@@ -108,6 +108,13 @@ export const outputQuery = z.strictObject({
   offset: wholeNumber(0, 999_999_999_999_999).optional().describe("Byte of the output to begin at"),
 });
 
+export const streamQuery = z.strictObject({
+  offset: outputQuery.shape.offset,
+  most: wholeNumber(1_024, 1_000_000_000)
+    .optional()
+    .describe("Bytes a second, after the first 8 MiB: what comes faster is skipped, and told"),
+});
+
 export const outputView = z.object({
   text: z.string(),
   lines: z.array(z.object({ stream: z.enum(["stdout", "stderr"]).optional(), text: z.string() })),
@@ -128,7 +135,7 @@ export const streamPiece = z.object({
   text: z.string().optional(),
   /** Bytes before this piece that this reader will not get: it was slower than the process. */
   skipped: z.number().int().optional(),
-  /** When it was handed over. */
+  /** When the process wrote it. */
   at: time.optional(),
 });
 export type StreamPieceView = z.infer<typeof streamPiece>;

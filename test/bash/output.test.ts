@@ -86,3 +86,12 @@ test("a file that cannot be written costs the file, and the answer says so", (t)
   );
   assert.equal(logged.length, 1);
 });
+
+test("of many short lines as many are answered as the host lets pass, with what is said besides", (t) => {
+  const { output } = make(t, { lines: 20, bytes: 10_000 });
+  for (let at = 0; at < 100; at++) output.take(Buffer.from(`${at}\n`));
+  const rest = "\n\nmore\nand more";
+  const { text } = output.end(rest);
+  assert.equal((text + rest).split("\n").length, 20);
+  assert.match(text, /\n98\n99\n$/u);
+});

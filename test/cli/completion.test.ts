@@ -68,7 +68,7 @@ for (const [shell, script] of Object.entries(SHELLS)) {
       for (const command of all) assert.ok(offered("").includes(command), command);
       assert.ok(offered("logs", "--").includes("--follow"));
       assert.ok(!offered("ls", "--").includes("--follow"));
-      for (const command of ["show", "logs", "kill", "cancel"]) {
+      for (const command of ["ls", "show", "logs", "kill", "cancel", "clean"]) {
         const jobs = offered(command, "").filter((word) => /^(?:bg|proc)_/.test(word));
         assert.deepEqual(jobs.toSorted(), ["bg_aaaaaaaaaa", "proc_bbbbbbbbbb"], command);
       }

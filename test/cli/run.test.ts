@@ -4,6 +4,7 @@ import { existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, it } from "node:test";
 import { z } from "zod";
+import { commandNames } from "../../src/cli/arguments.js";
 import { systemTerminal } from "../../src/cli/terminal.js";
 import { harmless } from "../../src/text.js";
 import { cells } from "../../src/cells.js";
@@ -22,7 +23,7 @@ void describe("usage", () => {
     ["bogus"],
     ["show"],
     ["kill"],
-    ["ls", "extra"],
+    ["stats", "extra"],
     ["show", "bg_1", "extra"],
     ["doctor", "--bogus"],
     ["doctor", "--root"],
@@ -52,7 +53,8 @@ void describe("usage", () => {
 
   void it("has a help of its own for each command", async () => {
     const { out: all } = await call(["--help"]);
-    for (const command of ["doctor", "ls", "show", "logs", "kill", "clean", "completion"]) {
+    assert.ok(commandNames().length >= 10);
+    for (const command of commandNames()) {
       assert.match(all, new RegExp(`^  ${command} `, "m"));
       for (const args of [
         [command, "--help"],
@@ -91,7 +93,7 @@ void describe("doctor", () => {
     const { code, out } = await call(["doctor", "--root", root]);
     assert.equal(code, 0, out);
     assert.match(out, /OpenCode 1: running, 1 live and 0 ended jobs, 0 unread notices/);
-    assert.match(out, /OpenCode 2: gone, 2 live and 0 ended jobs, 1 unread notices/);
+    assert.match(out, /OpenCode 2: gone, 2 live and 0 ended jobs, 1 unread notice, saved/);
     assert.match(out, /proc_2 interrupted/);
     assert.match(out, /All is well/);
     assert.match(
@@ -233,6 +235,30 @@ void describe("ls and show", () => {
     );
     assert.match(out, /bg_2 +task +completed +- +30 min /);
     await one.store.close();
+  });
+
+  void it("list by time, the newest last, whoever has them, and only those that are named", async () => {
+    const root = folder();
+    const at = (minute: number) => ({ createdAt: new Date(Date.UTC(2026, 10, 21, 10, minute)) });
+    const end = { status: "completed", completedAt: new Date("2026-11-21T10:30:00.000Z") } as const;
+    const one = await owner(
+      1,
+      root,
+      processJob("proc_third00000", { name: "dev server", ...at(3) }),
+      processJob("proc_first00000", { name: "old server", ...at(1), ...end }),
+    );
+    const two = await owner(2, root, subagent("bg_second0000", at(2)));
+    const ids = async (...args: string[]) =>
+      (await call(["ls", "-q", "--root", root, ...args])).out.trimEnd().split("\n");
+    assert.deepEqual(await ids("-a"), ["proc_first00000", "bg_second0000", "proc_third00000"]);
+    assert.deepEqual(await ids("dev", "second"), ["bg_second0000", "proc_third00000"]);
+    // An ended one is shown when it is named; of two that fit the one that runs.
+    assert.deepEqual(await ids("old"), ["proc_first00000"]);
+    assert.deepEqual(await ids("server"), ["proc_third00000"]);
+    const { code, err } = await call(["ls", "none such", "--root", root]);
+    assert.equal(code, 1);
+    assert.match(err, /there is no job none such/);
+    await Promise.all([one.store.close(), two.store.close()]);
   });
 
   void it("show one job in full, and exit 1 for an unknown one", async () => {

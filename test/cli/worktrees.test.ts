@@ -5,7 +5,7 @@ import { existsSync, mkdirSync, realpathSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { it } from "node:test";
 import { useFolders } from "../fakes/folders.js";
-import { ended, subagent } from "../store/records.js";
+import { ended, processJob, subagent } from "../store/records.js";
 import { call, owner } from "./support.js";
 
 const folder = useFolders();
@@ -32,7 +32,13 @@ void it("a worktree with work is shown, listed with what would be lost, and remo
   writeFileSync(join(tree, "b.txt"), "two\n");
   const worktree = { owner: "bg_0123456789", name, source, base, copies: [], folder: tree, branch };
   const task = subagent("bg_0123456789", { worktree: { ...worktree, state: "kept" } });
-  const dead = await owner(4, root, ended(task, new Date("2026-11-21T10:30:00.000Z")));
+  const at = new Date("2026-11-21T10:30:00.000Z");
+  const dead = await owner(
+    4,
+    root,
+    ended(task, at),
+    processJob("proc_0123456789", { status: "completed", completedAt: at }),
+  );
 
   const { out: shown } = await call(["doctor", "--root", root]);
   assert.match(shown, new RegExp(`Worktrees of subagents: 1\n  ${tree}: branch ${branch}`, "u"));
@@ -40,11 +46,19 @@ void it("a worktree with work is shown, listed with what would be lost, and remo
   assert.match(
     listed,
     new RegExp(
-      `would remove worktree ${tree}: .*; 1 files are committed first, its branch stays`,
+      `would remove worktree ${tree}: .*; 1 file is committed first, its branch stays`,
       "u",
     ),
   );
   assert.ok(existsSync(tree) && existsSync(dead.store.folder));
+
+  const { out: detail } = await call(["show", task.id, "--root", root]);
+  assert.match(detail, new RegExp(`^branch +${branch}\nworktree +${tree} \\(kept\\)$`, "mu"));
+  const none = await call(["clean", "proc_0123456789", "--root", root]);
+  assert.match(none.err, /proc_0123456789 has no worktree/u);
+  // Its worktree alone: the folder of state stays.
+  const { out: alone } = await call(["clean", "bg_01234", "--root", root]);
+  assert.match(alone, /^would remove worktree [^\n]*\nCall clean --yes/u);
 
   const { code, out } = await call(["clean", "--yes", "--root", root]);
   assert.equal(code, 0, out);

@@ -1,12 +1,12 @@
 /** The examples of the README, really played. */
 import assert from "node:assert/strict";
-import { writeFileSync } from "node:fs";
+import { appendFileSync, writeFileSync } from "node:fs";
 import { createServer, type AddressInfo } from "node:net";
 import { once } from "node:events";
 import { join } from "node:path";
 import { describe } from "node:test";
 import { callTool, callTools, PACKAGE_ROOT } from "../../fixtures/host/index.js";
-import { text, toolCall } from "../../fixtures/model/index.js";
+import { forever, text, toolCall } from "../../fixtures/model/index.js";
 import { childOf, jobIds, launch, noticeTo } from "./support.js";
 import { useHost } from "./use-host.js";
 
@@ -115,6 +115,39 @@ describe("the examples of the README", () => {
     assert.match(notice, /^\| new file order-1\.json$/mu);
     assert.match(notice, /status="running"/u);
   });
+
+  bed.test(
+    "what needs no tool of its own: a while, a command's end, a log, every so often",
+    async () => {
+      const { host, model } = bed;
+      const session = await host.createSession({ title: "no tool" });
+      const log = join(host.project, "server.log");
+      writeFileSync(log, "");
+      const start = (command: string, extra: object = {}) =>
+        toolCall("createBackgroundProcess", { command, ...extra });
+      // The same commands, with shorter times; `gh run watch --exit-status` ends as its run of CI does.
+      model.scriptSession(session.id, [
+        [
+          start("sleep 2", { name: "a while" }),
+          start("sleep 2; exit 1", { name: "CI" }),
+          start(`tail -F ${log}`, { name: "log", notifyPattern: "error" }),
+          start("while true; do echo 3 checks failed; sleep 300; done", {
+            name: "checks",
+            notifyPattern: "failed",
+          }),
+        ],
+        text("I wait."),
+        forever(text("Noted.")),
+      ]);
+      await host.run(session.id, "wake me");
+      appendFileSync(log, "an error came\n");
+      const of = (name: string) => noticeTo(bed, session.id, new RegExp(`^name: ${name}$`, "mu"));
+      assert.match(await of("a while"), /status="completed"[^>]*>\nname: a while$/mu);
+      assert.match(await of("CI"), /status="failed"[^>]*>\nname: CI\n.*exit code: 1/u);
+      assert.match(await of("log"), /^\| an error came$/mu);
+      assert.match(await of("checks"), /^\| 3 checks failed$/mu);
+    },
+  );
 });
 
 async function freePort(): Promise<number> {

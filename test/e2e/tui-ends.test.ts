@@ -1,4 +1,5 @@
-// The terminal ends with processes running: however it ends, nobody is left, and the records say by whom.
+// The terminal ends with processes running: however it ends, no process is left, the records say by whom, and a person
+// who leaves is told.
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { forever, ScriptedModel, text, toolCall } from "../../fixtures/model/index.js";
@@ -48,6 +49,10 @@ void describe("a terminal with running processes", { skip }, () => {
         await end(tui.terminal);
         assert.deepEqual(await tui.survivors(15_000), []);
         const ends = (await tui.jobs()).map(({ status, endReason }) => `${status} ${endReason}`);
+        // The host speaks only when its user leaves: so do we.
+        if (name === "the user's own exit") {
+          await tui.terminal.waitFor(/ended with OpenCode: 3 processes \(sleep 400[^]*Continue/);
+        }
         assert.deepEqual(
           ends,
           COMMANDS.map(() => "cancelled host_exit"),

@@ -131,6 +131,77 @@ describe("the page of an OpenCode", () => {
     await page.getByText("ended, with everything that it had started").waitFor();
   });
 
+  for (const [where, viewport, colorScheme] of [
+    ["a desk in the light", { width: 1280, height: 800 }, "light"],
+    ["a phone in the dark", { width: 390, height: 844 }, "dark"],
+  ] as const) {
+    bed.test(`is used by keyboard only, on ${where}`, async (t) => {
+      if (!browser) {
+        t.skip("chromium is not installed");
+        return;
+      }
+      const { host, model } = bed;
+      const page = await browser.newPage({ viewport, colorScheme });
+      await page.goto((await openPage(host)).href);
+      await page.getByRole("searchbox", { name: "Find a job" }).waitFor();
+      const name = `keys ${colorScheme}`;
+      const command = 'i=0; while :; do i=$((i+1)); echo "tick $i"; sleep 0.05; done';
+      await start(host, model, command, { name });
+      const child = toolCall("bash", { command: "rm -f key.txt", description: "Remove" });
+      model.script(`child: ${name}`, [child, text("Removed.")]);
+      const session = await host.createSession({ title: name });
+      model.scriptSession(session.id, [launch(`child: ${name}`), text("started"), text("noted")]);
+      const asked = host.waitFor(
+        "permission.asked",
+        ({ patterns }) => patterns[0] === "rm -f key.txt",
+        {
+          from: host.events.cursor,
+        },
+      );
+      await host.run(session.id, "go");
+      await asked;
+      /** Goes on by the key until what has the focus is called so. */
+      const go = async (label: string) => {
+        for (let step = 0; step < 60; step += 1) {
+          const focused = page.locator(":focus");
+          const words = (await focused.count()) > 0 ? await focused.textContent() : "";
+          if (words?.includes(label)) return;
+          await page.keyboard.press("Tab");
+        }
+        assert.fail(`the keyboard does not lead to ${label}`);
+      };
+      const open = async (job: string) => {
+        await page.keyboard.press("/");
+        await page.keyboard.press("Control+A");
+        await page.keyboard.type(job);
+        await go(job);
+        await page.keyboard.press("Enter");
+      };
+      await open(`child: ${name}`);
+      await page.locator(".request pre", { hasText: "rm -f key.txt" }).waitFor();
+      await go("Allow once");
+      await page.keyboard.press("Enter");
+      await page.locator(".said .text", { hasText: "Removed." }).waitFor();
+      await page.keyboard.press("Escape");
+      await page.getByRole("searchbox", { name: "Find a job" }).waitFor();
+
+      await open(name);
+      await page
+        .locator(".line", { hasText: /^tick \d\d$/u })
+        .first()
+        .waitFor();
+      await go("Stop");
+      await page.keyboard.press("Enter");
+      await page.getByRole("dialog").waitFor();
+      // The dialog begins where nothing is ended.
+      assert.equal(await page.locator(":focus").textContent(), "Keep it");
+      await page.keyboard.press("Shift+Tab");
+      await page.keyboard.press("Enter");
+      await page.getByText("ended, with everything that it had started").waitFor();
+      await page.close();
+    });
+  }
+
   bed.test("does nothing of that for a process that an agent has started", async () => {
     const { host, model } = bed;
     const link = await openPage(host);
@@ -206,6 +277,9 @@ describe("the page of an OpenCode", () => {
   bed.test("is started again when it dies, with another link", async () => {
     const { host } = bed;
     const link = await openPage(host);
+    const page = await browser?.newPage();
+    await page?.goto(link.href);
+    await page?.getByRole("button", { name: "victim" }).waitFor();
     const [server] = await host.survivors(0, "web/serve.js");
     assert.ok(server);
     const from = host.events.cursor;
@@ -214,6 +288,10 @@ describe("the page of an OpenCode", () => {
     assert.notEqual(next.hash, link.hash);
     assert.equal((await asking(link)("/api/jobs")).status, 401);
     assert.equal((await asking(next)("/api/jobs")).status, 200);
+    await page?.getByRole("alert").filter({ hasText: "open the new link" }).waitFor();
+    await page?.goto(next.href);
+    await page?.getByRole("alert").waitFor({ state: "detached" });
+    await page?.getByRole("button", { name: "victim" }).waitFor();
   });
 });
 

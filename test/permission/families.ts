@@ -139,6 +139,8 @@ export const FAMILIES: Readonly<Record<string, readonly string[]>> = {
     "exec -a a zz",
     "echo x | xargs -I{} sh -c 'zz {}'",
     "echo zz | xargs -I{} sh -c {}",
+    "echo zz | xargs -I{} sh -c '{''}'",
+    'echo zz | xargs -I{} sh -c "{""}"',
     "echo zz | xargs -I {} {}",
     "echo zz | xargs -IQ sh -c Q",
     "echo zz | xargs env",

@@ -34,3 +34,9 @@ test("screens follow each other in their times; without motion the last one stan
   assert.match(svg, /prefers-reduced-motion:reduce\)\{g\{[^}]*hidden\}#f1\{visibility:visible\}/);
   assert.match(svg, /<g id="f0">.*>first<[^]*<g id="f1">.*>last</);
 });
+
+test("what has no colour of its own has that of a light terminal in a light one", () => {
+  const svg = screenToSvg("\u001b[31;41mred\u001b[39;49m plain", size, "light");
+  assert.match(svg, /<rect width="100%"[^>]*fill="#ffffff"\/>/);
+  assert.match(svg, /fill="#1a1a1a"> plain</);
+});

@@ -75,6 +75,14 @@ void describe("the web API", () => {
     assert.equal((await served.get("/api/jobs/bg_9")).status, 404);
   });
 
+  void it("finds a job whose id was given out just now", async (t) => {
+    const { served, made } = await withJobs(t);
+    await served.get("/api/jobs");
+    made.jobs.add(processJob("proc_new"));
+    await made.store.flush();
+    assert.equal((await served.get("/api/jobs/proc_new")).status, 200);
+  });
+
   for (const [query, ids] of [
     ["kind=process", ["proc_1"]],
     ["tag=web", ["proc_1"]],
@@ -161,6 +169,29 @@ void describe("the web API", () => {
       seen += String(piece.data["text"]).length + Number(piece.data["skipped"] ?? 0);
     }
     assert.equal(seen, total);
+  });
+
+  void it("gives a reader that sets a pace the newest, and says how much it left out", async (t) => {
+    const { served, made } = await withJobs(t);
+    const file = join(made.store.outputFolder(), "proc_1.log");
+    const log = new OutputLog(file, 64 * 1_024 * 1_024, systemClock);
+    t.after(() => log.close());
+    const burst = 8 * 1_024 * 1_024;
+    const piece = Buffer.alloc(64 * 1_024, "x");
+    for (let n = 0; n < 1.5 * burst; n += piece.length) log.append(STDOUT, piece);
+    log.append(STDOUT, Buffer.from("the newest\n"));
+    const next = await events(t, await served.get("/api/jobs/proc_1/stream?most=1000000"));
+    let seen = 0;
+    let skipped = 0;
+    for (let last = ""; !last.endsWith("the newest\n");) {
+      const { data } = (await next()) ?? assert.fail("it ended");
+      last = String(data["text"]);
+      seen += last.length;
+      skipped += Number(data["skipped"] ?? 0);
+      assert.match(String(data["at"]), /^\d{4}-/u);
+    }
+    assert.equal(seen + skipped, 1.5 * burst + 11);
+    assert.ok(skipped >= 0.4 * burst && seen <= 1.1 * burst, `${seen} seen, ${skipped} skipped`);
   });
 
   void it("tells changes, goes on after Last-Event-ID, and starts anew after an unknown one", async (t) => {

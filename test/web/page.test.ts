@@ -109,6 +109,10 @@ void describe("the page", { skip, timeout: 240_000 }, () => {
     await page.locator(".line.stderr", { hasText: "a warning" }).waitFor();
     for (let n = 1; n <= 20_000; n += 1) log.append(STDOUT, Buffer.from(`line ${n} of many\n`));
     await page.locator(".line", { hasText: "line 20000 of many" }).waitFor();
+    // A smaller window does not end the following.
+    await page.setViewportSize({ width: 1280, height: 500 });
+    log.append(STDOUT, Buffer.from("behind it\n"));
+    await page.locator(".line", { hasText: "behind it" }).waitFor();
     assert.ok((await page.locator(".line").count()) < 200, "only what is seen is in the page");
     await page.getByRole("searchbox", { name: "Find in the output" }).fill("line 777 of");
     await page.locator(".line.current mark", { hasText: "line 777 of" }).waitFor();
@@ -158,8 +162,14 @@ void describe("the page", { skip, timeout: 240_000 }, () => {
   void it("says that the link is old when the server has another token", async (t) => {
     const { page, served } = await open(t);
     await served.close();
-    await serve(t, served.root, { port: served.port });
+    const next = await serve(t, served.root, { port: served.port });
     await page.getByRole("alert").filter({ hasText: "open the new link" }).waitFor();
+    await page.goto(next.link);
+    await page.getByRole("alert").waitFor({ state: "detached" });
+    await page.getByRole("button", { name: "dev server" }).click();
+    await page.locator(".line", { hasText: "on port 3000" }).waitFor();
+    // The page has not closed the API with its old token.
+    assert.equal((await next.get("/api/jobs")).status, 200);
   });
 
   void it("works by keyboard only", async (t) => {

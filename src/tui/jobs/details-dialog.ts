@@ -1,10 +1,10 @@
 /** The details of one job in the host's select dialog: searched and scrolled as every list; enter opens its address. */
 import { createComponent } from "@opentui/solid";
 import { createMemo, createSignal, onCleanup, untrack } from "solid-js";
-import { spawn } from "node:child_process";
 import { coerceError, type Timer } from "../../ports.js";
 import { outputPath } from "../../store/instance-folder.js";
 import { systemMeasure, type Usage } from "../../system/usage.js";
+import { openBrowser } from "../../web/browser.js";
 import { dialogWidth, findJob, openDialog, type ViewContext } from "../context.js";
 import type { Element } from "../element.js";
 import { firstAddress } from "../said.js";
@@ -100,18 +100,11 @@ function promptOf({ api }: ViewContext, shown: ShownJob | undefined) {
   return prompt;
 }
 
-const OPENERS: Partial<Record<NodeJS.Platform, readonly [string, ...string[]]>> = {
-  darwin: ["open"],
-  win32: ["rundll32", "url.dll,FileProtocolHandler"],
-};
-
-/** By the system's own program, without a shell. */
 function open({ api }: ViewContext, url: string): void {
-  const [program, ...args] = OPENERS[process.platform] ?? ["xdg-open"];
-  const child = spawn(program, [...args, url], { detached: true, stdio: "ignore" });
-  child.on("error", (error) =>
-    api.ui.toast({ message: `${url} could not be opened: ${error.message}`, variant: "warning" }),
-  );
-  child.on("spawn", () => api.ui.toast({ message: `Opened ${url}`, variant: "info" }));
-  child.unref();
+  openBrowser(url)
+    .then(() => api.ui.toast({ message: `Opened ${url}`, variant: "info" }))
+    .catch((thrown: unknown) => {
+      const message = `${url} could not be opened: ${coerceError(thrown).message}`;
+      api.ui.toast({ message, variant: "warning" });
+    });
 }

@@ -14,7 +14,11 @@ import type {
 } from "../schemas.js";
 
 const TOKEN = "token";
+/** An event of the window: another link was opened in this tab. */
+const NEW_TOKEN = "new-token";
 const RETRY_MS = 1_000;
+/** More is no reading, and the page stays quick. */
+const MOST_A_SECOND = 1_000_000;
 
 export class ServerError extends Error {
   override readonly name = "ServerError";
@@ -36,6 +40,7 @@ export async function takeToken(): Promise<void> {
   history.replaceState(undefined, "", location.pathname);
   if (kind === "token") sessionStorage.setItem(TOKEN, value);
   else sessionStorage.setItem(TOKEN, (await exchange(value)).token);
+  dispatchEvent(new Event(NEW_TOKEN));
 }
 
 async function exchange(ticket: string): Promise<{ token: string }> {
@@ -141,6 +146,11 @@ export async function watchJobs({ onEvent, onProblem }: Watcher, signal: AbortSi
       onProblem(thrown instanceof Error ? thrown : new Error(String(thrown)));
       // A new server has new events and a new token.
       if (thrown instanceof ServerError) lastID = undefined;
+      // An old token gets no better by being sent again, and ten of them close the API for a while.
+      if (thrown instanceof ServerError && thrown.status === 401) {
+        await new Promise((resolve) => addEventListener(NEW_TOKEN, resolve, { once: true }));
+        continue;
+      }
     }
     await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
   }
@@ -152,7 +162,7 @@ export function followOutput(
   signal: AbortSignal,
   onPiece: (piece: StreamPieceView) => void,
 ): Promise<void> {
-  const path = `/api/jobs/${encodeURIComponent(id)}/stream?offset=${offset}`;
+  const path = `/api/jobs/${encodeURIComponent(id)}/stream?offset=${offset}&most=${MOST_A_SECOND}`;
   return readEvents(path, {}, signal, (data) => {
     const piece: StreamPieceView = JSON.parse(data);
     onPiece(piece);

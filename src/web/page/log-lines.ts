@@ -12,7 +12,7 @@ export interface LogLine {
   stream: "stdout" | "stderr" | "note";
   /** With its colour sequences. */
   raw: string;
-  /** When it was received, of output that came while the log was open. */
+  /** When the process wrote it; undefined in an output of an earlier version. */
   at: string | undefined;
 }
 

@@ -22,10 +22,11 @@ export function LogView({ job }: Props) {
   const [times, setTimes] = useState(false);
   const [query, setQuery] = useState("");
   const [current, setCurrent] = useState(0);
-  const { log, problem, version } = useLog(job.id, offset, bytes);
+  const { log, problem, version } = useLog(job.id, offset);
   const lines = useMemo(() => log.all, [log, version]);
   const found = useMemo(() => find(lines, query), [lines, query]);
   const view = useRef<HTMLDivElement>(null);
+  const lastTop = useRef(0);
   const [scroll, setScroll] = useState({ top: 0, height: 400 });
 
   useEffect(() => {
@@ -110,8 +111,13 @@ export function LogView({ job }: Props) {
         aria-live="off"
         onScroll={(event) => {
           const { scrollTop, clientHeight, scrollHeight } = event.currentTarget;
+          // Upwards goes only its user: when what is around it grows, the end moves away by itself.
+          const isUp = scrollTop < lastTop.current;
+          lastTop.current = scrollTop;
           setScroll({ top: scrollTop, height: clientHeight });
-          if (following && scrollTop + clientHeight < scrollHeight - 2 * ROW) setFollowing(false);
+          if (following && isUp && scrollTop + clientHeight < scrollHeight - 2 * ROW) {
+            setFollowing(false);
+          }
         }}
       >
         <div class="canvas" style={{ height: `${lines.length * ROW}px` }}>
@@ -182,14 +188,13 @@ function find(lines: readonly LogLine[], query: string): number[] {
 }
 
 /** Lines as they come; drawn at most once a frame, however fast the process prints. */
-function useLog(id: string, offset: number, known: number) {
+function useLog(id: string, offset: number) {
   const [version, draw] = useReducer((count: number) => count + 1, 0);
   const [problem, setProblem] = useState<string>();
   const log = useMemo(() => new LogLines(), [id, offset]);
   useEffect(() => {
     const gone = new AbortController();
     let frame = 0;
-    let received = offset;
     const drawSoon = () => {
       frame ||= requestAnimationFrame(() => {
         frame = 0;
@@ -200,11 +205,8 @@ function useLog(id: string, offset: number, known: number) {
     followOutput(id, offset, gone.signal, (piece) => {
       if (piece.type !== "chunk") return;
       const { stream = "stdout", text = "", skipped, at } = piece;
-      if (skipped) log.note(`[${byteSize(skipped)} are not kept any more]`);
-      // What was there before has no time of its own.
-      const isNew = received >= known;
-      received += text.length + (skipped ?? 0);
-      log.push(stream, text, isNew ? at : undefined);
+      if (skipped) log.note(`[${byteSize(skipped)} left out: more than a page can show]`);
+      log.push(stream, text, at);
       drawSoon();
     }).catch((thrown: unknown) => {
       if (!gone.signal.aborted) setProblem(thrown instanceof Error ? thrown.message : "failed");

@@ -37,7 +37,11 @@ function App() {
   const now = useNow();
 
   useEffect(() => {
-    const moved = () => setPlace(placeOf(location.hash));
+    const moved = () => {
+      setPlace(placeOf(location.hash));
+      // Another link in the same tab loads nothing anew.
+      void takeToken().catch(() => undefined);
+    };
     addEventListener("hashchange", moved);
     return () => removeEventListener("hashchange", moved);
   }, []);

@@ -2,7 +2,17 @@
 import { useEffect, useRef } from "preact/hooks";
 import uPlot from "uplot";
 import type { JobView } from "../schemas.js";
-import { endOf, inOrder, lookOf, outcome, shortTime, SIGNS, startOf, visible } from "./words.js";
+import {
+  byteSize,
+  endOf,
+  inOrder,
+  lookOf,
+  outcome,
+  shortTime,
+  SIGNS,
+  startOf,
+  visible,
+} from "./words.js";
 
 const HEIGHT = 90;
 const MOST_POINTS = 600;
@@ -68,9 +78,9 @@ export function RatePlot({ job }: { job: JobView }) {
   if (samples.current.length < 3) return null;
   const data: [number[], number[]] = [
     samples.current.map((sample) => sample.at),
-    samples.current.map((sample) => sample.rate / 1_024),
+    samples.current.map((sample) => sample.rate),
   ];
-  return <Plot title="Output, KiB a second" data={data} format={(value) => value.toFixed(0)} />;
+  return <Plot title="Output a second" data={data} format={byteSize} />;
 }
 
 /** What the subagents of a session cost, summed at their ends. */

@@ -1,0 +1,71 @@
+// The counts where no sidebar is: on the home screen, beside the prompt of a narrow terminal, and in a subagent's own
+// session, which has no prompt.
+import assert from "node:assert/strict";
+import { after, before, describe, test } from "node:test";
+import { forever, gate, ScriptedModel, text, toolCall } from "../../fixtures/model/index.js";
+import { aProcess } from "../../fixtures/jobs.js";
+import { writeStateFolder } from "../../fixtures/tui/jobs.js";
+import { chooseAction } from "../../fixtures/tui/keys.js";
+import { startTui, type Tui } from "../../fixtures/tui/tui.js";
+import { launch } from "./support.js";
+import { LIMIT as options, skip } from "./use-terminal.js";
+import { home } from "./web-support.js";
+
+void describe("the counts in a narrow terminal", { skip }, () => {
+  let model: ScriptedModel | undefined;
+  let tui: Tui | undefined;
+  const user = home();
+
+  before(async () => {
+    model = await ScriptedModel.start();
+    const env = { PATH: user.env.PATH };
+    tui = await startTui({ model, columns: 90, rows: 28, config: { snapshot: false }, env });
+  }, options);
+  after(async () => {
+    try {
+      await tui?.end();
+    } finally {
+      await model?.close();
+      user.remove();
+    }
+  }, options);
+
+  test("stand on the home screen, for the whole directory", options, async () => {
+    assert.ok(tui);
+    const { terminal, folders, stateRoot: root } = tui;
+    assert.doesNotMatch(await terminal.screen(), /●/);
+    const projectID = await tui.projectID();
+    const jobs = [
+      aProcess({ id: "proc_aaaaaaaaaa", name: "of another session" }),
+      aProcess({ id: "proc_bbbbbbbbbb", name: "waits", status: "pending" }),
+    ];
+    writeStateFolder({ root, projectID, directory: folders.project }, jobs);
+    await terminal.waitFor(/●1 ○1/);
+  });
+
+  test("stand beside the prompt, and in a subagent's session", options, async () => {
+    assert.ok(tui && model);
+    const { terminal } = tui;
+    model.script("look around", [[text("I look. "), gate("look")]]);
+    model.script("begin", [
+      [
+        launch("look around", { description: "Look" }),
+        toolCall("createBackgroundProcess", {
+          command: "echo now on http://localhost:4321/here.; sleep 600",
+          name: "sleeper",
+        }),
+      ],
+      text("Both run."),
+      forever(text("Noted.")),
+    ]);
+    await tui.say("begin");
+    await terminal.waitFor(/Both run\./);
+    // Those of this session, without the other ones of the directory.
+    await terminal.waitFor((screen) => /●2/.test(screen) && !/○1/.test(screen), { what: "●2" });
+    await chooseAction(terminal, "Look", "Open its session");
+    await terminal.waitFor(/look around[^]*I look\./);
+    await terminal.waitFor((screen) => /●2/.test(screen) && !/Both run/.test(screen), {
+      what: "the counts in the subagent's session",
+    });
+  });
+});
