@@ -29,6 +29,11 @@ export function grouped(value: number): string {
   return String(value).replace(/\B(?=(?:\d{3})+$)/gu, ",");
 }
 
+/** "1 file", "2 files", "1,000 files". */
+export function counted(number: number, word: string, plural = `${word}s`): string {
+  return `${grouped(number)} ${number === 1 ? word : plural}`;
+}
+
 /** US dollars: "$1.00", "$0.0123", "$0.000020". */
 export function dollars(value: number): string {
   if (value === 0 || value >= 0.01) return `$${value.toFixed(4).replace(/00$/u, "")}`;

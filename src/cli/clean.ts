@@ -2,6 +2,7 @@
  * `clean`: which folders nobody needs any more, and their removal. Never one whose owner lives or may live, whose
  * jobs are still to be settled, whose notices are still to be told, or that holds something broken or newer.
  */
+import { counted } from "../text.js";
 import { randomBytes } from "node:crypto";
 import { join } from "node:path";
 import { hasWorktree } from "../jobs/job.js";
@@ -35,14 +36,17 @@ function whyKeep(
   if (!owner) return "nobody can tell whose it is";
   if (state === "elsewhere") return "its OpenCode is on another machine or in another container";
   if (problems.length > 0) return "it holds something that could not be read";
-  if (notices.length > 0) return `${notices.length} notices are still to be told`;
+  if (notices.length > 0)
+    return `${counted(notices.length, "notice is", "notices are")} still to be told`;
   const worktrees = jobs.filter(
     (job) =>
       hasWorktree(job) && job.worktree.folder !== undefined && !gone.has(job.worktree.folder),
   ).length;
-  if (worktrees > 0) return `it leads to ${worktrees} worktrees of subagents`;
+  if (worktrees > 0) return `it leads to ${counted(worktrees, "worktree")} of subagents`;
   const unsettled = jobs.filter(({ status }) => !isTerminal(status)).length;
-  return unsettled > 0 ? `${unsettled} jobs are still to be settled` : undefined;
+  return unsettled > 0
+    ? `${counted(unsettled, "job is", "jobs are")} still to be settled`
+    : undefined;
 }
 
 /** A name that no project has: a folder on its way out is nobody's any more, also if this is interrupted. */

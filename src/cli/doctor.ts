@@ -2,7 +2,7 @@
 import { waysOf } from "../platform.js";
 import { isTerminal } from "../jobs/status.js";
 import { howToAdd, isConfigured } from "../terminal-part.js";
-import { elapsed } from "../text.js";
+import { counted, elapsed } from "../text.js";
 import type { InstanceView } from "../store/instances.js";
 import type { Survey } from "./survey.js";
 import { describeEntry } from "./list.js";
@@ -62,8 +62,8 @@ export function doctor(
     lines.push("", paint(terminal, "yellow", "Owed by an OpenCode that is gone:"));
     for (const { directory, notices, jobs, sessions } of owed) {
       const what = [
-        notices > 0 ? `${notices} notice${notices === 1 ? "" : "s"}` : undefined,
-        jobs > 0 ? `the end of ${jobs} job${jobs === 1 ? "" : "s"}` : undefined,
+        notices > 0 ? counted(notices, "notice") : undefined,
+        jobs > 0 ? `the end of ${counted(jobs, "job")}` : undefined,
       ];
       lines.push(`  ${safe(directory)}: ${what.filter(Boolean).join(" and ")}`);
       for (const session of sessions.slice(0, MOST_SESSIONS))
@@ -184,7 +184,7 @@ function describeInstance(
   const facts = [
     state === "alive" ? paint(terminal, "green", "running") : whyNot(instance),
     `${live} live and ${jobs.length - live} ended jobs`,
-    `${notices.length} unread notices`,
+    counted(notices.length, "unread notice"),
   ];
   if (savedAt) facts.push(`saved ${elapsed(now - savedAt.getTime())} ago`);
   return [

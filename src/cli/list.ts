@@ -2,7 +2,7 @@
 import type { Job, ProcessJob, WorktreeRecord } from "../jobs/job.js";
 import { costWords, modelOf, tokensOf } from "../jobs/spending.js";
 import type { Request } from "./arguments.js";
-import { byteSize, elapsed, grouped } from "../text.js";
+import { byteSize, counted, elapsed, grouped } from "../text.js";
 import { outputOf, stoppedAt, type Entry } from "./survey.js";
 import { json, paint, safe, table, type Colour, type Terminal } from "./terminal.js";
 
@@ -63,7 +63,7 @@ function describe(entry: Entry, now: number): string {
     ["started by", `${safe(job.parentSessionID)} (opencode -s ${safe(job.parentSessionID)})`],
     ["directory", instance.owner && safe(instance.owner.directory, 2000)],
     ["OpenCode", `${instance.owner?.identity?.pid ?? "unknown"} (${OWNERS[instance.state]})`],
-    ["to be told", owed > 0 ? `${owed} notice${owed === 1 ? "" : "s"} of it` : undefined],
+    ["to be told", owed > 0 ? `${counted(owed, "notice")} of it` : undefined],
   ];
   return table(rows.flatMap(([key, value]) => (value === undefined ? [] : [[key, value]])));
 }

@@ -2,6 +2,7 @@
  * Worktrees of subagents, seen from a shell: which there are, and the removal of those whose OpenCode is gone. What is
  * uncommitted is committed first, and a branch with commits stays; git refuses to remove whatever else has changes.
  */
+import { counted } from "../text.js";
 import { existsSync } from "node:fs";
 import { hasWorktree, type SubagentJob, type WorktreeRecord } from "../jobs/job.js";
 import { isTerminal } from "../jobs/status.js";
@@ -60,8 +61,8 @@ export function describeWorktree({ folder, branch, task }: SeenWorktree): string
   else if (!isTerminal(task.status)) facts.push(`${task.id} works in it`);
   else facts.push(task.id);
   if (result) {
-    facts.push(`${result.commits} commits`);
-    if (result.uncommitted > 0) facts.push(`${result.uncommitted} files not committed`);
+    facts.push(counted(result.commits, "commit"));
+    if (result.uncommitted > 0) facts.push(`${counted(result.uncommitted, "file")} not committed`);
   }
   return `${safe(folder, 1_000)}: ${facts.join(", ")}`;
 }
@@ -93,9 +94,14 @@ export async function planWorktrees(worktrees: readonly SeenWorktree[]): Promise
       if (stands instanceof Error) plan.keep.push({ worktree, why: stands.message });
       else {
         const { commits, uncommitted } = stands;
-        const left = uncommitted > 0 ? `${uncommitted} files are committed first, ` : "";
+        const left =
+          uncommitted > 0
+            ? `${counted(uncommitted, "file is", "files are")} committed first, `
+            : "";
         const stays =
-          commits + uncommitted > 0 ? `its branch stays (${commits} commits)` : "nothing is lost";
+          commits + uncommitted > 0
+            ? `its branch stays (${counted(commits, "commit")})`
+            : "nothing is lost";
         plan.remove.push({ worktree, what: left + stays });
       }
     }

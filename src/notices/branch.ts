@@ -1,4 +1,5 @@
 /** What the notice of an end says of the subagent's branch: where it is, what is on it, and how to see and merge it. */
+import { counted } from "../text.js";
 import type { WorktreeRecord, WorktreeResult } from "../jobs/job.js";
 import { outsideLine } from "./outside-text.js";
 
@@ -31,7 +32,7 @@ function resultLines(result: WorktreeResult, base: string, branch: string): stri
   if (commits === 0) lines.push(`no commits beyond ${base.slice(0, 12)}`);
   else {
     lines.push(
-      `${commits} ${commits === 1 ? "commit" : "commits"}, ${files} ${files === 1 ? "file" : "files"} changed, +${added} \u2212${deleted} against ${base.slice(0, 12)}`,
+      `${counted(commits, "commit")}, ${counted(files, "file")} changed, +${added} \u2212${deleted} against ${base.slice(0, 12)}`,
       mergeLine(result),
     );
     // What it has checked out may not be its branch.
@@ -41,7 +42,7 @@ function resultLines(result: WorktreeResult, base: string, branch: string): stri
     }
   }
   if (uncommitted > 0) {
-    lines.push(`${uncommitted} ${uncommitted === 1 ? "file is" : "files are"} not committed there`);
+    lines.push(`${counted(uncommitted, "file is", "files are")} not committed there`);
   }
   return lines;
 }

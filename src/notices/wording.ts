@@ -9,7 +9,7 @@ import { costWords } from "../jobs/spending.js";
 import { restartWords } from "../jobs/restarts.js";
 import { emptyInputHint } from "../jobs/empty-input.js";
 import { furtherError, furtherReason, runSince } from "../jobs/facts.js";
-import { dollars, elapsed, grouped, lastOf } from "../text.js";
+import { counted, dollars, elapsed, grouped, lastOf } from "../text.js";
 import { branchLines } from "./branch.js";
 import type { Notice, StoredQuote } from "./notice.js";
 import { outsideLine, quoteLines } from "./outside-text.js";
@@ -195,17 +195,12 @@ function stillRunning(jobs: readonly Job[]): string {
   const tasks = jobs.filter(({ kind }) => kind === "subagent");
   const processes = jobs.filter(({ kind }) => kind === "process");
   const parts = [
-    ...(tasks.length > 0 ? [`${counted(tasks, "subagent")} (${some(tasks, waits)})`] : []),
+    ...(tasks.length > 0 ? [`${counted(tasks.length, "subagent")} (${some(tasks, waits)})`] : []),
     ...(processes.length > 0
-      ? [`${counted(processes, "process")} (${some(processes, withName)})`]
+      ? [`${counted(processes.length, "process", "processes")} (${some(processes, withName)})`]
       : []),
   ];
   return parts.length > 0 ? `still running: ${parts.join(", ")}` : "";
-}
-
-function counted({ length }: readonly Job[], word: "subagent" | "process"): string {
-  const plural = word === "process" ? "processes" : "subagents";
-  return `${length} ${length === 1 ? word : plural}`;
 }
 
 const withName = ({ id, name }: Job): string =>

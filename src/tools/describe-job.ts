@@ -8,7 +8,7 @@ import type { ProcessNote } from "../system/process-table.js";
 import { FORCED } from "../notices/wording.js";
 import { furtherError, furtherReason, runSince } from "../jobs/facts.js";
 import { isTerminal } from "../jobs/status.js";
-import { byteSize, elapsed, oneLine, quoted } from "../text.js";
+import { byteSize, counted, elapsed, oneLine, quoted } from "../text.js";
 
 /** Numbers of processes that one line names: the rest of the answer needs room, too. */
 const MOST_PIDS = 50;
@@ -57,7 +57,7 @@ function taskFacts(job: SubagentJob, now: number, position: number): string[] {
       ? ` (last: ${outside(lastTool, 60)})`
       : "";
   const facts = [`agent ${outside(job.agent, 60)}`];
-  if (toolCalls > 0) facts.push(`${toolCalls} tool call${toolCalls === 1 ? "" : "s"}${which}`);
+  if (toolCalls > 0) facts.push(`${counted(toolCalls, "tool call")}${which}`);
   if (position > 0) facts.push(`number ${position} in the queue`);
   if (job.status === "running") {
     // Each is in its first one as long as it has called nothing.
@@ -92,11 +92,12 @@ function worktreeFacts({ state, branch, folder, result, problem }: WorktreeRecor
   if (result && result.commits > 0) {
     const { commits, files, added, deleted } = result;
     facts.push(
-      `${commits} commits, ${files} files, +${added} \u2212${deleted}`,
+      `${counted(commits, "commit")}, ${counted(files, "file")}, +${added} \u2212${deleted}`,
       outside(mergeLine(result), 300),
     );
   }
-  if (result && result.uncommitted > 0) facts.push(`${result.uncommitted} files not committed`);
+  if (result && result.uncommitted > 0)
+    facts.push(`${counted(result.uncommitted, "file")} not committed`);
   if (problem !== undefined) facts.push(`worktree: ${outside(problem, 200)}`);
   return facts;
 }

@@ -1,4 +1,5 @@
 /** The words for one job: short enough for a sidebar, the same in the dialog. Pure. */
+import { counted } from "../text.js";
 import { groupCounts, groupsOf, isOpen } from "../jobs/group.js";
 import type { BlockedOn, Job, ProcessJob, SubagentJob } from "../jobs/job.js";
 import { restartWords } from "../jobs/restarts.js";
@@ -92,7 +93,7 @@ export function facts({ job }: ShownJob, now: number): string {
 function subagentFacts(job: SubagentJob): string {
   const { toolCalls, lastTool, runningTool } = job.progress;
   if (job.status === "pending") return `${clean(job.agent)} · queued`;
-  const calls = `${toolCalls} call${toolCalls === 1 ? "" : "s"}`;
+  const calls = counted(toolCalls, "call");
   const tool = runningTool ? `${clean(runningTool)}…` : lastTool && clean(lastTool);
   return [clean(job.agent), calls, ...(tool ? [tool] : [])].join(" · ");
 }

@@ -93,7 +93,7 @@ void describe("doctor", () => {
     const { code, out } = await call(["doctor", "--root", root]);
     assert.equal(code, 0, out);
     assert.match(out, /OpenCode 1: running, 1 live and 0 ended jobs, 0 unread notices/);
-    assert.match(out, /OpenCode 2: gone, 2 live and 0 ended jobs, 1 unread notices/);
+    assert.match(out, /OpenCode 2: gone, 2 live and 0 ended jobs, 1 unread notice, saved/);
     assert.match(out, /proc_2 interrupted/);
     assert.match(out, /All is well/);
     assert.match(

@@ -46,7 +46,7 @@ void it("a worktree with work is shown, listed with what would be lost, and remo
   assert.match(
     listed,
     new RegExp(
-      `would remove worktree ${tree}: .*; 1 files are committed first, its branch stays`,
+      `would remove worktree ${tree}: .*; 1 file is committed first, its branch stays`,
       "u",
     ),
   );

@@ -3,7 +3,7 @@ import type { Job } from "../../jobs/job.js";
 import { clean, pad, wrap } from "../../cells.js";
 import type { Usage } from "../../system/usage.js";
 import { costWords, modelOf, tokensOf } from "../../jobs/spending.js";
-import { byteSize, grouped } from "../../text.js";
+import { byteSize, counted, grouped } from "../../text.js";
 import { branchOf, duration, outcome, waitsFor } from "../describe.js";
 import { isLive, lookOf, type ShownJob } from "../shown-job.js";
 import { kindOf } from "./search.js";
@@ -73,7 +73,11 @@ function processFields(job: Job & { kind: "process" }, found: LookedUp): Field[]
     ["command", job.command],
     ["pid", job.identity && String(job.identity.pid)],
     ["processor", cpuPercent === undefined ? undefined : `${cpuPercent.toFixed(1)} %`],
-    ["memory", usage && `${byteSize(usage.memoryBytes)} in ${usage.processes} processes`],
+    [
+      "memory",
+      usage &&
+        `${byteSize(usage.memoryBytes)} in ${counted(usage.processes, "process", "processes")}`,
+    ],
     ["ports", usage?.ports.join(", ")],
     ["address", url && `${url} (enter opens it)`],
     ["exit", job.signal ?? (job.exitCode === undefined ? undefined : String(job.exitCode))],
