@@ -1,11 +1,13 @@
 // The counts where no sidebar is: on the home screen, beside the prompt of a narrow terminal, and in a subagent's own
 // session, which has no prompt.
 import assert from "node:assert/strict";
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { forever, gate, ScriptedModel, text, toolCall } from "../../fixtures/model/index.js";
 import { aProcess } from "../../fixtures/jobs.js";
 import { writeStateFolder } from "../../fixtures/tui/jobs.js";
-import { chooseAction } from "../../fixtures/tui/keys.js";
+import { chooseAction, searchDialog } from "../../fixtures/tui/keys.js";
 import { startTui, type Tui } from "../../fixtures/tui/tui.js";
 import { launch } from "./support.js";
 import { LIMIT as options, skip } from "./use-terminal.js";
@@ -67,5 +69,45 @@ void describe("the counts in a narrow terminal", { skip }, () => {
     await terminal.waitFor((screen) => /●2/.test(screen) && !/Both run/.test(screen), {
       what: "the counts in the subagent's session",
     });
+  });
+
+  test("the address that a process has printed is opened from its details", options, async () => {
+    assert.ok(tui);
+    const { terminal } = tui;
+    await chooseAction(terminal, "sleeper", "details");
+    await searchDialog(terminal, "Search in the details", "address");
+    await terminal.waitFor(/address +http:\/\/localhost:4321\/here \(enter opens it\)/);
+    await terminal.press("Enter");
+    await terminal.waitFor(/Opened http:\/\/localhost:4321\/here/);
+    await terminal.press("Escape");
+    await terminal.waitGone(/Search in the details|address +http/);
+    const called = join(user.folder, "xdg-open.called");
+    // The program that stands for the browser was started; it writes some time after that.
+    while (!existsSync(called)) await terminal.screen();
+    assert.equal(readFileSync(called, "utf8"), "http://localhost:4321/here\n");
+  });
+
+  test("a process that has ended runs again from the list", options, async () => {
+    assert.ok(tui);
+    const { terminal } = tui;
+    const sleeper = async () => {
+      const job = (await tui?.jobs())?.find(({ name }) => name === "sleeper");
+      return job?.kind === "process" ? job.identity?.pid : undefined;
+    };
+    const first = await sleeper();
+    await chooseAction(terminal, "sleeper", "Kill");
+    await terminal.waitFor(/Kill this process\?/);
+    await terminal.press("Enter");
+    await terminal.waitFor((screen) => /●1(?!\d)/.test(screen), { what: "one less" });
+    await terminal.press("C-x", "j");
+    await searchDialog(terminal, "Search", "cancelled");
+    await terminal.waitFor(/■ sleeper/);
+    await terminal.press("Enter");
+    await searchDialog(terminal, "What to do", "Run it again");
+    await terminal.press("Enter");
+    await terminal.waitFor(/sleeper: runs again/);
+    await terminal.waitFor(/●2/);
+    const second = await sleeper();
+    assert.ok(first !== undefined && second !== undefined && first !== second);
   });
 });
