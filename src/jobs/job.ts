@@ -11,13 +11,13 @@ const count = z.number().int().nonnegative();
 
 /** What a running job waits for before it can go on. */
 export const blockedOn = z.object({
-  kind: z.enum(["permission", "question", "retry"]),
+  kind: z.enum(["permission", "question", "retry", "input"]),
   /** What is asked, or the error that is retried; for people. */
   what: z.string(),
   since: date,
   /** The session that asks: the child or one of its descendants. */
   sessionID: z.string(),
-  /** `per_…` or `que_…`: the id that an answer needs; absent for a retry. */
+  /** `per_…` or `que_…`: the id that an answer needs; absent for a retry and for input. */
   requestID: z.string().optional(),
   attempt: count.optional(),
   /** When the host tries again. */
@@ -259,6 +259,8 @@ export const processJob = z.object({
   fromBash: z.enum(["moved", "left"]).optional(),
   /** What the shell left running in its group, ended with the job. */
   leftovers: z.array(z.object({ pid: z.number().int(), command: z.string() })).optional(),
+  /** Of one with an open input: the line that it has begun and not ended, quiet since then. */
+  openLine: z.object({ text: z.string(), since: date }).optional(),
   /** SIGKILL was needed to end what was left of it. */
   forced: z.boolean().optional(),
   /** What was still alive after the kill, or may be: shown, never claimed dead. */

@@ -254,7 +254,14 @@ const HEADINGS: Readonly<Record<Exclude<Told, "output">, string>> = {
   ready: "it is ready now",
 };
 
+/** Of a process that waits for what is typed. */
+function asksInput({ id }: Job): string {
+  const call = `writeBackgroundProcess({"processId":"${id}","text":"…","keys":["Enter"]})`;
+  return `it waits for input; answer with ${call}, or end it; its open line`;
+}
+
 function heading(job: Job, kind: Told): string {
+  if (kind === "blocked" && job.kind === "process") return asksInput(job);
   if (kind !== "output") return HEADINGS[kind];
   return job.kind === "process" && job.notifyPattern !== undefined
     ? "it printed what matches notifyPattern, or OPENCODE_NOTIFY:"

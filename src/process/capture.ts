@@ -12,10 +12,10 @@ import { OutputWatch } from "../output/watch.js";
 import type { ProcessRecords } from "./records.js";
 
 /**
- * Tells the session of a process: a line of its output that it asked for, or that it is ready now although the
- * start has returned before. Never throws.
+ * Tells the session of a process: a line of its output that it asked for, that it is ready now although the
+ * start has returned before, or that it waits for input, with its open line. Never throws.
  */
-export type Announce = (kind: "output" | "ready", text: string) => void;
+export type Announce = (kind: "output" | "ready" | "blocked", text: string) => void;
 
 /** What a capture is given by its manager. */
 export interface CaptureDeps {

@@ -43,6 +43,7 @@ import { Capture, type Announce, type CaptureDeps } from "./capture.js";
 import { Drain } from "./drain.js";
 import type { RunEnd } from "./life-cycle.js";
 import { ProcessInput } from "./input.js";
+import { InputWatch } from "./input-watch.js";
 import { watchReadiness, type Probe, type Readiness } from "./readiness.js";
 import type { ProcessRecords } from "./records.js";
 import { ShellProcess, type ShellEvents, type ShellExit } from "./shell-process.js";
@@ -118,6 +119,10 @@ export class LiveProcess {
   #hasEnded = false;
   #mayBeLeft: ProcessNote[] = [];
   readonly #sigterm: Sigterm;
+  /** Undefined where its stdin is closed. */
+  readonly #inputWatch: InputWatch | undefined;
+  /** What its stdin is to the system, as it was when it began. */
+  #inputName: Promise<string | undefined> | undefined;
   #killReason: KillReason | undefined;
   #killing: Promise<KillOutcome> | undefined;
   /** What the shell has left running goes on as this run. */
@@ -129,10 +134,21 @@ export class LiveProcess {
     const { job, file, announce } = request;
     this.id = job.id;
     const target = {
-      write: (text: string) => this.#shell?.write(text) ?? false,
+      write: (text: string) => {
+        const isWritten = this.#shell?.write(text) ?? false;
+        this.#inputWatch?.typed();
+        return isWritten;
+      },
       endInput: () => this.#shell?.endInput(),
     };
-    if (job.stdin) this.input = new ProcessInput(target, job.stdin === "terminal");
+    if (job.stdin) {
+      this.input = new ProcessInput(target, job.stdin === "terminal");
+      this.#inputWatch = new InputWatch(job.id, {
+        ...deps,
+        isRead: () => this.#isInputRead(),
+        onBlocked: (line) => announce("blocked", line),
+      });
+    }
     this.#request = request;
     this.#deps = deps;
     const onReadyLine = (line: string) => this.#readiness?.matched(shorten(line));
@@ -165,6 +181,11 @@ export class LiveProcess {
     const { identity } = this.#shell;
     if (identity) watchdog.guard(this.id, identity);
     jobs.updateProcess(this.id, { identity });
+    if (this.input) {
+      const { pid } = this.#shell;
+      this.#inputName = loadInputWait().then(({ descriptorOf }) => descriptorOf(pid, 0));
+      this.#inputName.catch((thrown: unknown) => this.#warn("looking at its input", thrown));
+    }
     jobs.start(this.id, new Date(clock.now()));
     const system = { clock, probe, wasTaken: wasPortTaken };
     this.#readiness = watchReadiness(this.#request.job, system, (readyLine) => {
@@ -241,6 +262,7 @@ export class LiveProcess {
     const events: ShellEvents = {
       onOutput: (stream, data) => {
         this.capture.take(stream, data);
+        this.#inputWatch?.output(data);
         this.#request.onOutput?.(data);
         this.#drain?.output();
       },
@@ -268,6 +290,13 @@ export class LiveProcess {
       this.#warn("marking it", thrown);
       return undefined;
     }
+  }
+
+  async #isInputRead(): Promise<boolean> {
+    const input = await this.#inputName;
+    if (input === undefined) return false;
+    const { findReader } = await loadInputWait();
+    return (await findReader(await this.members(), input)) !== undefined;
   }
 
   /** A system that cannot be asked now does not keep the process from its start. */
@@ -377,10 +406,14 @@ export class LiveProcess {
 
   /** Lets go of everything, in this order: the last bytes can be read when the end is told. */
   #end(cannotStart?: Error): void {
+    this.#inputWatch?.stop();
     this.#readiness?.stop();
     this.capture.close();
     this.#deps.watchdog.release(this.id);
-    this.#deps.jobs.updateProcess(this.id, { output: this.capture.counters });
+    this.#deps.jobs.updateProcess(this.id, {
+      output: this.capture.counters,
+      openLine: undefined,
+    });
     this.#cannotStart = cannotStart;
     this.#hasEnded = true;
     this.#tellEnd();
@@ -439,6 +472,9 @@ export class LiveProcess {
     this.#deps.log("warn", `process ${this.id}: ${what} failed`, { error });
   }
 }
+
+/** Only for those that have an input. */
+const loadInputWait = () => import("../system/input-wait.js");
 
 /** On a busy machine a look may meet strangers in the middle of their start or end; it is taken again. */
 const LOOKS = 3;

@@ -157,6 +157,11 @@ function pids(notes: readonly ProcessNote[]): string {
 function waiting(job: Job, now: number): string[] {
   const { blockedOn, stalledSince } = job;
   if (stalledSince) return [`stalled: nothing heard for ${elapsed(now - stalledSince.getTime())}`];
+  const openLine = job.kind === "process" ? job.openLine : undefined;
+  if (!blockedOn && openLine) {
+    const quiet = elapsed(now - openLine.since.getTime());
+    return [`open line for ${quiet}: ${JSON.stringify(outside(openLine.text, 200))}`];
+  }
   if (!blockedOn) return [];
   const what = outside(blockedOn.what, 200);
   if (blockedOn.kind !== "retry") return [`waits for ${blockedOn.kind}: ${what}`];

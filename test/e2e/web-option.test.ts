@@ -187,7 +187,7 @@ describe("the page of an OpenCode", () => {
 
       await open(name);
       await page
-        .locator(".line", { hasText: /^tick \d\d$/u })
+        .locator(".line", { hasText: /^tick \d+$/u })
         .first()
         .waitFor();
       await go("Stop");

@@ -49,7 +49,7 @@ const OURS = [
   /^name: [^<]*$/u,
   /^duration: [^<]*$/u,
   /^error: [^<]*$/u,
-  /^it waits for the user[^<]*:$/u,
+  /^it waits for (?:the user|input)[^<]*:$/u,
   /^it printed (?:what matches notifyPattern, or )?OPENCODE_NOTIFY[^<]*:$/u,
   /^(?:partial )?(?:result|output)[^<]*:$/u,
   /^no (?:text )?output$/u,

@@ -154,7 +154,10 @@ it can be continued: createBackgroundTask with "taskId":"bg_0123456789" and a pr
   });
 
   for (const [kind, line] of [
-    ["blocked", /^it waits for the user .* it asks:$/mu],
+    [
+      "blocked",
+      /^it waits for input; answer with writeBackgroundProcess\(\{"processId":"proc_\w+".* its open line:$/mu,
+    ],
     ["stalled", /^no activity detected:$/mu],
     ["ready", /^it is ready now:$/mu],
     ["output", /^it printed OPENCODE_NOTIFY:$/mu],

@@ -51,7 +51,7 @@ export class CountingClock implements Clock {
 
 export interface Announcement {
   id: string;
-  kind: "output" | "ready";
+  kind: "output" | "ready" | "blocked";
   text: string;
 }
 
