@@ -1,7 +1,7 @@
 /**
  * What 60 subagents cost the host, five at a time, each with three tool calls: through us, and through the host's own
- * background task in a host without the plugin, in turn. Processor time and greatest memory of the host's process.
- * Linux only: both are read from /proc.
+ * background task, in turn, each in a host of its own with the plugin loaded. Processor time and greatest memory of the
+ * host's process. Linux only: both are read from /proc.
  *
  * Run: npm run build && node --import tsx test/bench/subagents.ts [rounds]
  */
@@ -30,15 +30,13 @@ const ours: Cost[] = [];
 const theirs: Cost[] = [];
 for (let round = 0; round < ROUNDS; round++) {
   ours.push(
-    await measure({ pluginOptions: { toasts: false } }, (prompt) =>
+    await measure((prompt) =>
       toolCall("createBackgroundTask", { description: "x", prompt, agent: "general" }),
     ),
   );
   theirs.push(
-    await measure(
-      { plugins: [], env: { OPENCODE_EXPERIMENTAL_BACKGROUND_SUBAGENTS: "true" } },
-      (prompt) =>
-        toolCall("task", { description: "x", prompt, subagent_type: "general", background: true }),
+    await measure((prompt) =>
+      toolCall("task", { description: "x", prompt, subagent_type: "general", background: true }),
     ),
   );
 }
@@ -61,12 +59,13 @@ function compare(what: "processor" | "memory", unit: string): void {
   });
 }
 
-async function measure(
-  options: Partial<Parameters<typeof startHost>[0]>,
-  launch: (prompt: string) => Action,
-): Promise<Cost> {
+async function measure(launch: (prompt: string) => Action): Promise<Cost> {
   const model = await ScriptedModel.start();
-  const host = await startHost({ model, ...options });
+  const host = await startHost({
+    model,
+    pluginOptions: { toasts: false },
+    env: { OPENCODE_EXPERIMENTAL_BACKGROUND_SUBAGENTS: "true" },
+  });
   try {
     let launched = 0;
     let ended = 0;
