@@ -18,7 +18,7 @@ import {
   isSpent,
   treeBudget,
   type Budget,
-} from "./budget.js";
+} from "../jobs/budget.js";
 import type { LiveRun, StopIntent } from "./live-run.js";
 
 export interface BudgetsDeps extends Context {

@@ -1,18 +1,21 @@
 /**
  * How a run goes on with another model: the next one that OpenCode has set up is recorded, and the newest stored message
  * of the child is sent again in it, without a second prompt. Which models there are, and what counts as a fault, is said
- * by `fallback.ts`.
+ * by the options and by `host/provider-fault.ts`.
  */
 import type { Context } from "../context.js";
 import { parseModel } from "../host/model-name.js";
+import { isTooLong } from "../host/provider-fault.js";
 import { coerceError } from "../ports.js";
 import type { Message } from "../host/host.js";
 import type { ModelRef, SubagentJob } from "../jobs/job.js";
 import { modelOf } from "../jobs/spending.js";
+import type { Options } from "../options.js";
 import type { NoticePort } from "../notices/port.js";
 import { elapsed } from "../text.js";
-import { fallbackList, isTooLong, nextModel } from "./fallback.js";
 import type { LiveRun } from "./live-run.js";
+
+export type FallbackOptions = Pick<Options, "fallbackModels" | "fallbackModelsByAgent">;
 
 export interface ModelSwitchDeps extends Context {
   notices: Pick<NoticePort, "goesOn">;
@@ -111,4 +114,23 @@ export class ModelSwitch {
 
 function nameOf(job: SubagentJob): string {
   return modelOf(job) ?? "";
+}
+
+/** Models that a run may go on with, in order: those of its agent, or of the model that it began with. */
+export function fallbackList(
+  { fallbackModels, fallbackModelsByAgent }: FallbackOptions,
+  agent: string,
+  firstModel: string | undefined,
+): readonly string[] {
+  const own = Object.hasOwn(fallbackModelsByAgent, agent)
+    ? fallbackModelsByAgent[agent]
+    : undefined;
+  if (own !== undefined) return own;
+  if (firstModel === undefined || !Object.hasOwn(fallbackModels, firstModel)) return [];
+  return fallbackModels[firstModel] ?? [];
+}
+
+/** The first of the list that the run was not given yet; each is tried once, and never again. */
+export function nextModel(list: readonly string[], given: readonly string[]): string | undefined {
+  return list.find((model) => !given.includes(model));
 }

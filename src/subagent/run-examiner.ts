@@ -10,7 +10,7 @@ import { isWaitedFor } from "../jobs/job.js";
 import { isTerminal } from "../jobs/status.js";
 import { tokensOf } from "../jobs/spending.js";
 import type { NoticePort } from "../notices/port.js";
-import { isProviderFault } from "./fallback.js";
+import { isProviderFault } from "../host/provider-fault.js";
 import type { LiveRun, StopIntent } from "./live-run.js";
 import { asksForTools, judge, stepsOf, type Verdict } from "./verdict.js";
 

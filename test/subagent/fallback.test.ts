@@ -2,12 +2,8 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import type { RunError } from "../../src/host/host.js";
 import { translateEvent } from "../../src/host/events.js";
-import {
-  fallbackList,
-  isProviderFault,
-  isTooLong,
-  nextModel,
-} from "../../src/subagent/fallback.js";
+import { isProviderFault, isTooLong } from "../../src/host/provider-fault.js";
+import { fallbackList, nextModel } from "../../src/subagent/model-switch.js";
 
 const api = (more: Partial<RunError>): RunError => ({ name: "APIError", message: "no", ...more });
 

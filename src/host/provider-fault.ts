@@ -1,12 +1,9 @@
 /**
- * When a run goes on with another model (options `fallbackModels`, `fallbackModelsByAgent`): after a fault of its
- * provider, read off the host's name of the error, its HTTP status and its codes, never off a word in its text. Whatever
- * else ends a run (an abort, a context that is too long, a refusal, a request that is wrong) is no such fault. Pure.
+ * Which errors of a run are faults of its provider, after which it may go on with another model: read off the host's
+ * name of the error, its HTTP status and its codes, never off a word in its text. Whatever else ends a run (an abort, a
+ * context that is too long, a refusal, a request that is wrong) is no such fault. Pure.
  */
-import type { RunError } from "../host/host.js";
-import type { Options } from "../options.js";
-
-export type FallbackOptions = Pick<Options, "fallbackModels" | "fallbackModelsByAgent">;
+import type { RunError } from "./host.js";
 
 /** Codes with which providers say that there is no credit or quota left, whatever the status of the answer. */
 const NO_CREDIT = new Set([
@@ -43,23 +40,4 @@ const LONGEST_WAIT_MS = 120_000;
 
 export function isTooLong(pauseMilliseconds: number): boolean {
   return pauseMilliseconds > LONGEST_WAIT_MS;
-}
-
-/** Models that a run may go on with, in order: those of its agent, or of the model that it began with. */
-export function fallbackList(
-  { fallbackModels, fallbackModelsByAgent }: FallbackOptions,
-  agent: string,
-  firstModel: string | undefined,
-): readonly string[] {
-  const own = Object.hasOwn(fallbackModelsByAgent, agent)
-    ? fallbackModelsByAgent[agent]
-    : undefined;
-  if (own !== undefined) return own;
-  if (firstModel === undefined || !Object.hasOwn(fallbackModels, firstModel)) return [];
-  return fallbackModels[firstModel] ?? [];
-}
-
-/** The first of the list that the run was not given yet; each is tried once, and never again. */
-export function nextModel(list: readonly string[], given: readonly string[]): string | undefined {
-  return list.find((model) => !given.includes(model));
 }

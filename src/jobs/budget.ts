@@ -3,8 +3,8 @@
  * which limit is gone, and in which words that is said. Numbers over all runs of a task; a model without a price counts
  * 0. Pure.
  */
-import type { SubagentJob } from "../jobs/job.js";
-import { tokensOf } from "../jobs/spending.js";
+import type { SubagentJob } from "./job.js";
+import { tokensOf } from "./spending.js";
 import type { Options } from "../options.js";
 import { dollars, grouped } from "../text.js";
 

@@ -9,7 +9,7 @@ import {
   isSpent,
   treeBudget,
   type BudgetOptions,
-} from "../../src/subagent/budget.js";
+} from "../../src/jobs/budget.js";
 import { costWords, modelOf, spendingWords, tokensOf } from "../../src/jobs/spending.js";
 import { parseOptions } from "../../src/options.js";
 import { dollars } from "../../src/text.js";
