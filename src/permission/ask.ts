@@ -3,11 +3,10 @@
  * allowed, and has no effect but the questions; an opaque command takes a catch-all rule; values of `env` appear in no
  * question.
  */
-import { stat } from "node:fs/promises";
 import { judgeCommand, type Judgement } from "./judge.js";
 import { directoryPattern, outsideDirectories, type Project } from "./paths.js";
 import { opaquePatterns } from "./patterns.js";
-import { carriesCode, isHarmlessVariable } from "./variables.js";
+import { isHarmlessVariable } from "./variables.js";
 import { Opaque } from "./words.js";
 
 export interface PermissionRequest {
@@ -73,13 +72,11 @@ async function askJudged(
   const { command, cwd, env = {}, ask } = question;
   let [patterns, always] = [[...judged.patterns], [...judged.always]];
   // Variables that may hold code are asked by their names, each time.
-  const names = Object.keys(env).filter(
-    (name) => !isHarmlessVariable(name) || carriesCode(env[name] ?? ""),
-  );
+  const names = Object.keys(env).filter((name) => !isHarmlessVariable(name, env[name]));
   if (names.length > 0)
     [patterns, always] = [[...patterns, `${names.join("=… ")}=… ${command.trim()}`], []];
   try {
-    const directories = await outsideDirectories(paths, cwd, question, isDirectory);
+    const directories = await outsideDirectories(paths, cwd, question);
     if (directories.length > 0) {
       const inside = directories.map(directoryPattern);
       const metadata = { command, directories, patterns: [...inside] };
@@ -94,11 +91,6 @@ async function askJudged(
   } catch (error) {
     throw denied(command, opaque, error);
   }
-}
-
-async function isDirectory(path: string): Promise<boolean> {
-  const stats = await stat(path).catch(() => undefined);
-  return stats?.isDirectory() ?? false;
 }
 
 function denied(command: string, opaque: string | undefined, cause: unknown) {

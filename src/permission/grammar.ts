@@ -4,7 +4,7 @@
  * to bash, zsh and dash; all else throws `Opaque`. Nothing is run.
  */
 import { forEachChild, parse, type HereDoc, type SyntaxNode } from "unbash";
-import { literalWord, opaque, type Dialect, type Word } from "./words.js";
+import { literalWord, opaque, readTable, type Dialect, type Word } from "./words.js";
 
 export interface SimpleCommand {
   /** With assignments and redirects, as the host's own tool asks for it. */
@@ -20,47 +20,8 @@ export interface Statements {
   readonly redirects: { readonly writes: boolean; readonly target: Word }[];
 }
 
-/**
- * The text of a node without its children, by its types and its letter as a child. Capitals are children (`B` and `K`:
- * with `&` at the end, `M`: without `;;`), `_` and `~` blanks, `N` lines without commands, `X` a list, `;` the end of
- * a statement, `{` the end of a reserved word.
- */
-const NODES = String.raw`
-Script CompoundList = L = N(?:S;N|B(?=[ \t\n]|$)N)*(?:SN)?
-Statement = S = [CDGQPA](?:_&)?
-AndOr = A = [CDGQP](?:_(?:&&|\|\|)N[CDGQP])+
-Pipeline = P = (?:!~)?(?:T~C|[CDGQ])(?:_\|&?N[CDGQ])*
-Command = C = [WR](?:~W|_R)*
-Redirected = D = [DG](?:_R)+
-If = D = if{Xthen{X(?:E;N)*(?:else{X)?fi
-Elif = E = elif{Xthen{NL
-While = D = (?:while|until){Xdo{Xdone
-For = D = for~W~in(?:~W)*;Ndo{Xdone
-Case = D = case~W{Nin{N(?:HN)*(?:M;N)?esac
-CaseItem = H = \(?_W(?:_\|_W)*_\)N(?:(?:L;?|K)N)?(?:\x3b\x3b)?
-Subshell = D = \(N(?:L;?|K)N\)
-BraceGroup = G = \x7b{X\}
-Function = Q = W_\(_\)NG
-CommandExpansion = V = \$\(L\)|\x60L\x60
-Redirect HereDoc = R = \d?(?:&>>?|>>?|<)_W
-Word Assignment = W =
-TestCommand = Q =
-Time = T =`;
-const [LETTERS, PATTERNS] = [new Map<string, string>(), new Map<string, RegExp>()];
-for (const line of NODES.trim().split("\n")) {
-  const [types = "", letter = "", ...pattern] = line.split(/ = ?/);
-  for (const type of types.split(" ")) {
-    LETTERS.set(type, letter);
-    PATTERNS.set(type, compile(pattern.join("=")));
-  }
-}
-
-const MAX_DEPTH = 500;
-
 /** What stands for a child is a control character: a text that is read has none. */
-function mark(letter: string): string {
-  return String.fromCharCode(letter.charCodeAt(0) & 31);
-}
+const mark = (letter: string) => String.fromCharCode(letter.charCodeAt(0) & 31);
 
 function compile(pattern: string): RegExp {
   const blank = String.raw`[ \t]|(?<=[ \t])\\\n(?!#)`;
@@ -74,6 +35,36 @@ function compile(pattern: string): RegExp {
     .replaceAll("~", `(?:${blank})+`);
   return new RegExp(`^(?:${source.replaceAll(/[A-Z]/g, mark)})$`);
 }
+
+/**
+ * The text of a node without its children, by its types and its letter as a child. Capitals are children (`B` and `K`:
+ * with `&` at the end, `M`: without `;;`), `_` and `~` blanks, `N` lines without commands, `X` a list, `;` the end of
+ * a statement, `{` the end of a reserved word.
+ */
+const NODES = readTable(
+  String.raw`
+Script CompoundList | L | N(?:S;N|B(?=[ \t\n]|$)N)*(?:SN)?
+Statement | S | [CDGQPA](?:_&)?
+AndOr | A | [CDGQP](?:_(?:&&|\|\|)N[CDGQP])+
+Pipeline | P | (?:!~)?(?:T~C|[CDGQ])(?:_\|&?N[CDGQ])*
+Command | C | [WR](?:~W|_R)*
+Redirected | D | [DG](?:_R)+
+If | D | if{Xthen{X(?:E;N)*(?:else{X)?fi
+Elif | E | elif{Xthen{NL
+While | D | (?:while|until){Xdo{Xdone
+For | D | for~W~in(?:~W)*;Ndo{Xdone
+Case | D | case~W{Nin{N(?:HN)*(?:M;N)?esac
+CaseItem | H | \(?_W(?:_\|_W)*_\)N(?:(?:L;?|K)N)?(?:\x3b\x3b)?
+Subshell | D | \(N(?:L;?|K)N\)
+BraceGroup | G | \x7b{X\}
+Function | Q | W_\(_\)NG
+CommandExpansion | V | \$\(L\)|\x60L\x60
+Redirect HereDoc | R | \d?(?:&>>?|>>?|<)_W
+Word Assignment | W |
+TestCommand | Q |
+Time | T |`,
+  ([letter = "", pattern = ""]) => ({ letter, pattern: compile(pattern) }),
+);
 
 // zsh would read a subscript, `$#name` a length, and a longer name or number than the others. \x16 is a substitution.
 const PARAMETER =
@@ -142,7 +133,7 @@ class Walk {
   }
 
   #findHoles(node: SyntaxNode, depth = 0): void {
-    if (depth > MAX_DEPTH) opaque("code nested too deeply", "write it flatter");
+    if (depth > 500) opaque("code nested too deeply", "write it flatter");
     if (node.type === "Script" && (node.errors?.length || node.source !== undefined))
       fail(this.#text.slice(node.errors?.[0]?.pos ?? node.pos));
     if (node.type === "HereDoc" && node.closing)
@@ -161,7 +152,7 @@ class Walk {
     if (node.type === "HereDoc") return void this.#document(node);
     if (node.type === "Word") return void this.#word(node);
     const [children, text] = this.#outline(node);
-    if (!PATTERNS.get(node.type)?.test(text)) fail(`${node.type.toLowerCase()}: ${raw}`);
+    if (!NODES.get(node.type)?.pattern.test(text)) fail(`${node.type.toLowerCase()}: ${raw}`);
     if (this.#dialect === "posix" && node.type === "Pipeline" && text.includes("|&"))
       opaque("|& in a shell without it", "write 2>&1 |");
     if (node.type === "Function" && !/^[A-Za-z_][\w-]*$/.test(node.name.text)) fail(raw);
@@ -216,7 +207,7 @@ class Walk {
     if (node.type === "CaseItem" && node.terminator !== ";;") return mark("M");
     if (node.type === "CompoundList" && node.commands.length === 0) return "";
     if (node.type === "CompoundList" && node.commands.at(-1)?.background) return mark("K");
-    return mark(LETTERS.get(node.type) ?? "Z");
+    return mark(NODES.get(node.type)?.letter ?? "Z");
   }
 
   /** @param time The reserved word before it, which is a command like others to rules. */
@@ -226,7 +217,7 @@ class Walk {
     // Before the commands of its substitutions, which are read with its words.
     const index = this.found.commands.push({ written: "", assignments, words }) - 1;
     const [children, text] = this.#outline(node);
-    if (!PATTERNS.get("Command")?.test(text)) fail(this.#text.slice(node.pos));
+    if (!NODES.get("Command")?.pattern.test(text)) fail(this.#text.slice(node.pos));
     let end = node.end;
     for (const child of children) {
       if (child.type === "HereDoc") end = Math.max(end, this.#document(child));
@@ -266,7 +257,7 @@ class Walk {
     if (/^\d/.test(raw) && !/^\s?$/.test(this.#text.charAt(node.pos - 1))) fail(raw);
     if (/^\d?[<>]&[\d-]$/.test(raw)) return;
     const [[child], text] = this.#outline(node);
-    if (!child || !PATTERNS.get("Redirect")?.test(text)) fail("<");
+    if (!child || !NODES.get("Redirect")?.pattern.test(text)) fail("<");
     if (/^\d?&/.test(text) && this.#dialect === "posix")
       opaque("&> in a shell without it", "write > FILE 2>&1");
     const target = this.#word(child);

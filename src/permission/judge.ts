@@ -130,9 +130,7 @@ function fileName(path: string | undefined): string | undefined {
   return path === undefined ? undefined : normalize(path).replace(/^.*\//su, "");
 }
 
-function baseName(name: string): string {
-  return name.slice(name.lastIndexOf("/") + 1).replace(/\.exe$/i, "");
-}
+const baseName = (name: string) => name.replace(/^.*\//su, "").replace(/\.exe$/i, "");
 
 /** The names under which a rule may know a program. A script of the project is known by its path only. */
 function commandNames(name: string): string[] {

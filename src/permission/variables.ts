@@ -10,11 +10,6 @@ const HARMLESS = new RegExp(
     String.raw`(?:VITE|NEXT_PUBLIC|REACT_APP|ENABLE|DISABLE|FORCE|SKIP)_\w+|\w+_(?:PID|PORT|LEVEL|SNAPSHOT))$`,
 );
 
-export function isHarmlessVariable(name: string): boolean {
-  return HARMLESS.test(name);
-}
-
-/** Text that a shell would run if it evaluated the variable (`x[y]`, too), and what ends a line. */
-export function carriesCode(value: string): boolean {
-  return /\$\(|[`[\r\n]/.test(value);
-}
+/** A value that a shell would run if it evaluated the variable (`x[y]`, too), or that ends a line, is not harmless. */
+export const isHarmlessVariable = (name: string, value = "") =>
+  HARMLESS.test(name) && !/\$\(|[`[\r\n]/.test(value);

@@ -5,7 +5,15 @@
  */
 import { normalize } from "node:path";
 import { isHarmlessVariable } from "./variables.js";
-import { literal, opaque, shapes, UNKNOWN_WORD, type Dialect, type Word } from "./words.js";
+import {
+  literal,
+  opaque,
+  readTable,
+  shapes,
+  UNKNOWN_WORD,
+  type Dialect,
+  type Word,
+} from "./words.js";
 
 /** What a wrapper runs: a command, code, or the file of a script. */
 export type Inner =
@@ -17,7 +25,8 @@ export type Inner =
  * NAMES | letters of options, and of those with a value | long options | what stands before the command, as shapes |
  * where what is its own has this, code follows
  */
-const TABLE = `
+const WRAPPERS = readTable(
+  `
 env | i0v | u | ignore-environment null unset= | (?: \\w+=[^ "$*#]*)*
 cross-env | | | | (?: \\w+=[^ "$*#]*)*
 sudo | AbEHknPS | ugpTU | non-interactive preserve-env user= group= | (?: \\w+=[^ "$*#]*)*
@@ -36,19 +45,15 @@ flock | senuxo | wE | shared exclusive nonblock timeout= wait= | OWN(?: -c(?= [^
 watch | bcdegtwx | n | color differences interval= | | ^
 ssh | 46AaCfgkNnqTtvXxY | bcilLpRDW | | OWN | ^
 bash zsh sh dash ash | cehlmnpuvx | | login norc noprofile posix | (?: -[ceux]*o pipefail(?: -[ceux]+)*)? | [ ]-\\w*c
-`;
-const WRAPPERS = new Map(TABLE.trim().split("\n").flatMap(readLine));
-
-function readLine(line: string) {
-  const cells = line.split(" |").map((it) => it.trim());
-  const [names = "", flags, values, long = "", own = "", code] = cells;
-  const longs = long.replaceAll(/ ?([\w-]+)/g, "|--$1").replaceAll("=", "(?:=LIT?| LIT)");
-  const options = `(?: (?:-[${flags}\0]+|-[${flags}\0]*[${values}\0](?:LIT| LIT)${longs})(?= |$))*`;
-  const source = `^(${options}(?: --(?= ))?${own.replace("OWN", " (?!-)LIT")})(?: [^ -]|$)`;
-  const pattern = new RegExp(source.replaceAll("LIT", `[^ "$*#]+`));
-  const wrapper = { pattern, code: code ? new RegExp(code) : undefined };
-  return names.split(" ").map((name) => [name, wrapper] as const);
-}
+`,
+  ([flags, values, long = "", own = "", code]) => {
+    const longs = long.replaceAll(/ ?([\w-]+)/g, "|--$1").replaceAll("=", "(?:=LIT?| LIT)");
+    const options = `(?: (?:-[${flags}\0]+|-[${flags}\0]*[${values}\0](?:LIT| LIT)${longs})(?= |$))*`;
+    const source = `^(${options}(?: --(?= ))?${own.replace("OWN", " (?!-)LIT")})(?: [^ -]|$)`;
+    const pattern = new RegExp(source.replaceAll("LIT", `[^ "$*#]+`));
+    return { pattern, code: code ? new RegExp(code) : undefined };
+  },
+);
 
 /** Programs that run commands in a way that the table above cannot say. */
 const OPAQUE = new RegExp(
