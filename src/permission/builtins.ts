@@ -1,5 +1,5 @@
 /** The builtins of bash, zsh and dash, each with the arguments with which it is plain. */
-import { literal, opaque, readTable, shapes, type Dialect, type Word } from "./words.js";
+import { literal, opaque, readTable, shapes, type Word } from "./words.js";
 
 // zsh evaluates what it takes for a number.
 const NUMBER = String.raw`(?:-?\d+|#)`;
@@ -16,7 +16,7 @@ bg dirs disown fg times type ulimit umask where which | [^"$*#]* |
 break continue exit return shift | (?: ${NUMBER})? | use a literal number
 jobs | (?: -[lprs]+)* |
 hash | (?: [\w.]+)* |
-wait | (?: (?:${NUMBER}|%\d+|["$]))* | wait without arguments, or for $!
+wait | .* | wait without arguments, or for $!
 set | (?: [-+][eux]+| [-+][eux]*o pipefail)+ | use set -e, -u, -x, -o pipefail
 export | (?: \w+(?:=[^ "$*#]*)?)* | export NAME=literal of a name such as PORT
 unset | (?: \w+)* |
@@ -35,18 +35,16 @@ zcompile zf_rm zformat zle zmodload zparseopts zpty zregexparse zsocket zstyle z
   ([args, plainly]) => ({ args: new RegExp(`^(?:${args})$`), plainly }),
 );
 
-export function assertPlainBuiltin(name: string, args: readonly Word[], dialect: Dialect): void {
+export function assertPlainBuiltin(name: string, args: readonly Word[]): void {
   const check = CHECKS.get(name);
   if (!check) return;
-  const isClosed = name !== "[" || literal(args.at(-1)) === "]";
-  const given = shapes(name === "[" ? args.slice(0, -1) : args);
-  const isFormat = name !== "printf" || isPlainFormat(args[0], dialect);
-  if (!check.args.test(given) || !isClosed || !isFormat)
+  let isPlain = check.args.test(shapes(name === "[" ? args.slice(0, -1) : args));
+  if (name === "[") isPlain &&= literal(args.at(-1)) === "]";
+  // zsh evaluates the arguments of numeric directives, bash sets the variable of %n.
+  const format = name === "printf" ? (literal(args[0]) ?? "%") : "";
+  if (format.replaceAll(/%[-0]?\d*(?:\.\d+)?[sbcq%]/g, "").includes("%")) isPlain = false;
+  // bash evaluates what it takes for an option.
+  if (name === "wait") isPlain = args.every((it) => /^(?:[-%]?\d+|"?\$[?!]"?)$/.test(it.raw));
+  if (!isPlain)
     opaque(`${name} in this form`, check.plainly || "use a program or plain words instead");
-}
-
-function isPlainFormat(word: Word | undefined, dialect: Dialect): boolean {
-  // zsh evaluates the arguments of numeric directives.
-  const directives = literal(word)?.replaceAll(/%[-0]?\d*(?:\.\d+)?[sbcq%]/g, "") ?? "%n";
-  return dialect === "zsh" ? !directives.includes("%") : !/%[^%]*n/.test(directives);
 }

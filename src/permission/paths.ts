@@ -52,18 +52,14 @@ function pathText({ raw, value, kind }: Word): string {
   return ((known[1] ?? known[2]) === "HOME" ? "~" : ".") + (known[3] ?? "");
 }
 
-export async function outsideDirectories(
-  uses: readonly PathUse[],
-  cwd: string,
-  { directory, worktree }: Project,
-): Promise<string[]> {
+export async function outsideDirectories(uses: readonly PathUse[], cwd: string, project: Project) {
+  const { directory, worktree } = project;
   const roots = worktree === "/" ? [directory] : [directory, worktree];
   const isOurs = (path: string) => roots.some((root) => isInside(root, path));
   const outside = new Set(isOurs(cwd) ? [] : [cwd]);
   const places = new Set([cwd]);
   for (const { kind, path } of uses) {
-    const before = Array.from(places); // grows below
-    for (const place of before) {
+    for (const place of Array.from(places)) {
       const full = resolve(place, path.replace(/^~(?=\/|$)/, homedir()));
       if (kind === "enter" && places.size < MAX_PLACES) places.add(full);
       if (isOurs(full)) continue;

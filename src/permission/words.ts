@@ -1,9 +1,8 @@
-/** A word of a command, the languages that are read, and the error for what is not plain. */
+/** A word of a command, the languages that are read, and the error where text leaves the plain grammar. */
 
 /** The language of the shell that will run the text; `posix`: sh, dash and ash. */
 export type Dialect = "bash" | "zsh" | "posix";
 
-/** Thrown where text leaves the plain grammar. */
 export class Opaque extends Error {
   override readonly name = "Opaque";
 }
@@ -25,14 +24,11 @@ export interface Word {
 }
 
 /** A word of which nothing is known, such as the arguments that `xargs` adds. */
-export const UNKNOWN_WORD: Word = { raw: "", value: undefined, kind: "many", substitution: false };
+export const UNKNOWN: Word = { raw: "", value: undefined, kind: "many", substitution: false };
 
-export const literalWord = (raw: string): Word => ({
-  ...UNKNOWN_WORD,
-  raw,
-  value: raw,
-  kind: "literal",
-});
+export function literalWord(raw: string): Word {
+  return { raw, value: raw, kind: "literal", substitution: false };
+}
 
 /** The value of a word that is what it says, whatever files and variables there are. */
 export const literal = (word?: Word) => (word?.kind === "literal" ? word.value : undefined);
