@@ -1,13 +1,11 @@
 /**
- * Asks the user's rules about a command, as the host's own bash tool would. Promises: it throws unless everything is
- * allowed, and has no effect but the questions; an opaque command takes a catch-all rule; values of `env` appear in no
- * question.
+ * Asks the user's rules about a command, as the host's bash tool would. Promises: throws unless everything is allowed,
+ * and has no effect but the questions; an opaque command takes a catch-all; values of `env` appear in no question.
  */
-import { stat } from "node:fs/promises";
 import { judgeCommand, type Judgement } from "./judge.js";
 import { directoryPattern, outsideDirectories, type Project } from "./paths.js";
 import { opaquePatterns } from "./patterns.js";
-import { carriesCode, isHarmlessVariable } from "./variables.js";
+import { isHarmlessVariable } from "./variables.js";
 import { Opaque } from "./words.js";
 
 export interface PermissionRequest {
@@ -24,9 +22,7 @@ export interface CommandQuestion extends Project {
   readonly command: string;
   /** Absolute. */
   readonly cwd: string;
-  /** The program that will run the command. */
   readonly shell?: string;
-  /** Variables set for the command. */
   readonly env?: Readonly<Record<string, string>>;
   readonly ask: Ask;
   /** Whether the rules deny any command: then an opaque one, which may be what they deny, is refused. */
@@ -36,7 +32,6 @@ export interface CommandQuestion extends Project {
 export interface Asked extends Judgement {
   /** The construct that made the command opaque, and how to write it plainly. */
   readonly opaque: string | undefined;
-  /** Outside of the project. */
   readonly directories: readonly string[];
 }
 
@@ -55,7 +50,7 @@ export async function askForCommand(question: CommandQuestion): Promise<Asked> {
     if (!(error instanceof Opaque)) throw error;
     return askOpaque(question, error.message);
   }
-  return askJudged(question, judged, undefined);
+  return askJudged(question, judged);
 }
 
 /** As a command of which this construct hides what it does. */
@@ -65,21 +60,15 @@ export async function askOpaque(question: CommandQuestion, opaque: string): Prom
   return askJudged(question, { patterns, always: [], paths: [] }, opaque);
 }
 
-async function askJudged(
-  question: CommandQuestion,
-  { paths, ...judged }: Judgement,
-  opaque: string | undefined,
-): Promise<Asked> {
+async function askJudged(question: CommandQuestion, judged: Judgement, opaque?: string) {
   const { command, cwd, env = {}, ask } = question;
   let [patterns, always] = [[...judged.patterns], [...judged.always]];
   // Variables that may hold code are asked by their names, each time.
-  const names = Object.keys(env).filter(
-    (name) => !isHarmlessVariable(name) || carriesCode(env[name] ?? ""),
-  );
+  const names = Object.keys(env).filter((name) => !isHarmlessVariable(name, env[name]));
   if (names.length > 0)
     [patterns, always] = [[...patterns, `${names.join("=… ")}=… ${command.trim()}`], []];
   try {
-    const directories = await outsideDirectories(paths, cwd, question, isDirectory);
+    const directories = await outsideDirectories(judged.paths, cwd, question);
     if (directories.length > 0) {
       const inside = directories.map(directoryPattern);
       const metadata = { command, directories, patterns: [...inside] };
@@ -90,15 +79,10 @@ async function askJudged(
       throw new Error("What cannot be read beforehand is refused where rules deny commands.");
     const metadata = opaque === undefined ? { command } : { command, hidden: [opaque] };
     await ask({ permission: "bash", patterns, always, metadata });
-    return { paths, patterns, always, directories, opaque };
+    return { paths: judged.paths, patterns, always, directories, opaque };
   } catch (error) {
     throw denied(command, opaque, error);
   }
-}
-
-async function isDirectory(path: string): Promise<boolean> {
-  const stats = await stat(path).catch(() => undefined);
-  return stats?.isDirectory() ?? false;
 }
 
 function denied(command: string, opaque: string | undefined, cause: unknown) {

@@ -4,7 +4,7 @@
  * to bash, zsh and dash; all else throws `Opaque`. Nothing is run.
  */
 import { forEachChild, parse, type HereDoc, type SyntaxNode } from "unbash";
-import { literalWord, opaque, type Dialect, type Word } from "./words.js";
+import { literalWord, opaque, readTable, type Dialect, type Word } from "./words.js";
 
 export interface SimpleCommand {
   /** With assignments and redirects, as the host's own tool asks for it. */
@@ -20,47 +20,8 @@ export interface Statements {
   readonly redirects: { readonly writes: boolean; readonly target: Word }[];
 }
 
-/**
- * The text of a node without its children, by its types and its letter as a child. Capitals are children (`B` and `K`:
- * with `&` at the end, `M`: without `;;`), `_` and `~` blanks, `N` lines without commands, `X` a list, `;` the end of
- * a statement, `{` the end of a reserved word.
- */
-const NODES = String.raw`
-Script CompoundList = L = N(?:S;N|B(?=[ \t\n]|$)N)*(?:SN)?
-Statement = S = [CDGQPA](?:_&)?
-AndOr = A = [CDGQP](?:_(?:&&|\|\|)N[CDGQP])+
-Pipeline = P = (?:!~)?(?:T~C|[CDGQ])(?:_\|&?N[CDGQ])*
-Command = C = [WR](?:~W|_R)*
-Redirected = D = [DG](?:_R)+
-If = D = if{Xthen{X(?:E;N)*(?:else{X)?fi
-Elif = E = elif{Xthen{NL
-While = D = (?:while|until){Xdo{Xdone
-For = D = for~W~in(?:~W)*;Ndo{Xdone
-Case = D = case~W{Nin{N(?:HN)*(?:M;N)?esac
-CaseItem = H = \(?_W(?:_\|_W)*_\)N(?:(?:L;?|K)N)?(?:\x3b\x3b)?
-Subshell = D = \(N(?:L;?|K)N\)
-BraceGroup = G = \x7b{X\}
-Function = Q = W_\(_\)NG
-CommandExpansion = V = \$\(L\)|\x60L\x60
-Redirect HereDoc = R = \d?(?:&>>?|>>?|<)_W
-Word Assignment = W =
-TestCommand = Q =
-Time = T =`;
-const [LETTERS, PATTERNS] = [new Map<string, string>(), new Map<string, RegExp>()];
-for (const line of NODES.trim().split("\n")) {
-  const [types = "", letter = "", ...pattern] = line.split(/ = ?/);
-  for (const type of types.split(" ")) {
-    LETTERS.set(type, letter);
-    PATTERNS.set(type, compile(pattern.join("=")));
-  }
-}
-
-const MAX_DEPTH = 500;
-
 /** What stands for a child is a control character: a text that is read has none. */
-function mark(letter: string): string {
-  return String.fromCharCode(letter.charCodeAt(0) & 31);
-}
+const mark = (letter: string) => String.fromCharCode(letter.charCodeAt(0) & 31);
 
 function compile(pattern: string): RegExp {
   const blank = String.raw`[ \t]|(?<=[ \t])\\\n(?!#)`;
@@ -75,6 +36,36 @@ function compile(pattern: string): RegExp {
   return new RegExp(`^(?:${source.replaceAll(/[A-Z]/g, mark)})$`);
 }
 
+/**
+ * The text of a node without its children, by its types and its letter as a child. Capitals are children (`B` and `K`:
+ * with `&` at the end, `M`: without `;;`), `_` and `~` blanks, `N` lines without commands, `X` a list, `;` the end of
+ * a statement, `{` the end of a reserved word.
+ */
+const NODES = readTable(
+  String.raw`
+Script CompoundList | L | N(?:S;N|B(?=[ \t\n]|$)N)*(?:SN)?
+Statement | S | [CDGQPA](?:_&)?
+AndOr | A | [CDGQP](?:_(?:&&|\|\|)N[CDGQP])+
+Pipeline | P | (?:!~)?(?:T~C|[CDGQ])(?:_\|N[CDGQ])*
+Command | C | [WR](?:~W|_R)*
+Redirected | D | [DG](?:_R)+
+If | D | if{Xthen{X(?:E;N)*(?:else{X)?fi
+Elif | E | elif{Xthen{NL
+While | D | (?:while|until){Xdo{Xdone
+For | D | for~W~in(?:~W)*;Ndo{Xdone
+Case | D | case~W{Nin{N(?:HN)*(?:M;N)?esac
+CaseItem | H | \(?_W(?:_\|_W)*_\)N(?:(?:L;?|K)N)?(?:\x3b\x3b)?
+Subshell | D | \(N(?:L;?|K)N\)
+BraceGroup | G | \x7b{X\}
+Function | Q | W_\(_\)NG
+CommandExpansion | V | \$\(L\)|\x60L\x60
+Redirect HereDoc | R | \d?(?:&>>?|>>?|<)_W
+Word Assignment | W |
+TestCommand | Q |
+Time | T | time(?:~-p)?`,
+  ([letter = "", pattern = ""]) => ({ letter, pattern: compile(pattern) }),
+);
+
 // zsh would read a subscript, `$#name` a length, and a longer name or number than the others. \x16 is a substitution.
 const PARAMETER =
   String.raw`\$(?:[A-Za-z_]\w*(?!\w)|\d(?!\d)|[#$](?![\w{$*@?!#\x16-])|[@*?!])(?!\[|\P{ASCII})|\x16|` +
@@ -83,17 +74,14 @@ const PARAMETER =
 const QUOTED = String.raw`"(?:[^"\\$\x60]|\\[^]|\$(?=["\s|).,;/])|${PARAMETER})*"`;
 const WORD = String.raw`[\w./:@%+,^=!#~\]*?[-]|(?![\p{Z}\p{C}])\P{ASCII}|'[^']*'|\\[^\n]|\{[\w./:@%+,^=!#~-]*\}|\$(?=[ \t\n)]|$)`;
 const BODY = new RegExp(String.raw`^(?:[^\\$\x60]|\\[^\n]|\$(?=["\s|).,;/]|$)|${PARAMETER})*`, "u");
-const POSIX_WORD = new RegExp(`^(?:${WORD}|${QUOTED}|${PARAMETER})*`, "u");
-const BASH_WORD = new RegExp(
-  String.raw`^(?:${WORD}|${QUOTED}|${PARAMETER}|\$'(?:[^'\\]|\\[nt\\"])*')*`,
-  "u",
-);
-const QUOTES = /\$'((?:[^'\\]|\\[^])*)'|'([^']*)'|\\([^])|"((?:[^"\\]|\\[^])*)"/gu;
+const WORDS = new RegExp(`^(?:${WORD}|${QUOTED}|${PARAMETER})*`, "u");
+const QUOTES = /'([^']*)'|\\([^])|"((?:[^"\\]|\\[^])*)"/gu;
 const EXPANSION = new RegExp(`${mark("V")}|\\$[\\w{@*?#$!]`);
 
 /** What the text may be where it leaves the grammar, and how to write that plainly; the first that matches. */
 const CONSTRUCTS: readonly (readonly [RegExp, string, string])[] = [
   [/^\$?\(\(|^\$\[/, "arithmetic", "write the number"],
+  [/^\$'/, "the quoting", "use '…', or printf"],
   [/^(?:\$\{[^}\n]{0,20}\}?|\$.)/s, "the expansion", "use $NAME, ${NAME} or ${NAME:-text}"],
   [/^(?:\d*|\{\w+\})(?:[<>]|&>)/, "a redirect of another form", "use <, >, >>, 2>&1 or <<'END'"],
   [/^\(/, "a parenthesis in a command", "quote it"],
@@ -116,9 +104,7 @@ export const RESERVED = new RegExp(
     "coproc|repeat|foreach|end|nocorrect|noglob)$",
 );
 
-export function readStatements(text: string, dialect: Dialect): Statements {
-  return new Walk(text, dialect).found;
-}
+export const readStatements = (text: string, dialect: Dialect) => new Walk(text, dialect).found;
 
 class Walk {
   readonly found: Statements = { commands: [], redirects: [] };
@@ -142,7 +128,7 @@ class Walk {
   }
 
   #findHoles(node: SyntaxNode, depth = 0): void {
-    if (depth > MAX_DEPTH) opaque("code nested too deeply", "write it flatter");
+    if (depth > 500) opaque("code nested too deeply", "write it flatter");
     if (node.type === "Script" && (node.errors?.length || node.source !== undefined))
       fail(this.#text.slice(node.errors?.[0]?.pos ?? node.pos));
     if (node.type === "HereDoc" && node.closing)
@@ -151,30 +137,24 @@ class Walk {
   }
 
   /** Looks at a node and at all in it. */
-  #walk(node: SyntaxNode): void {
+  #walk(node: SyntaxNode, before?: SyntaxNode): void {
     const raw = this.#raw(node);
     const isBackticks = node.type === "CommandExpansion" && raw.startsWith("`");
     if (/^\$?\(\(/.test(raw) || (isBackticks && /[`\\"#]/.test(raw.slice(1, -1)))) fail(raw);
     if (node.type === "TestCommand") return this.#condition(node);
-    if (node.type === "Command") return this.#command(node, []);
+    if (node.type === "Command")
+      return this.#command(node, before?.type === "Time" ? before : undefined);
     if (node.type === "Redirect") return this.#redirect(node);
     if (node.type === "HereDoc") return void this.#document(node);
     if (node.type === "Word") return void this.#word(node);
     const [children, text] = this.#outline(node);
-    if (!PATTERNS.get(node.type)?.test(text)) fail(`${node.type.toLowerCase()}: ${raw}`);
-    if (this.#dialect === "posix" && node.type === "Pipeline" && text.includes("|&"))
-      opaque("|& in a shell without it", "write 2>&1 |");
+    if (!NODES.get(node.type)?.pattern.test(text)) fail(`${node.type.toLowerCase()}: ${raw}`);
     if (node.type === "Function" && !/^[A-Za-z_][\w-]*$/.test(node.name.text)) fail(raw);
     if (node.type === "Function" && RESERVED.test(node.name.text)) fail(raw);
     if (node.type === "For")
       this.found.commands.push({ written: "", assignments: [`${node.name.text}=`], words: [] });
     const [commands, documents] = [this.found.commands.length, this.#documents];
-    let before: SyntaxNode[] = [];
-    for (const child of children) {
-      if (child.type === "Time") before = [child];
-      else if (child.type === "Command") this.#command(child, before.splice(0));
-      else this.#walk(child);
-    }
+    for (const [index, child] of children.entries()) this.#walk(child, children[index - 1]);
     // bash prints what it has parsed and parses that again, with the bodies at other places.
     if (node.type !== "CommandExpansion" || this.#documents === documents) return;
     const more = this.found.commands.length - commands + this.#documents - documents;
@@ -195,10 +175,8 @@ class Walk {
   /** The children of a node, and its text with their marks in their places. */
   #outline(node: SyntaxNode, wanted?: SyntaxNode["type"]): [SyntaxNode[], string] {
     const children = this.#children(node, wanted);
-    const mayHold = this.#raw(node).includes("\n");
-    const holes = mayHold
-      ? this.#holes.filter((it) => node.pos < it.pos && it.end <= node.end)
-      : [];
+    const isLong = this.#raw(node).includes("\n");
+    const holes = this.#holes.filter((it) => isLong && node.pos < it.pos && it.end <= node.end);
     const cuts = children.map((it) => ({ pos: it.pos, end: it.end, mark: this.#mark(it) }));
     let [at, text] = [node.pos, ""];
     for (const cut of [...cuts, ...holes].sort((a, b) => a.pos - b.pos)) {
@@ -216,17 +194,17 @@ class Walk {
     if (node.type === "CaseItem" && node.terminator !== ";;") return mark("M");
     if (node.type === "CompoundList" && node.commands.length === 0) return "";
     if (node.type === "CompoundList" && node.commands.at(-1)?.background) return mark("K");
-    return mark(LETTERS.get(node.type) ?? "Z");
+    return mark(NODES.get(node.type)?.letter ?? "Z");
   }
 
   /** @param time The reserved word before it, which is a command like others to rules. */
-  #command(node: SyntaxNode, [time]: readonly SyntaxNode[]): void {
+  #command(node: SyntaxNode, time?: SyntaxNode): void {
     const assignments: string[] = [];
     const words = time ? (this.#raw(time).match(/\S+/g) ?? []).map(literalWord) : [];
     // Before the commands of its substitutions, which are read with its words.
     const index = this.found.commands.push({ written: "", assignments, words }) - 1;
     const [children, text] = this.#outline(node);
-    if (!PATTERNS.get("Command")?.test(text)) fail(this.#text.slice(node.pos));
+    if (!NODES.get("Command")?.pattern.test(text)) fail(this.#text.slice(node.pos));
     let end = node.end;
     for (const child of children) {
       if (child.type === "HereDoc") end = Math.max(end, this.#document(child));
@@ -266,7 +244,7 @@ class Walk {
     if (/^\d/.test(raw) && !/^\s?$/.test(this.#text.charAt(node.pos - 1))) fail(raw);
     if (/^\d?[<>]&[\d-]$/.test(raw)) return;
     const [[child], text] = this.#outline(node);
-    if (!child || !PATTERNS.get("Redirect")?.test(text)) fail("<");
+    if (!child || !NODES.get("Redirect")?.pattern.test(text)) fail("<");
     if (/^\d?&/.test(text) && this.#dialect === "posix")
       opaque("&> in a shell without it", "write > FILE 2>&1");
     const target = this.#word(child);
@@ -308,24 +286,20 @@ class Walk {
     if (this.#dialect === "zsh" && /^=./.test(raw))
       opaque("a word that starts with =", "quote it: zsh puts a program's path there");
     if (/^~[^/]/.test(raw)) opaque("~ with a name", "write the folder's path");
-    const text = this.#read(node, this.#dialect === "posix" ? POSIX_WORD : BASH_WORD);
+    const text = this.#read(node, WORDS);
     if (raw === "[") return literalWord(raw);
     const substitution = text.includes("\x16");
     const bare = text.replaceAll(QUOTES, "");
     if (bare.endsWith("$") && !/^[\s)]?$/.test(this.#text.charAt(node.end))) fail("$ ");
-    const doubles = Array.from(text.matchAll(QUOTES), (it) => it[4] ?? "");
+    const doubles = Array.from(text.matchAll(QUOTES), (it) => it[3] ?? "");
     const quoted = doubles.join(" ").replaceAll(/\\[^]/g, "");
     const isMany = EXPANSION.test(bare) || /\$\{?[@*]/.test(quoted);
     if (isMany || EXPANSION.test(quoted))
       return { raw, value: undefined, kind: isMany ? "many" : "one", substitution };
     const value = text.replaceAll(
       QUOTES,
-      (_all, ansi?: string, single?: string, escaped?: string, double?: string) =>
-        ansi?.replaceAll(/\\(.)/g, (_, it: string) => ({ n: "\n", t: "\t" })[it] ?? it) ??
-        single ??
-        escaped ??
-        double?.replaceAll(/\\(?:([$`"\\])|\n)/g, "$1") ??
-        "",
+      (_all, single?: string, escaped?: string, double = "") =>
+        single ?? escaped ?? double.replaceAll(/\\(?:([$`"\\])|\n)/g, "$1"),
     );
     const isPattern = /[*?[]|\{[^}]*(?:,|\.\.)/.test(bare);
     return { raw, value, kind: isPattern ? "pattern" : "literal", substitution };

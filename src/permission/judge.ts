@@ -8,7 +8,7 @@ import { assertPlainBuiltin } from "./builtins.js";
 import { readStatements, RESERVED, type SimpleCommand } from "./grammar.js";
 import { changesDirectory, pathOfRedirect, pathsOfCommand, type PathUse } from "./paths.js";
 import { alwaysPattern } from "./patterns.js";
-import { isHarmlessVariable } from "./variables.js";
+import { assertHarmless } from "./variables.js";
 import { literal, opaque, spell, type Dialect, type Word } from "./words.js";
 import { dialectOf, unwrap } from "./wrappers.js";
 
@@ -21,18 +21,13 @@ export interface Judgement {
   readonly paths: readonly PathUse[];
 }
 
-/** More than a process can be given as one argument. */
-const MAX_LENGTH = 128 * 1024;
-const MAX_LEVELS = 8;
-
 /** @param shell The program that will run the command. */
 export function judgeCommand(command: string, shell = "bash"): Judgement {
   const dialect = dialectOf(shell);
   if (!dialect) opaque(`code for ${shell}`, "bash, zsh and sh are read");
-  if (command.length > MAX_LENGTH) opaque("more text than a shell takes", "use a file");
+  if (command.length > 128 * 1024) opaque("more text than a shell takes", "use a file");
   const judge = new Judge();
   judge.code(command, dialect, 0);
-  judge.assertWhole();
   // Something is always asked: a command without commands (`cd x`, `A=1`) as it is written.
   if (judge.patterns.size === 0) judge.patterns.add(command.trim());
   return { patterns: [...judge.patterns], always: [...judge.always], paths: judge.paths };
@@ -45,10 +40,6 @@ class Judge {
   /** Files by the last part of their paths; `undefined`: a path that is not known. */
   readonly #written = new Set<string | undefined>();
   readonly #run = new Set<string | undefined>();
-  /** Variables that are given `$!`, those that are given something else, and those that are waited for. */
-  readonly #jobs = new Set<string>();
-  readonly #others = new Set<string>();
-  readonly #waited = new Set<string>();
 
   code(code: string, dialect: Dialect, level: number): void {
     const { commands, redirects } = readStatements(code, dialect);
@@ -57,25 +48,12 @@ class Judge {
       this.paths.push(...pathOfRedirect(target));
       if (writes) this.#written.add(fileName(literal(target)));
     }
-  }
-
-  /** What only the whole text shows. bash evaluates what it takes for an option of `wait`. */
-  assertWhole(): void {
     if ([...this.#run].some((it) => this.#written.has(it) || this.#written.has(undefined)))
       opaque("a file that it writes and runs", "write the file first, then run it");
-    if ([...this.#waited].some((it) => !this.#jobs.has(it) || this.#others.has(it)))
-      opaque("wait for what may be no process", "set the variable with NAME=$!, nothing else");
-  }
-
-  #set(assignment: string): void {
-    const [name = "", value = ""] = assignment.split(/=(.*)/su);
-    const plainly = "set it with `env` of the tool, or use a short lower-case name";
-    if (!isHarmlessVariable(name)) opaque(`a value for the variable ${name}`, plainly);
-    (/^"?\$!"?$/.test(value) ? this.#jobs : this.#others).add(name);
   }
 
   #simple({ written, assignments, words }: SimpleCommand, dialect: Dialect, level: number): void {
-    for (const assignment of assignments) this.#set(assignment);
+    for (const assignment of assignments) assertHarmless(assignment);
     const name = words[0]?.raw;
     if (name === undefined) return;
     // The host asks no pattern for these; what they name is asked as a directory, or has been looked at.
@@ -92,18 +70,13 @@ class Judge {
       opaque("a program whose name is computed", "write its name");
     if ((RESERVED.test(first.raw) && !/^(?:time|\[\[)$/.test(name)) || name.includes("="))
       opaque(`${name} at this place`, "write a plain command");
-    if (level > MAX_LEVELS) opaque("code nested too deeply", "write it flatter");
+    if (level > 8) opaque("code nested too deeply", "write it flatter");
     if (asks) this.#ask(name, args, set);
 
     const base = baseName(name);
-    assertPlainBuiltin(base, args, dialect);
-    for (const word of args) {
-      const text = literal(word) ?? "";
-      if (/^(?:export|unset)$/.test(base)) this.#set(text);
-      else if (/^\w+=/.test(text)) this.#others.add(text.replace(/=.*/su, ""));
-      if (base === "wait" && word.kind !== "literal" && !/^"?\$\{?[?#$!]\}?"?$/.test(word.raw))
-        this.#waited.add(/^"?\$\{?([A-Za-z_]\w*)\}?"?$/.exec(word.raw)?.[1] ?? "");
-    }
+    assertPlainBuiltin(base, args);
+    if (/^(?:export|unset)$/.test(base))
+      for (const word of args) assertHarmless(literal(word) ?? "");
     this.paths.push(...pathsOfCommand(base, args));
     if (name.includes("/")) this.#run.add(fileName(name));
     if (base === "tee") for (const file of args) this.#written.add(fileName(literal(file)));
@@ -126,13 +99,9 @@ class Judge {
   }
 }
 
-function fileName(path: string | undefined): string | undefined {
-  return path === undefined ? undefined : normalize(path).replace(/^.*\//su, "");
-}
-
-function baseName(name: string): string {
-  return name.slice(name.lastIndexOf("/") + 1).replace(/\.exe$/i, "");
-}
+const fileName = (path?: string) =>
+  path === undefined ? undefined : normalize(path).replace(/^.*\//su, "");
+const baseName = (name: string) => name.replace(/^.*\//su, "").replace(/\.exe$/i, "");
 
 /** The names under which a rule may know a program. A script of the project is known by its path only. */
 function commandNames(name: string): string[] {

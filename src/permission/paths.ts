@@ -3,6 +3,7 @@
  * arguments as the host's own tool looks at, and every redirect; containment is judged by names alone, as the host does
  * (symbolic links are not followed); after a `cd` a relative path is judged from every directory that may be the one.
  */
+import { stat } from "node:fs/promises";
 import { homedir } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { isInside } from "../system/inside.js";
@@ -20,16 +21,13 @@ export interface Project {
   readonly worktree: string;
 }
 
-const ENTERS = /^(?:cd|chdir|pushd|popd)$/;
 const TAKES_FILES =
   /^(?:rm|cp|mv|mkdir|touch|chmod|chown|cat|ln|rmdir|tee|truncate|unlink|shred|install|mkfifo)$/;
 const DEVICES = /^\/dev\/(?:null|zero|u?random|full|tty|std(?:in|out|err)|fd\/\d+)$/;
 const MAX_PLACES = 16;
 
 /** The host asks about the directory of these and not about the command. */
-export function changesDirectory(name: string): boolean {
-  return ENTERS.test(name);
-}
+export const changesDirectory = (name: string) => /^(?:cd|chdir|pushd|popd)$/.test(name);
 
 export function pathsOfCommand(name: string, args: readonly Word[]): PathUse[] {
   const kind = changesDirectory(name) ? "enter" : "use";
@@ -54,29 +52,23 @@ function pathText({ raw, value, kind }: Word): string {
   return ((known[1] ?? known[2]) === "HOME" ? "~" : ".") + (known[3] ?? "");
 }
 
-export async function outsideDirectories(
-  uses: readonly PathUse[],
-  cwd: string,
-  { directory, worktree }: Project,
-  isDirectory: (path: string) => Promise<boolean>,
-): Promise<string[]> {
+export async function outsideDirectories(uses: readonly PathUse[], cwd: string, project: Project) {
+  const { directory, worktree } = project;
   const roots = worktree === "/" ? [directory] : [directory, worktree];
   const isOurs = (path: string) => roots.some((root) => isInside(root, path));
   const outside = new Set(isOurs(cwd) ? [] : [cwd]);
   const places = new Set([cwd]);
   for (const { kind, path } of uses) {
-    const before = Array.from(places); // grows below
-    for (const place of before) {
+    for (const place of Array.from(places)) {
       const full = resolve(place, path.replace(/^~(?=\/|$)/, homedir()));
       if (kind === "enter" && places.size < MAX_PLACES) places.add(full);
       if (isOurs(full)) continue;
-      outside.add(kind === "enter" || (await isDirectory(full)) ? full : dirname(full));
+      const isDirectory = async () => (await stat(full).catch(() => undefined))?.isDirectory();
+      outside.add(kind === "enter" || (await isDirectory()) ? full : dirname(full));
     }
   }
   return [...outside];
 }
 
 /** As the host spells it: everything in the directory. */
-export function directoryPattern(directory: string): string {
-  return join(directory, "*").replaceAll("\\", "/");
-}
+export const directoryPattern = (path: string) => join(path, "*").replaceAll("\\", "/");

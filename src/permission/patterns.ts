@@ -21,16 +21,12 @@ const THREE_WORDS = new RegExp(
 /** @example alwaysPattern(["npm", "run", "dev", "--", "-p", "3000"]) // "npm run dev *" */
 export function alwaysPattern(words: readonly string[]): string | undefined {
   const [name = "", second = ""] = words;
-  let length = TWO_WORDS.test(name) ? 2 : 1;
-  if (THREE_WORDS.test(`${name} ${second}`.trim())) length = 3;
+  const length = THREE_WORDS.test(`${name} ${second}`.trim()) ? 3 : TWO_WORDS.test(name) ? 2 : 1;
   const prefix = words.slice(0, length).join(" ");
   return prefix === "" || /[*?]/.test(prefix) ? undefined : `${prefix} *`;
 }
 
-/**
- * The first pattern of an opaque command. No command starts with a parenthesis, so no rule for a command matches it.
- * Users may write rules for it: `"(hidden-code)": "ask"`.
- */
+/** Asked first for an opaque command. It is no command, so only a rule of its own or a catch-all matches it. */
 export const HIDDEN_CODE = "(hidden-code)";
 
 const WORDS_PER_FRAGMENT = 12;

@@ -2,6 +2,8 @@
  * The variables that a plain command may set. Promises: a name counts as harmless only if it is on the list, because
  * shells, loaders and programs take code and paths of programs from others.
  */
+import { opaque } from "./words.js";
+
 const HARMLESS = new RegExp(
   "^(?:[A-Za-z]|PORT|HOST|(?:NODE|APP|RAILS|BABEL)_ENV|CI|DEBUG|VERBOSE|LOG_LEVEL|RUST_LOG|RUST_BACKTRACE|NO_COLOR|" +
     "TERM|TZ|LANG|LC_ALL|GOOS|GOARCH|CGO_ENABLED|PYTHONUNBUFFERED|COVERAGE|MINIFY|WASM|WASM_SYNC|VERSION|NAME|DIR|FILE|OUT|PID|FOO|BAR|" +
@@ -10,11 +12,13 @@ const HARMLESS = new RegExp(
     String.raw`(?:VITE|NEXT_PUBLIC|REACT_APP|ENABLE|DISABLE|FORCE|SKIP)_\w+|\w+_(?:PID|PORT|LEVEL|SNAPSHOT))$`,
 );
 
-export function isHarmlessVariable(name: string): boolean {
-  return HARMLESS.test(name);
-}
+/** A value that a shell would run if it evaluated the variable (`x[y]`, too), or that ends a line, is not harmless. */
+export const isHarmlessVariable = (name: string, value = "") =>
+  HARMLESS.test(name) && !/\$\(|[`[\r\n]/.test(value);
 
-/** Text that a shell would run if it evaluated the variable (`x[y]`, too), and what ends a line. */
-export function carriesCode(value: string): boolean {
-  return /\$\(|[`[\r\n]/.test(value);
+/** @param assignment `NAME=value` or the name alone. */
+export function assertHarmless(assignment: string): void {
+  const name = assignment.replace(/=.*/su, "");
+  if (!isHarmlessVariable(name))
+    opaque(`a value for the variable ${name}`, "use `env` of the tool, or a short name");
 }

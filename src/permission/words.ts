@@ -1,9 +1,8 @@
-/** A word of a command, the languages that are read, and the error for what is not plain. */
+/** A word of a command, the languages that are read, and the error where text leaves the plain grammar. */
 
 /** The language of the shell that will run the text; `posix`: sh, dash and ash. */
 export type Dialect = "bash" | "zsh" | "posix";
 
-/** Thrown where text leaves the plain grammar. */
 export class Opaque extends Error {
   override readonly name = "Opaque";
 }
@@ -25,16 +24,14 @@ export interface Word {
 }
 
 /** A word of which nothing is known, such as the arguments that `xargs` adds. */
-export const UNKNOWN_WORD: Word = { raw: "", value: undefined, kind: "many", substitution: false };
+export const UNKNOWN: Word = { raw: "", value: undefined, kind: "many", substitution: false };
 
 export function literalWord(raw: string): Word {
   return { raw, value: raw, kind: "literal", substitution: false };
 }
 
 /** The value of a word that is what it says, whatever files and variables there are. */
-export function literal(word: Word | undefined): string | undefined {
-  return word?.kind === "literal" ? word.value : undefined;
-}
+export const literal = (word?: Word) => (word?.kind === "literal" ? word.value : undefined);
 
 /** The word as a rule would spell it: needless quotes removed, needed ones kept as they are. */
 export function spell({ raw, value }: Word): string {
@@ -45,9 +42,7 @@ export function spell({ raw, value }: Word): string {
  * Words for the tables of patterns: a blank and the value of each, with `'` for an odd character or an empty word.
  * What is expanded ends a word with `"` (one word) or `$` (many), a glob with `*`; `#` is `$?`, `$#` or `$$`.
  */
-export function shapes(words: readonly Word[]): string {
-  return words.map((word) => ` ${shape(word)}`).join("");
-}
+export const shapes = (words: readonly Word[]) => words.map((it) => ` ${shape(it)}`).join("");
 
 function shape({ raw, value, kind }: Word): string {
   if (kind === "literal") return value?.replaceAll(/[^\w./:=@%+,~^!{};-]/gu, "'") || "'";
@@ -56,4 +51,15 @@ function shape({ raw, value, kind }: Word): string {
   // Braces may be any words.
   if (kind === "pattern") return /[{'"\\]/.test(raw) ? `${start}$` : `${start}*`;
   return start + (kind === "one" ? '"' : "$");
+}
+
+/** Reads a table of lines `NAMES | CELL | …`: each name has what its line says. */
+export function readTable<T>(table: string, read: (cells: string[]) => T): Map<string, T> {
+  const found = new Map<string, T>();
+  for (const line of table.trim().split("\n")) {
+    const [names = "", ...cells] = line.split(" |").map((it) => it.trim());
+    const row = read(cells);
+    for (const name of names.split(" ")) found.set(name, row);
+  }
+  return found;
 }

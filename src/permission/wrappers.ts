@@ -4,8 +4,8 @@
  * means of their own (`git -c`, `awk`, `python -c`, `npx`) are not among them.
  */
 import { normalize } from "node:path";
-import { isHarmlessVariable } from "./variables.js";
-import { literal, opaque, shapes, UNKNOWN_WORD, type Dialect, type Word } from "./words.js";
+import { assertHarmless } from "./variables.js";
+import { literal, opaque, readTable, shapes, UNKNOWN, type Dialect, type Word } from "./words.js";
 
 /** What a wrapper runs: a command, code, or the file of a script. */
 export type Inner =
@@ -17,45 +17,40 @@ export type Inner =
  * NAMES | letters of options, and of those with a value | long options | what stands before the command, as shapes |
  * where what is its own has this, code follows
  */
-const TABLE = `
+const WRAPPERS = readTable(
+  `
 env | i0v | u | ignore-environment null unset= | (?: \\w+=[^ "$*#]*)*
 cross-env | | | | (?: \\w+=[^ "$*#]*)*
 sudo | AbEHknPS | ugpTU | non-interactive preserve-env user= group= | (?: \\w+=[^ "$*#]*)*
 nohup builtin busybox toybox | | | |
 setsid | cfw | | ctty fork wait |
 nice | 0123456789 | n | adjustment= |
-ionice | t | cn | class= classdata= |
 timeout gtimeout | fpv | ks | foreground preserve-status verbose kill-after= signal= | OWN
 stdbuf | | ioe | input= output= error= |
 time | pv | | |
 command | pvV | | |
 exec | cl | a | |
 xargs | 0rtx | dELnPsI | null no-run-if-empty verbose max-args= max-procs= delimiter= |
-chroot | | | | OWN
 flock | senuxo | wE | shared exclusive nonblock timeout= wait= | OWN(?: -c(?= [^ ]+$))? | [ ]-c$
 watch | bcdegtwx | n | color differences interval= | | ^
 ssh | 46AaCfgkNnqTtvXxY | bcilLpRDW | | OWN | ^
 bash zsh sh dash ash | cehlmnpuvx | | login norc noprofile posix | (?: -[ceux]*o pipefail(?: -[ceux]+)*)? | [ ]-\\w*c
-`;
-const WRAPPERS = new Map(TABLE.trim().split("\n").flatMap(readLine));
-
-function readLine(line: string) {
-  const cells = line.split(" |").map((it) => it.trim());
-  const [names = "", flags, values, long = "", own = "", code] = cells;
-  const longs = long.replaceAll(/ ?([\w-]+)/g, "|--$1").replaceAll("=", "(?:=LIT?| LIT)");
-  const options = `(?: (?:-[${flags}\0]+|-[${flags}\0]*[${values}\0](?:LIT| LIT)${longs})(?= |$))*`;
-  const source = `^(${options}(?: --(?= ))?${own.replace("OWN", " (?!-)LIT")})(?: [^ -]|$)`;
-  const pattern = new RegExp(source.replaceAll("LIT", `[^ "$*#]+`));
-  const wrapper = { pattern, code: code ? new RegExp(code) : undefined };
-  return names.split(" ").map((name) => [name, wrapper] as const);
-}
+`,
+  ([flags, values, long = "", own = "", code]) => {
+    const longs = long.replaceAll(/ ?([\w-]+)/g, "|--$1").replaceAll("=", "(?:=LIT?| LIT)");
+    const options = `(?: (?:-[${flags}\0]+|-[${flags}\0]*[${values}\0](?:LIT| LIT)${longs})(?= |$))*`;
+    const source = `^(${options}(?: --(?= ))?${own.replace("OWN", " (?!-)LIT")})(?: [^ -]|$)`;
+    const pattern = new RegExp(source.replaceAll("LIT", `[^ "$*#]+`));
+    return { pattern, code: code ? new RegExp(code) : undefined };
+  },
+);
 
 /** Programs that run commands in a way that the table above cannot say. */
 const OPAQUE = new RegExp(
-  "^(?:at|batch|bwrap|caffeinate|choom|chronic|chrt|cmd|csh|doas|elvish|es|fakeroot|firejail|fish|ksh|ksh93|linux32|" +
-    "linux64|ltrace|mksh|newgrp|nsenter|nu|numactl|osh|parallel|perf|pkexec|powershell|prlimit|proot|pwsh|rbash|rc|" +
-    "rlwrap|runcon|runuser|script|setarch|setpriv|sg|strace|su|systemd-run|taskset|tcsh|unbuffer|unshare|valgrind|" +
-    "xonsh|xvfb-run|ysh)$",
+  "^(?:at|batch|bwrap|caffeinate|choom|chronic|chroot|chrt|cmd|csh|doas|elvish|es|fakeroot|firejail|fish|ionice|ksh|ksh93|" +
+    "linux32|linux64|ltrace|mksh|newgrp|nsenter|nu|numactl|osh|parallel|perf|pkexec|powershell|prlimit|proot|pwsh|rbash|rc|" +
+    "rlwrap|runcon|runuser|script|setarch|setpriv|sg|strace|su|systemd-run|taskset|tcsh|unbuffer|unshare|valgrind|xonsh|" +
+    "xvfb-run|ysh)$",
 );
 
 /** How to read the code of this shell; `undefined`: it is not read. */
@@ -77,11 +72,9 @@ export function unwrap(name: string, args: readonly Word[]): Inner[] {
   const taken = words.slice(0, count).map(literal);
   if (own === "-" || taken.includes(undefined))
     opaque(`${name} with words that are not literal, or an unknown option`, "leave them out");
-  for (const [, variable = ""] of own.matchAll(/ (\w+)=/g))
-    if (!isHarmlessVariable(variable))
-      opaque(`${name} with the variable ${variable}`, "set it with `env` of the tool");
+  for (const [, variable = ""] of own.matchAll(/ (\w+)=/g)) assertHarmless(variable);
   const dialect = dialectOf(name);
-  if (taken.length === 0 && (dialect || /^(?:ssh|watch|chroot)$/.test(name)))
+  if (taken.length === 0 && (dialect || /^(?:ssh|watch)$/.test(name)))
     opaque("a shell that reads its code from a pipe or file", `name what ${name} runs`);
   if (wrapper.code?.test(own)) return [{ code: taken.join(" "), dialect: dialect ?? "posix" }];
   if (dialect) return [script(words[0], name)];
@@ -94,8 +87,7 @@ export function unwrap(name: string, args: readonly Word[]): Inner[] {
 
 /** What the program puts in the place of `{}`, or behind the words, is not known. */
 function filledIn(words: readonly Word[]): Word[] {
-  const holds = ({ raw, value = raw }: Word) => value.includes("{}");
-  return [...words.map((it) => (holds(it) ? UNKNOWN_WORD : it)), UNKNOWN_WORD];
+  return [...words.map((it) => ((it.value ?? it.raw).includes("{}") ? UNKNOWN : it)), UNKNOWN];
 }
 
 /** A file of code is named in the command, so the rule for the command decides about it. */

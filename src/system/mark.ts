@@ -5,7 +5,7 @@
  * parent, an environment that was overwritten with a title (redis, nginx). A program that closes all its descriptors
  * loses it. Linux only.
  */
-import { closeSync, constants, openSync, unlinkSync } from "node:fs";
+import { closeSync, constants, existsSync, openSync, unlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
@@ -14,9 +14,13 @@ export const MARK_DESCRIPTOR = 3;
 
 const PREFIX = "opencode-background.";
 
+/** In memory: a file on a disk that is made and taken away costs as much as the start of a shell. */
+const MEMORY = "/dev/shm";
+
 /** Both as in the environment: ids joined by ":". Throws what the system says; close it when it was handed over. */
 export function openMark(instances: string, jobs: string): number {
-  const file = join(tmpdir(), `${PREFIX}${instances}.${jobs}`);
+  const folder = existsSync(MEMORY) ? MEMORY : tmpdir();
+  const file = join(folder, `${PREFIX}${instances}.${jobs}`);
   const mark = openSync(file, constants.O_RDONLY | constants.O_CREAT | constants.O_EXCL, 0o600);
   try {
     unlinkSync(file);
