@@ -36,6 +36,8 @@ export class ChildEvents {
       void runner.examine(jobID);
       return;
     }
+    // The session's title or summary: its run is where it was.
+    if (event.type === "updated") return;
     live.heardAt = clock.monotonic();
     live.retryAt = 0;
     if (event.type === "retry") {

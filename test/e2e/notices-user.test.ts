@@ -151,9 +151,9 @@ describe("notices to a parent whose user", () => {
     await showsScreen();
     const messages = await host.messages(parent.id);
     assert.equal(messages.at(-1)?.parts.length, 1, "nothing is attached to it");
-    await host.prompt(parent.id, "go on", { agent: "plan" });
+    await host.prompt(parent.id, "now the plan", { agent: "plan" });
     const request = await model.waitForRequest(
-      (each) => each.conversation === parent.id && each.allText.includes("go on"),
+      (each) => each.conversation === parent.id && each.allText.includes("now the plan"),
     );
     assert.equal(model.turns(parent.id).length, turns + 1);
     assert.match(request.allText, /second is done/u);

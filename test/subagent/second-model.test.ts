@@ -202,6 +202,21 @@ void describe("a retry that is announced", () => {
     );
   });
 
+  void it("stays announced when the host writes down something about the session meanwhile", async () => {
+    const { house, id, sessionID, sent } = await begun();
+    aborts(house);
+    house.busy(sessionID);
+    const models = house.host.block("models");
+    retry(house, sessionID, 120_001);
+    // Its title or its summary: no sign of its run.
+    house.event({ type: "updated", sessionID, archived: false });
+    assert.equal(house.job(id).blockedOn?.kind, "retry");
+    models.resolve();
+    await settle();
+    assert.deepEqual(house.host.aborted, [sessionID]);
+    assert.deepEqual([sent().at(-1)?.model, sent().at(-1)?.again], ["other/m1", true]);
+  });
+
   const WAITED: [what: string, options: Partial<Options>, pause: number][] = [
     ["for within two minutes", {}, 120_000],
     ["without another model", { fallbackModels: {} }, 600_000],
