@@ -1,6 +1,6 @@
 /** `bash` in the place of the host's own: the same commands through both, compared field by field. */
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
+import { readFileSync, realpathSync } from "node:fs";
 import { describe } from "node:test";
 import { isDeepStrictEqual } from "node:util";
 import { text, toolCall } from "../../fixtures/model/index.js";
@@ -190,6 +190,21 @@ describe("bash in the host's place", () => {
       const isEnough = theirTail.length - tail.length < 600;
       assert.ok(isEnd && isEnough, `${call.command}: ${tail.length} of ${theirTail.length}`);
     }
+  });
+});
+
+describe("bash in the host's place and `shell` of opencode.json", () => {
+  const config = { shell: "/bin/sh" };
+  const env = { SHELL: "/bin/bash" };
+  const theirs = useHost({ pluginOptions: { bashHint: false }, config, env });
+  const ours = useHost({ pluginOptions: { bash: "continue" }, config, env });
+
+  ours.test("is run by that shell, as by the host's own", async () => {
+    const shell = { command: "readlink /proc/$$/exe; echo $0" };
+    const [expected, got] = await Promise.all([callAll(theirs, [shell]), callAll(ours, [shell])]);
+    const sh = realpathSync("/bin/sh");
+    assert.ok(expected[0]?.output?.startsWith(`${sh}\n/bin/sh\n`), expected[0]?.output);
+    assert.deepEqual(got, expected);
   });
 });
 

@@ -1,5 +1,6 @@
 /** `bash` that goes on: what becomes of a command whose call does not wait any longer, on a real host. */
 import assert from "node:assert/strict";
+import { watch, type FSWatcher } from "node:fs";
 import { describe } from "node:test";
 import { callTool } from "../../fixtures/host/index.js";
 import { survivorsAfter } from "../../fixtures/host/survivors.js";
@@ -28,6 +29,17 @@ function answerTo({ model }: Bed, sessionID: string): string {
 async function calls({ host }: Bed, sessionID: string) {
   const parts = (await host.messages(sessionID)).flatMap(({ parts: all }) => all);
   return parts.flatMap((part) => (part.type === "tool" && part.tool === "bash" ? part : []));
+}
+
+/** `seen` resolves once a file of this name appears in the folder. */
+function appears(folder: string, name: string) {
+  let watcher: FSWatcher | undefined;
+  const seen = new Promise<void>((resolve) => {
+    watcher = watch(folder, (_, file) => {
+      if (file === name) resolve();
+    });
+  });
+  return { seen, close: () => watcher?.close() };
 }
 
 /** Resolves once the call's output on the user's screen holds this. */
@@ -155,27 +167,33 @@ describe("a command that takes longer than its call", () => {
     assert.match(read, /completed[^]*\| done$/u);
   });
 
-  bed.test("what it leaves running with & is a process of that name, and is told", async () => {
-    const { host, model } = bed;
-    const parent = await host.createSession({ title: "left" });
-    model.scriptSession(parent.id, [
-      toolCall("bash", { command: "sleep 309 & echo started" }),
-      text("it runs"),
-      text("noted"),
-    ]);
-    await host.run(parent.id, "start it");
-    const answer = answerTo(bed, parent.id);
-    assert.match(
-      answer,
-      /^started\n[^]*left running \(sleep 309\) goes on in the background as proc_/u,
+  for (const how of ["", "nohup ", "setsid "])
+    bed.test(
+      `what it leaves running with ${how}& is a process of that name, and is told`,
+      async () => {
+        const { host, model } = bed;
+        const parent = await host.createSession({ title: `left ${how}` });
+        // It is named by what it is when the shell ends: not by the program before it.
+        const isUp = 'until [ "$(cat /proc/$!/comm)" = sleep ]; do :; done';
+        model.scriptSession(parent.id, [
+          toolCall("bash", { command: `${how}sleep 309 & ${isUp}; echo started` }),
+          text("it runs"),
+          text("noted"),
+        ]);
+        await host.run(parent.id, "start it");
+        const answer = answerTo(bed, parent.id);
+        assert.match(
+          answer,
+          /^started\n[^]*left running \(sleep 309\) goes on in the background as proc_/u,
+        );
+        const processId = firstJob(bed, parent.id);
+        const list = await callTool(host, model, parent.id, "listBackgroundProcesses", {});
+        assert.match(list, new RegExp(`${processId} running.*sleep 309`, "u"));
+        const killed = await callTool(host, model, parent.id, "killProcesses", { processId });
+        assert.match(killed, /cancelled_by_agent[^]*no process of it is left/u);
+        assert.deepEqual(await host.survivors(0, "sleep 309"), []);
+      },
     );
-    const processId = firstJob(bed, parent.id);
-    const list = await callTool(host, model, parent.id, "listBackgroundProcesses", {});
-    assert.match(list, new RegExp(`${processId} running.*sleep 309`, "u"));
-    const killed = await callTool(host, model, parent.id, "killProcesses", { processId });
-    assert.match(killed, /cancelled_by_agent[^]*no process of it is left/u);
-    assert.deepEqual(await host.survivors(0, "sleep 309"), []);
-  });
 
   bed.test("ten at once are each told once", async () => {
     const { host, model } = bed;
@@ -276,22 +294,50 @@ describe("a command that takes longer than its call", () => {
     assert.deepEqual(await survivorsAfter(marker, 15_000), []);
   });
 
-  for (const moment of ["is waited for", "was moved", "was left"] as const) {
+  for (const moment of [
+    "is called",
+    "has printed nothing",
+    "prints",
+    "is being moved",
+    "was moved",
+    "was left",
+    "is being ended by ESC",
+  ] as const) {
     bed.test(`a host that is killed takes along what ${moment}`, async () => {
       const { host, model } = bed;
       const parent = await host.createSession({ title: moment });
+      const silent = "trap '' TERM; (setsid sleep 311 &) ; : > is-up; sleep 312";
       const stubborn = "trap '' TERM; (setsid sleep 311 &) ; echo up; sleep 312";
-      const command =
-        moment === "was left" ? "sleep 313 & (setsid sleep 314 &) ; echo up" : stubborn;
+      const commands: Partial<Record<typeof moment, string>> = {
+        "has printed nothing": silent,
+        prints: "trap '' TERM; (setsid sleep 311 &) ; while :; do echo up; done",
+        "was left": "sleep 313 & (setsid sleep 314 &) ; echo up",
+      };
+      const command = commands[moment] ?? stubborn;
       const timeout = moment === "was moved" ? { timeout: 1_500 } : {};
       model.scriptSession(parent.id, [
         toolCall("bash", { command, ...timeout }),
         [text("started "), gate("never")],
       ]);
+      const isUp = appears(host.project, "is-up");
       await host.prompt(parent.id, "start it");
-      if (moment === "is waited for") await seen(bed, parent.id, "up\\n");
-      else await model.waitForRequest((each) => /proc_\w{10}/u.test(each.toolResults.join()));
+      if (moment === "is called") {
+        await host.waitFor(
+          "message.part.updated",
+          ({ part }) =>
+            part.sessionID === parent.id && part.type === "tool" && part.state.status === "running",
+        );
+      } else if (moment === "has printed nothing") await isUp.seen;
+      else if (moment.startsWith("was "))
+        await model.waitForRequest(
+          (each) => each.conversation === parent.id && /proc_\w{10}/u.test(each.toolResults.join()),
+        );
+      else await seen(bed, parent.id, "up\\n");
+      if (moment === "is being moved") await host.prompt(parent.id, "how far are you?");
+      if (moment === "is being ended by ESC")
+        await host.client.session.abort({ sessionID: parent.id });
       await host.stop("SIGKILL");
+      isUp.close();
       assert.deepEqual(await host.survivors(15_000), []);
       await host.start();
     });
