@@ -4,7 +4,7 @@ import { chmodSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { describe, it, type TestContext } from "node:test";
 import { silentLog, systemClock } from "../../src/ports.js";
-import { serveWeb, type WebRequest } from "../../src/web/main.js";
+import { serveWeb } from "../../src/web/main.js";
 import type { WebServer } from "../../src/web/server.js";
 import { call, machine } from "../cli/support.js";
 import { pageFolder, reachable, stateFolder } from "./support.js";
@@ -17,16 +17,19 @@ const system = { clock: systemClock, log: silentLog, processes: machine };
 function web(t: TestContext, root: string, ...args: string[]) {
   const interrupted = new AbortController();
   t.after(() => interrupted.abort());
-  const started = Promise.withResolvers<{ server: WebServer; request: WebRequest }>();
+  let onStart: (server: WebServer) => void;
+  const started = new Promise<WebServer>((resolve) => {
+    onStart = resolve;
+  });
   const ended = call(["web", "--root", root, "--port", "0", ...args], {
     signal: interrupted.signal,
     web: async (request) => {
       const server = await serveWeb(request, { ...system, pageFolder: pageFolder() });
-      started.resolve({ server, request });
+      onStart(server);
       return server;
     },
   });
-  return { started: started.promise, ended, end: () => interrupted.abort() };
+  return { started, ended, end: () => interrupted.abort() };
 }
 
 function tokenFile(root: string, text: string, mode = 0o600): string {
@@ -57,7 +60,7 @@ void describe("web --host", () => {
     await reachable(1, root, processJob("proc_1"));
     const file = tokenFile(root, `${TOKEN}\n`);
     const { started, ended, end } = web(t, root, "--host", "localhost", "--token-file", file);
-    const { server } = await started;
+    const server = await Promise.race([started, ended.then(({ err }) => assert.fail(err))]);
     const link = `http://localhost:${server.port}/#token=${TOKEN}`;
     assert.equal(server.link, link);
     const ask = (token: string) =>
