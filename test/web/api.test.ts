@@ -286,7 +286,7 @@ void describe("the web API", () => {
       patterns: ["rm *"],
       detail: "rm -rf build",
     } satisfies RequestView;
-    const served = await waiting(t, { byOpenCode: true, request });
+    const served = await waiting(t, { byOpenCode: true, requests: { bg_1: request } });
     const said = [];
     for (const [method, path, body] of forUser) {
       said.push(await json(await served.get(path, init(method, body))));

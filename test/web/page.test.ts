@@ -5,12 +5,20 @@ import { createServer } from "node:http";
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
-import { chromium, type Browser, type Page } from "playwright-core";
+import { chromium, type Browser, type Locator, type Page } from "playwright-core";
 import { STDERR, STDOUT } from "../../src/output/format.js";
 import { OutputLog } from "../../src/output/log.js";
+import type { Job } from "../../src/jobs/job.js";
 import { systemClock } from "../../src/ports.js";
-import { processJob, subagent } from "../store/records.js";
-import { reachable as owner, serve, stateFolder, type Fixture } from "./support.js";
+import type { RequestView } from "../../src/web/schemas.js";
+import { ended, processJob, subagent, WHEN } from "../store/records.js";
+import {
+  reachable as owner,
+  serve,
+  stateFolder,
+  type Fixture,
+  type ServeOptions,
+} from "./support.js";
 import type { TestContext } from "node:test";
 
 const CHROMIUM = process.env["CHROMIUM"] ?? "/usr/bin/chromium";
@@ -26,6 +34,59 @@ const ARGUMENTS = [
   "--disable-component-update",
   "--disable-sync",
 ];
+
+const SINCE = new Date("2026-11-21T10:05:00.000Z");
+const QUESTION = {
+  kind: "question",
+  requestID: "que_1",
+  questions: [
+    {
+      question: "Which database?",
+      header: "Database",
+      options: [
+        { label: "SQLite", description: "A file" },
+        { label: "Postgres", description: "A server" },
+      ],
+      multiple: false,
+      custom: true,
+    },
+    {
+      question: "Which checks?",
+      header: "Checks",
+      options: [
+        { label: "Types", description: "" },
+        { label: "Lint", description: "" },
+        { label: "Tests", description: "" },
+      ],
+      multiple: true,
+      custom: false,
+    },
+  ],
+} satisfies RequestView;
+const PERMISSION = {
+  kind: "permission",
+  requestID: "per_1",
+  permission: "bash",
+  patterns: ["rm *"],
+  detail: "rm -f gone.txt",
+} satisfies RequestView;
+
+/** A subagent that asks its user. */
+function asks(id: string, { kind, requestID }: RequestView) {
+  const blockedOn = { kind, what: "an answer", since: SINCE, sessionID: "ses_child", requestID };
+  return subagent(id, { name: `asks for a ${kind}`, blockedOn });
+}
+
+const SAID = (
+  [
+    { role: "user", kind: "text", text: "Look into it." },
+    { role: "assistant", kind: "reasoning", text: "Let me see." },
+    { role: "assistant", kind: "tool", tool: "bash", status: "completed", text: "ls" },
+    { role: "assistant", kind: "tool", tool: "read", status: "error", text: "no such file" },
+    { role: "assistant", kind: "error", text: "overloaded" },
+    { role: "assistant", kind: "text", text: "It is fixed." },
+  ] as const
+).map((entry) => ({ at: SINCE.toISOString(), ...entry }));
 
 const DESK = { width: 1280, height: 800 };
 const PHONE = { width: 390, height: 844 };
@@ -48,13 +109,16 @@ void describe("the page", { skip, timeout: 240_000 }, () => {
     t: TestContext,
     viewport = DESK,
     colorScheme: "dark" | "light" = "light",
+    options: ServeOptions & { more?: Job[] } = {},
   ): Promise<Opened> {
+    const { more = [], ...serveOptions } = options;
     const root = stateFolder(t);
     const made = await owner(
       1,
       root,
       processJob("proc_1", { name: "dev server", command: "npm run dev -- --port 3000" }),
       subagent("bg_1", { name: "Look into it" }),
+      ...more,
     );
     const log = new OutputLog(
       join(made.store.outputFolder(), "proc_1.log"),
@@ -64,7 +128,7 @@ void describe("the page", { skip, timeout: 240_000 }, () => {
     t.after(() => log.close());
     log.append(STDOUT, Buffer.from("\u001b[32mready\u001b[0m on port 3000\n"));
     log.append(STDERR, Buffer.from("a warning\n"));
-    const served = await serve(t, root);
+    const served = await serve(t, root, serveOptions);
     const context = await browser.newContext({ viewport, colorScheme });
     t.after(() => context.close());
     const page = await context.newPage();
@@ -172,6 +236,107 @@ void describe("the page", { skip, timeout: 240_000 }, () => {
     assert.equal((await next.get("/api/jobs")).status, 200);
   });
 
+  void it("answers several questions at once, with a choice, several and words", async (t) => {
+    const { page, served } = await open(t, DESK, "light", {
+      byOpenCode: true,
+      requests: { bg_question: QUESTION },
+      more: [asks("bg_question", QUESTION)],
+    });
+    await page.getByRole("button", { name: "asks for a question" }).click();
+    const send = page.getByRole("button", { name: "Send" });
+    const first = page.getByRole("group", { name: "Which database?" });
+    await first.getByRole("radio", { name: "SQLite" }).check();
+    await first.getByRole("radio", { name: "Postgres" }).check();
+    await first.getByRole("textbox", { name: "An answer of your own" }).fill(" version 17 ");
+    assert.equal(await send.isDisabled(), true, "the second question has no answer");
+    const second = page.getByRole("group", { name: "Which checks?" });
+    assert.equal(await second.getByRole("textbox").count(), 0);
+    for (const name of ["Types", "Lint", "Tests"]) {
+      await second.getByRole("checkbox", { name }).check();
+    }
+    await second.getByRole("checkbox", { name: "Lint" }).uncheck();
+    await send.click();
+    await page.locator(".request [role=status]", { hasText: "done" }).waitFor();
+    const answers = [
+      ["Postgres", "version 17"],
+      ["Types", "Tests"],
+    ];
+    const expected = { method: "answer", jobID: "bg_question", requestID: "que_1", answers };
+    const answered = served.asked.find((act) => act.includes('"answer"'));
+    assert.deepEqual(JSON.parse(answered ?? "null"), expected);
+  });
+
+  void it("names a project by its folder, and a session by its task or its first job", async (t) => {
+    const { page } = await open(t, DESK, "light", {
+      more: [
+        subagent("bg_parent", { name: "Fix the build", sessionID: "ses_child" }),
+        processJob("proc_child", { name: "of the child", parentSessionID: "ses_child" }),
+        processJob("proc_early", {
+          name: "an early one",
+          createdAt: new Date("2025-01-02T12:00:00.000Z"),
+        }),
+      ],
+    });
+    const project = page.getByRole("heading", { level: 2, name: "project" });
+    assert.equal(await project.getAttribute("title"), "/project");
+    await page.getByRole("button", { name: "Fix the build ses_child, time line" }).waitFor();
+    const root = page.getByRole("button", { name: /^Session of .*2025.* ses_root, time line$/u });
+    // What is filtered out still says when the session began.
+    await page.getByRole("searchbox", { name: "Find a job" }).fill("dev server");
+    await page.getByRole("button", { name: "an early one" }).waitFor({ state: "detached" });
+    await root.click();
+    await page.getByRole("heading", { name: /^Time line .*Session of .*2025/u }).waitFor();
+    await page.getByRole("searchbox", { name: "Find a job" }).fill("of the child");
+    await page.getByRole("button", { name: "of the child" }).click();
+    await page.getByText("Fix the build, ses_child", { exact: true }).waitFor();
+  });
+
+  void it("draws a session's time line, its cost and a process's output a second", async (t) => {
+    const from = WHEN.getTime();
+    const job = (at: number, minutes: number) => {
+      const startedAt = new Date(from + at * 60_000);
+      const made = subagent(`bg_line_${at}`, {
+        name: `from minute ${at}`,
+        parentSessionID: "ses_line",
+        createdAt: startedAt,
+        startedAt,
+      });
+      return ended(made, new Date(from + (at + minutes) * 60_000));
+    };
+    const { page, made } = await open(t, DESK, "light", {
+      more: [job(0, 10), job(5, 5), job(10, 10)],
+    });
+    await page.getByRole("button", { name: "ses_line, time line" }).click();
+    const line = page.getByRole("region", { name: "Time line" });
+    const rows = line.getByRole("listitem").getByRole("button");
+    await rows.nth(2).waitFor();
+    const said = (await rows.allTextContents()).map((text) => text.replaceAll(/\s+/gu, " ").trim());
+    assert.deepEqual(said, [
+      "✓ from minute 0done, 10 min 0 s",
+      "✓ from minute 5done, 5 min 0 s",
+      "✓ from minute 10done, 10 min 0 s",
+    ]);
+    const pieces = await line
+      .locator(".piece")
+      .evaluateAll((all) => all.map((each) => each.getAttribute("style")));
+    assert.deepEqual(pieces, [
+      "left: 0%; width: 50%;",
+      "left: 25%; width: 25%;",
+      "left: 50%; width: 50%;",
+    ]);
+    const cost = line.getByRole("img", { name: "Cost, US dollars, 0.250 to 0.750" });
+    await cost.locator("canvas").waitFor();
+
+    await page.getByRole("button", { name: "dev server" }).click();
+    const rate = page.getByRole("img", { name: /^Output a second, 0 B to [\d.]+ \w+$/u });
+    for (const bytes of [5_000, 50_000, 500_000]) {
+      made.jobs.updateProcess("proc_1", { output: { bytes, dropped: 0 } });
+      await made.store.flush();
+      await page.getByText(`${(bytes / 1_024).toFixed(1)} KiB`).waitFor();
+    }
+    await rate.locator("canvas").waitFor();
+  });
+
   void it("works by keyboard only", async (t) => {
     const { page } = await open(t);
     await page.keyboard.press("/");
@@ -212,7 +377,18 @@ void describe("the page", { skip, timeout: 240_000 }, () => {
   ] as const) {
     for (const scheme of ["light", "dark"] as const) {
       void it(`has no serious fault for axe on ${name} in ${scheme}`, async (t) => {
-        const { page } = await open(t, viewport, scheme);
+        const { page } = await open(t, viewport, scheme, {
+          byOpenCode: true,
+          said: SAID,
+          requests: { bg_question: QUESTION, bg_permission: PERMISSION },
+          more: [
+            asks("bg_question", QUESTION),
+            asks("bg_permission", PERMISSION),
+            ended(subagent("bg_done", { name: "the first end" }), SINCE),
+            ended(subagent("bg_done_2", { name: "the second end" }), SINCE),
+            processJob("proc_shell", { name: "a shell", stdin: "terminal" }),
+          ],
+        });
         const serious = async (): Promise<unknown> => {
           // The policy lets no script in by address: read by the test, run by the browser's own tools.
           const context = await page.context().newCDPSession(page);
@@ -221,6 +397,7 @@ void describe("the page", { skip, timeout: 240_000 }, () => {
             expression: script,
             awaitPromise: true,
           });
+          await context.detach();
           const found: unknown = JSON.parse(String(result.value));
           return found;
         };
@@ -231,6 +408,20 @@ void describe("the page", { skip, timeout: 240_000 }, () => {
         const folder = process.env["PICTURES"];
         if (folder)
           await page.screenshot({ path: join(folder, `page-${name.slice(2)}-${scheme}.png`) });
+
+        /** Opens a job, waits for what only its view has, and looks at all of it. */
+        const look = async (job: string, seen: Locator) => {
+          const back = page.getByRole("button", { name: "Back to the list" });
+          if (await back.isVisible()) await back.click();
+          await page.getByRole("button", { name: job }).click();
+          await seen.waitFor();
+          assert.deepEqual(await serious(), [], job);
+        };
+        await look("asks for a permission", page.getByRole("button", { name: "Allow once" }));
+        await look("asks for a question", page.getByRole("checkbox", { name: "Lint" }));
+        await look("a shell", page.getByRole("form", { name: "Input" }));
+        await look("Look into it", page.locator(".said .text", { hasText: "It is fixed." }));
+        await look("ses_root", page.locator(".timeline .plot canvas"));
       });
     }
   }

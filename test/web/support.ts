@@ -43,8 +43,8 @@ export interface ServeOptions extends Partial<WebOptions> {
   byOpenCode?: boolean;
   /** What subagents have said. */
   said?: TranscriptView["entries"];
-  /** What a subagent asks. */
-  request?: RequestView;
+  /** What subagents ask, by the job. */
+  requests?: Readonly<Record<string, RequestView>>;
 }
 
 const DONE = { text: "done" };
@@ -94,7 +94,9 @@ export async function serve(
   };
   const actForUser: ActForUser = (act) => {
     asked.push(JSON.stringify(act));
-    return Promise.resolve(act.method === "request" ? { request: options.request } : DONE);
+    return Promise.resolve(
+      act.method === "request" ? { request: options.requests?.[act.jobID] } : DONE,
+    );
   };
   const server = await startWeb({
     root,

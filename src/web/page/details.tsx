@@ -21,11 +21,13 @@ import {
 
 interface Props {
   job: JobView;
+  /** Its session's title. */
+  session: string | undefined;
   now: number;
   onClose: () => void;
 }
 
-export function Details({ job, now, onClose }: Props) {
+export function Details({ job, session, now, onClose }: Props) {
   const look = lookOf(job);
   return (
     <article class="details" aria-label={visible(job.name)}>
@@ -41,7 +43,7 @@ export function Details({ job, now, onClose }: Props) {
         </h2>
         <Actions job={job} />
       </header>
-      <Facts job={job} now={now} />
+      <Facts job={job} session={session} now={now} />
       {job.process && <RatePlot job={job} />}
       {isWaiting(job) && <Request key={job.blockedOn?.since} job={job} />}
       {job.process ? (
@@ -54,7 +56,7 @@ export function Details({ job, now, onClose }: Props) {
   );
 }
 
-function Facts({ job, now }: { job: JobView; now: number }) {
+function Facts({ job, session, now }: Omit<Props, "onClose">) {
   const { process, subagent } = job;
   const date = (text: string | undefined) => text && new Date(text).toLocaleString();
   const rows: [string, string | number | undefined | false][] = [
@@ -86,7 +88,7 @@ function Facts({ job, now }: { job: JobView; now: number }) {
     ],
     ["Tokens", subagent?.tokens],
     ["Cost", subagent && (subagent.cost > 0 ? `$${subagent.cost.toFixed(4)}` : "no price")],
-    ["Session", job.sessionID],
+    ["Session", [session, job.sessionID].filter(Boolean).join(", ")],
     ["Id", job.id],
   ];
   return (

@@ -7,11 +7,12 @@ import { Details } from "./details.js";
 import { TimeLine } from "./plots.js";
 import {
   endOf,
+  folderWords,
   inOrder,
   isLive,
   lookOf,
   outcome,
-  shortFolder,
+  sessionTitles,
   shortTime,
   SIGNS,
   startOf,
@@ -77,6 +78,7 @@ function App() {
     place?.view === "session"
       ? [...jobs.values()].filter(({ sessionID }) => sessionID === place.id)
       : [];
+  const titles = useMemo(() => sessionTitles(jobs.values()), [jobs]);
   const live = [...jobs.values()].filter(isLive).length;
   useEffect(() => {
     document.title = live > 0 ? `(${live}) Background jobs` : "Background jobs";
@@ -109,7 +111,7 @@ function App() {
               <option value="failed">Failed</option>
             </select>
           </div>
-          <Groups jobs={shown} now={now} selected={place?.id} onOpen={open} />
+          <Groups jobs={shown} titles={titles} now={now} selected={place?.id} onOpen={open} />
           {shown.length === 0 && (
             <p class="note">
               {jobs.size === 0
@@ -119,13 +121,26 @@ function App() {
           )}
         </nav>
         <div class="content">
-          {job && <Details key={job.id} job={job} now={now} onClose={close} />}
+          {job && (
+            <Details
+              key={job.id}
+              job={job}
+              session={titles.get(job.sessionID)}
+              now={now}
+              onClose={close}
+            />
+          )}
           {session.length > 0 && (
             <>
               <button type="button" class="back" onClick={close}>
                 Back to the list
               </button>
-              <TimeLine jobs={session} now={now} onOpen={(id) => open("job", id)} />
+              <TimeLine
+                jobs={session}
+                title={titles.get(place?.id ?? "")}
+                now={now}
+                onOpen={(id) => open("job", id)}
+              />
             </>
           )}
           {!job && session.length === 0 && (
@@ -139,24 +154,27 @@ function App() {
 
 interface GroupsProps {
   jobs: readonly JobView[];
+  /** Of sessions. */
+  titles: ReadonlyMap<string, string>;
   now: number;
   selected: string | undefined;
   onOpen: (view: "job" | "session", id: string) => void;
 }
 
 /** By project, then by session; both in the order of their most urgent job. */
-function Groups({ jobs, now, selected, onOpen }: GroupsProps) {
+function Groups({ jobs, titles, now, selected, onOpen }: GroupsProps) {
   const projects = Map.groupBy(jobs, ({ directory }) => directory);
   return (
     <>
       {[...projects].map(([directory, ofProject]) => (
         <section key={directory} class="project">
-          <h2 title={visible(directory)}>{visible(shortFolder(directory))}</h2>
+          <Project job={ofProject[0]} />
           {[...Map.groupBy(ofProject, ({ sessionID }) => sessionID)].map(([sessionID, members]) => (
             <section key={sessionID} class="session">
               <h3>
                 <button type="button" onClick={() => onOpen("session", sessionID)}>
-                  {visible(sessionID)}, time line
+                  {visible(titles.get(sessionID) ?? "")} <small>{visible(sessionID)}</small>, time
+                  line
                 </button>
               </h3>
               <ul>
@@ -186,6 +204,16 @@ function Groups({ jobs, now, selected, onOpen }: GroupsProps) {
         </section>
       ))}
     </>
+  );
+}
+
+function Project({ job }: { job: JobView | undefined }) {
+  if (!job) return null;
+  const { name, place } = folderWords(job);
+  return (
+    <h2 title={visible(job.directory)}>
+      {visible(name)} {place && <small>in {visible(place)}</small>}
+    </h2>
   );
 }
 

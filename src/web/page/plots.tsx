@@ -55,10 +55,12 @@ function Plot({ title, data, format }: PlotProps) {
     };
   }, []);
   useEffect(() => plot.current?.setData(data), [data]);
+  const [, values] = data;
+  const range = `${format(Math.min(...values))} to ${format(Math.max(...values))}`;
   return (
     <figure class="plot">
       <figcaption>{title}</figcaption>
-      <div ref={place} role="img" aria-label={title} />
+      <div ref={place} role="img" aria-label={`${title}, ${range}`} />
     </figure>
   );
 }
@@ -97,11 +99,13 @@ function CostPlot({ jobs }: { jobs: readonly JobView[] }) {
 
 interface TimeLineProps {
   jobs: readonly JobView[];
+  /** The session's. */
+  title: string | undefined;
   now: number;
   onOpen: (id: string) => void;
 }
 
-export function TimeLine({ jobs, now, onOpen }: TimeLineProps) {
+export function TimeLine({ jobs, title, now, onOpen }: TimeLineProps) {
   const from = Math.min(...jobs.map(startOf));
   const to = Math.max(from + 1_000, ...jobs.map((job) => endOf(job, now)));
   const percent = (time: number) => ((time - from) / (to - from)) * 100;
@@ -110,6 +114,7 @@ export function TimeLine({ jobs, now, onOpen }: TimeLineProps) {
     <section class="timeline" aria-label="Time line">
       <h2>
         Time line <small>{shortTime(to - from)}</small>
+        {title && <small>, {visible(title)}</small>}
       </h2>
       <ul>
         {sorted.map((job) => {

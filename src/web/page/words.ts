@@ -100,7 +100,30 @@ export function visible(text: string): string {
   });
 }
 
-/** The folder's last two parts. */
-export function shortFolder(path: string): string {
-  return path.split("/").filter(Boolean).slice(-2).join("/") || path;
+/** A project's folder: its own name, and where it is. A record without its owner knows neither. */
+export function folderWords({ directory, projectID }: JobView): { name: string; place: string } {
+  const parts = directory.split("/").filter(Boolean);
+  const name = parts.pop() ?? (directory || projectID);
+  return { name, place: parts.slice(-2).join("/") };
+}
+
+/**
+ * By session: the task that runs in it where it is a subagent's, otherwise when its first job began. Titles of other
+ * sessions are in no record.
+ */
+export function sessionTitles(jobs: Iterable<JobView>): Map<string, string> {
+  const firsts = new Map<string, string>();
+  const tasks = new Map<string, string>();
+  for (const { sessionID, createdAt, subagent, name } of jobs) {
+    const first = firsts.get(sessionID);
+    if (first === undefined || createdAt < first) firsts.set(sessionID, createdAt);
+    if (subagent?.sessionID !== undefined) tasks.set(subagent.sessionID, name);
+  }
+  const format = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
+  return new Map(
+    [...firsts].map(([id, first]) => {
+      const task = tasks.get(id);
+      return [id, task ?? `Session of ${format.format(new Date(first))}`];
+    }),
+  );
 }
