@@ -59,7 +59,7 @@ describe("a task whose record is gone", () => {
     const list = await callTool(host, model, parent.id, "listBackgroundTasks", {});
     assert.ok(!list.includes(first) && list.includes(second), list);
     const found = await callTool(host, model, parent.id, "getBackgroundTask", { taskId: first });
-    assert.match(found, new RegExp(`^${first} completed[^]*\\nthe first result$`, "u"));
+    assert.match(found, new RegExp(`^${first} completed[^]*\\n\\| the first result$`, "u"));
     const [child] = await host.children(parent.id);
     const bySession = await callTool(host, model, parent.id, "getBackgroundTask", {
       taskId: child?.id,
