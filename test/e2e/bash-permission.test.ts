@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { describe } from "node:test";
 import { agents, isPlain } from "../../fixtures/commands/corpora.js";
 import { text, toolCall } from "../../fixtures/model/index.js";
+import { casesOf } from "../rounds.js";
 import { questionsOf, type Question } from "./questions.js";
 import { useHost, type Bed } from "./use-host.js";
 
@@ -103,24 +104,28 @@ describe("the questions of bash in the host's place", () => {
   const theirs = useHost({ pluginOptions: { bashHint: false }, config, env });
   const ours = useHost({ pluginOptions: { bash: "continue" }, config, env });
 
-  ours.test(`are the host's, word for word, ${COMMANDS} times`, async () => {
-    const commands = agents().filter(isPlain).slice(0, COMMANDS);
-    assert.equal(commands.length, COMMANDS);
-    for (const command of Object.keys(BESIDES)) assert.ok(commands.includes(command), command);
-    for (const { command, host, own } of await asked(theirs, ours, commands)) {
-      const [patterns, always] = BESIDES[command] ?? [[], []];
-      const known = own.map((it) =>
-        it.permission === "bash"
-          ? {
-              ...it,
-              patterns: without(it.patterns, patterns),
-              always: without(it.always, always),
-            }
-          : it,
-      );
-      assert.deepEqual(known, host, command);
-    }
-  });
+  ours.test(
+    `are the host's, word for word, ${casesOf(Array.from({ length: COMMANDS }), 4).length} times`,
+    async () => {
+      const commands = agents().filter(isPlain).slice(0, COMMANDS);
+      assert.equal(commands.length, COMMANDS);
+      for (const command of Object.keys(BESIDES)) assert.ok(commands.includes(command), command);
+      const played = casesOf(commands, 4);
+      for (const { command, host, own } of await asked(theirs, ours, played)) {
+        const [patterns, always] = BESIDES[command] ?? [[], []];
+        const known = own.map((it) =>
+          it.permission === "bash"
+            ? {
+                ...it,
+                patterns: without(it.patterns, patterns),
+                always: without(it.always, always),
+              }
+            : it,
+        );
+        assert.deepEqual(known, host, command);
+      }
+    },
+  );
 
   ours.test("are the host's, and what redirects name outside of the project", async () => {
     const commands = REDIRECTS.map(([command]) => command);

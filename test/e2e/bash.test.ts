@@ -15,6 +15,7 @@ import {
   startRun,
   timesTold,
 } from "./support.js";
+import { casesOf } from "../rounds.js";
 import { useHost, type Bed } from "./use-host.js";
 
 const CONTINUE = { bash: "continue", bashSeconds: 600 };
@@ -50,6 +51,17 @@ async function seen({ host }: Bed, sessionID: string, words: string): Promise<vo
     return state.status === "running" && JSON.stringify(state.metadata ?? {}).includes(words);
   });
 }
+
+/** In which the host is killed. */
+const MOMENTS = [
+  "is called",
+  "has printed nothing",
+  "prints",
+  "is being moved",
+  "was moved",
+  "was left",
+  "is being ended by ESC",
+] as const;
 
 describe("a command that takes longer than its call", () => {
   const bed = useHost({ pluginOptions: CONTINUE });
@@ -294,15 +306,7 @@ describe("a command that takes longer than its call", () => {
     assert.deepEqual(await survivorsAfter(marker, 15_000), []);
   });
 
-  for (const moment of [
-    "is called",
-    "has printed nothing",
-    "prints",
-    "is being moved",
-    "was moved",
-    "was left",
-    "is being ended by ESC",
-  ] as const) {
+  for (const moment of casesOf(MOMENTS, 3)) {
     bed.test(`a host that is killed takes along what ${moment}`, async () => {
       const { host, model } = bed;
       const parent = await host.createSession({ title: moment });
