@@ -204,7 +204,7 @@ function connections(link: URL, id: string, signal: AbortSignal): Promise<void>[
     if (status !== 200) throw new Error(`${path}: ${status}`);
     const reader = body?.getReader();
     try {
-      while (reader && !(await reader.read()).done);
+      if (reader) while (!(await reader.read()).done);
     } catch (thrown) {
       if (!signal.aborted) throw thrown;
     }
