@@ -28,6 +28,8 @@ function git(cwd: string, ...args: string[]): string {
   return execFileSync("git", args, { cwd, encoding: "utf8", stdio: "pipe" }).trim();
 }
 
+const MOST_MORE = 10;
+
 describe("a host that is killed while subagents work in worktrees", () => {
   const bed = useHost({ pluginOptions: { toasts: false } });
   const count = rounds(10);
@@ -52,7 +54,12 @@ describe("a host that is killed while subagents work in worktrees", () => {
         return new Set(diagnosis.parse(JSON.parse(stdout)).worktrees.map(({ folder }) => folder));
       };
       const sum = { folders: 0, unknown: 0, commits: 0, lost: 0 };
-      for (let round = 0; round < count; round += 1) {
+      // Rounds that end before there is a worktree try nothing out.
+      for (
+        let round = 0;
+        round < count || (sum.folders === 0 && round < count + MOST_MORE);
+        round += 1
+      ) {
         const { id } = await host.createSession({ title: `worktrees ${round}` });
         // What each has committed itself is noted outside of its folder.
         const commits = join(host.folders.scratch, `commits-${round}`);
