@@ -1,6 +1,6 @@
 /** `ls` and `show`: jobs in a table, one job in full; for people and for scripts. */
 import type { Job, ProcessJob, WorktreeRecord } from "../jobs/job.js";
-import { costWords, modelOf, tokensOf } from "../jobs/spending.js";
+import { costWords, modelOf, tokensOf } from "../jobs/facts.js";
 import type { Request } from "./arguments.js";
 import { byteSize, counted, elapsed, grouped } from "../text.js";
 import { outputOf, stoppedAt, type Entry } from "./survey.js";

@@ -4,7 +4,7 @@
  * 0. Pure.
  */
 import type { SubagentJob } from "./job.js";
-import { tokensOf } from "./spending.js";
+import { tokensOf } from "./facts.js";
 import type { Options } from "../options.js";
 import { dollars, grouped } from "../text.js";
 

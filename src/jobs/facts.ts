@@ -1,5 +1,6 @@
-/** What is read off a record in more than one place. Pure. */
-import type { Job } from "./job.js";
+/** What is read off a record in more than one place, and how that is said. Pure. */
+import { dollars, elapsed, grouped } from "../text.js";
+import type { Job, ProcessJob, SubagentJob } from "./job.js";
 import type { EndReason } from "./status.js";
 
 /** When it started; of one that waits, also of a continued one, when it began to wait. Milliseconds since 1970. */
@@ -18,4 +19,37 @@ export function furtherError(job: Job): string | undefined {
   if (job.kind === "subagent") return job.error;
   const isSaid = job.error === `exit code ${job.exitCode}` || job.error === `signal ${job.signal}`;
   return isSaid ? undefined : job.error;
+}
+
+/** "restarted 2×, last exit 1, again in 4 s"; undefined when there is nothing to say. */
+export function restartWords(
+  { restarted, nextStartAt }: Pick<ProcessJob, "restarted" | "nextStartAt">,
+  now: number,
+): string | undefined {
+  const words: string[] = [];
+  if (restarted && restarted.count > 0) words.push(`restarted ${restarted.count}×`);
+  if (restarted) words.push(`last ${restarted.last}`);
+  if (nextStartAt) words.push(`again in ${elapsed(Math.max(0, nextStartAt.getTime() - now))}`);
+  return words.length > 0 ? words.join(", ") : undefined;
+}
+
+/** Input, output and reasoning, without what came from a cache. */
+export function tokensOf({ tokens }: Pick<SubagentJob, "tokens">): number {
+  return tokens.input + tokens.output + tokens.reasoning;
+}
+
+/** "1,234 tokens" and "$0.0120"; a model that has worked and cost nothing has no price. */
+export function spendingWords(job: Pick<SubagentJob, "tokens" | "cost">): string[] {
+  const tokens = tokensOf(job);
+  return tokens === 0 ? [] : [`${grouped(tokens)} tokens`, costWords({ tokens, cost: job.cost })];
+}
+
+export function costWords({ tokens, cost }: { tokens: number; cost: number }): string {
+  return cost === 0 && tokens > 0 ? "no price" : dollars(cost);
+}
+
+/** "provider/model" of the one that is at work in the latest run; undefined when the host chooses. */
+export function modelOf({ model, runs }: Pick<SubagentJob, "model" | "runs">): string | undefined {
+  const latest = runs.at(-1)?.models?.at(-1)?.model;
+  return latest ?? (model && `${model.providerID}/${model.modelID}`);
 }

@@ -1,6 +1,6 @@
 /** One way to choose jobs, for lists, kills and cancels: the parts combine with AND, several tags with OR. */
 import type { Job } from "./job.js";
-import type { JobStatus } from "./status.js";
+import { isTerminal, type JobStatus } from "./status.js";
 
 export interface JobFilter {
   id?: string;
@@ -22,6 +22,14 @@ export function matches(job: Job, filter: JobFilter): boolean {
 function isOf(job: Job, sessionID: string): boolean {
   if (job.parentSessionID === sessionID) return true;
   return job.kind === "subagent" && job.sessionID === sessionID;
+}
+
+/** Those that a name means, in any case of letters: of live and ended ones the live. */
+export function jobsNamed<One extends Job>(jobs: readonly One[], name: string): One[] {
+  const meant = name.toLowerCase();
+  const all = jobs.filter((job) => job.name.toLowerCase() === meant);
+  const live = all.filter(({ status }) => !isTerminal(status));
+  return live.length > 0 ? live : all;
 }
 
 /** An empty filter would choose everything: what ends jobs refuses it. */

@@ -60,6 +60,12 @@ const shared = {
 export const modelRef = z.object({ providerID: z.string(), modelID: z.string() });
 export type ModelRef = z.infer<typeof modelRef>;
 
+/** Of "provider/model", as the host and its users name one; the model's own name may hold slashes. */
+export function parseModel(name: string): ModelRef {
+  const slash = name.indexOf("/");
+  return { providerID: name.slice(0, slash), modelID: name.slice(slash + 1) };
+}
+
 /** What one model did of a run that went on with another. */
 export const modelUse = z.object({
   /** "provider/model". */

@@ -4,6 +4,7 @@
  */
 import { UserError } from "../ports.js";
 import { shownValue } from "../text.js";
+import { jobsNamed } from "./filter.js";
 import { isJobId } from "./id.js";
 import type { Job, SubagentJob } from "./job.js";
 
@@ -63,9 +64,7 @@ function jobNamed(jobs: KnownJobs, { rootSessionID }: Namer, name: string): Job 
   const byID = jobs.get(name);
   if (byID && mayBeSeen(byID)) return byID;
   // A name in the form of an id is none: a caller that writes an id means that one job.
-  const named = isJobId(name)
-    ? []
-    : jobs.all().filter((job) => job.name === name && mayBeSeen(job));
+  const named = isJobId(name) ? [] : jobsNamed(jobs.all().filter(mayBeSeen), name);
   const [only, other] = named;
   if (only && !other) return only;
   if (only) {

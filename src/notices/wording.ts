@@ -5,10 +5,8 @@
  */
 import { groupCounts } from "../jobs/group.js";
 import type { Job, SubagentJob } from "../jobs/job.js";
-import { costWords } from "../jobs/spending.js";
-import { restartWords } from "../jobs/restarts.js";
+import { costWords, furtherError, furtherReason, restartWords, runSince } from "../jobs/facts.js";
 import { emptyInputHint } from "../jobs/empty-input.js";
-import { furtherError, furtherReason, runSince } from "../jobs/facts.js";
 import { counted, dollars, elapsed, grouped, lastOf } from "../text.js";
 import { branchLines } from "./branch.js";
 import type { Notice, StoredQuote } from "./notice.js";

@@ -5,7 +5,7 @@
 import type { Timer } from "../ports.js";
 import type { AssistantInfo, Message, RunError, Usage } from "../host/host.js";
 import type { BlockedOn, ModelRef, ModelUse, SubagentJob } from "../jobs/job.js";
-import { tokensOf } from "../jobs/spending.js";
+import { tokensOf } from "../jobs/facts.js";
 import type { EndReason, TerminalStatus } from "../jobs/status.js";
 
 /** A message that we sent to the child. */

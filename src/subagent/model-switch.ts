@@ -4,12 +4,11 @@
  * by the options and by `host/provider-fault.ts`.
  */
 import type { Context } from "../context.js";
-import { parseModel } from "../host/model-name.js";
 import { isTooLong } from "../host/provider-fault.js";
 import { coerceError } from "../ports.js";
 import type { Message } from "../host/host.js";
-import type { ModelRef, SubagentJob } from "../jobs/job.js";
-import { modelOf } from "../jobs/spending.js";
+import { parseModel, type ModelRef, type SubagentJob } from "../jobs/job.js";
+import { modelOf } from "../jobs/facts.js";
 import type { Options } from "../options.js";
 import type { NoticePort } from "../notices/port.js";
 import { elapsed } from "../text.js";

@@ -8,7 +8,7 @@ import type { Message } from "../host/host.js";
 import { storedMessages } from "../host/stored-messages.js";
 import { isWaitedFor } from "../jobs/job.js";
 import { isTerminal } from "../jobs/status.js";
-import { tokensOf } from "../jobs/spending.js";
+import { tokensOf } from "../jobs/facts.js";
 import type { NoticePort } from "../notices/port.js";
 import { isProviderFault } from "../host/provider-fault.js";
 import type { LiveRun, StopIntent } from "./live-run.js";

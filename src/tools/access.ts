@@ -6,10 +6,9 @@ import { UserError } from "../ports.js";
 import type { Host } from "../host/host.js";
 import type { SessionTree } from "../host/session-tree.js";
 import { isJobId } from "../jobs/id.js";
-import { isEmptyFilter, matches, type JobFilter } from "../jobs/filter.js";
+import { isEmptyFilter, jobsNamed, matches, type JobFilter } from "../jobs/filter.js";
 import type { Job, ProcessJob, SubagentJob } from "../jobs/job.js";
 import type { JobRegistry } from "../jobs/registry.js";
-import { isTerminal } from "../jobs/status.js";
 import type { BackgroundManager } from "../subagent/manager.js";
 import { shownValue } from "../text.js";
 
@@ -89,9 +88,8 @@ export class Access {
   /** The only one of this name, or the only live one. Throws a UserError that names those in reach. */
   #named<K extends Job["kind"]>(kind: K, field: string, name: string): Extract<Job, { kind: K }> {
     const all = this.select(kind, {});
-    const same = all.filter((job) => job.name.toLowerCase() === name.toLowerCase());
-    const live = same.filter(({ status }) => !isTerminal(status));
-    const [job, other] = live.length > 0 ? live : same;
+    const same = jobsNamed(all, name);
+    const [job, other] = same;
     if (job && !other) return job;
     const got = shownValue(name);
     const known = (other ? same : all).slice(-10).map(({ id }) => id);

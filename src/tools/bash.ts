@@ -13,7 +13,7 @@ import type { Workspace } from "../workspace.js";
 import { describeBash } from "../bash/description.js";
 import { Access } from "./access.js";
 import { field, parseArguments, type Values } from "./arguments.js";
-import { withProblem, type Ready } from "./define.js";
+import { asker, withProblem, type Ready } from "./define.js";
 import { optionalText } from "./fields.js";
 
 const shownTimeout = z.number().optional();
@@ -103,19 +103,16 @@ async function ask(
   cwd: string,
   context: ToolContext,
 ): Promise<void> {
-  const { sessionID, agent, directory, worktree } = context;
+  const own = asker(context);
   let refusal: Error | undefined;
   try {
     await workspace.askForCommand({
-      sessionID,
-      agent,
+      ...own,
       command,
       cwd,
-      directory,
-      worktree,
       ask: async (question) => {
         try {
-          await context.ask(question);
+          await own.ask(question);
         } catch (thrown) {
           refusal = coerceError(thrown);
           throw thrown;

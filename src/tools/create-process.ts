@@ -11,7 +11,14 @@ import type { CreateResult, RestartInput, StartInput } from "../process/manager.
 import { oneLine, quoteLines } from "../text.js";
 import { Access, refuseIdAsName } from "./access.js";
 import { field } from "./arguments.js";
-import { askForTool, defineTool, OncePerMessage, withProblem, type Ready } from "./define.js";
+import {
+  asker,
+  askForTool,
+  defineTool,
+  OncePerMessage,
+  withProblem,
+  type Ready,
+} from "./define.js";
 import { describeJob, MOST_NAMED } from "./describe-job.js";
 import {
   after,
@@ -72,7 +79,7 @@ export function createBackgroundProcess(ready: Ready) {
     },
     refused: { timeout: LIMITS, timeoutMs: LIMITS, readyTimeout: LIMITS, readyTimeoutMs: LIMITS },
     async run({ processId, cwd, after, ...args }, context) {
-      const { sessionID, messageID, directory, worktree, abort } = context;
+      const { sessionID, messageID, directory, abort } = context;
       refuseIdAsName("name", args.name);
       const workspace = await ready(sessionID);
       const access = await Access.of(workspace, sessionID);
@@ -90,20 +97,12 @@ export function createBackgroundProcess(ready: Ready) {
       }
       const { rootSessionID } = access;
       resolveAfter(workspace.jobs, { sessionID, rootSessionID }, after ?? []);
-      await workspace.askForCommand({
-        sessionID,
-        agent: context.agent,
-        command: input.command,
-        cwd: input.cwd,
-        directory,
-        worktree,
-        env: input.env,
-        ask: (request) => context.ask(request),
-      });
+      const { command, env } = input;
+      await workspace.askForCommand({ ...asker(context), command, cwd: input.cwd, env });
       // What a catch-all says of commands, the question before has heard.
       await askForTool(workspace, context, {
         tool: "createBackgroundProcess",
-        pattern: input.command,
+        pattern: command,
         onlyWhereNamed: true,
       });
       // The question may have stood for long.

@@ -2,6 +2,7 @@
 import type { ToolContext, ToolDefinition } from "@opencode-ai/plugin";
 import type { z } from "zod";
 import { harmlessLines, oneLine } from "../text.js";
+import type { Ask } from "../permission/ask.js";
 import type { Workspace } from "../workspace.js";
 import type { ToolQuestion } from "../session-permission.js";
 import { parseArguments, type Fields, type Refused, type Values } from "./arguments.js";
@@ -72,4 +73,10 @@ export async function askForTool(
     ask: (request) => ask(request),
     ...question,
   });
+}
+
+/** Of a question about a command: in whose turn and where it is asked, and how. */
+export function asker({ sessionID, agent, directory, worktree, ask }: ToolContext) {
+  const question: Ask = (request) => ask(request);
+  return { sessionID, agent, directory, worktree, ask: question };
 }

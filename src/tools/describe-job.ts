@@ -1,12 +1,16 @@
 /** One job in one line, for lists and answers: id and status first, then what a reader decides by. Pure. */
 import { groupCounts, groupsOf } from "../jobs/group.js";
 import type { Job, ProcessJob, ProcessRun, SubagentJob, WorktreeRecord } from "../jobs/job.js";
-import { restartWords } from "../jobs/restarts.js";
-import { spendingWords } from "../jobs/spending.js";
+import {
+  furtherError,
+  furtherReason,
+  restartWords,
+  runSince,
+  spendingWords,
+} from "../jobs/facts.js";
 import { mergeLine } from "../notices/branch.js";
 import type { ProcessNote } from "../system/process-table.js";
 import { FORCED } from "../notices/wording.js";
-import { furtherError, furtherReason, runSince } from "../jobs/facts.js";
 import { isTerminal } from "../jobs/status.js";
 import { byteSize, counted, elapsed, oneLine, quoted } from "../text.js";
 

@@ -2,8 +2,7 @@
 import { counted } from "../text.js";
 import { groupCounts, groupsOf, isOpen } from "../jobs/group.js";
 import type { BlockedOn, Job, ProcessJob, SubagentJob } from "../jobs/job.js";
-import { restartWords } from "../jobs/restarts.js";
-import { runSince } from "../jobs/facts.js";
+import { restartWords, runSince } from "../jobs/facts.js";
 import { cells, clean, fit } from "../cells.js";
 import { endedAt, isLive, lookOf, type Look, type ShownJob } from "./shown-job.js";
 

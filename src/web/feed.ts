@@ -5,7 +5,7 @@
  */
 import { basename, dirname } from "node:path";
 import type { Job } from "../jobs/job.js";
-import { modelOf, tokensOf } from "../jobs/spending.js";
+import { modelOf, tokensOf } from "../jobs/facts.js";
 import { isTerminal } from "../jobs/status.js";
 import { fateOf, type Entry } from "../cli/survey.js";
 import type { Clock, Log, Timer } from "../ports.js";

@@ -10,7 +10,7 @@ import {
   treeBudget,
   type BudgetOptions,
 } from "../../src/jobs/budget.js";
-import { costWords, modelOf, spendingWords, tokensOf } from "../../src/jobs/spending.js";
+import { costWords, modelOf, spendingWords, tokensOf } from "../../src/jobs/facts.js";
 import { parseOptions } from "../../src/options.js";
 import { dollars } from "../../src/text.js";
 

@@ -2,7 +2,7 @@
 import type { Job } from "../../jobs/job.js";
 import { clean, pad, wrap } from "../../cells.js";
 import type { Usage } from "../../system/usage.js";
-import { costWords, modelOf, tokensOf } from "../../jobs/spending.js";
+import { costWords, modelOf, tokensOf } from "../../jobs/facts.js";
 import { byteSize, counted, grouped } from "../../text.js";
 import { branchOf, duration, outcome, waitsFor } from "../describe.js";
 import { isLive, lookOf, type ShownJob } from "../shown-job.js";
