@@ -77,7 +77,10 @@ export class Budgets {
   }
 
   #changed({ type, job }: JobChange): void {
-    if (job.kind !== "subagent" || type === "removed") return;
+    if (job.kind !== "subagent") return;
+    // What it has cost stays in the sum of its tree.
+    if (type === "removed") this.#spent.delete(job.id);
+    if (type === "removed") return;
     const { options } = this.#deps;
     const { id, rootSessionID, cost, tokens } = job;
     const before = this.#spent.get(id);
