@@ -1,6 +1,6 @@
 /** writeBackgroundProcess: types into a running process, by the rules of who calls now, and answers with what it printed. */
 import { Access } from "./access.js";
-import { askForTool, defineTool, type Ready } from "./define.js";
+import { asker, askForTool, defineTool, type Ready } from "./define.js";
 import { describeJob } from "./describe-job.js";
 import {
   id,
@@ -28,15 +28,15 @@ export function writeBackgroundProcess(ready: Ready) {
       waitSeconds: optionalInteger(0, 600, { about: "Default 2" }),
     },
     async run({ processId, ...request }, context) {
-      const { sessionID, agent, directory, worktree, abort } = context;
+      const { sessionID, abort } = context;
       const workspace = await ready(sessionID);
-      await askForTool(workspace, context, {
-        tool: "writeBackgroundProcess",
-        pattern: "*",
-        onlyWhereNamed: true,
-      });
       const access = await Access.of(workspace, sessionID);
       const { id, command, cwd } = access.process(processId);
+      await askForTool(workspace, context, {
+        tool: "writeBackgroundProcess",
+        pattern: command,
+        onlyWhereNamed: true,
+      });
       const write = async (tells: (ids: string[]) => void): Promise<string> => {
         const { job, output, matched } = await workspace.processes.write(id, {
           ...request,
@@ -44,15 +44,11 @@ export function writeBackgroundProcess(ready: Ready) {
           signal: abort,
           allow: ({ lines, context: earlier }) =>
             workspace.askForInput({
-              sessionID,
-              agent,
+              ...asker(context),
               command,
               cwd,
-              directory,
-              worktree,
               lines,
               context: earlier,
-              ask: (question) => context.ask(question),
             }),
         });
         const hasEnded = isTerminal(job.status);

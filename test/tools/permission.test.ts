@@ -126,7 +126,6 @@ void describe("a rule about a tool of ours", () => {
     ["createBackgroundProcess", { command: "true" }, "true"],
     ["getBackgroundTask", { taskId: "bg_0000000000" }, "*"],
     ["getBackgroundProcess", { processId: "proc_0000000000" }, "*"],
-    ["writeBackgroundProcess", { processId: "proc_0000000000", text: "x" }, "*"],
     ["listBackgroundTasks", {}, "*"],
     ["listBackgroundProcesses", {}, "*"],
     ["cancelBackgroundTasks", { status: "running" }, "*"],
@@ -143,6 +142,20 @@ void describe("a rule about a tool of ours", () => {
       assert.deepEqual(one.acts, []);
     });
   }
+
+  void it("is asked for writeBackgroundProcess with the command that is written to", async (t) => {
+    const one = desk(t);
+    const started = await one.call("createBackgroundProcess", { command: "cat", stdin: "open" });
+    const processId = /^proc_\w+/u.exec(started)?.[0];
+    rule(one, "writeBackgroundProcess");
+    const { asked, context } = asking(() => "no");
+    const args = { processId, text: "x" };
+    await assert.rejects(one.call("writeBackgroundProcess", args, context), /no/u);
+    assert.deepEqual(
+      asked.map(({ permission, patterns }) => [permission, patterns]),
+      [["writeBackgroundProcess", ["cat"]]],
+    );
+  });
 
   for (const tool of ["listBackgroundTasks", "listBackgroundProcesses"]) {
     void it(`is not a rule for everything: ${tool} asks nothing by a catch-all`, async (t) => {
