@@ -6,7 +6,7 @@ import { offeredAgents } from "./host/agents.js";
 import type { Host, PermissionRule } from "./host/host.js";
 import type { Ask, CommandQuestion } from "./permission/ask.js";
 import { actionFor, deniesCommands, namesTool } from "./host/rules.js";
-import type { InputQuestion } from "./process/input-permission.js";
+import type { InputQuestion } from "./process/input/input-permission.js";
 import { chooseShell } from "./system/spawn.js";
 
 /** In whose turn a tool is called. */
@@ -61,7 +61,7 @@ export class SessionPermission {
 
   /** What is typed into a process of this command; see `askForInput`. */
   async askForInput(question: SessionInput): Promise<string> {
-    const { askForInput } = await import("./process/input-permission.js");
+    const { askForInput } = await import("./process/input/input-permission.js");
     const shell = this.#shell();
     const rules = () => this.#rulesOf(question);
     const denies = async () => deniesCommands(await rules());
