@@ -30,7 +30,7 @@ void describe("kill", () => {
     }
   });
 
-  void it("signals nobody when the number belongs to another process", async () => {
+  void it("signals no process when the number belongs to another process", async () => {
     const root = folder();
     const { child, identity } = realProcess("proc_1");
     const others = [
