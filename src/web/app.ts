@@ -75,6 +75,7 @@ export function createApp(options: AppOptions): Hono<Guarded> {
   app.post("/api/ticket", bodyLimit(limit), guard.ticket);
   app.use("/api/*", guard.token, bodyLimit(limit));
   app.onError((error, context) => {
+    if (error instanceof OwnerRefusal) return context.json({ error: error.message }, 409);
     if (error instanceof UserError) return context.json({ error: error.message }, 400);
     return context.json({ error: `the server failed: ${coerceError(error).message}` }, 500);
   });
@@ -144,7 +145,7 @@ export function createApp(options: AppOptions): Hono<Guarded> {
     app.post(`/api/jobs/:id/${action}`, async (context) => {
       const job = await find(feed, context);
       if (!job) return missing(context);
-      const text = await options.actions[action](job.view);
+      const text = await byOwner(() => options.actions[action](job.view));
       feed.refresh();
       return context.json({ text });
     });
@@ -156,7 +157,7 @@ export function createApp(options: AppOptions): Hono<Guarded> {
     if (job.entry.job.kind !== "subagent") {
       return context.json({ error: "a process has no session: it has output" }, 409);
     }
-    return context.json(await options.actions.transcript(job.view));
+    return context.json(await byOwner(() => options.actions.transcript(job.view)));
   });
 
   /** Passes an act of the user on, when this is the page that may. */
@@ -180,7 +181,8 @@ export function createApp(options: AppOptions): Hono<Guarded> {
       const error = `${action} is not possible for ${view.id} from here: its state or its OpenCode is another`;
       return context.json({ error }, 409);
     }
-    const result = await actForUser(await actOn(view));
+    const act = await actOn(view);
+    const result = await byOwner(() => actForUser(act));
     feed.refresh();
     if (action === "answer" && context.req.method === "GET") {
       return context.json(requestResult.parse(result).request);
@@ -209,6 +211,18 @@ export function createApp(options: AppOptions): Hono<Guarded> {
     }),
   );
   return app;
+}
+
+/** The request was right; the owner of the job has gone, or does not do it as things stand. */
+class OwnerRefusal extends UserError {}
+
+async function byOwner<T>(ask: () => Promise<T>): Promise<T> {
+  try {
+    return await ask();
+  } catch (thrown) {
+    if (!(thrown instanceof UserError)) throw thrown;
+    throw new OwnerRefusal(thrown.message, { cause: thrown });
+  }
 }
 
 const NOT_HERE =
