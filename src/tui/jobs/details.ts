@@ -35,7 +35,9 @@ export function detailRows(
 ): DetailRow[] {
   return fieldsOf(shown, now, found).flatMap(([field, value]) => {
     if (value === undefined || value === "") return [];
-    const lines = value.split("\n").flatMap((line) => wrapWords(clean(line), width - NAME_WIDTH - 1));
+    const lines = value
+      .split("\n")
+      .flatMap((line) => wrapWords(clean(line), width - NAME_WIDTH - 1));
     return lines.map((line, at) => ({
       field,
       text: `${pad(at === 0 ? field : "", NAME_WIDTH)} ${line}`,
