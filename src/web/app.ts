@@ -10,7 +10,7 @@ import { z } from "zod";
 import { userAct, type UserAct } from "../control/user-acts.js";
 import { outputOf } from "../cli/survey.js";
 import { isTerminal } from "../jobs/status.js";
-import { followOutput } from "../output/follow.js";
+import { followOutput, type Pace } from "../output/follow.js";
 import type { PatternGuard } from "../output/pattern-guard.js";
 import { readOutput } from "../output/read.js";
 import { openOutput } from "../output/reader.js";
@@ -18,7 +18,7 @@ import { coerceError, UserError, type Clock } from "../ports.js";
 import type { JobFeed, NumberedEvent } from "./feed.js";
 import { checkOrigin, guardApi, secureHeaders, type Guarded, type GuardOptions } from "./guard.js";
 import { openApiDocument } from "./openapi.js";
-import { SteadyPace } from "./pace.js";
+import { SharedRate, SteadyPace } from "./pace.js";
 import {
   actionView,
   answerBody,
@@ -67,7 +67,8 @@ const POLL_MS = 250;
 const LONGEST_BODY = 64 * 1_024;
 
 export function createApp(options: AppOptions): Hono<Guarded> {
-  const { feed, page } = options;
+  const { clock, feed, page } = options;
+  const rate = new SharedRate(clock);
   const app = new Hono<Guarded>();
   const guard = guardApi(options);
   app.use(secureHeaders, checkOrigin(options));
@@ -131,7 +132,8 @@ export function createApp(options: AppOptions): Hono<Guarded> {
     const { offset = 0, most } = read(streamQuery, context);
     const file = outputOf(job.entry);
     const { id } = job.view;
-    return streamSSE(context, (stream) => follow(stream, { id, file, offset, most }, options));
+    const pace = most === undefined ? undefined : new SteadyPace(clock, rate, most, offset);
+    return streamSSE(context, (stream) => follow(stream, { id, file, offset, pace }, options));
   });
 
   app.get("/api/events", async (context) => {
@@ -321,7 +323,7 @@ async function watch(
 /** Read from the file at the reader's pace: one that is slower than the process is told how much it missed. */
 async function follow(
   stream: SSEStreamingApi,
-  { id, file, offset, most }: { id: string; file: string; offset: number; most?: number },
+  { id, file, offset, pace }: { id: string; file: string; offset: number; pace?: Pace | undefined },
   { feed, clock }: AppOptions,
 ): Promise<void> {
   const gone = new AbortController();
@@ -347,7 +349,6 @@ async function follow(
   };
   const send = (piece: StreamPieceView) =>
     stream.writeSSE({ event: piece.type, data: JSON.stringify(piece) });
-  const pace = most === undefined ? undefined : new SteadyPace(clock, most, offset);
   for await (const piece of followOutput(source, offset, gone.signal, pace)) {
     await send({
       type: "chunk",

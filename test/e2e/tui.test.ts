@@ -3,11 +3,11 @@
 import assert from "node:assert/strict";
 import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { describe, test } from "node:test";
+import { before, describe, test } from "node:test";
 import { aSubagent } from "../../fixtures/jobs.js";
 import { writeStateFolder } from "../../fixtures/tui/jobs.js";
 import { chooseAction, searchDialog } from "../../fixtures/tui/keys.js";
-import { scriptStory, STORY, STORY_BEGINS } from "../../fixtures/tui/story.js";
+import { scriptStory, SERVER, STORY, STORY_BEGINS, writeStory } from "../../fixtures/tui/story.js";
 import type { Tui } from "../../fixtures/tui/tui.js";
 import type { Job } from "../../src/jobs/job.js";
 import { isAlive } from "../../src/system/identity.js";
@@ -18,6 +18,7 @@ void describe("the terminal part", { skip }, () => {
     scriptStory(model);
     return STORY;
   });
+  before(() => writeStory(bed.tui.folders.project));
   const job = async (name: string): Promise<Job> => {
     const found = (await bed.tui.jobs()).find((each) => each.name === name);
     assert.ok(found, `a job named ${name}`);
@@ -154,7 +155,7 @@ void describe("the terminal part", { skip }, () => {
     const expected = [
       /name +dev server/,
       /state +running/,
-      /command +i=0; while/,
+      /command +PORT=4000 sh dev-server\.sh [^]*\n.* info/,
       /memory +[\d.]+ MiB in [12] processes/,
       /processor +[\d.]+ %/,
       /output +[\d.]+ (?:KiB|B)/,
@@ -185,7 +186,11 @@ void describe("the terminal part", { skip }, () => {
       const { identity } = await processJob();
       assert.ok(identity && isAlive(identity));
       await choose("dev server", "Kill");
-      await terminal.waitFor(/Kill this process\?[^]*i=0; while \[ \$i -lt 80/);
+      const inOneLine = (screen: string) => screen.replaceAll(/[\s│]+/gu, " ");
+      await terminal.waitFor(
+        (screen) => /Kill this process\?/.test(screen) && inOneLine(screen).includes(SERVER),
+        { what: "the whole command" },
+      );
       await terminal.press("Escape");
       await terminal.waitGone(/Kill this process\?/);
       assert.ok(isAlive(identity));
