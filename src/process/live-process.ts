@@ -146,7 +146,8 @@ export class LiveProcess {
       this.#inputWatch = new InputWatch(job.id, {
         ...deps,
         isRead: () => this.#isInputRead(),
-        onBlocked: (line) => announce("blocked", line),
+        echo: () => this.#shell?.echo,
+        announce,
       });
     }
     this.#request = request;
@@ -230,6 +231,12 @@ export class LiveProcess {
 
   get hasEnded(): boolean {
     return this.#hasEnded;
+  }
+
+  /** Types what its user has answered; see `InputWatch.open`. Throws a `UserError` when it asks nothing. */
+  answer(sealed: string): void {
+    const line = this.#inputWatch?.open(sealed);
+    if (line !== undefined) this.input?.typedByUser(line);
   }
 
   /** The numbers of all its processes. */

@@ -34,14 +34,19 @@ export interface TerminalChild {
   readonly pid: number;
   /** What the terminal cannot take at once is buffered by the runtime: call it once for each text. */
   write(text: string): void;
-  /**
-   * It takes whole lines and does not show what is typed, as for a password; a program that edits its line itself also
-   * has no echo, but takes single keys. Undefined where the runtime cannot say.
-   */
-  readonly hidesLine: boolean | undefined;
+  /** Undefined where the runtime cannot say. */
+  readonly echo: Echo | undefined;
   /** Hangs up: the kernel sends SIGHUP to the foreground process group. Idempotent. */
   close(): void;
 }
+
+/**
+ * What a terminal does with what is typed:
+ * - `on`: shows it;
+ * - `off`: takes whole lines and shows nothing, as for a password;
+ * - `keys`: hands single keys to the program, which shows them itself, or not.
+ */
+export type Echo = "on" | "off" | "keys";
 
 export type TerminalStarter = (request: TerminalRequest, events: TerminalEvents) => TerminalChild;
 
@@ -152,9 +157,11 @@ function startInBun(bun: Bun, request: TerminalRequest, events: TerminalEvents):
   return {
     pid: child.pid,
     write: (text) => void terminal?.write(text),
-    get hidesLine() {
+    get echo() {
       if (!terminal || isClosed) return undefined;
-      return (terminal.localFlags & (ECHO | ICANON)) === ICANON;
+      const flags = terminal.localFlags;
+      if ((flags & ECHO) !== 0) return "on";
+      return (flags & ICANON) === 0 ? "keys" : "off";
     },
     close: () => {
       if (isClosed) return;
@@ -235,7 +242,7 @@ function startInNode(
   return {
     pid: child.pid,
     write: (text) => child.write(text),
-    hidesLine: undefined,
+    echo: undefined,
     close: () => {
       if (isClosed) return;
       isClosed = true;
