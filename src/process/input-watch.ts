@@ -21,8 +21,8 @@ export interface InputWatchDeps {
   clock: Clock;
   log: Log;
   jobs: Pick<ProcessRecords, "getProcess" | "updateProcess">;
-  /** Whether a process of the job reads its input now. */
-  isRead: () => Promise<boolean>;
+  /** Whether a process of the job reads its input now; undefined when that cannot be told. */
+  isRead: () => Promise<boolean | undefined>;
   /** What its terminal does with what is typed; undefined for a pipe, and where that cannot be told. */
   echo: () => Echo | undefined;
   /**
@@ -122,7 +122,10 @@ export class InputWatch {
     const { clock, log } = this.#deps;
     let answer: SealedAnswer | undefined;
     try {
-      if (await this.#deps.isRead()) answer = this.#answer ?? (await newAnswer());
+      const isRead = await this.#deps.isRead();
+      // Nothing else turns the echo off and waits: sudo is another user's and cannot be looked at.
+      const asks = isRead ?? this.#deps.echo() === "off";
+      if (asks) answer = this.#answer ?? (await newAnswer());
     } catch (thrown) {
       const error = coerceError(thrown).message;
       log("debug", `process ${this.#id}: looking for who reads its input failed`, { error });

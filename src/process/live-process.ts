@@ -299,11 +299,13 @@ export class LiveProcess {
     }
   }
 
-  async #isInputRead(): Promise<boolean> {
+  /** Undefined when it cannot be told. */
+  async #isInputRead(): Promise<boolean | undefined> {
     const input = await this.#inputName;
-    if (input === undefined) return false;
+    if (input === undefined) return undefined;
     const { findReader } = await loadInputWait();
-    return (await findReader(await this.members(), input)) !== undefined;
+    const reader = await findReader(await this.members(), input);
+    return reader === "unknown" ? undefined : reader !== undefined;
   }
 
   /** A system that cannot be asked now does not keep the process from its start. */

@@ -15,7 +15,7 @@ function watched(echo: Echo | undefined) {
   const job = aProcess({ status: "running", stdin: "terminal" });
   jobs.add(job);
   const told: string[] = [];
-  const state = { echo, isRead: true };
+  const state: { echo: Echo | undefined; isRead: boolean | undefined } = { echo, isRead: true };
   const watch = new InputWatch(job.id, {
     clock,
     log: silentLog,
@@ -96,6 +96,21 @@ void describe("whether a line asks for a password", () => {
       watch.stop();
     });
   }
+
+  void it("also where who reads it cannot be told, as with sudo; but not with an echo", async () => {
+    for (const [echo, kind] of [
+      ["off", "password"],
+      ["on", undefined],
+      ["keys", undefined],
+    ] as const) {
+      const { watch, state, print, blockedOn } = watched(echo);
+      state.isRead = undefined;
+      await print("[sudo] password for ada: ");
+      for (let turn = 0; turn < 50; turn++) await settle();
+      assert.equal(blockedOn()?.kind, kind, echo);
+      watch.stop();
+    }
+  });
 
   void it("not at all when nothing reads it", async () => {
     const { watch, state, told, print, blockedOn } = watched("off");
