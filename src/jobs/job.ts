@@ -20,7 +20,7 @@ export const blockedOn = z.object({
   sessionID: z.string(),
   /** `per_…` or `que_…`: the id that an answer needs; only of a permission and a question. */
   requestID: z.string().optional(),
-  /** Of input and a password: what the user types is sealed for this key; see `process/sealed.ts`. */
+  /** Of input and a password: what the user types is sealed for this key; see `process/input/sealed.ts`. */
   sealFor: z.string().optional(),
   attempt: count.optional(),
   /** When the host tries again. */

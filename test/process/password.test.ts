@@ -4,8 +4,8 @@ import { describe, it } from "node:test";
 import { aProcess } from "../../fixtures/jobs.js";
 import { JobRegistry } from "../../src/jobs/registry.js";
 import { silentLog } from "../../src/ports.js";
-import { InputWatch } from "../../src/process/input-watch.js";
-import { seal } from "../../src/process/sealed.js";
+import { InputWatch } from "../../src/process/input/input-watch.js";
+import { seal } from "../../src/process/input/sealed.js";
 import type { Echo } from "../../src/system/pseudo-terminal.js";
 import { FakeClock, settle } from "../fakes/clock.js";
 

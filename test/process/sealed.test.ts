@@ -1,7 +1,7 @@
 /** What the user types opens for the question that it answers, and for nothing else. */
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { seal, SealedAnswer } from "../../src/process/sealed.js";
+import { seal, SealedAnswer } from "../../src/process/input/sealed.js";
 
 const LINE = "correct horse · battery";
 

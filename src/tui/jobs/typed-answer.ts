@@ -8,7 +8,7 @@ import { createSignal } from "solid-js";
 import { requestEvent } from "../../host/user-request.js";
 import type { BlockedOn } from "../../jobs/job.js";
 import { coerceError } from "../../ports.js";
-import { seal } from "../../process/sealed.js";
+import { seal } from "../../process/input/sealed.js";
 import { clean, fit } from "../../cells.js";
 import { colour, dialogWidth, openDialog, type ViewContext } from "../context.js";
 import { box, text, type Element } from "../element.js";

@@ -12,7 +12,7 @@ import {
   hkdfSync,
   type KeyObject,
 } from "node:crypto";
-import { UserError } from "../ports.js";
+import { UserError } from "../../ports.js";
 
 const CIPHER = "aes-256-gcm";
 const TAG_BYTES = 16;
