@@ -58,7 +58,8 @@ function hiddenLine(
     key.preventDefault();
     if (key.name === "return" || key.name === "kpenter" || key.name === "linefeed")
       onConfirm(line());
-    else if (key.name === "backspace") setLine((before) => [...before].slice(0, -1).join(""));
+    else if (key.name === "backspace")
+      setLine((before) => Array.from(before).slice(0, -1).join(""));
     else if (key.ctrl && key.name === "u") setLine("");
     else if (!key.ctrl && !key.meta && isText(key.sequence)) {
       setLine((before) => before + key.sequence);
@@ -69,7 +70,7 @@ function hiddenLine(
     const pasted = new TextDecoder().decode(event.bytes).replace(/[\r\n]+$/u, "");
     if (isText(pasted)) setLine((before) => before + pasted);
   };
-  const dots = () => DOT.repeat(Math.min([...line()].length, dialogWidth(context) - 1));
+  const dots = () => DOT.repeat(Math.min(Array.from(line()).length, dialogWidth(context) - 1));
   const hint = "enter types it, esc leaves; it is not shown and not kept";
   return box(
     { focusable: true, focused: true, paddingX: 4, paddingBottom: 1, gap: 1, onKeyDown, onPaste },
