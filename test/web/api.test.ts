@@ -107,7 +107,7 @@ void describe("the web API", () => {
     ["/api/jobs?status=dead", /^status: /u],
     ["/api/jobs?nonsense=1", /^nonsense: /u],
     ["/api/jobs/proc_1/output?lines=0", /^lines: /u],
-    ["/api/jobs/proc_1/output?lines=x", /^lines: /u],
+    ["/api/jobs/proc_1/output?lines=x", /^lines: expected a whole number from 1 to 10000$/u],
     ["/api/jobs/proc_1/output?mode=grep", /^pattern: /u],
     ["/api/jobs/proc_1/stream?offset=-1", /^offset: /u],
   ] as const) {
@@ -584,6 +584,39 @@ void describe("the web server refuses", () => {
       assert.doesNotMatch(answer, /proc_1|access-control/iu);
     });
   }
+
+  void it("ids and methods that are none, without an error of its own", async (t) => {
+    const { served } = await withJobs(t);
+    const status = async (path: string, init?: RequestInit) =>
+      (await served.get(path, init)).status;
+    for (const id of ["..%2f..%2fetc", "%00", "__proto__", "constructor", "%ff", "proc_1%2f.."]) {
+      for (const what of ["", "/output", "/stream", "/transcript"]) {
+        assert.equal(await status(`/api/jobs/${id}${what}`), 404, id + what);
+      }
+    }
+    // A stream that is asked for its head would go on without a reader.
+    for (const path of ["events", "jobs", "jobs/proc_1/stream"]) {
+      assert.equal(await status(`/api/${path}`, { method: "HEAD" }), 405, path);
+    }
+    for (const method of ["PUT", "DELETE", "PATCH", "OPTIONS"]) {
+      assert.equal(await status("/api/jobs/proc_1", { method }), 404, method);
+    }
+  });
+
+  void it("a second host, origin or authorization beside the right one", async (t) => {
+    const { served } = await withJobs(t);
+    const host = `127.0.0.1:${served.port}`;
+    for (const [name, value, other, expected] of [
+      ["Host", host, "evil.example", 421],
+      ["Origin", `http://${host}`, "https://evil.example", 403],
+      ["Authorization", "Bearer guess", `Bearer ${served.token}`, 401],
+    ] as const) {
+      const twice = { [name]: `${value}\r\n${name}: ${other}` };
+      const given = { Authorization: `Bearer ${served.token}`, ...twice };
+      const answer = await raw(served, "/api/jobs", given);
+      assert.match(answer, new RegExp(`^HTTP/1\\.1 ${expected} `, "u"), name);
+    }
+  });
 
   void it("paths that lead out of the page", async (t) => {
     const { served } = await withJobs(t);
