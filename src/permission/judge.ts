@@ -6,7 +6,13 @@ import { normalize } from "node:path";
 import { waysOf } from "../platform.js";
 import { assertPlainBuiltin } from "./builtins.js";
 import { readStatements, RESERVED, type SimpleCommand } from "./grammar.js";
-import { changesDirectory, pathOfRedirect, pathsOfCommand, type PathUse } from "./paths.js";
+import {
+  changesDirectory,
+  pathOfRedirect,
+  pathOfValue,
+  pathsOfCommand,
+  type PathUse,
+} from "./paths.js";
 import { alwaysPattern } from "./patterns.js";
 import { assertHarmless } from "./variables.js";
 import { literal, opaque, spell, type Dialect, type Word } from "./words.js";
@@ -40,20 +46,26 @@ class Judge {
   /** Files by the last part of their paths; `undefined`: a path that is not known. */
   readonly #written = new Set<string | undefined>();
   readonly #run = new Set<string | undefined>();
+  /** Values of variables that are paths elsewhere. */
+  readonly #values: PathUse[] = [];
+  /** Folders that it changes to. */
+  readonly #places: string[] = [];
 
   code(code: string, dialect: Dialect, level: number): void {
     const { commands, redirects } = readStatements(code, dialect);
     for (const command of commands) this.#simple(command, dialect, level);
     for (const { writes, target } of redirects) {
       this.paths.push(...pathOfRedirect(target));
+      if (literal(target) === undefined) this.paths.push(...this.#values);
       if (writes) this.#written.add(fileName(literal(target)));
     }
-    if ([...this.#run].some((it) => this.#written.has(it) || this.#written.has(undefined)))
+    const [written, isUnknown] = [this.#written, this.#written.has(undefined)];
+    if ([...this.#run].some((it) => written.has(it) || (isUnknown && !it?.startsWith("."))))
       opaque("a file that it writes and runs", "write the file first, then run it");
   }
 
   #simple({ written, assignments, words }: SimpleCommand, dialect: Dialect, level: number): void {
-    for (const assignment of assignments) assertHarmless(assignment);
+    for (const assignment of assignments) this.#set(assignment);
     const name = words[0]?.raw;
     if (name === undefined) return;
     // The host asks no pattern for these; what they name is asked as a directory, or has been looked at.
@@ -63,10 +75,15 @@ class Judge {
     this.#words(words, dialect, level, asks, assignments.join(" "));
   }
 
+  #set(assignment: string): void {
+    assertHarmless(assignment);
+    this.#values.push(...pathOfValue(assignment));
+  }
+
   #words(words: readonly Word[], dialect: Dialect, level: number, asks = true, set = ""): void {
     const [first, ...args] = words;
     const name = literal(first);
-    if (!name || !first || /^(?:=|~(?!\/))/.test(name))
+    if (!name || !first || /^(?:[={]|~(?!\/))/.test(name))
       opaque("a program whose name is computed", "write its name");
     if ((RESERVED.test(first.raw) && !/^(?:time|\[\[)$/.test(name)) || name.includes("="))
       opaque(`${name} at this place`, "write a plain command");
@@ -75,11 +92,14 @@ class Judge {
 
     const base = baseName(name);
     assertPlainBuiltin(base, args);
-    if (/^(?:export|unset)$/.test(base))
-      for (const word of args) assertHarmless(literal(word) ?? "");
+    if (/^(?:export|unset)$/.test(base)) for (const word of args) this.#set(literal(word) ?? "");
     this.paths.push(...pathsOfCommand(base, args));
+    if (changesDirectory(base)) this.#places.push(literal(args.at(-1)) ?? "bin");
     if (name.includes("/")) this.#run.add(fileName(name));
-    if (base === "tee") for (const file of args) this.#written.add(fileName(literal(file)));
+    // They are run by the shell as it starts.
+    if (dialectOf(base)) for (const file of STARTUP) this.#run.add(file);
+    if (/^(?:tee|cp|mv|ln|install)$/.test(base))
+      for (const file of args) this.#written.add(fileName(literal(file)));
     for (const inner of unwrap(base, args)) {
       if ("words" in inner) this.#words(inner.words, dialect, level + 1);
       else if ("code" in inner) this.code(inner.code, inner.dialect, level + 1);
@@ -89,7 +109,8 @@ class Judge {
 
   #ask(name: string, args: readonly Word[], set: string): void {
     const spelled = args.map(spell).filter((text) => text !== "");
-    for (const known of commandNames(name)) {
+    const isProgram = this.#places.some((it) => inBin(`${it}/${name}`)) && name.includes("/");
+    for (const known of commandNames(name, isProgram)) {
       this.patterns.add([known, ...spelled].join(" "));
       const always = alwaysPattern([known, ...spelled]);
       if (always === undefined) continue;
@@ -99,14 +120,16 @@ class Judge {
   }
 }
 
+const STARTUP = ".zshenv .zprofile .zlogin .bash_profile .bash_login .profile".split(" ");
+const inBin = (path: string) => /(?:^|\/)s?bin\/[^/]+$/.test(normalize(path));
 const fileName = (path?: string) =>
   path === undefined ? undefined : normalize(path).replace(/^.*\//su, "");
 const baseName = (name: string) => name.replace(/^.*\//su, "").replace(/\.exe$/i, "");
 
 /** The names under which a rule may know a program. A script of the project is known by its path only. */
-function commandNames(name: string): string[] {
+function commandNames(name: string, isProgram: boolean): string[] {
   const names = [name];
-  if (/^(?:[/~]|\.\.\/)|\/\.\.\//.test(name)) names.push(baseName(name));
+  if (isProgram || /^(?:[/~]|\.\.\/)|\/\.\.\//.test(name)) names.push(baseName(name));
   if (waysOf().foldsCase) names.push(...names.map((it) => it.toLowerCase()));
   return [...new Set(names)].filter((it) => it !== "");
 }
