@@ -15,7 +15,6 @@ export interface SimpleCommand {
 }
 
 export interface Statements {
-  /** In the order in which they start in the text. */
   readonly commands: SimpleCommand[];
   readonly redirects: { readonly writes: boolean; readonly target: Word }[];
 }
@@ -86,7 +85,6 @@ const CONSTRUCTS: readonly (readonly [RegExp, string, string])[] = [
   [/^(?:\d*|\{\w+\})(?:[<>]|&>)/, "a redirect of another form", "use <, >, >>, 2>&1 or <<'END'"],
   [/^\(/, "a parenthesis in a command", "quote it"],
   [/^\\\n/, "a folded line", "fold only behind a blank, and in no here-document"],
-  [/^[{}]/, "a brace", "quote it, or write a plain list {a,b}"],
   [/^[^\n -~]/u, "the character", "use printable text, with \\n line ends"],
 ];
 const REST = [/^.{0,20}/s, "syntax that is not read,", "quote it, or split it up"] as const;
@@ -99,10 +97,8 @@ function fail(text: string): never {
 }
 
 /** What the shell takes, unquoted, for syntax where a command starts. */
-export const RESERVED = new RegExp(
-  "^(?:[-{}!]|\\[\\[|\\]\\]|if|then|elif|else|fi|for|while|until|do|done|case|esac|in|select|function|time|" +
-    "coproc|repeat|foreach|end|nocorrect|noglob)$",
-);
+export const RESERVED =
+  /^(?:[-{}!]|\[\[|\]\]|if|then|elif|else|fi|for|while|until|do|done|case|esac|in|select|function|time|coproc|repeat|foreach|end|nocorrect|noglob)$/;
 
 export const readStatements = (text: string, dialect: Dialect) => new Walk(text, dialect).found;
 
@@ -136,7 +132,6 @@ class Walk {
     forEachChild(node, (child) => this.#findHoles(child, depth + 1));
   }
 
-  /** Looks at a node and at all in it. */
   #walk(node: SyntaxNode, before?: SyntaxNode): void {
     const raw = this.#raw(node);
     const isBackticks = node.type === "CommandExpansion" && raw.startsWith("`");
@@ -152,8 +147,7 @@ class Walk {
     if (node.type === "Function" && !/^[A-Za-z_][\w-]*$/.test(node.name.text)) fail(raw);
     if (node.type === "Function" && RESERVED.test(node.name.text)) fail(raw);
     if (node.type === "For") {
-      const values = ["", ...(node.wordlist ?? []).map((it) => this.#raw(it))];
-      const assignments = values.map((it) => `${node.name.text}=${it}`);
+      const assignments = children.slice(0, -1).map((it) => `${node.name.text}=${this.#raw(it)}`);
       this.found.commands.push({ written: "", assignments, words: [] });
     }
     const [commands, documents] = [this.found.commands.length, this.#documents];

@@ -6,16 +6,10 @@ import { normalize } from "node:path";
 import { waysOf } from "../platform.js";
 import { assertPlainBuiltin } from "./builtins.js";
 import { readStatements, RESERVED, type SimpleCommand } from "./grammar.js";
-import {
-  changesDirectory,
-  pathOfRedirect,
-  pathOfValue,
-  pathsOfCommand,
-  type PathUse,
-} from "./paths.js";
+import { changesDirectory, pathOfRedirect, pathsOfCommand, type PathUse } from "./paths.js";
 import { alwaysPattern } from "./patterns.js";
 import { assertHarmless } from "./variables.js";
-import { literal, opaque, spell, type Dialect, type Word } from "./words.js";
+import { literal, opaque, spell, UNKNOWN, type Dialect, type Word } from "./words.js";
 import { dialectOf, unwrap } from "./wrappers.js";
 
 export interface Judgement {
@@ -46,17 +40,22 @@ class Judge {
   /** Files by the last part of their paths; `undefined`: a path that is not known. */
   readonly #written = new Set<string | undefined>();
   readonly #run = new Set<string | undefined>();
-  /** Values of variables that are paths elsewhere. */
-  readonly #values: PathUse[] = [];
-  /** Folders that it changes to. */
+  /** What variables are set to, and the folders that it changes to. */
+  readonly #values: Word[] = [];
   readonly #places: string[] = [];
 
   code(code: string, dialect: Dialect, level: number): void {
     const { commands, redirects } = readStatements(code, dialect);
+    for (const { assignments, words } of commands) {
+      for (const raw of [...assignments, ...words.map((it) => it.raw)])
+        if (/^\w+=/.test(raw)) this.#values.push({ ...UNKNOWN, raw: raw.replace(/^\w+=/, "") });
+      if (words.some(({ value }) => changesDirectory(value ?? "")))
+        this.#places.push(literal(words.at(-1)) ?? "bin");
+    }
     for (const command of commands) this.#simple(command, dialect, level);
     for (const { writes, target } of redirects) {
-      this.paths.push(...pathOfRedirect(target));
-      if (literal(target) === undefined) this.paths.push(...this.#values);
+      const known = literal(target) === undefined ? this.#values : [];
+      this.paths.push(...[target, ...known].flatMap(pathOfRedirect));
       if (writes) this.#written.add(fileName(literal(target)));
     }
     const [written, isUnknown] = [this.#written, this.#written.has(undefined)];
@@ -65,7 +64,7 @@ class Judge {
   }
 
   #simple({ written, assignments, words }: SimpleCommand, dialect: Dialect, level: number): void {
-    for (const assignment of assignments) this.#set(assignment);
+    for (const assignment of assignments) assertHarmless(assignment);
     const name = words[0]?.raw;
     if (name === undefined) return;
     // The host asks no pattern for these; what they name is asked as a directory, or has been looked at.
@@ -73,11 +72,6 @@ class Judge {
     const asks = !isTest && (assignments.length > 0 || !changesDirectory(name));
     if (asks) this.patterns.add(written);
     this.#words(words, dialect, level, asks, assignments.join(" "));
-  }
-
-  #set(assignment: string): void {
-    assertHarmless(assignment);
-    this.#values.push(...pathOfValue(assignment));
   }
 
   #words(words: readonly Word[], dialect: Dialect, level: number, asks = true, set = ""): void {
@@ -92,12 +86,11 @@ class Judge {
 
     const base = baseName(name);
     assertPlainBuiltin(base, args);
-    if (/^(?:export|unset)$/.test(base)) for (const word of args) this.#set(literal(word) ?? "");
+    if (/^(?:export|unset)$/.test(base))
+      for (const word of args) assertHarmless(literal(word) ?? "");
     this.paths.push(...pathsOfCommand(base, args));
-    if (changesDirectory(base)) this.#places.push(literal(args.at(-1)) ?? "bin");
     if (name.includes("/")) this.#run.add(fileName(name));
-    // They are run by the shell as it starts.
-    if (dialectOf(base)) for (const file of STARTUP) this.#run.add(file);
+    if (dialectOf(base)) for (const file of RUN_AT_START) this.#run.add(file);
     if (/^(?:tee|cp|mv|ln|install)$/.test(base))
       for (const file of args) this.#written.add(fileName(literal(file)));
     for (const inner of unwrap(base, args)) {
@@ -109,8 +102,12 @@ class Judge {
 
   #ask(name: string, args: readonly Word[], set: string): void {
     const spelled = args.map(spell).filter((text) => text !== "");
-    const isProgram = this.#places.some((it) => inBin(`${it}/${name}`)) && name.includes("/");
-    for (const known of commandNames(name, isProgram)) {
+    // A script of the project is known by its path only.
+    const names = [name];
+    const isElsewhere = name.includes("/") && this.#places.some((it) => inBin(`${it}/${name}`));
+    if (isElsewhere || /^(?:[/~]|\.\.\/)|\/\.\.\//.test(name)) names.push(baseName(name));
+    if (waysOf().foldsCase) names.push(...names.map((it) => it.toLowerCase()));
+    for (const known of names.filter((it) => it !== "")) {
       this.patterns.add([known, ...spelled].join(" "));
       const always = alwaysPattern([known, ...spelled]);
       if (always === undefined) continue;
@@ -120,16 +117,8 @@ class Judge {
   }
 }
 
-const STARTUP = ".zshenv .zprofile .zlogin .bash_profile .bash_login .profile".split(" ");
+const RUN_AT_START = ".zshenv .zprofile .zlogin .bash_profile .bash_login .profile".split(" ");
 const inBin = (path: string) => /(?:^|\/)s?bin\/[^/]+$/.test(normalize(path));
 const fileName = (path?: string) =>
   path === undefined ? undefined : normalize(path).replace(/^.*\//su, "");
 const baseName = (name: string) => name.replace(/^.*\//su, "").replace(/\.exe$/i, "");
-
-/** The names under which a rule may know a program. A script of the project is known by its path only. */
-function commandNames(name: string, isProgram: boolean): string[] {
-  const names = [name];
-  if (isProgram || /^(?:[/~]|\.\.\/)|\/\.\.\//.test(name)) names.push(baseName(name));
-  if (waysOf().foldsCase) names.push(...names.map((it) => it.toLowerCase()));
-  return [...new Set(names)].filter((it) => it !== "");
-}

@@ -40,18 +40,9 @@ export function pathsOfCommand(name: string, args: readonly Word[]): PathUse[] {
 }
 
 export function pathOfRedirect(target: Word): PathUse[] {
-  const path = pathText(target) || fixedPart(target.raw);
+  const path = pathText(target) || target.raw.replaceAll(/["']|[$`*?[{\\].*/gsu, "");
   return path === "" || DEVICES.test(path) ? [] : [{ kind: "use", path }];
 }
-
-/** What a variable is set to, where it names something elsewhere. */
-export function pathOfValue(assignment: string): PathUse[] {
-  const path = fixedPart(assignment.replace(/^\w+=/, ""));
-  return /^[/~]|\.\./.test(path) && !DEVICES.test(path) ? [{ kind: "use", path }] : [];
-}
-
-/** What is known whatever is expanded. */
-const fixedPart = (raw: string) => raw.replaceAll(/["']/g, "").replace(/[$`*?[{\\].*/su, "");
 
 /** The fixed part of a path: what stands before the first wildcard. */
 function pathText({ raw, value, kind }: Word): string {

@@ -11,8 +11,7 @@ const HARMLESS = new RegExp(
     // What build tools put into web pages, switches, and addresses of servers.
     String.raw`(?:VITE|NEXT_PUBLIC|REACT_APP|ENABLE|DISABLE|FORCE|SKIP)_\w+|\w+_(?:PID|PORT|LEVEL|SNAPSHOT))$`,
 );
-
-/** In others a character may end with a byte that is a backslash, and what it escapes runs. */
+// In other ones a character may end with the byte of a backslash, and what that escapes runs.
 const LOCALE = /^(?:LANG|LC_ALL)=(["']?)(?:C|POSIX|[\w.]+\.utf-?8)\1$/i;
 
 /** A value that a shell would run if it evaluated the variable (`x[y]`, too), or that ends a line, is not harmless. */

@@ -19,8 +19,7 @@ export type Inner =
  */
 const WRAPPERS = readTable(
   `
-env | i0v | u | ignore-environment null unset= | (?: \\w+=[^ "$*#]*)*
-cross-env | | | | (?: \\w+=[^ "$*#]*)*
+env cross-env | i0v | u | ignore-environment null unset= | (?: \\w+=[^ "$*#]*)*
 sudo | AbEHknPS | ugpTU | non-interactive preserve-env user= group= | (?: \\w+=[^ "$*#]*)*
 nohup builtin busybox toybox | | | |
 setsid | cfw | | ctty fork wait |
@@ -46,10 +45,9 @@ bash zsh sh dash ash | cehlmnpuvx | | login norc noprofile posix | (?: -[ceux]*o
 
 /** Programs that run commands in a way that the table above cannot say. */
 const OPAQUE = new RegExp(
-  "^(?:at|batch|bwrap|caffeinate|choom|chronic|chroot|chrt|cmd|csh|doas|elvish|es|fakeroot|firejail|fish|ionice|ksh|ksh93|" +
-    "linux32|linux64|ltrace|mksh|newgrp|nsenter|nu|numactl|osh|parallel|perf|pkexec|powershell|prlimit|proot|pwsh|rbash|rc|" +
-    "rlwrap|runcon|runuser|script|setarch|setpriv|sg|strace|su|systemd-run|taskset|tcsh|unbuffer|unshare|valgrind|xonsh|" +
-    "xvfb-run|ysh)$",
+  "^(?:at|batch|bwrap|caffeinate|choom|chronic|chroot|chrt|cmd|csh|doas|elvish|es|fakeroot|firejail|fish|ionice|ksh|ksh93|linux32|" +
+    "linux64|ltrace|mksh|newgrp|nsenter|nu|numactl|osh|parallel|perf|pkexec|powershell|prlimit|proot|pwsh|rbash|rc|rlwrap|runcon|runuser|" +
+    "script|setarch|setpriv|sg|strace|su|systemd-run|taskset|tcsh|unbuffer|unshare|valgrind|xonsh|xvfb-run|ysh)$",
 );
 
 /** How to read the code of this shell; `undefined`: it is not read. */
