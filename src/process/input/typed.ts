@@ -36,7 +36,7 @@ export function piecesOf({ text = "", keys = [] }: Typing, isTerminal: boolean):
   const parts = isTerminal ? /\r\n|\p{Cc}|\P{Cc}+/gu : /\p{Cc}|\P{Cc}+/gu;
   const written = [...text.matchAll(parts)].map(([bytes]): Piece => {
     const code = bytes.charCodeAt(0);
-    if (bytes === "\n" || (isTerminal && /^\r/u.test(bytes))) return { bytes, key: ENTER };
+    if (bytes === "\n" || (isTerminal && bytes.startsWith("\r"))) return { bytes, key: ENTER };
     // A pipe hands it on: there it interrupts and ends nothing, and is a part of the line.
     if (!isTerminal && code < 0x20)
       return { bytes, key: `\\x${code.toString(16).padStart(2, "0")}` };
