@@ -9,6 +9,7 @@ import { matches, type JobFilter } from "../jobs/filter.js";
 import type { Job, SubagentJob } from "../jobs/job.js";
 import { isTerminal, type EndReason } from "../jobs/status.js";
 import type { Notice } from "../notices/notice.js";
+import { within } from "../time.js";
 import type { SubagentDeps } from "./deps.js";
 import {
   Launcher,
@@ -313,15 +314,8 @@ export class BackgroundManager {
     const end = { status: "cancelled", reason: "host_exit" } as const;
     for (const { id } of live) this.#runner.abandon(id, end);
     this.#runner.dispose(end);
-    const { clock } = this.#deps;
     const aborts = Promise.all(live.map((task) => this.#abort(task)));
-    await new Promise<void>((resolve) => {
-      const timer = clock.after(DISPOSE_PATIENCE_MS, resolve);
-      void aborts.then(() => {
-        timer.cancel();
-        resolve();
-      });
-    });
+    await within(this.#deps.clock, DISPOSE_PATIENCE_MS, aborts);
   }
 
   /** Never rejects. */

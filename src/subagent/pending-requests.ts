@@ -62,20 +62,14 @@ export class PendingRequests {
     }
   }
 
-  /** Which of these have been answered, perhaps without an event; none when the host cannot say. Never rejects. */
-  async answeredOf(jobID: string, asked: readonly BlockedOn[]): Promise<string[]> {
-    const { host, log } = this.#deps;
-    try {
-      // Its descendants live where it does, or in worktrees of their own.
-      const places = new Set(asked.map((request) => this.#placeOf(request)));
-      const lists = await Promise.all(Array.from(places, (place) => host.pendingRequests(place)));
-      const pending = new Set(lists.flat().map(({ requestID }) => requestID));
-      return asked.flatMap(({ requestID = "" }) => (pending.has(requestID) ? [] : [requestID]));
-    } catch (thrown) {
-      const message = "it is unknown whether a subagent still waits";
-      logFailure(log, "warn", message, { id: jobID })(thrown);
-      return [];
-    }
+  /** Which of these have been answered, perhaps without an event. Rejects with a HostError. */
+  async answeredOf(asked: readonly BlockedOn[]): Promise<string[]> {
+    const { host } = this.#deps;
+    // Its descendants live where it does, or in worktrees of their own.
+    const places = new Set(asked.map((request) => this.#placeOf(request)));
+    const lists = await Promise.all(Array.from(places, (place) => host.pendingRequests(place)));
+    const pending = new Set(lists.flat().map(({ requestID }) => requestID));
+    return asked.flatMap(({ requestID = "" }) => (pending.has(requestID) ? [] : [requestID]));
   }
 
   /** What a task waits for its user to answer, in full; undefined when that is nothing. Rejects with a HostError. */

@@ -30,9 +30,8 @@ import type { Quote, SubagentPatch } from "../jobs/registry.js";
 import type { EndReason, TerminalStatus } from "../jobs/status.js";
 import type { Options } from "../options.js";
 import { elapsed } from "../text.js";
-import { fallbackList, nextModel, type FallbackOptions } from "./fallback.js";
 import { Tally } from "./tally.js";
-import { asksForTools, finalText, judge, quoteOf, stepsOf, type Verdict } from "./verdict.js";
+import { asksForTools, finalText, judge, quoteOf, stepsOf } from "./verdict.js";
 
 /** Nothing started after a prompt for so long: it is sent once more. */
 const START_TIMEOUT_MS = 10_000;
@@ -64,19 +63,19 @@ export interface RunEnd {
   error?: string | undefined;
 }
 
+type FallbackOptions = Pick<Options, "fallbackModels" | "fallbackModelsByAgent">;
+
 export type RunOptions = FallbackOptions &
   Pick<Options, "maxRunMinutes" | "maxToolCalls" | "stallMinutes" | "stallAction">;
 
 export interface RunState {
+  /** As it was before this run; what the run changes of it is further below. */
+  readonly job: SubagentJob;
   readonly options: RunOptions;
-  readonly agent: string;
-  /** "provider/model" that it began with; empty when the host chooses. */
-  readonly firstModel: string;
-  readonly earlierRuns: readonly Run[];
   readonly tally: Tally;
   readonly isOver: boolean;
   /** Why it is being stopped; the host reports only that it was aborted. */
-  readonly intent: RunEnd | undefined;
+  readonly intent?: RunEnd | undefined;
 
   /** Those that were sent and not refused, oldest first; the run ends with the answer to the last. */
   readonly prompts: readonly Prompt[];
@@ -93,7 +92,7 @@ export interface RunState {
   /** The host waits until then before it asks the provider again. */
   readonly retryAt: number;
   /** The first `session.error`; those after it are consequences. */
-  readonly sessionError: RunError | undefined;
+  readonly sessionError?: RunError | undefined;
   /** What the child or its descendants ask, oldest first, by request id. */
   readonly asked: ReadonlyMap<string, BlockedOn>;
 
@@ -101,23 +100,23 @@ export interface RunState {
   readonly look: "none" | "once" | "again";
   readonly lookedAt: number;
   /** Idle with an unfinished last step, since. */
-  readonly unfinishedSince: number | undefined;
+  readonly unfinishedSince?: number | undefined;
 
   /** Once it has gone on with another model: that one, and what those before it did. */
-  readonly model: ModelRef | undefined;
+  readonly model?: ModelRef | undefined;
   readonly usesBefore: readonly ModelUse[];
   /** Messages of models that have failed: they say nothing about how the run stands. */
   readonly leftBehind: ReadonlySet<string>;
   /** Their error: an event of it may come late. */
-  readonly errorBefore: RunError | undefined;
+  readonly errorBefore?: RunError | undefined;
   /** Its model is given up, as we have seen ourselves; why. The run is aborted for it and goes on. */
-  readonly leaving: string | undefined;
+  readonly leaving?: string | undefined;
 
   /** What the record says of it. */
   readonly progress: SubagentJob["progress"];
-  readonly run: Run | undefined;
-  readonly blockedOn: BlockedOn | undefined;
-  readonly stalledSince: Date | undefined;
+  readonly entry?: Run | undefined;
+  readonly blockedOn?: BlockedOn | undefined;
+  readonly stalledSince?: Date | undefined;
   /** When the record was last told that something was heard. */
   readonly notedAt: number;
   /** The record says that it is stalled or waits to try again: the next sign of life changes that. */
@@ -191,24 +190,25 @@ export type Effect =
   | { do: "abort"; reason: EndReason }
   /** Aborts what a prompt may have started that arrived too late, unless another run works in the session. */
   | { do: "abortForgotten" }
-  /** Have these been answered without an event? Gives `answered`. */
+  /** Have these been answered without an event? Gives `answered`, or `failed`. */
   | { do: "recheck"; asked: readonly BlockedOn[] }
   /** The run is over and its slot is free; what the record says of it, and of its end. */
   | { do: "end"; patch: SubagentPatch; end: RunEnd; at: Date; quote: Quote | undefined }
   /** Goes on with what the effects before it have brought about: what was counted may have used up a budget. */
   | { do: "then"; event: RunEvent };
 
+interface Stepped {
+  state: RunState;
+  effects: readonly Effect[];
+}
+
 /** Of a job that starts a run now. */
 export function beginRun(job: SubagentJob, options: RunOptions, { at }: Now): RunState {
-  const { model, agent, runs, progress } = job;
   return {
+    job,
     options,
-    agent,
-    firstModel: model ? nameOf(model) : "",
-    earlierRuns: runs,
     tally: new Tally(job),
     isOver: false,
-    intent: undefined,
     prompts: [],
     firstPromptID: "",
     prompting: 0,
@@ -217,39 +217,23 @@ export function beginRun(job: SubagentJob, options: RunOptions, { at }: Now): Ru
     startedAt: at,
     heardAt: at,
     retryAt: 0,
-    sessionError: undefined,
     asked: new Map(),
     look: "none",
     lookedAt: -Infinity,
-    unfinishedSince: undefined,
-    model: undefined,
     usesBefore: [],
     leftBehind: new Set(),
-    errorBefore: undefined,
-    leaving: undefined,
-    progress,
-    run: undefined,
-    blockedOn: undefined,
-    stalledSince: undefined,
+    progress: job.progress,
     notedAt: -Infinity,
     isMarked: false,
   };
 }
 
-export function step(
-  state: RunState,
-  event: RunEvent,
-  now: Now,
-): { state: RunState; effects: readonly Effect[] } {
+/** What follows from an event: the state after it, and what is to be done, in that order. */
+export function step(state: RunState, event: RunEvent, now: Now): Stepped {
   const next = new Step(state, now);
   if (state.isOver) next.takeLate(event);
   else next.take(event);
   return { state: next.run, effects: next.effects };
-}
-
-/** The newest prompt, which the run answers; undefined before the first. */
-export function currentPrompt({ prompts }: RunState): Prompt | undefined {
-  return prompts.at(-1);
 }
 
 /** The state that a step leaves, its own copy while it is made, and what is to be done. */
@@ -276,9 +260,11 @@ class Step {
         return this.#prompt(event.prompt);
       case "sent":
         run.prompting -= 1;
-        return this.#abortForgotten();
+        // What it starts would go on after the stop.
+        if (run.intent) this.#do({ do: "abortForgotten" });
+        return;
       case "resent":
-        this.#abortForgotten();
+        if (run.intent) this.#do({ do: "abortForgotten" });
         return this.#looked();
       case "works":
         run.unfinishedSince = undefined;
@@ -372,7 +358,7 @@ class Step {
   #recordRun({ messageID, sent }: Prompt): void {
     const { run } = this;
     const models = modelUses(run);
-    run.run = {
+    run.entry = {
       promptMessageID: messageID,
       ...(run.firstPromptID !== messageID && { firstPromptMessageID: run.firstPromptID }),
       startedAt: new Date(sent.date),
@@ -396,19 +382,14 @@ class Step {
       this.#do({ do: "abortForgotten" });
       return;
     }
-    const wasLast = currentPrompt(run)?.messageID === messageID;
+    const wasLast = run.prompts.at(-1)?.messageID === messageID;
     run.prompts = run.prompts.filter((prompt) => prompt.messageID !== messageID);
-    const last = currentPrompt(run);
+    const last = run.prompts.at(-1);
     if (!last) return;
     if (wasLast) this.#answers(last);
     this.#recordRun(last);
     // The run may have ended with its earlier prompt in the meantime.
     this.#look();
-  }
-
-  /** What a prompt starts in a run that is being stopped would go on after it. */
-  #abortForgotten(): void {
-    if (this.run.intent) this.#do({ do: "abortForgotten" });
   }
 
   // What is heard of the child. A run may be stopped by it.
@@ -431,7 +412,7 @@ class Step {
         if (event.text) tally.sawText(event.text);
         break;
       case "error":
-        this.#sessionError(event.error);
+        if (!isSame(event.error, run.errorBefore)) run.sessionError ??= event.error;
         break;
       case "tool":
         if (isOfThisRun(run, event.messageID) && tally.sawCall(event)) newTool = event.tool;
@@ -439,13 +420,6 @@ class Step {
       default:
     }
     this.#noted(newTool);
-  }
-
-  /** A second one is a consequence of the first. */
-  #sessionError(error: RunError): void {
-    const { errorBefore: old } = this.run;
-    const isOld = old?.name === error.name && old.message === error.message;
-    if (!isOld) this.run.sessionError ??= error;
   }
 
   /** `newTool`: of a call that was not seen before. */
@@ -457,25 +431,26 @@ class Step {
       tally.runningTool !== progress.runningTool ||
       tally.steps !== (progress.steps ?? 0);
     const isRecent = run.heardAt - run.notedAt < PROGRESS_INTERVAL_MS;
-    if (isNew || !isRecent || run.isMarked) this.#recordProgress(newTool);
+    if (isNew || !isRecent || run.isMarked) {
+      const { toolCalls, runningTool, steps, looping } = tally;
+      const lastTool = newTool ?? progress.lastTool;
+      const lastUpdate = new Date(this.#now.date);
+      run.notedAt = run.heardAt;
+      run.isMarked = false;
+      this.#record({
+        progress: { toolCalls, lastTool, runningTool, steps, lastUpdate },
+        // A run that is asked again and again is busy, and stalled all the same.
+        stalledSince: looping === undefined ? undefined : run.stalledSince,
+        // It works again: whatever it waited for to retry is past.
+        ...(run.blockedOn?.kind === "retry" && { blockedOn: oldest(run.asked) }),
+      });
+    }
     this.#checkLoop();
-    if (newTool !== undefined) this.#checkLimit();
-  }
-
-  #recordProgress(newTool: string | undefined): void {
-    const { run } = this;
-    const { toolCalls, runningTool, steps, looping } = run.tally;
-    const lastTool = newTool ?? run.progress.lastTool;
-    const lastUpdate = new Date(this.#now.date);
-    run.notedAt = run.heardAt;
-    run.isMarked = false;
-    this.#record({
-      progress: { toolCalls, lastTool, runningTool, steps, lastUpdate },
-      // A run that is asked again and again is busy, and stalled all the same.
-      stalledSince: looping === undefined ? undefined : run.stalledSince,
-      // It works again: whatever it waited for to retry is past.
-      ...(run.blockedOn?.kind === "retry" && { blockedOn: oldest(run.asked) }),
-    });
+    const { maxToolCalls } = run.options;
+    const isBeyond = maxToolCalls > 0 && tally.toolCalls - tally.earlier.toolCalls > maxToolCalls;
+    if (newTool === undefined || !isBeyond || run.intent) return;
+    const error = `more than ${maxToolCalls} tool calls (plugin option "maxToolCalls")`;
+    this.#stop({ status: "failed", reason: "tool_limit", error });
   }
 
   /** A provider that never gives a finish reason is asked again by the host without end; told once as a stall. */
@@ -484,14 +459,6 @@ class Step {
     if (tally.looping === undefined || stalledSince || intent) return;
     const text = `${tally.looping} steps in a row without a finish reason from its provider; OpenCode asks again after each`;
     this.#stalled(new Date(this.#now.date), text);
-  }
-
-  #checkLimit(): void {
-    const { options, tally, intent } = this.run;
-    const { maxToolCalls } = options;
-    if (maxToolCalls === 0 || tally.callsOfRun <= maxToolCalls || intent) return;
-    const error = `more than ${maxToolCalls} tool calls (plugin option "maxToolCalls")`;
-    this.#stop({ status: "failed", reason: "tool_limit", error });
   }
 
   /**
@@ -624,7 +591,7 @@ class Step {
 
   #judge({ messages, waits }: Stored): void {
     const { run } = this;
-    const promptMessageID = currentPrompt(run)?.messageID ?? "";
+    const promptMessageID = run.prompts.at(-1)?.messageID ?? "";
     // What a model that has failed has left does not say how the run stands.
     const standing =
       run.leftBehind.size === 0 ? messages : messages.filter(({ id }) => !run.leftBehind.has(id));
@@ -639,23 +606,14 @@ class Step {
       return this.#end(isCut && intent ? intent : verdict, messages);
     }
     if (intent) return this.#end(intent, messages);
-    if (verdict.kind === "ended") return this.#endedBadly(verdict, standing, messages);
     if (verdict.kind === "unanswered") return this.#unanswered(verdict.stored, messages);
-    return verdict.kind === "unfinished" ? this.#unfinished(messages) : this.#looked();
-  }
-
-  /** A provider that has failed is no end while another model is left. */
-  #endedBadly(
-    end: Extract<Verdict, { kind: "ended" }>,
-    standing: readonly Message[],
-    messages: readonly Message[],
-  ): void {
-    const { leaving, firstPromptID } = this.run;
-    const last = stepsOf(standing, firstPromptID).at(-1);
-    const isFault = last?.error !== undefined && isProviderFault(last.error);
-    const error = leaving ?? (isFault ? end.error : undefined);
-    if (error === undefined || this.#nextModel() === undefined) return this.#end(end, messages);
-    this.#do({ do: "askModels", wish: { after: "fault", error, end, messages } });
+    if (verdict.kind === "unfinished") return this.#unfinished(messages);
+    if (verdict.kind === "running") return this.#looked();
+    const fault = stepsOf(standing, run.firstPromptID).at(-1)?.error;
+    const error = run.leaving ?? (fault && isProviderFault(fault) ? verdict.error : undefined);
+    // A provider that has failed is no end while another model is left.
+    if (error === undefined || this.#nextModel() === undefined) return this.#end(verdict, messages);
+    this.#do({ do: "askModels", wish: { after: "fault", error, end: verdict, messages } });
   }
 
   /** Nothing started: the prompt is sent once more, without doubling what is stored. */
@@ -678,7 +636,7 @@ class Step {
    * text; the prompt with its text if there is none.
    */
   #resend(messages: readonly Message[], after: "silence" | "fault"): void {
-    const { messageID = "", text = "" } = currentPrompt(this.run) ?? {};
+    const { messageID = "", text = "" } = this.run.prompts.at(-1) ?? {};
     const newest = messages.findLast(({ role }) => role === "user");
     const what = newest ? { messageID: newest.id, text: undefined } : { messageID, text };
     this.#do({ do: "resend", ...what, after });
@@ -698,8 +656,8 @@ class Step {
   /** "provider/model" of the one that it may go on with; with `names` one of these. */
   #nextModel(names?: ReadonlySet<string>): string | undefined {
     const { run } = this;
-    const given = modelUses(run)?.map(({ model }) => model) ?? [run.firstModel];
-    const list = fallbackList(run.options, run.agent, given[0]);
+    const given = modelUses(run)?.map(({ model }) => model) ?? [nameOf(run.job.model)];
+    const list = fallbackList(run.options, run.job.agent, given[0]);
     return nextModel(names ? list.filter((name) => names.has(name)) : list, given);
   }
 
@@ -711,7 +669,7 @@ class Step {
     const { run } = this;
     const model = this.#nextModel(names);
     if (model === undefined || run.intent) return this.#end(run.intent ?? end, messages);
-    const failed = run.model ? nameOf(run.model) : run.firstModel;
+    const failed = nameOf(run.model ?? run.job.model);
     run.usesBefore = [...run.usesBefore, { model: failed, error, ...spentSinceSwitch(run) }];
     run.model = parseModel(model);
     const steps = messages.filter((message) => message.role === "assistant");
@@ -723,7 +681,7 @@ class Step {
     run.promptedAt = run.heardAt = this.#now.at;
     run.resent = false;
     run.unfinishedSince = undefined;
-    run.run = run.run && { ...run.run, models: modelUses(run) };
+    run.entry = run.entry && { ...run.entry, models: modelUses(run) };
     this.#warn("a subagent goes on with another model", { model, error });
     this.#record({ runs: allRuns(run), blockedOn: undefined });
     this.#do({ do: "goesOn" });
@@ -753,11 +711,14 @@ class Step {
     this.#end({ ...intent, error: intent.error ? `${intent.error}; ${doubt}` : doubt });
   }
 
+  /** What the host fails to say is unknown, and asked again. */
   #failed(effect: Effect, error: string): void {
     const { run } = this;
     const isOfRetry = effect.do === "askModels" && effect.wish.after === "retry";
     if (effect.do === "send") this.#refused(effect.prompt, error);
-    else if (effect.do === "leave" || isOfRetry) {
+    else if (effect.do === "recheck") {
+      this.#warn("it is unknown whether a subagent still waits", { error });
+    } else if (effect.do === "leave" || isOfRetry) {
       run.leaving = undefined;
       this.#warn("a subagent that waits for its provider could not be stopped", { error });
     } else if (effect.do === "resend" && effect.after === "fault") {
@@ -782,7 +743,7 @@ class Step {
     const text = stored || streamed;
     const models = modelUses(run);
     const ended = { status, endReason: reason, completedAt: at, ...(models && { models }) };
-    run.run = run.run && { ...run.run, ...ended };
+    run.entry = run.entry && { ...run.entry, ...ended };
     run.isOver = true;
     const patch: SubagentPatch = {
       ...tally.totals(),
@@ -807,13 +768,17 @@ function isOfThisRun({ firstPromptID }: RunState, messageID: string): boolean {
   return messageID >= firstPromptID;
 }
 
+function isSame(error: RunError, other: RunError | undefined): boolean {
+  return error.name === other?.name && error.message === other.message;
+}
+
 function oldest(asked: ReadonlyMap<string, BlockedOn>): BlockedOn | undefined {
   const [first]: (BlockedOn | undefined)[] = [...asked.values()];
   return first;
 }
 
-function allRuns({ earlierRuns, run }: RunState): Run[] {
-  return run ? [...earlierRuns, run] : [...earlierRuns];
+function allRuns({ job, entry }: RunState): Run[] {
+  return entry ? [...job.runs, entry] : job.runs;
 }
 
 /** For the record: every model that it was given; undefined while that is one. */
@@ -835,6 +800,26 @@ function spentSinceSwitch({ tally, usesBefore }: RunState): { cost: number; toke
   };
 }
 
-function nameOf({ providerID, modelID }: ModelRef): string {
-  return `${providerID}/${modelID}`;
+/** Empty when the host chooses. */
+function nameOf(model: ModelRef | undefined): string {
+  return model ? `${model.providerID}/${model.modelID}` : "";
+}
+
+/** Models that a run may go on with, in order: those of its agent, or of the model that it began with. */
+export function fallbackList(
+  { fallbackModels, fallbackModelsByAgent }: FallbackOptions,
+  agent: string,
+  firstModel: string | undefined,
+): readonly string[] {
+  const own = Object.hasOwn(fallbackModelsByAgent, agent)
+    ? fallbackModelsByAgent[agent]
+    : undefined;
+  if (own !== undefined) return own;
+  if (firstModel === undefined || !Object.hasOwn(fallbackModels, firstModel)) return [];
+  return fallbackModels[firstModel] ?? [];
+}
+
+/** The first of the list that the run was not given yet; each is tried once, and never again. */
+export function nextModel(list: readonly string[], given: readonly string[]): string | undefined {
+  return list.find((model) => !given.includes(model));
 }

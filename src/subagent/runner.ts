@@ -3,22 +3,17 @@
  * carries out what they say. A run begins with a slot and a prompt, and ends exactly once. One timer while there are
  * runs, none otherwise.
  */
-import type { Context } from "../context.js";
 import { coerceError, logFailure, UserError, type Timer } from "../ports.js";
 import type { PermissionRule } from "../host/host.js";
-import type { IdSource } from "../host/ids.js";
-import type { SessionTree } from "../host/session-tree.js";
 import { storedMessages } from "../host/stored-messages.js";
 import { isWaitedFor, type SubagentJob } from "../jobs/job.js";
 import { isTerminal, type EndReason } from "../jobs/status.js";
-import type { NoticePort } from "../notices/port.js";
-import type { Worktrees } from "../worktree/worktrees.js";
 import { Budgets } from "./budgets.js";
+import type { SubagentDeps } from "./deps.js";
 import { PendingRequests } from "./pending-requests.js";
 import { limitsMissing, missingRules } from "./rights.js";
 import {
   beginRun,
-  currentPrompt,
   step,
   type ChildEvent,
   type Effect,
@@ -34,12 +29,7 @@ const ABORT_TIMEOUT_MS = 10_000;
 const LOOK_AGAIN_MS = 2_000;
 const TICK_MS = 5_000;
 
-export interface RunnerDeps extends Context {
-  ids: IdSource;
-  tree: SessionTree;
-  notices: NoticePort;
-  worktrees: Pick<Worktrees, "enter">;
-  persist: () => Promise<void>;
+export interface RunnerDeps extends SubagentDeps {
   /** Ends the tasks and session processes that a session started. */
   endWorkOf: (sessionID: string, reason: EndReason) => Promise<void>;
 }
@@ -60,8 +50,6 @@ export interface RunInput {
 /** A run, and what of it is under way. */
 interface LiveRun {
   readonly jobID: string;
-  /** As it was when the run began. */
-  readonly job: SubagentJob;
   readonly sessionID: string;
   /** Replaced by `#take` alone. */
   state: RunState;
@@ -69,15 +57,18 @@ interface LiveRun {
   readonly ended: Promise<void>;
   readonly release: () => void;
   /** The newest prompt on its way: gives what the host said when it refused. */
-  sending: Promise<Error | undefined>;
+  sending?: Promise<Error | undefined>;
   /** The newest stop. */
-  stopping: Promise<void>;
+  stopping?: Promise<void>;
   /** Set while the host could not be asked. */
-  lookLater: Timer | undefined;
+  lookLater?: Timer;
 }
 
 /** What the host is asked, and answers with an event. */
-type Question = Extract<Effect, { do: "send" | "resend" | "read" | "askModels" | "leave" }>;
+type Question = Extract<
+  Effect,
+  { do: "send" | "resend" | "read" | "askModels" | "leave" | "recheck" }
+>;
 
 export class Runner {
   readonly #deps: RunnerDeps;
@@ -107,10 +98,7 @@ export class Runner {
     if (job?.status !== "pending") return;
     // It may have waited while others spent what was left.
     const spent = this.budgets.endOf(job);
-    if (spent) {
-      this.abandon(jobID, spent);
-      return;
-    }
+    if (spent) return this.abandon(jobID, spent);
     let live: LiveRun | undefined;
     let before = "";
     try {
@@ -151,12 +139,9 @@ export class Runner {
    */
   async stop(jobID: string, intent: RunEnd): Promise<void> {
     const live = this.#live.get(jobID);
-    if (!live) {
-      this.#endWaiting(jobID, intent);
-      return;
-    }
-    this.#take(live, { type: "stop", intent });
-    await live.stopping;
+    if (live) this.#take(live, { type: "stop", intent });
+    else this.#endWaiting(jobID, intent);
+    await live?.stopping;
   }
 
   /** Ends a job as it is, without a word to the host. */
@@ -174,8 +159,7 @@ export class Runner {
 
   /** What a running job was told last. */
   promptOf(jobID: string): string | undefined {
-    const live = this.#live.get(jobID);
-    return live && currentPrompt(live.state)?.text;
+    return this.#live.get(jobID)?.state.prompts.at(-1)?.text;
   }
 
   /** What a running job says now, as far as it has streamed. */
@@ -193,20 +177,13 @@ export class Runner {
   }
 
   async #createSession(
-    job: SubagentJob,
+    { id: taskID, name, agent, parentSessionID: parentID }: SubagentJob,
     permission: PermissionRule[],
     directory: string | undefined,
   ): Promise<string> {
-    const { name, agent, parentSessionID: parentID } = job;
+    const { host } = this.#deps;
     const title = `${name} (@${agent} in the background)`;
-    const session = await this.#deps.host.createSession({
-      parentID,
-      title,
-      permission,
-      taskID: job.id,
-      directory,
-    });
-    return session.id;
+    return (await host.createSession({ parentID, title, permission, taskID, directory })).id;
   }
 
   /** A task that waited for others is started again by the next OpenCode unless the disk says that it has begun. */
@@ -239,17 +216,8 @@ export class Runner {
     const ended = new Promise<void>((resolve) => {
       release = resolve;
     });
-    const live: LiveRun = {
-      jobID,
-      job,
-      sessionID,
-      state: beginRun(job, options, this.#now()),
-      ended,
-      release,
-      sending: Promise.resolve(undefined),
-      stopping: Promise.resolve(),
-      lookLater: undefined,
-    };
+    const state = beginRun(job, options, this.#now());
+    const live: LiveRun = { jobID, sessionID, state, ended, release };
     this.#live.set(jobID, live);
     this.#liveBySession.set(sessionID, live);
     // Until now the result was that of an earlier run.
@@ -273,11 +241,11 @@ export class Runner {
 
   #tick(): void {
     this.#timer = undefined;
-    const runs = [...this.#live.values()];
-    for (const live of runs) {
+    if (this.#live.size === 0) return;
+    for (const live of this.#live.values()) {
       this.#take(live, { type: "tick", ownWork: this.#hasOwnWork(live) });
     }
-    if (runs.length > 0) this.#watch();
+    this.#watch();
   }
 
   /** It waits for subagents of its own, or for commands that were moved to the background. */
@@ -291,7 +259,7 @@ export class Runner {
     return { at: clock.monotonic(), date: clock.now() };
   }
 
-  #prompt(live: LiveRun, text: string): Promise<Error | undefined> {
+  async #prompt(live: LiveRun, text: string): Promise<Error | undefined> {
     const messageID = this.#deps.ids.next("msg");
     this.#take(live, { type: "prompt", prompt: { messageID, text, sent: this.#now() } });
     return live.sending;
@@ -309,43 +277,31 @@ export class Runner {
     const { jobID, sessionID } = live;
     switch (effect.do) {
       case "record":
-        jobs.updateSubagent(jobID, effect.patch);
-        break;
+        return void jobs.updateSubagent(jobID, effect.patch);
+      case "then":
+        return this.#take(live, effect.event);
       case "announce": {
         const job = jobs.getSubagent(jobID);
-        if (job) notices.announce(job, effect.kind, effect.text);
-        break;
+        return job && notices.announce(job, effect.kind, effect.text);
       }
       case "warn":
-        log("warn", effect.message, { id: jobID, ...effect.extra });
-        break;
+        return log("warn", effect.message, { id: jobID, ...effect.extra });
       case "goesOn":
-        notices.goesOn(sessionID);
-        break;
-      case "then":
-        this.#take(live, effect.event);
-        break;
+        return notices.goesOn(sessionID);
       case "lookLater":
         live.lookLater?.cancel();
         live.lookLater = clock.after(LOOK_AGAIN_MS, () => this.#take(live, { type: "look" }));
-        break;
+        return;
       case "abort":
         live.stopping = this.#stop(live, effect.reason);
-        break;
+        return;
       case "abortForgotten":
-        this.#abortForgotten(live);
-        break;
-      case "recheck":
-        void this.requests.answeredOf(jobID, effect.asked).then((requestIDs) => {
-          this.#take(live, { type: "answered", requestIDs });
-        });
-        break;
+        return this.#abortForgotten(live);
       case "end":
-        this.#end(live, effect);
-        break;
+        return this.#end(live, effect);
       case "send":
         live.sending = this.#ask(live, effect);
-        break;
+        return;
       default:
         void this.#ask(live, effect);
     }
@@ -383,6 +339,10 @@ export class Runner {
       case "leave":
         await host.abort(sessionID);
         return { type: "look" };
+      case "recheck": {
+        const requestIDs = await this.requests.answeredOf(effect.asked);
+        return { type: "answered", requestIDs };
+      }
       case "read":
       default: {
         // One after the other: only messages that are read after the session was idle hold all that its run wrote. Asked
@@ -397,8 +357,8 @@ export class Runner {
     }
   }
 
-  #address({ job, sessionID, state }: LiveRun, messageID: string) {
-    const { agent, model, variant } = job;
+  #address({ sessionID, state }: LiveRun, messageID: string) {
+    const { agent, model, variant } = state.job;
     // Variants are one model's own.
     const speaker = state.model ? { model: state.model } : { model, variant };
     return { sessionID, messageID, agent, ...speaker };

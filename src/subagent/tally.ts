@@ -92,12 +92,7 @@ export class Tally {
     return this.#newest.isAnswer;
   }
 
-  /** Calls of this run, each id once. */
-  get callsOfRun(): number {
-    return this.#calls.size;
-  }
-
-  /** The same of all runs. */
+  /** Calls of all runs, each id once. */
   get toolCalls(): number {
     return this.earlier.toolCalls + this.#calls.size;
   }
