@@ -449,6 +449,12 @@ void describe("events that overtake each other", () => {
     assert.equal(run.take(read(answer(1))).end, "completed · finished");
   });
 
+  void it("an instruction refused before anything has begun: the first prompt is sent once more", () => {
+    const run = atWork().take({ type: "prompt", prompt: prompt(2) });
+    run.failed("send").wait(10_000).take(read([user(1)]));
+    assert.equal(run.find("resend").messageID, "msg_1");
+  });
+
   void it("the newest instruction refused: the one before it is answered", () => {
     const run = atWork().take({ type: "prompt", prompt: prompt(2) });
     run.take({ type: "prompt", prompt: prompt(3) });
