@@ -168,11 +168,11 @@ async function cancel(
 
 /** Until it is interrupted. */
 async function serve(root: string, request: Request, deps: CliDeps): Promise<ExitCode> {
-  const { port = 4777, host = "127.0.0.1", tokenFile } = request;
+  const { port = 4777, host = "127.0.0.1", names, tokenFile } = request;
   const { signal, terminal } = deps;
-  const server = await deps.web({ root, port, host, tokenFile });
-  const { link } = server;
-  terminal.write(request.json ? json({ link, port: server.port }) : `${link}\n`);
+  const server = await deps.web({ root, port, host, names, tokenFile });
+  const { link, links } = server;
+  terminal.write(request.json ? json({ link, links, port: server.port }) : `${links.join("\n")}\n`);
   await new Promise<void>((resolve) => {
     signal?.addEventListener("abort", () => resolve());
     if (signal?.aborted) resolve();

@@ -183,6 +183,7 @@ describe("bash in the host's place", () => {
       const [file, ownFile] = [fileOf(host), fileOf(own)];
       assert.equal(readFileSync(ownFile, "utf8"), readFileSync(file, "utf8"), call.command);
       assert.deepEqual(headOf(plain(ours, own)), headOf(plain(theirs, host)), call.command);
+      assert.equal(own.metadata?.["truncated"], false, "the wrapper's");
       // Of pieces that the host has read it shows whole ones; ours shows as much as there may be.
       const tail = own.output?.split("\n").slice(4).join("\n") ?? "";
       const theirTail = host.output?.split("\n").slice(4).join("\n") ?? "";
