@@ -451,7 +451,10 @@ void describe("events that overtake each other", () => {
 
   void it("an instruction refused before anything has begun: the first prompt is sent once more", () => {
     const run = atWork().take({ type: "prompt", prompt: prompt(2) });
-    run.failed("send").wait(10_000).take(read([user(1)]));
+    run
+      .failed("send")
+      .wait(10_000)
+      .take(read([user(1)]));
     assert.equal(run.find("resend").messageID, "msg_1");
   });
 
@@ -486,7 +489,8 @@ void describe("events that overtake each other", () => {
     assert.equal(run.end, "failed · budget");
     const answered = STATES["looked at"]();
     answered.onRecord = spent;
-    assert.equal(answered.take(read(answer(1))).end, "completed · finished");
+    assert.equal(answered.take(read(answer(1))).done, "record end");
+    assert.equal(answered.end, "completed · finished");
   });
 
   void it("a budget that a step has used up is no stall of a provider without finish reasons, too", () => {
