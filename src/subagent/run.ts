@@ -12,7 +12,8 @@
  * time. What the host fails to answer is unknown, and never an end. The first reason to stop a run wins. A run that is
  * over takes nothing in any more.
  *
- * A state is never changed, but for its tally: that is, so a state that was stepped on is used up.
+ * A state is never changed, but for its tally: that is, since it comes with every token, so a state that was stepped on
+ * is used up.
  */
 import type { HostEvent } from "../host/events.js";
 import type { Message, RunError } from "../host/host.js";
@@ -88,7 +89,6 @@ export interface RunState {
   readonly resent: boolean;
 
   readonly startedAt: number;
-  readonly heardAt: number;
   /** The host waits until then before it asks the provider again. */
   readonly retryAt: number;
   /** The first `session.error`; those after it are consequences. */
@@ -197,6 +197,8 @@ export type Effect =
   /** Goes on with what the effects before it have brought about: what was counted may have used up a budget. */
   | { do: "then"; event: RunEvent };
 
+const NONE: readonly Effect[] = [];
+
 interface Stepped {
   state: RunState;
   effects: readonly Effect[];
@@ -207,7 +209,7 @@ export function beginRun(job: SubagentJob, options: RunOptions, { at }: Now): Ru
   return {
     job,
     options,
-    tally: new Tally(job),
+    tally: new Tally(job, at),
     isOver: false,
     prompts: [],
     firstPromptID: "",
@@ -215,7 +217,6 @@ export function beginRun(job: SubagentJob, options: RunOptions, { at }: Now): Ru
     promptedAt: 0,
     resent: false,
     startedAt: at,
-    heardAt: at,
     retryAt: 0,
     asked: new Map(),
     look: "none",
@@ -230,6 +231,14 @@ export function beginRun(job: SubagentJob, options: RunOptions, { at }: Now): Ru
 
 /** What follows from an event: the state after it, and what is to be done, in that order. */
 export function step(state: RunState, event: RunEvent, now: Now): Stepped {
+  if (event.type === "activity" && !state.isOver) {
+    const { tally, retryAt } = state;
+    if (event.text) tally.sawText(event.text);
+    tally.heardAt = now.at;
+    // That is all for most of the tokens: nothing is copied.
+    const isNews = retryAt > 0 || tally.looping !== undefined || hasNews(state);
+    if (!isNews) return { state, effects: NONE };
+  }
   const next = new Step(state, now);
   if (state.isOver) next.takeLate(event);
   else next.take(event);
@@ -397,7 +406,7 @@ class Step {
   #heard(event: ChildEvent): void {
     const { run } = this;
     const { tally } = run;
-    run.heardAt = this.#now.at;
+    tally.heardAt = this.#now.at;
     run.retryAt = 0;
     let newTool: string | undefined;
     switch (event.type) {
@@ -408,9 +417,6 @@ class Step {
         tally.sawStep(event.message);
         this.#record(tally.totals());
         return this.#do({ do: "then", event: { type: "counted" } });
-      case "activity":
-        if (event.text) tally.sawText(event.text);
-        break;
       case "error":
         if (!isSame(event.error, run.errorBefore)) run.sessionError ??= event.error;
         break;
@@ -426,16 +432,11 @@ class Step {
   #noted(newTool?: string): void {
     const { run } = this;
     const { tally, progress } = run;
-    const isNew =
-      newTool !== undefined ||
-      tally.runningTool !== progress.runningTool ||
-      tally.steps !== (progress.steps ?? 0);
-    const isRecent = run.heardAt - run.notedAt < PROGRESS_INTERVAL_MS;
-    if (isNew || !isRecent || run.isMarked) {
+    if (newTool !== undefined || hasNews(run)) {
       const { toolCalls, runningTool, steps, looping } = tally;
       const lastTool = newTool ?? progress.lastTool;
       const lastUpdate = new Date(this.#now.date);
-      run.notedAt = run.heardAt;
+      run.notedAt = tally.heardAt;
       run.isMarked = false;
       this.#record({
         progress: { toolCalls, lastTool, runningTool, steps, lastUpdate },
@@ -504,7 +505,7 @@ class Step {
     const left = new Map([...run.asked].filter(([id]) => !requestIDs.includes(id)));
     if (left.size === run.asked.size) return;
     run.asked = left;
-    run.heardAt = this.#now.at;
+    run.tally.heardAt = this.#now.at;
     this.#record({ blockedOn: oldest(left) });
   }
 
@@ -521,7 +522,7 @@ class Step {
       return;
     }
     this.#checkStall(ownWork);
-    if (at - Math.max(run.heardAt, run.lookedAt) < QUIET_MS) return;
+    if (at - Math.max(run.tally.heardAt, run.lookedAt) < QUIET_MS) return;
     this.#look();
     if (run.asked.size > 0) this.#do({ do: "recheck", asked: [...run.asked.values()] });
   }
@@ -531,9 +532,9 @@ class Step {
     const isBlocked = run.blockedOn !== undefined && run.blockedOn.kind !== "retry";
     if (run.stalledSince || run.intent || isBlocked) return;
     // Its own subagents or commands work: that is a sign of life.
-    if (ownWork) run.heardAt = this.#now.at;
+    if (ownWork) run.tally.heardAt = this.#now.at;
     // A host that waits to try again is silent until then.
-    const silence = this.#now.at - Math.max(run.heardAt, run.retryAt);
+    const silence = this.#now.at - Math.max(run.tally.heardAt, run.retryAt);
     if (run.tally.runningTool || silence < run.options.stallMinutes * MINUTE_MS) return;
     this.#stalled(new Date(this.#now.date - silence), `no sign of life for ${elapsed(silence)}`);
   }
@@ -678,7 +679,7 @@ class Step {
     run.errorBefore = run.sessionError ?? stored ?? run.errorBefore;
     run.sessionError = undefined;
     run.leaving = undefined;
-    run.promptedAt = run.heardAt = this.#now.at;
+    run.promptedAt = run.tally.heardAt = this.#now.at;
     run.resent = false;
     run.unfinishedSince = undefined;
     run.entry = run.entry && { ...run.entry, models: modelUses(run) };
@@ -757,6 +758,16 @@ class Step {
     const quote = messages.length > 0 || text ? quoteOf(text, messages) : undefined;
     this.#do({ do: "end", patch, end: { status, reason, error }, at, quote });
   }
+}
+
+/** The record is to be told how far the run has come. */
+function hasNews({ tally, progress, notedAt, isMarked }: RunState): boolean {
+  return (
+    isMarked ||
+    tally.heardAt - notedAt >= PROGRESS_INTERVAL_MS ||
+    tally.runningTool !== progress.runningTool ||
+    tally.steps !== (progress.steps ?? 0)
+  );
 }
 
 /**

@@ -1,7 +1,7 @@
 /**
- * What a run has done, counted as it is seen: tool calls, steps and their cost, and the text that streams. Such an event
- * comes for every token, so a tally is changed in place and never copied; only the state machine of its run (`run.ts`)
- * changes it.
+ * What a run has done, counted as it is seen: tool calls, steps and their cost, the text that streams, and when anything
+ * was heard at all. Such an event comes for every token, so a tally is changed in place and never copied; only the state
+ * machine of its run (`run.ts`) changes it.
  */
 import type { AssistantInfo, Usage } from "../host/host.js";
 import type { SubagentJob } from "../jobs/job.js";
@@ -43,8 +43,15 @@ export class Tally {
   /** The newest answer as it streams: what is older, and the latest pieces. */
   readonly #streamed = { partID: "", older: "", latest: "" };
 
-  /** `job` as it was before this run: its figures are added to this run's. */
-  constructor({ tokens, cost, progress }: Pick<SubagentJob, "tokens" | "cost" | "progress">) {
+  /** By the clock that measures. */
+  heardAt: number;
+
+  /** `job` as it was before this run, which begins now: its figures are added to this run's. */
+  constructor(
+    { tokens, cost, progress }: Pick<SubagentJob, "tokens" | "cost" | "progress">,
+    now: number,
+  ) {
+    this.heardAt = now;
     this.earlier = { tokens, cost, toolCalls: progress.toolCalls };
   }
 
