@@ -3,8 +3,12 @@ import assert from "node:assert/strict";
 import { readFileSync, realpathSync } from "node:fs";
 import { describe } from "node:test";
 import { isDeepStrictEqual } from "node:util";
+import { fileURLToPath } from "node:url";
+import { BUILT_PLUGIN, type PluginEntry } from "../../fixtures/host/index.js";
 import { text, toolCall } from "../../fixtures/model/index.js";
 import { useHost, type Bed } from "./use-host.js";
+
+const HOOKS = fileURLToPath(new URL("../../fixtures/plugins/hooks.js", import.meta.url));
 
 interface Call {
   command: string;
@@ -194,18 +198,29 @@ describe("bash in the host's place", () => {
   });
 });
 
-describe("bash in the host's place and `shell` of opencode.json", () => {
+describe("bash in the host's place, `shell` of opencode.json and hooks of another plugin", () => {
   const config = { shell: "/bin/sh" };
   const env = { SHELL: "/bin/bash" };
-  const theirs = useHost({ pluginOptions: { bashHint: false }, config, env });
-  const ours = useHost({ pluginOptions: { bash: "continue" }, config, env });
+  const beside = (options: Readonly<Record<string, unknown>>): PluginEntry[] => [
+    [BUILT_PLUGIN, options],
+    HOOKS,
+  ];
+  const theirs = useHost({ plugins: beside({ bashHint: false }), config, env });
+  const ours = useHost({ plugins: beside({ bash: "continue" }), config, env });
 
-  ours.test("is run by that shell, as by the host's own", async () => {
+  ours.test("is run by that shell, between those hooks, as the host's own", async () => {
     const shell = { command: "readlink /proc/$$/exe; echo $0" };
     const [expected, got] = await Promise.all([callAll(theirs, [shell]), callAll(ours, [shell])]);
     const sh = realpathSync("/bin/sh");
-    assert.ok(expected[0]?.output?.startsWith(`${sh}\n/bin/sh\n`), expected[0]?.output);
+    assert.equal(expected[0]?.output, `${sh}\n/bin/sh\nfrom before\nfrom after\n`);
     assert.deepEqual(got, expected);
+  });
+
+  ours.test("has no variables of their shell.env, which the host's own has", async () => {
+    const asks = { command: "echo $OF_ANOTHER_PLUGIN" };
+    const [expected, got] = await Promise.all([callAll(theirs, [asks]), callAll(ours, [asks])]);
+    assert.equal(expected[0]?.output, "set\nfrom before\nfrom after\n");
+    assert.equal(got[0]?.output, "\nfrom before\nfrom after\n");
   });
 });
 
