@@ -77,10 +77,8 @@ export class Budgets {
   }
 
   #changed({ type, job }: JobChange): void {
-    if (job.kind !== "subagent") return;
-    // What it has cost stays in the sum of its tree.
-    if (type === "removed") this.#spent.delete(job.id);
-    if (type === "removed") return;
+    // What a removed one has spent is kept: its record may be found again, and is counted once.
+    if (job.kind !== "subagent" || type === "removed") return;
     const { options } = this.#deps;
     const { id, rootSessionID, cost, tokens } = job;
     const before = this.#spent.get(id);
