@@ -1,11 +1,14 @@
 /** Programs that one talks to, on a real host: over a pipe and in the terminal that OpenCode's own runtime has. */
 import assert from "node:assert/strict";
-import { spawnSync } from "node:child_process";
+import { execFile, spawnSync } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
 import { watch } from "node:fs/promises";
 import { join } from "node:path";
 import { describe } from "node:test";
-import { callTool, PACKAGE_ROOT } from "../../fixtures/host/index.js";
+import { promisify } from "node:util";
+import { environment } from "../../fixtures/host/folders.js";
+import { callTool, callTools, PACKAGE_ROOT } from "../../fixtures/host/index.js";
+import { noticeTo, timesTold } from "./support.js";
 import { useHost, type Bed } from "./use-host.js";
 
 /** Much more than any answer takes, on a machine that does other things, too. */
@@ -35,6 +38,13 @@ async function desk(bed: Bed, command: string, more: object = {}) {
     write: (args: object) => call("writeBackgroundProcess", { processId, waitSeconds, ...args }),
     screen: () => call("getBackgroundProcess", { processId, mode: "screen" }),
   };
+}
+
+/** What our command line says beside this OpenCode. */
+async function commandLine({ host }: Bed, ...args: string[]): Promise<string> {
+  const cli = join(PACKAGE_ROOT, "dist/cli/main.js");
+  const env = { ...process.env, ...environment(host.folders) };
+  return (await promisify(execFile)(process.execPath, [cli, ...args], { env })).stdout;
 }
 
 /** Looks at the screen until it shows this. */
@@ -100,6 +110,53 @@ describe("a program that one talks to", () => {
     assert.match(built, /second/u);
     const ended = await write({ end: true, waitPattern: "never printed", waitSeconds });
     assert.match(ended, /^proc_\w+ completed/u);
+  });
+
+  bed.test("programs that ask say so everywhere, once, until they are answered", async () => {
+    const { host, model } = bed;
+    const asks = `process.stdout.write("Ok to proceed? (y) "); process.stdin.once("data", (d) => console.log("got " + d)); setInterval(() => {}, 1000);`;
+    writeFileSync(join(host.project, "ask.cjs"), asks);
+    const shell = `printf 'Ok to proceed? (y) '; read -r said; echo "got $said"; sleep 300`;
+    const session = await host.createSession({ title: "asks" });
+    const started = await callTools(host, model, session.id, [
+      ["createBackgroundProcess", { command: shell, stdin: "terminal" }],
+      ["createBackgroundProcess", { command: "node ask.cjs", stdin: "open" }],
+      ["createBackgroundProcess", { command: "exec node ask.cjs", stdin: "terminal" }],
+    ]);
+    const ids = started.map((answer) => /proc_\w{10}/u.exec(answer)?.[0] ?? answer);
+    for (const id of ids) {
+      const told = await noticeTo(bed, session.id, new RegExp(id, "u"));
+      const call = `writeBackgroundProcess\\(\\{"processId":"${id}"`;
+      assert.match(told, new RegExp(`it waits for input; answer with ${call}`, "u"));
+      assert.match(told, /^\| Ok to proceed\? \(y\)$/mu);
+    }
+    const listed = async () =>
+      callTool(host, model, session.id, "listBackgroundProcesses", {}).then((list) =>
+        list.split("\n").filter((line) => line.includes("waits for input: Ok to proceed? (y)")),
+      );
+    assert.equal((await listed()).length, ids.length);
+    // What the command line reads is behind by the state's delay on disk.
+    await shows(() => commandLine(bed, "ls"), /(?:^proc_\w+ .*blocked \(input\).*\n){3}/mu);
+    await shows(
+      () => commandLine(bed, "show", ids[0] ?? ""),
+      /^waits for +input: Ok to proceed\? \(y\)$/mu,
+    );
+    const answers = await callTools(
+      host,
+      model,
+      session.id,
+      ids.map((processId) => {
+        const answer = { processId, text: "y", keys: ["Enter"], waitPattern: "got y", waitSeconds };
+        return ["writeBackgroundProcess", answer] as const;
+      }),
+    );
+    for (const answer of answers) assert.match(answer, /^\| .*got y/mu);
+    assert.deepEqual(await listed(), []);
+    await shows(() => commandLine(bed, "ls"), /(?:^proc_\w+ .* running .*\n){3}/mu);
+    for (const id of ids) assert.equal(timesTold(bed, session.id, id), 1);
+    for (const processId of ids) {
+      await callTool(host, model, session.id, "killProcesses", { processId });
+    }
   });
 
   bed.test("a watcher that ends with its empty stdin is answered with what to do", async () => {

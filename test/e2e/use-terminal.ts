@@ -34,6 +34,11 @@ export class AttachedBed extends Bed {
     return this.#tui.terminal;
   }
 
+  /** Everything that the server and the terminal keep on disk is in these. */
+  get scratch(): string[] {
+    return [this.host.folders.scratch, ...(this.#tui ? [this.#tui.folders.scratch] : [])];
+  }
+
   /** Where the server's OpenCode keeps our state. */
   get root(): string {
     return join(this.host.state, "state", "opencode", "background");

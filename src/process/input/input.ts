@@ -68,8 +68,11 @@ export class ProcessInput {
     return turn;
   }
 
-  /** What the user types without an agent: it is asked and kept nowhere. */
-  typedByUser(text: string): void {
-    if (!this.#target.write(text)) throw new UserError("its input is closed; nothing was written");
+  /** A line of the user's own: no rule is asked, and nothing of it is kept. */
+  typedByUser(line: string): void {
+    const enter = piecesOf({ keys: ["Enter"] }, this.isTerminal);
+    const bytes = [line, ...enter.map((piece) => piece.bytes)].join("");
+    if (!this.#target.write(bytes)) throw new UserError("its input is closed; nothing was written");
+    this.#open.take(enter);
   }
 }
