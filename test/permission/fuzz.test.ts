@@ -8,7 +8,7 @@ import { MARKERS, oddCommand } from "./fuzz.js";
 import { ShellBed, SHELLS } from "./shells.js";
 
 const AT_ONCE = 12;
-/** An endless loop, or an end of whoever runs it, tells nothing about markers. */
+/** An endless loop, or an end of the process that runs it, tells nothing about markers. */
 const NOT_RUN = /\b(?:kill|exec)\b|while true/;
 
 test(
