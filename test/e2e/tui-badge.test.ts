@@ -3,38 +3,28 @@
 import assert from "node:assert/strict";
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { after, before, describe, test } from "node:test";
-import { forever, gate, ScriptedModel, text, toolCall } from "../../fixtures/model/index.js";
+import { after, describe, test } from "node:test";
+import { forever, gate, text, toolCall } from "../../fixtures/model/index.js";
 import { aProcess } from "../../fixtures/jobs.js";
 import { writeStateFolder } from "../../fixtures/tui/jobs.js";
 import { chooseAction, searchDialog } from "../../fixtures/tui/keys.js";
-import { startTui, type Tui } from "../../fixtures/tui/tui.js";
 import { launch } from "./support.js";
-import { LIMIT as options, skip } from "./use-terminal.js";
+import { LIMIT as options, skip, useTui } from "./use-terminal.js";
 import { home } from "./web-support.js";
 
 void describe("the counts in a narrow terminal", { skip }, () => {
-  let model: ScriptedModel | undefined;
-  let tui: Tui | undefined;
   const user = home();
-
-  before(async () => {
-    model = await ScriptedModel.start();
-    const env = { PATH: user.env.PATH };
-    tui = await startTui({ model, columns: 90, rows: 28, config: { snapshot: false }, env });
-  }, options);
-  after(async () => {
-    try {
-      await tui?.end();
-    } finally {
-      await model?.close();
-      user.remove();
-    }
-  }, options);
+  const bed = useTui(() => ({
+    columns: 90,
+    rows: 28,
+    config: { snapshot: false },
+    env: { PATH: user.env.PATH },
+  }));
+  after(() => user.remove());
 
   test("stand on the home screen, for the whole directory", options, async () => {
-    assert.ok(tui);
-    const { terminal, folders, stateRoot: root } = tui;
+    const { tui, terminal } = bed;
+    const { folders, stateRoot: root } = tui;
     assert.doesNotMatch(await terminal.screen(), /●/);
     const projectID = await tui.projectID();
     const jobs = [
@@ -46,8 +36,7 @@ void describe("the counts in a narrow terminal", { skip }, () => {
   });
 
   test("stand beside the prompt, and in a subagent's session", options, async () => {
-    assert.ok(tui && model);
-    const { terminal } = tui;
+    const { tui, model, terminal } = bed;
     model.script("look around", [[text("I look. "), gate("look")]]);
     model.script("begin", [
       [
@@ -72,8 +61,7 @@ void describe("the counts in a narrow terminal", { skip }, () => {
   });
 
   test("the address that a process has printed is opened from its details", options, async () => {
-    assert.ok(tui);
-    const { terminal } = tui;
+    const { terminal } = bed;
     await chooseAction(terminal, "sleeper", "details");
     await searchDialog(terminal, "Search in the details", "address");
     await terminal.waitFor(/address +http:\/\/localhost:4321\/here \(enter opens it\)/);
@@ -88,10 +76,9 @@ void describe("the counts in a narrow terminal", { skip }, () => {
   });
 
   test("a process that has ended runs again from the list", options, async () => {
-    assert.ok(tui);
-    const { terminal } = tui;
+    const { tui, terminal } = bed;
     const sleeper = async () => {
-      const job = (await tui?.jobs())?.find(({ name }) => name === "sleeper");
+      const job = (await tui.jobs()).find(({ name }) => name === "sleeper");
       return job?.kind === "process" ? job.identity?.pid : undefined;
     };
     const first = await sleeper();

@@ -34,7 +34,7 @@ void describe("a terminal with running processes", { skip }, () => {
   after(() => model?.close());
 
   for (const [name, end] of Object.entries(ENDINGS)) {
-    test(`leaves nobody when it ends by ${name}`, options, async () => {
+    test(`leaves no process when it ends by ${name}`, options, async () => {
       assert.ok(model);
       // Two wrong options, which the terminal says in one toast before anything else is done.
       const tui = await startTui({ model, tuiOptions: { fadeMinutes: -1, sidebarJobs: "many" } });

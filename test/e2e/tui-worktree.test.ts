@@ -4,33 +4,23 @@ import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { after, before, describe, test } from "node:test";
-import { gate, ScriptedModel, text, toolCall } from "../../fixtures/model/index.js";
+import { describe, test } from "node:test";
+import { gate, text, toolCall } from "../../fixtures/model/index.js";
 import { chooseAction } from "../../fixtures/tui/keys.js";
-import { startTui, type Tui } from "../../fixtures/tui/tui.js";
 import { launch } from "./support.js";
-import { LIMIT as options, skip } from "./use-terminal.js";
+import { LIMIT as options, skip, useTui } from "./use-terminal.js";
 
 void describe("a worktree in the terminal", { skip }, () => {
-  let model: ScriptedModel | undefined;
-  let tui: Tui | undefined;
-
-  before(async () => {
-    model = await ScriptedModel.start();
-    const permission = { bash: { "*": "allow", "rm *": "ask" } };
-    tui = await startTui({ model, config: { snapshot: false, permission } });
-  }, options);
-  after(async () => {
-    try {
-      await tui?.end();
-    } finally {
-      await model?.close();
-    }
-  }, options);
+  const permission = { bash: { "*": "allow", "rm *": "ask" } };
+  const bed = useTui(() => ({ config: { snapshot: false, permission } }));
+  const folderOf = async (task: string): Promise<string> => {
+    const job = (await bed.tui.jobs()).find(({ name }) => name === task);
+    const folder = job?.kind === "subagent" ? job.worktree?.folder : undefined;
+    return folder ?? assert.fail(JSON.stringify(job));
+  };
 
   test("its branch is in the list, and its folder is removed from there", options, async () => {
-    if (!tui || !model) throw new Error("there is no terminal");
-    const { terminal, folders } = tui;
+    const { tui, model, terminal } = bed;
     const write = { command: "echo new > new.txt", description: "write" };
     model.script("work apart", [toolCall("bash", write), [gate("apart"), text("written")]]);
     model.script("please go", [
@@ -49,11 +39,8 @@ void describe("a worktree in the terminal", { skip }, () => {
     model.open("apart");
     await terminal.waitFor(/✓ Parser +done.*\n +opencode\/parser-[0-9a-z]{10}/);
 
-    const find = async () => (await tui?.jobs())?.find(({ name }) => name === "Parser");
-    const job = await find();
-    const worktree = job?.kind === "subagent" ? job.worktree : undefined;
-    const folder = worktree?.folder ?? "";
-    assert.ok(existsSync(folder), JSON.stringify(worktree));
+    const folder = await folderOf("Parser");
+    assert.ok(existsSync(folder), folder);
     await chooseAction(terminal, "Parser", "Remove");
     await terminal.waitFor(/Remove its worktree\?/);
     await terminal.press("Enter");
@@ -61,13 +48,12 @@ void describe("a worktree in the terminal", { skip }, () => {
     await terminal.waitGone(/^ +opencode\/parser-/m);
     assert.equal(existsSync(folder), false);
     const args = ["branch", "--list", "opencode/parser-*"];
-    const left = execFileSync("git", args, { cwd: folders.project, encoding: "utf8" });
+    const left = execFileSync("git", args, { cwd: tui.folders.project, encoding: "utf8" });
     assert.match(left, /opencode\/parser-/u);
   });
 
   test("a permission that is asked for there is answered from the list", options, async () => {
-    if (!tui || !model) throw new Error("there is no terminal");
-    const { terminal } = tui;
+    const { tui, model, terminal } = bed;
     const remove = { command: "rm -f nothing.txt && echo gone > gone.txt", description: "remove" };
     model.script("clean up apart", [toolCall("bash", remove), text("removed")]);
     await tui.say("ask there");
@@ -76,8 +62,7 @@ void describe("a worktree in the terminal", { skip }, () => {
     await terminal.waitFor(/Permission: bash: rm -f/);
     await terminal.press("Enter");
     await terminal.waitFor(/✓ Cleaner +done/);
-    const job = (await tui.jobs()).find(({ name }) => name === "Cleaner");
-    const worktree = job?.kind === "subagent" ? job.worktree : undefined;
-    assert.ok(existsSync(join(worktree?.folder ?? "", "gone.txt")), JSON.stringify(worktree));
+    const folder = await folderOf("Cleaner");
+    assert.ok(existsSync(join(folder, "gone.txt")), folder);
   });
 });

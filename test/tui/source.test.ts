@@ -90,9 +90,9 @@ void describe("the jobs on disk", () => {
   });
 
   test("a server that does not answer is a problem to show, and is asked again", async (t) => {
-    const { source, until } = open(t, new Error("nobody there"));
+    const { source, until } = open(t, new Error("no server there"));
     await until(() => source.problem() !== undefined, "the problem");
-    assert.equal(source.problem(), "nobody there");
+    assert.equal(source.problem(), "no server there");
     source.refresh();
     source.close();
   });
