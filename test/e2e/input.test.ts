@@ -1,13 +1,14 @@
 /** Programs that one talks to, on a real host: over a pipe and in the terminal that OpenCode's own runtime has. */
 import assert from "node:assert/strict";
 import { execFile, spawnSync } from "node:child_process";
-import { readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { watch } from "node:fs/promises";
 import { join } from "node:path";
 import { describe } from "node:test";
 import { promisify } from "node:util";
 import { environment } from "../../fixtures/host/folders.js";
 import { callTool, callTools, PACKAGE_ROOT } from "../../fixtures/host/index.js";
+import { Registry } from "../../fixtures/tui/registry.js";
 import { noticeTo, timesTold } from "./support.js";
 import { useHost, type Bed } from "./use-host.js";
 
@@ -112,6 +113,30 @@ describe("a program that one talks to", () => {
     assert.match(ended, /^proc_\w+ completed/u);
   });
 
+  bed.test("npx asks whether to install, is told of, and goes on when answered", async () => {
+    const { host } = bed;
+    const name = "says-hello-once";
+    const bin = { [name]: "hello.cjs" };
+    const folder = join(host.folders.temp, "package");
+    mkdirSync(folder);
+    writeFileSync(join(folder, "package.json"), JSON.stringify({ name, version: "1.0.0", bin }));
+    writeFileSync(join(folder, "hello.cjs"), "#!/usr/bin/env node\nconsole.log('hello, once')");
+    const tarball = spawnSync("tar", ["cz", "package"], { cwd: host.folders.temp }).stdout;
+    const published = { name, version: "1.0.0", tarball, bin };
+    // Nothing else is asked of it.
+    const registry = await Registry.start(published, "http://127.0.0.1:9");
+    try {
+      const command = `npx --registry ${registry.url} ${name}`;
+      const { session, write } = await desk(bed, command, { stdin: "terminal" });
+      const told = await noticeTo(bed, session.id, /waits for input/u);
+      assert.match(told, /^\| Ok to proceed\? \(y\)$/mu);
+      const answer = await write({ text: "y", keys: ["Enter"], waitPattern: "hello, once" });
+      assert.match(answer, /^\| hello, once$/mu);
+    } finally {
+      await registry.close();
+    }
+  });
+
   bed.test("programs that ask say so everywhere, once, until they are answered", async () => {
     const { host, model } = bed;
     const asks = `process.stdout.write("Ok to proceed? (y) "); process.stdin.once("data", (d) => console.log("got " + d)); setInterval(() => {}, 1000);`;
@@ -157,6 +182,35 @@ describe("a program that one talks to", () => {
     for (const processId of ids) {
       await callTool(host, model, session.id, "killProcesses", { processId });
     }
+  });
+
+  bed.test("tailwindcss --watch goes on with an open stdin and builds again", async (t) => {
+    const { host } = bed;
+    const folder = join(host.project, "tailwind");
+    mkdirSync(folder);
+    writeFileSync(join(folder, "package.json"), '{"private":true}');
+    const packages = ["@tailwindcss/cli@4.3.5", "tailwindcss@4.3.5"];
+    const flags = ["--no-audit", "--no-fund", "--prefer-offline"];
+    try {
+      await promisify(execFile)("npm", ["install", ...flags, ...packages], { cwd: folder });
+    } catch (thrown) {
+      console.error(thrown);
+      t.skip("tailwindcss cannot be installed here: it needs npm's registry");
+      return;
+    }
+    writeFileSync(join(folder, "in.css"), '@import "tailwindcss";');
+    const page = join(folder, "page.html");
+    writeFileSync(page, '<p class="mt-1">');
+    const program = "node_modules/.bin/tailwindcss -i in.css -o out.css --watch";
+    const how = { stdin: "open", readyPattern: "Done in", cwd: "tailwind" };
+    const { write } = await desk(bed, program, how);
+    const out = join(folder, "out.css");
+    assert.match(readFileSync(out, "utf8"), /\.mt-1/u);
+    const changes = watch(out, { signal: AbortSignal.timeout(60_000) });
+    writeFileSync(page, '<p class="mt-1 mb-7">');
+    for await (const _ of changes) if (readFileSync(out, "utf8").includes(".mb-7")) break;
+    const ended = await write({ end: true, waitPattern: "never printed" });
+    assert.match(ended, /^proc_\w+ completed/u);
   });
 
   bed.test("a watcher that ends with its empty stdin is answered with what to do", async () => {

@@ -42,7 +42,7 @@ test(
         worktree: "/project",
         ask: async () => undefined,
       });
-      const ran = await bed.run(command, shell, { a: "zz", b: "x[$(zz)]" });
+      const ran = await bed.run(command, shell, { a: "zz", b: "a[$(zz)]" });
       counts.runs++;
       counts[asked.opaque === undefined ? "plain" : "opaque"]++;
       if (asked.opaque !== undefined) {

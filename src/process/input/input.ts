@@ -34,13 +34,14 @@ const END_OF_INPUT = "\u0004";
 export class ProcessInput {
   readonly #target: InputTarget;
   readonly isTerminal: boolean;
-  readonly #open = new OpenLine();
+  readonly #open: OpenLine;
   #context = "";
   #last: Promise<unknown> = Promise.resolve();
 
   constructor(target: InputTarget, isTerminal: boolean) {
     this.#target = target;
     this.isTerminal = isTerminal;
+    this.#open = new OpenLine(isTerminal);
   }
 
   /** Throws a `UserError` when there is nothing to write, a key is unknown, or the input is closed. */
