@@ -96,6 +96,9 @@ describe("the packed package", () => {
 
   test("is small and needs nothing else", () => {
     assert.ok(tarball.unpackedSize <= MOST_BYTES, `${tarball.unpackedSize} bytes`);
+    const readme = readFileSync(join(PACKAGE_ROOT, "README.md"), "utf8");
+    const said = Number(/package's ([\d.]+) MB /u.exec(readme)?.[1]);
+    assert.ok(Math.abs(said * 1e6 - tarball.unpackedSize) <= 1e5, `README: ${said} MB`);
     const listed = run("npm", ["ls", "--all", "--parseable"], folder).trim().split("\n");
     assert.equal(listed.length, 2, listed.join("\n"));
   });
