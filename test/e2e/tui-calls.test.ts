@@ -12,6 +12,7 @@ import { searchDialog } from "../../fixtures/tui/keys.js";
 import type { Terminal } from "../../fixtures/tui/terminal.js";
 import { startTui, type Tui } from "../../fixtures/tui/tui.js";
 import { makeFolders, remove, type Folders } from "../../fixtures/host/folders.js";
+import { endsBy } from "./tui-ends.js";
 import { LIMIT as options, skip } from "./use-terminal.js";
 
 test("the key of the list is none of the host's own", async () => {
@@ -38,7 +39,8 @@ void describe("the user of a terminal", { skip }, () => {
       config: { permission: { bash: { "*": "allow", "rm *": "ask" } } },
       moreParts: [part],
       env: { OBM_CALLS: join(folders.scratch, "calls") },
-      tuiOptions: { key: "<leader>i" },
+      // Two of them wrong.
+      tuiOptions: { key: "<leader>i", fadeMinutes: -1, sidebarJobs: "many" },
     });
   }, options);
   after(async () => {
@@ -56,6 +58,13 @@ void describe("the user of a terminal", { skip }, () => {
   };
   const calls = async () =>
     folders ? await readFile(join(folders.scratch, "calls"), "utf8").catch(() => "") : "";
+
+  test("is told of two wrong options in one toast", options, async () => {
+    await bed().terminal.waitFor(
+      (screen) => /fadeMinutes/u.test(screen) && /sidebarJobs/u.test(screen),
+      { what: "one toast for both options" },
+    );
+  });
 
   test("is told of an end, a failure, a question and a stall", options, async () => {
     const { tui, model, terminal } = bed();
@@ -151,4 +160,12 @@ void describe("the user of a terminal", { skip }, () => {
       );
     },
   );
+
+  test("goes back to the parent of a subagent", options, async () => {
+    const { terminal } = bed();
+    await terminal.press("Up");
+    await terminal.waitFor(/start all/);
+  });
+
+  endsBy("a closed window", bed);
 });
