@@ -5,7 +5,9 @@ import { agents, isPlain } from "../../fixtures/commands/corpora.js";
 import { text, toolCall } from "../../fixtures/model/index.js";
 import { casesOf } from "../rounds.js";
 import { questionsOf, type Question } from "./questions.js";
-import { useHost, type Bed } from "./use-host.js";
+import { shareServer, useProject, type Bed } from "./use-host.js";
+
+shareServer();
 
 const COMMANDS = 200;
 const AT_ONCE = 20;
@@ -145,9 +147,8 @@ describe("the questions of bash in the host's place", () => {
     permission: { bash: "ask", external_directory: "ask" },
     agent: { plan: { permission: { bash: rules } } },
   };
-  const env = { SHELL: "/bin/bash" };
-  const theirs = useHost({ pluginOptions: { bashHint: false }, config, env });
-  const ours = useHost({ pluginOptions: { bash: "continue" }, config, env });
+  const theirs = useProject({ pluginOptions: { bashHint: false }, config });
+  const ours = useProject({ pluginOptions: { bash: "continue" }, config });
 
   ours.test(
     `are the host's, word for word, ${casesOf(Array.from({ length: COMMANDS }), 4).length} times`,

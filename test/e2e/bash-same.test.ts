@@ -5,7 +5,9 @@ import { readFileSync, realpathSync } from "node:fs";
 import { describe } from "node:test";
 import { isDeepStrictEqual } from "node:util";
 import { text, toolCall } from "../../fixtures/model/index.js";
-import { useHost, type Bed } from "./use-host.js";
+import { shareServer, useProject, type Bed } from "./use-host.js";
+
+shareServer();
 
 interface Call {
   command: string;
@@ -145,9 +147,8 @@ function plain(bed: Bed, answer: Answer): unknown {
 
 describe("bash in the host's place", () => {
   const config = { permission: { "*": "allow", external_directory: "allow" } };
-  const env = { SHELL: "/bin/bash" };
-  const theirs = useHost({ pluginOptions: { bashHint: false }, config, env });
-  const ours = useHost({ pluginOptions: { bash: "continue" }, config, env });
+  const theirs = useProject({ pluginOptions: { bashHint: false }, config });
+  const ours = useProject({ pluginOptions: { bash: "continue" }, config });
 
   ours.test(`answers as the host's own, ${SAME.length} times`, async () => {
     const folder: Call = { command: "mkdir -p 'folder with spaces'; touch 'a file'" };
@@ -210,9 +211,8 @@ describe("bash in the host's place", () => {
 
 describe("bash in the host's place and `shell` of opencode.json", () => {
   const config = { shell: "/bin/sh" };
-  const env = { SHELL: "/bin/bash" };
-  const theirs = useHost({ pluginOptions: { bashHint: false }, config, env });
-  const ours = useHost({ pluginOptions: { bash: "continue" }, config, env });
+  const theirs = useProject({ pluginOptions: { bashHint: false }, config });
+  const ours = useProject({ pluginOptions: { bash: "continue" }, config });
 
   ours.test("is run by that shell, as by the host's own", async () => {
     const shell = { command: "readlink /proc/$$/exe; echo $0" };

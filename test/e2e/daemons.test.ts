@@ -42,9 +42,9 @@ async function inFolder(use: (folder: string) => Promise<void>): Promise<void> {
   }
 }
 
-describe("redis and nginx as daemons", () => {
-  const bed = useHost();
+const bed = useHost();
 
+describe("redis and nginx as daemons", () => {
   for (const stdin of ["closed", "terminal"]) {
     bed.test(`are ended by a kill, with stdin ${stdin}`, (t) =>
       inFolder(async (folder) => {
@@ -88,8 +88,6 @@ describe("redis and nginx as daemons", () => {
 });
 
 describe("redis and nginx as daemons of a host that is killed", () => {
-  const bed = useHost();
-
   bed.test("do not survive it", (t) =>
     inFolder(async (folder) => {
       const started = await startAll(bed, folder, t);
@@ -98,6 +96,7 @@ describe("redis and nginx as daemons of a host that is killed", () => {
         for (const { pid } of started) assert.ok(!isRunning(pid), `${pid} runs`);
       });
       assert.deepEqual(await bed.host.survivors(15_000), []);
+      await bed.host.start();
     }),
   );
 });

@@ -8,7 +8,9 @@ import { fileURLToPath } from "node:url";
 import { callTool } from "../../fixtures/host/index.js";
 import { text } from "../../fixtures/model/index.js";
 import { firstJob, launch, noticeTo } from "./support.js";
-import { useHost } from "./use-host.js";
+import { shareServer, useProject } from "./use-host.js";
+
+shareServer();
 
 const APPEND = fileURLToPath(new URL("../../fixtures/programs/append-stdin.mjs", import.meta.url));
 
@@ -16,7 +18,7 @@ describe("onEvent on a real host", () => {
   const folder = mkdtempSync(join(tmpdir(), "obm-event-e2e-"));
   const file = join(folder, "events");
   after(() => rmSync(folder, { recursive: true, force: true }));
-  const bed = useHost({ pluginOptions: { onEvent: [process.execPath, APPEND, file] } });
+  const bed = useProject({ pluginOptions: { onEvent: [process.execPath, APPEND, file] } });
 
   const eventOf = async (id: string): Promise<Record<string, unknown>> => {
     for (;;) {

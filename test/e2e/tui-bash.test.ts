@@ -115,6 +115,7 @@ void describe("bash in a terminal", { skip }, () => {
     whenSaid(model, "start it", [toolCall("createBackgroundProcess", command), text("Started.")]);
     await tui.say("start it");
     await tui.terminal.waitFor(/not\s+shown\s+here[^]*opencode\s+plugin/);
+    await tui.terminal.waitFor(/Started\./);
   });
 
   endsBy("SIGTERM", host);

@@ -161,10 +161,13 @@ void describe("the user of a terminal", { skip }, () => {
     },
   );
 
-  test("goes back to the parent of a subagent", options, async () => {
+  test("answers in the parent's session what its subagent asks", options, async () => {
     const { terminal } = bed();
     await terminal.press("Up");
-    await terminal.waitFor(/start all/);
+    await terminal.waitFor(/start all[^]*Permission required/);
+    await terminal.press("Enter");
+    await terminal.waitFor(/✓ Clean up/);
+    await terminal.waitGone(/Permission required/);
   });
 
   endsBy("a closed window", bed);

@@ -11,6 +11,9 @@ const TEST_TIMEOUT_MS = 180_000;
 /** Two runs of git for each step, half of what a step costs; on where a test gives them back. */
 const WITHOUT_SNAPSHOTS = { snapshot: false };
 
+type BedOptions = Omit<HostOptions, "model">;
+type ProjectOptions = Omit<BedOptions, "env" | "password" | "project" | "state" | "on">;
+
 export class Bed {
   #model: ScriptedModel | undefined;
   #host: Host | undefined;
@@ -25,7 +28,7 @@ export class Bed {
     return this.#host;
   }
 
-  async make(options: Omit<HostOptions, "model">): Promise<void> {
+  async make(options: BedOptions): Promise<void> {
     this.#model = await ScriptedModel.start();
     const config = { ...WITHOUT_SNAPSHOTS, ...options.config };
     this.#host = await startHost({ ...options, config, model: this.#model });
@@ -65,7 +68,7 @@ export class FaultyBed extends Bed {
     return this.#faults;
   }
 
-  override async make({ pluginOptions, ...options }: Omit<HostOptions, "model">): Promise<void> {
+  override async make({ pluginOptions, ...options }: BedOptions): Promise<void> {
     this.#faults = await Faults.start();
     await super.make({ ...options, plugins: [this.#faults.plugin(pluginOptions)] });
   }
@@ -84,17 +87,43 @@ export class FaultyBed extends Bed {
 }
 
 /** Call it inside a describe block: one server for all tests of the block. */
-export function useHost(options: Omit<HostOptions, "model"> = {}): Bed {
-  return prepared(new Bed(), options);
+export function useHost(options: BedOptions = {}): Bed {
+  return prepared(new Bed(), () => options);
+}
+
+/**
+ * The same as a project in the server that `shareServer` made, with its own plugin, options, configuration and model: for tests
+ * that leave server and environment alone. A server's start and first turn cost five seconds of processor.
+ */
+export function useProject(options: ProjectOptions = {}): Bed {
+  return prepared(new Bed(), () => ({ ...options, on: server().host }));
 }
 
 /** The same, with the plugin's requests, answers and events in the tests' hands. */
-export function useFaultyHost(options: Omit<HostOptions, "model"> = {}): FaultyBed {
-  return prepared(new FaultyBed(), options);
+export function useFaultyHost(options: BedOptions = {}): FaultyBed {
+  return prepared(new FaultyBed(), () => options);
 }
 
-function prepared<B extends Bed>(bed: B, options: Omit<HostOptions, "model">): B {
-  before(() => bed.make(options), { timeout: 180_000 });
+export function useFaultyProject(options: ProjectOptions = {}): FaultyBed {
+  return prepared(new FaultyBed(), () => ({ ...options, on: server().host }));
+}
+
+let shared: Bed | undefined;
+
+/** The server of this process's projects, made with the first of them. */
+function server(): Bed {
+  if (shared === undefined) throw new Error("call shareServer at the top of the file");
+  return shared;
+}
+
+/** Call it once at the top of a file that uses projects; files that run in one process have one server. */
+export function shareServer(): void {
+  shared ??= prepared(new Bed(), () => ({ plugins: [], env: { SHELL: "/bin/bash" } }));
+}
+
+/** The options are asked for when the hosts above it have been made. */
+function prepared<B extends Bed>(bed: B, options: () => BedOptions): B {
+  before(() => bed.make(options()), { timeout: 180_000 });
   after(() => bed.clear(), { timeout: 180_000 });
   return bed;
 }
