@@ -7,6 +7,7 @@ import { after, describe } from "node:test";
 import { fileURLToPath } from "node:url";
 import { callTool } from "../../fixtures/host/index.js";
 import { text } from "../../fixtures/model/index.js";
+import { seenIn } from "../fakes/file-events.js";
 import { firstJob, launch, noticeTo } from "./support.js";
 import { shareServer, useProject } from "./use-host.js";
 
@@ -21,12 +22,8 @@ describe("onEvent on a real host", () => {
   const bed = useProject({ pluginOptions: { onEvent: [process.execPath, APPEND, file] } });
 
   const eventOf = async (id: string): Promise<Record<string, unknown>> => {
-    for (;;) {
-      const lines = await Promise.resolve(readLines(file));
-      const line = lines.find((each) => each.includes(`"id":"${id}"`));
-      if (line) return JSON.parse(line);
-      await new Promise((resolve) => setTimeout(resolve, 20));
-    }
+    const isOf = (line: string) => line.includes(`"id":"${id}"`);
+    return JSON.parse(await seenIn(folder, () => readLines(file).find(isOf)));
   };
 
   bed.test(
