@@ -83,6 +83,18 @@ export function wrap(text: string, width: number): string[] {
   return rows;
 }
 
+/** The same between words; only a word that is longer than a row is broken. */
+export function wrapWords(text: string, width: number): string[] {
+  const rows: string[] = [];
+  for (const word of text.split(" ")) {
+    const last = rows.at(-1);
+    const longer = last === undefined ? undefined : `${last} ${word}`;
+    if (longer !== undefined && cells(longer) <= width) rows[rows.length - 1] = longer;
+    else rows.push(...wrap(word, width));
+  }
+  return rows;
+}
+
 function firstCharacter(text: string): string[] {
   for (const { segment } of segmenter.segment(text)) return [segment];
   return [];

@@ -2,11 +2,11 @@
  * Asks by the rules that are in force for an agent in a session: for a command, for what is typed into a process, and
  * for a call of one of our own tools. What a command may do is judged in `permission/`.
  */
-import { offeredAgents } from "./host/agents.js";
+import { findAgent, offeredAgents } from "./host/agents.js";
 import type { Host, PermissionRule } from "./host/host.js";
 import type { Ask, CommandQuestion } from "./permission/ask.js";
 import { actionFor, deniesCommands, namesTool } from "./host/rules.js";
-import type { InputQuestion } from "./process/input-permission.js";
+import type { InputQuestion } from "./process/input/input-permission.js";
 import { chooseShell } from "./system/spawn.js";
 
 /** In whose turn a tool is called. */
@@ -36,6 +36,10 @@ export interface LaunchRights {
   /** By name, hidden ones apart. */
   offered: readonly string[];
   denies: (agent: string) => boolean;
+  /** A rule names the tool that starts them; see `ToolQuestion`. */
+  namesTool: boolean;
+  /** The host's name of one that may be a subagent. Throws a UserError that names those that are offered. */
+  nameOf: (agent: string) => string;
 }
 
 export class SessionPermission {
@@ -61,7 +65,7 @@ export class SessionPermission {
 
   /** What is typed into a process of this command; see `askForInput`. */
   async askForInput(question: SessionInput): Promise<string> {
-    const { askForInput } = await import("./process/input-permission.js");
+    const { askForInput } = await import("./process/input/input-permission.js");
     const shell = this.#shell();
     const rules = () => this.#rulesOf(question);
     const denies = async () => deniesCommands(await rules());
@@ -84,11 +88,13 @@ export class SessionPermission {
   /** By the rules about `task`, and by those about this tool of ours, which starts them, where they name it. */
   async launchRights(tool: string, who: Caller): Promise<LaunchRights> {
     const { agents, rules } = await this.#inForce(who);
-    const permissions = namesTool(rules, tool) ? ["task", tool] : ["task"];
+    const isNamed = namesTool(rules, tool);
+    const permissions = isNamed ? ["task", tool] : ["task"];
     const denies = (name: string) =>
       permissions.some((permission) => actionFor(rules, permission, name) === "deny");
     const offered = offeredAgents(agents).filter((name) => !denies(name));
-    return { offered, denies };
+    const nameOf = (name: string) => findAgent(agents, name, offered).name;
+    return { offered, denies, namesTool: isNamed, nameOf };
   }
 
   async #rulesOf(who: Caller): Promise<PermissionRule[]> {

@@ -33,7 +33,13 @@ const OPTIONS = {
   host: {
     type: "string",
     value: "ADDRESS",
-    help: "127.0.0.1 by default; any other needs --token-file",
+    help: "127.0.0.1 by default; any other needs --token-file; 0.0.0.0 and ::, all of this machine",
+  },
+  name: {
+    type: "string",
+    multiple: true,
+    value: "HOST",
+    help: "another name by which browsers may open it; may be given again",
   },
   "token-file": {
     type: "string",
@@ -99,9 +105,12 @@ const COMMANDS = {
   },
   web: {
     jobs: "none",
-    options: ["port", "host", "token-file"],
+    options: ["port", "host", "name", "token-file"],
     about: "a page and an API for the browser, until ctrl-C",
-    more: "It prints a link with a token that is made anew at each start. It shows and ends jobs; it starts nothing.",
+    more: [
+      "It prints a link with a token that is made anew at each start, one for each address and name by which it can be",
+      "opened. It shows and ends jobs; it starts nothing.",
+    ].join("\n"),
   },
   clean: {
     jobs: "any",
@@ -160,6 +169,8 @@ export interface Request {
   port: number | undefined;
   /** web: undefined: loopback. */
   host: string | undefined;
+  /** web: names by which it may be called. */
+  names: string[];
   /** web: where the token stands. */
   tokenFile: string | undefined;
 }
@@ -187,6 +198,7 @@ export function readArguments(args: readonly string[], now: number): Request {
     yes: values.yes ?? false,
     port: readPort(values.port),
     host: values.host,
+    names: values.name ?? [],
     tokenFile: values["token-file"],
   };
   if (name === "help") return { ...request, about: commandNames().find((one) => one === rest[0]) };

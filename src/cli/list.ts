@@ -4,7 +4,7 @@ import { costWords, modelOf, tokensOf } from "../jobs/facts.js";
 import type { Request } from "./arguments.js";
 import { byteSize, counted, elapsed, grouped } from "../text.js";
 import { outputOf, stoppedAt, type Entry } from "./survey.js";
-import { json, paint, safe, table, type Colour, type Terminal } from "./terminal.js";
+import { json, leavesRoom, paint, safe, table, type Colour, type Terminal } from "./terminal.js";
 
 /** Those of the entries that run, or all of them, as when they were named; the newest last. */
 export function list(
@@ -22,20 +22,28 @@ export function list(
     return all ? "No jobs.\n" : "No running jobs; --all shows the ended ones.\n";
   const rows = shown.map((entry) => {
     const { job, instance, fate } = entry;
-    return [
-      job.id,
-      kindOf(job),
-      statusOf(job, fate),
-      exitOf(job),
-      elapsed(stoppedAt(entry, now) - job.createdAt.getTime()),
-      `${instance.owner?.identity?.pid ?? "-"}`,
-      safe(instance.owner?.directory ?? "-", 60),
-      whatOf(job),
-    ];
+    return {
+      ID: job.id,
+      KIND: kindOf(job),
+      STATUS: statusOf(job, fate),
+      EXIT: exitOf(job),
+      TIME: elapsed(stoppedAt(entry, now) - job.createdAt.getTime()),
+      OPENCODE: `${instance.owner?.identity?.pid ?? "-"}`,
+      DIRECTORY: safe(instance.owner?.directory ?? "-", 60),
+      WHAT: whatOf(job),
+    };
   });
-  const heads = ["ID", "KIND", "STATUS", "EXIT", "TIME", "OPENCODE", "DIRECTORY", "WHAT"];
-  return table([heads, ...rows], terminal.columns);
+  const tables = LEFT_OUT.map((left) => {
+    const heads = HEADS.filter((head) => !left.includes(head));
+    return [heads, ...rows.map((row) => heads.map((head) => row[head]))];
+  });
+  const fitting = tables.find((each) => leavesRoom(each, terminal.columns)) ?? tables.at(-1) ?? [];
+  return table(fitting, terminal.columns);
 }
+
+const HEADS = ["ID", "KIND", "STATUS", "EXIT", "TIME", "OPENCODE", "DIRECTORY", "WHAT"] as const;
+/** In a window that has no room for all: what `show` says, too. */
+const LEFT_OUT: readonly (readonly string[])[] = [[], ["OPENCODE"], ["OPENCODE", "DIRECTORY"]];
 
 export function show(entry: Entry, asJSON: boolean, now: number): string {
   return asJSON ? json(asRecord(entry)) : describe(entry, now);
@@ -194,7 +202,7 @@ function colourOf(fate: Entry["fate"]): Colour {
 }
 
 function whatOf(job: Job): string {
-  if (job.kind === "subagent") return `${safe(job.agent, 30)}: ${safe(job.name, 80)}`;
+  if (job.kind === "subagent") return `${safe(job.name, 80)} (${safe(job.agent, 30)})`;
   return job.name === job.command
     ? safe(job.name, 80)
     : `${safe(job.name, 40)}: ${safe(job.command, 80)}`;

@@ -1,6 +1,6 @@
 /** One call of the command line: arguments in, text and an exit code out. Wires the commands. */
 import type { ProcessJob } from "../jobs/job.js";
-import { askOwner } from "../control/client.js";
+import { askOwner, OwnerUnreachable } from "../control/client.js";
 import { coerceError, UserError, type Clock } from "../ports.js";
 import type { Measure } from "../system/usage.js";
 import { withUnverified, type KillOutcome } from "../system/kill-tree.js";
@@ -168,11 +168,11 @@ async function cancel(
 
 /** Until it is interrupted. */
 async function serve(root: string, request: Request, deps: CliDeps): Promise<ExitCode> {
-  const { port = 4777, host = "127.0.0.1", tokenFile } = request;
+  const { port = 4777, host = "127.0.0.1", names, tokenFile } = request;
   const { signal, terminal } = deps;
-  const server = await deps.web({ root, port, host, tokenFile });
-  const { link } = server;
-  terminal.write(request.json ? json({ link, port: server.port }) : `${link}\n`);
+  const server = await deps.web({ root, port, host, names, tokenFile });
+  const { link, links } = server;
+  terminal.write(request.json ? json({ link, links, port: server.port }) : `${links.join("\n")}\n`);
   await new Promise<void>((resolve) => {
     signal?.addEventListener("abort", () => resolve());
     if (signal?.aborted) resolve();
@@ -223,6 +223,27 @@ async function writeLogs(
 /** It ended in this moment, or the system does not say whose the number is. */
 const NOT_OURS = "not known to be the process that was started; nobody was signalled by its number";
 
+/** An owner that lives answers at once; one that hangs is what a kill from here is for. */
+const PING_MILLISECONDS = 2_000;
+
+/** By the OpenCode that runs it, which then knows that its user has ended it; undefined when that cannot be reached. */
+async function stopByOwner({ job, fate, instance }: Entry): Promise<string | undefined> {
+  const path = fate === "active" ? instance.owner?.control : undefined;
+  if (path === undefined) return undefined;
+  try {
+    await askOwner(path, { method: "ping" }, PING_MILLISECONDS);
+  } catch {
+    // Whatever keeps it from answering: its process is ended without it.
+    return undefined;
+  }
+  try {
+    return await askOwner(path, { method: "stop", jobID: job.id });
+  } catch (thrown) {
+    if (thrown instanceof OwnerUnreachable) return undefined;
+    throw thrown;
+  }
+}
+
 async function kill(entry: Entry, request: Request, deps: CliDeps): Promise<ExitCode> {
   const job = processOf(entry, "cancel it");
   const { id, identity } = job;
@@ -234,6 +255,12 @@ async function kill(entry: Entry, request: Request, deps: CliDeps): Promise<Exit
     const pid = identity?.pid ?? "unknown";
     throw new UserError(`${id} does not run any more (pid ${pid}); nobody was signalled`);
   }
+  const told = await stopByOwner(entry);
+  if (told !== undefined) {
+    const text = safe(told, 1000);
+    deps.terminal.write(request.json ? json({ id, pid: identity.pid, text }) : `${text}\n`);
+    return isRunning(job, deps.processes) ? 1 : 0;
+  }
   const { survivors, unverified, foreign } = await deps.kill(job);
   const left = survivors.map(({ pid, command }) => `${pid} (${safe(command, 80)})`).join(", ");
   let done = foreign ? NOT_OURS : "ended";
@@ -242,9 +269,10 @@ async function kill(entry: Entry, request: Request, deps: CliDeps): Promise<Exit
   const said = isAll
     ? "ended, with everything that it had started"
     : withUnverified(done, unverified);
+  const text = `${id}: ${said}`;
   if (request.json)
-    deps.terminal.write(json({ id, pid: identity.pid, survivors, foreign, unverified }));
-  else deps.terminal.write(`${id}: ${said}\n`);
+    deps.terminal.write(json({ id, pid: identity.pid, text, survivors, foreign, unverified }));
+  else deps.terminal.write(`${text}\n`);
   return isAll ? 0 : 1;
 }
 

@@ -123,7 +123,20 @@ export function chooseEntry(found: Survey, what: string, purpose: "end" | "look"
     const one = preferred(chosen);
     if (one) return one;
   }
+  const near = purpose === "end" ? entries.filter(isPartOf(what)) : [];
+  const [{ job } = { job: undefined }] = near;
+  if (job) {
+    const more = near.length > 1 ? ` and ${near.length - 1} more` : "";
+    throw new UserError(
+      `there is no job ${what}, only ${job.id} "${job.name}"${more}: give a whole name or at least ${LEAST_PREFIX} characters of an id`,
+    );
+  }
   throw new UserError(`there is no job ${what} in ${root}`);
+}
+
+function isPartOf(what: string): (entry: Entry) => boolean {
+  return ({ job, fate }) =>
+    what !== "" && fate !== "ended" && (job.id.includes(what) || job.name.includes(what));
 }
 
 export function outputOf({ job, instance }: Entry): string {

@@ -49,15 +49,32 @@ export function safeOutput(line: string): string {
 /** The last column needs so much of a narrow window; the column before it gives way. */
 const LAST_COLUMN = 24;
 
+/** A column that is cut to less is hardly read. */
+const CUT_COLUMN = 16;
+
+/** Whether the last column can be read, with the one before it cut to what can be read. */
+export function leavesRoom(rows: readonly (readonly string[])[], columns?: number): boolean {
+  if (columns === undefined) return true;
+  const widths = widthsOf(rows);
+  const wide = widths.at(-2) ?? 0;
+  const before = widths.slice(0, -2).reduce((sum, width) => sum + width + 2, 0);
+  return before + Math.min(wide, CUT_COLUMN) + 2 + LAST_COLUMN <= columns;
+}
+
+function widthsOf(rows: readonly (readonly string[])[]): number[] {
+  const widths: number[] = [];
+  for (const row of rows) {
+    for (const [at, cell] of row.entries()) widths[at] = Math.max(widths[at] ?? 0, cells(cell));
+  }
+  return widths;
+}
+
 /**
  * Columns of equal width, two spaces between them; the last is as long as it is. In a window of `columns` cells the
  * last column is cut, and so is the one before it as far as the last would be left with less than 24 cells.
  */
 export function table(rows: readonly (readonly string[])[], columns?: number): string {
-  const widths: number[] = [];
-  for (const row of rows) {
-    for (const [at, cell] of row.entries()) widths[at] = Math.max(widths[at] ?? 0, cells(cell));
-  }
+  const widths = widthsOf(rows);
   const last = widths.length - 1;
   const before = widths.slice(0, last).reduce((sum, width) => sum + width + 2, 0);
   let room = Number.POSITIVE_INFINITY;

@@ -4,12 +4,15 @@ import { coerceError, UserError } from "../ports.js";
 import { checkSocket } from "./address.js";
 import { controlAnswer, LONGEST_ANSWER, type ControlRequest } from "./protocol.js";
 
+/** It is gone or hangs: what was asked may not have been done. */
+export class OwnerUnreachable extends UserError {}
+
 /** A kill may take its grace time twice; more is an owner that hangs. */
 export const ANSWER_LIMIT_MS = 150_000;
 
 /**
- * Resolves with what the owner says. Rejects with a `UserError` when it refuses, is gone or does not answer, and when
- * the socket is not this user's.
+ * Resolves with what the owner says. Rejects with a `UserError` when it refuses and when the socket is not this
+ * user's; with an `OwnerUnreachable` when it is gone or does not answer.
  */
 export async function askOwner(
   path: string,
@@ -32,7 +35,7 @@ function exchange(path: string, line: string, limitMs: number): Promise<string> 
   return new Promise((resolve, reject) => {
     const socket = connect(path);
     const timer = setTimeout(() => {
-      socket.destroy(new UserError(`its owner did not answer within ${limitMs / 1000} s`));
+      socket.destroy(new OwnerUnreachable(`its owner did not answer within ${limitMs / 1000} s`));
     }, limitMs);
     let text = "";
     socket.setEncoding("utf8");
@@ -45,14 +48,14 @@ function exchange(path: string, line: string, limitMs: number): Promise<string> 
     socket.on("close", () => {
       clearTimeout(timer);
       if (text.endsWith("\n")) resolve(text);
-      else reject(new UserError("its owner ended before it answered"));
+      else reject(new OwnerUnreachable("its owner ended before it answered"));
     });
   });
 }
 
 function asUserError(error: Error): UserError {
   if (error instanceof UserError) return error;
-  return new UserError(`its owner cannot be reached: ${error.message}`, { cause: error });
+  return new OwnerUnreachable(`its owner cannot be reached: ${error.message}`, { cause: error });
 }
 
 /** Undefined when it is no JSON. */

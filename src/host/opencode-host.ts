@@ -114,6 +114,8 @@ const questions = z.array(
 
 export class OpenCodeHost implements Host {
   readonly #api: Transport;
+  /** Under way; several calls of one message ask for it at once, and it is configuration. */
+  #agents: Promise<AgentInfo[]> | undefined;
 
   constructor(client: OpenCodeClient) {
     this.#api = new Transport(client);
@@ -175,7 +177,10 @@ export class OpenCodeHost implements Host {
   }
 
   agents(): Promise<AgentInfo[]> {
-    return this.#get("list the agents", "/agent", z.array(agent));
+    this.#agents ??= this.#get("list the agents", "/agent", z.array(agent)).finally(() => {
+      this.#agents = undefined;
+    });
+    return this.#agents;
   }
 
   async models(): Promise<string[]> {

@@ -18,7 +18,7 @@ export function checkInput(input: StartInput): void {
   requireText("cwd", cwd);
   if (command.trim() === "") throw wrong("command", "a shell command", command);
   if (command.includes("\0")) throw wrong("command", "text without a zero byte", command);
-  checkFolder(cwd);
+  checkFolder("cwd", cwd);
   checkEnvironment(env);
   if (notifyPattern !== undefined) checkPattern("notifyPattern", notifyPattern);
   if (readyPattern !== undefined) checkPattern("readyPattern", readyPattern);
@@ -36,16 +36,17 @@ export function checkInput(input: StartInput): void {
   }
 }
 
-function checkFolder(cwd: string): void {
-  if (!isAbsolute(cwd) || cwd.includes("\0")) throw wrong("cwd", "an absolute path", cwd);
+/** Throws a `UserError` that names the field. */
+export function checkFolder(field: string, cwd: string): void {
+  if (!isAbsolute(cwd) || cwd.includes("\0")) throw wrong(field, "an absolute path", cwd);
   let found: Stats | undefined;
   try {
     found = statSync(cwd, { throwIfNoEntry: false });
   } catch (thrown) {
-    throw wrong("cwd", "a folder that can be entered", cwd, coerceError(thrown).message);
+    throw wrong(field, "a folder that can be entered", cwd, coerceError(thrown).message);
   }
-  if (!found) throw wrong("cwd", "an existing folder", cwd);
-  if (!found.isDirectory()) throw wrong("cwd", "a folder", cwd);
+  if (!found) throw wrong(field, "an existing folder", cwd);
+  if (!found.isDirectory()) throw wrong(field, "a folder", cwd);
 }
 
 /** Values are secrets: they are never named. */

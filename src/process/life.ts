@@ -13,7 +13,7 @@ import type { Shell } from "../system/spawn.js";
 import { elapsed } from "../text.js";
 import { afterLong, isTrueWithin } from "../time.js";
 import type { Announce, Capture } from "./capture.js";
-import type { ProcessInput } from "./input.js";
+import type { ProcessInput } from "./input/input.js";
 import { newLife, step, type LifeAction, type LifeEvent, type RunEnd } from "./life-cycle.js";
 import {
   describeKill,

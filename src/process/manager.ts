@@ -5,20 +5,15 @@
  */
 import { randomBytes } from "node:crypto";
 import { isEmptyFilter, matches, type JobFilter } from "../jobs/filter.js";
-import type { ProcessJob, ProcessRun } from "../jobs/job.js";
+import type { ProcessJob } from "../jobs/job.js";
 import type { JobRegistry } from "../jobs/registry.js";
 import { resolveAfter } from "../jobs/order.js";
 import { isTerminal } from "../jobs/status.js";
 import type { WaitingJobs } from "../jobs/waiting.js";
 import type { NoticePort } from "../notices/port.js";
 import type { Options } from "../options.js";
-import { followOutput } from "../output/follow.js";
-import { outputFile } from "../output/format.js";
 import type { OutputFs } from "../output/log.js";
 import { PatternGuard } from "../output/pattern-guard.js";
-import { readCursor, readOutput } from "../output/read.js";
-import { openOutput } from "../output/reader.js";
-import { runFile } from "../output/runs.js";
 import type { ScreenText } from "../output/screen.js";
 import type { ReadRequest, ReadResult, StreamOptions, StreamPiece } from "../output/types.js";
 import { coerceError, logFailure, requireID, UserError, type Clock, type Log } from "../ports.js";
@@ -31,13 +26,14 @@ import { isTrueWithin, within } from "../time.js";
 import type { Announce } from "./capture.js";
 import { checkInput, type StartInput } from "./check-input.js";
 import { Foreground, type ForegroundInput } from "./foreground.js";
-import { ProcessLife } from "./life.js";
+import { ProcessLife, type RunRequest } from "./life.js";
 import type { LiveDeps, LiveSystem } from "./live-process.js";
+import { ProcessOutputs } from "./outputs.js";
 import type { Probe } from "./readiness.js";
 import { mergedInput, newProcessJob, recordOf } from "./record.js";
 import { recoverJob } from "./recover-job.js";
 import { StartWait } from "./start-wait.js";
-import { WriteWait } from "./write-wait.js";
+import { WriteWait } from "./input/write-wait.js";
 import type {
   CreateInput,
   CreateOptions,
@@ -109,6 +105,7 @@ export class BackgroundProcessManager {
   readonly #due = new Map<string, () => void>();
   /** The variables that processes were given, for their next runs: nowhere but here. */
   readonly #environments = new Map<string, Readonly<Record<string, string>>>();
+  readonly #outputs: ProcessOutputs;
   readonly #stopListening: () => void;
   /** Kills of what earlier hosts left. */
   readonly #background = new Set<Promise<void>>();
@@ -134,6 +131,12 @@ export class BackgroundProcessManager {
       outputFs,
       probe,
     };
+    const captureOf = (id: string) => this.#lives.get(id)?.capture;
+    this.#outputs = new ProcessOutputs({
+      outputFolder: own.outputFolder,
+      guard: this.#deps.guard,
+      captureOf,
+    });
     this.#stopListening = jobs.onChange(({ type, job }) => {
       if (type === "removed") this.#environments.delete(job.id);
       if (type === "ended") this.#due.get(job.id)?.();
@@ -243,7 +246,7 @@ export class BackgroundProcessManager {
     const command = new Foreground(input, {
       ...this.#deps,
       shell: this.#shell(),
-      fileOf: (id) => this.#fileOf(id),
+      fileOf: (id) => this.#outputs.fileOf(id),
       announce: (id, what) => this.#announce(id, what),
       hold: (jobIDs) => this.#own.hold?.(jobIDs),
       onMoved: (life) => {
@@ -271,8 +274,7 @@ export class BackgroundProcessManager {
   /** What it waited for stands, and no call waits for it any more. Never rejects. */
   async #startLater(job: ProcessJob, input: CreateInput, shell: Shell): Promise<void> {
     const { probe, log, jobs, clock } = this.#deps;
-    const announce: Announce = (...what) => this.#announce(job.id, what);
-    const wait = new StartWait(clock, input, (text) => announce("ready", text));
+    const wait = this.#startWait(job.id, input);
     wait.announceReady();
     try {
       const terminal = input.stdin === "terminal" ? await this.#terminal() : undefined;
@@ -284,9 +286,8 @@ export class BackgroundProcessManager {
       if (!mayStart()) return;
       this.check({ command: input.command, cwd: input.cwd });
       const life = this.#addLife(job);
-      const onReady = (line: string | undefined) => wait.ready(line);
-      const request = { shell, terminal, env: input.env ?? {}, onReady, announce };
-      await life.start(request, { wasPortTaken: await wait.isPortTaken(probe) });
+      const wasPortTaken = await wait.isPortTaken(probe);
+      await life.start(this.#request(job.id, { input, shell, terminal }, wait), { wasPortTaken });
     } catch (thrown) {
       const error = coerceError(thrown).message;
       log("warn", "a process that waited could not be started", { id: job.id, error });
@@ -333,7 +334,7 @@ export class BackgroundProcessManager {
 
   /** Throws a `UserError` for an unknown id, a wrong pattern or cursor, or a pattern that takes too long. */
   async read(id: string, request: ReadRequest = {}): Promise<ReadResult> {
-    return this.#read(this.#known(id), request);
+    return this.#outputs.read(this.#known(id), request);
   }
 
   /**
@@ -351,7 +352,7 @@ export class BackgroundProcessManager {
       );
     }
     const { clock, guard } = this.#deps;
-    const read = (how: ReadRequest) => this.#read(this.#known(id), how);
+    const read = (how: ReadRequest) => this.#outputs.read(this.#known(id), how);
     const hasEcho = live.input.isTerminal;
     const wait = new WriteWait(live.capture, read, { clock, guard, hasEcho }, request);
     const { allow = async () => "" } = request;
@@ -388,42 +389,17 @@ export class BackgroundProcessManager {
     stop();
   }
 
-  /** What a terminal shows now. Throws a `UserError` for a process without one. */
+  /** What a terminal shows now. Throws a `UserError` for an unknown id and a process without a terminal. */
   async screen(id: string): Promise<ScreenText> {
-    const job = this.#known(id);
-    if (job.stdin !== "terminal") {
-      throw new UserError(`mode: screen needs a process with stdin "terminal", and ${id} has none`);
-    }
-    this.#lives.get(id)?.capture?.log.retry();
-    const [{ renderScreen }, { TERMINAL_COLUMNS, TERMINAL_ROWS }] = await Promise.all([
-      import("../output/screen.js"),
-      import("../system/pseudo-terminal.js"),
-    ]);
-    const reader = openOutput(this.#fileOf(id));
-    try {
-      return await renderScreen(reader, TERMINAL_COLUMNS, TERMINAL_ROWS);
-    } finally {
-      reader?.close();
-    }
+    return this.#outputs.screen(this.#known(id));
   }
 
   /**
    * The output as it comes; ends when the process has ended and all was handed over.
    * Throws a `UserError` for an unknown id or a wrong cursor.
    */
-  stream(id: string, { signal, cursor }: StreamOptions = {}): AsyncIterable<StreamPiece> {
-    const job = this.#known(id);
-    const capture = this.#lives.get(id)?.capture;
-    const { bytes } = capture?.log ?? job.output;
-    return followOutput(
-      {
-        open: () => openOutput(this.#fileOf(id)),
-        hasEnded: () => capture?.isClosed ?? true,
-        onChange: (listener) => capture?.onOutput(listener) ?? (() => undefined),
-      },
-      readCursor(cursor, bytes),
-      signal,
-    );
+  stream(id: string, options: StreamOptions = {}): AsyncIterable<StreamPiece> {
+    return this.#outputs.stream(this.#known(id), options);
   }
 
   /** `session.deleted`: ends what belongs to this session or, as its root, to its tree; global ones go on. */
@@ -448,7 +424,7 @@ export class BackgroundProcessManager {
    * failed (interrupted); what is left of it is listed in the record when this resolves, and is being ended.
    */
   async recover(job: ProcessJob, lastSign: Date): Promise<void> {
-    const recovered = recoverJob(job, this.#fileOf(job.id), lastSign, this.#deps);
+    const recovered = recoverJob(job, this.#outputs.fileOf(job.id), lastSign, this.#deps);
     const ended = recovered.then(({ ending }) => ending);
     this.#inBackground(ended);
     await recovered;
@@ -559,7 +535,7 @@ export class BackgroundProcessManager {
   }
 
   #addLife(job: ProcessJob): ProcessLife {
-    const life = new ProcessLife(job, this.#fileOf(job.id), this.#deps);
+    const life = new ProcessLife(job, this.#outputs.fileOf(job.id), this.#deps);
     this.#keep(life);
     return life;
   }
@@ -585,14 +561,14 @@ export class BackgroundProcessManager {
    */
   async #start(
     life: ProcessLife,
-    { input, shell, terminal }: RunInput,
+    how: RunInput,
     { signal, endWithinMilliseconds = 0 }: CreateOptions,
     { changes, patience = 0 }: { changes?: Partial<ProcessJob>; patience?: number } = {},
   ): Promise<Omit<CreateResult, "sameCommand">> {
     const { clock, probe } = this.#deps;
     const { id } = life;
-    const announce: Announce = (...what) => this.#announce(id, what);
-    const wait = new StartWait(clock, input, (text) => announce("ready", text));
+    const { input } = how;
+    const wait = this.#startWait(id, input);
     const job = this.#known(id);
     this.#own.used?.(job.parentSessionID);
     const release = this.#own.hold?.([id]);
@@ -603,9 +579,7 @@ export class BackgroundProcessManager {
       const isAborted = signal?.aborted === true;
       // `start` sees it and starts nothing.
       if (isAborted) void life.kill("cancelled_by_user");
-      const onReady = (line: string | undefined) => wait.ready(line);
-      const request = { shell, terminal, env: input.env ?? {}, onReady, announce };
-      const isStarted = await life.start(request, { wasPortTaken, changes });
+      const isStarted = await life.start(this.#request(id, how, wait), { wasPortTaken, changes });
       // No id was given out, so no notice may follow.
       isTold = isAborted;
       if (isAborted) throw new UserError("the call was aborted; nothing was started");
@@ -620,7 +594,7 @@ export class BackgroundProcessManager {
       const isTalk = readiness === "not_asked" && (input.stdin ?? "closed") !== "closed";
       const shows = hasEnded || readiness === "ended" || readiness === "not_ready_yet" || isTalk;
       const last = shows
-        ? await this.#lastLines(now)
+        ? await this.#outputs.lastLines(now)
         : { cursor: String(life.capture?.log.bytes ?? 0) };
       // The answer says its end.
       isTold = hasEnded && !signal?.aborted;
@@ -629,6 +603,20 @@ export class BackgroundProcessManager {
     } finally {
       release?.(isTold);
     }
+  }
+
+  #startWait(id: string, input: StartInput): StartWait {
+    return new StartWait(this.#deps.clock, input, (text) => this.#announce(id, ["ready", text]));
+  }
+
+  #request(id: string, { input, shell, terminal }: RunInput, wait: StartWait): RunRequest {
+    return {
+      shell,
+      terminal,
+      env: input.env ?? {},
+      onReady: (line) => wait.ready(line),
+      announce: (...what) => this.#announce(id, what),
+    };
   }
 
   /** Loaded for the first terminal; throws a `UserError` where this runtime has none. */
@@ -647,33 +635,6 @@ export class BackgroundProcessManager {
     throw new UserError(`no background process has the id ${JSON.stringify(id)}`);
   }
 
-  #fileOf(id: string): string {
-    return outputFile(this.#own.outputFolder(), id);
-  }
-
-  async #read(job: ProcessJob, request: ReadRequest): Promise<ReadResult> {
-    const earlier = earlierRun(job, request.run);
-    const log = earlier ? undefined : this.#lives.get(job.id)?.capture?.log;
-    // What a full disk kept in memory is written now, if it can be.
-    log?.retry();
-    const { bytes, dropped } = log ?? (earlier ?? job).output;
-    const file = earlier
-      ? runFile(this.#own.outputFolder(), job.id, earlier.number)
-      : this.#fileOf(job.id);
-    const reader = openOutput(file);
-    try {
-      return await readOutput(reader, request, { bytes, dropped }, this.#deps.guard);
-    } finally {
-      reader?.close();
-    }
-  }
-
-  /** What the answer of a start shows. */
-  async #lastLines(job: ProcessJob): Promise<Pick<CreateResult, "lastLines" | "cursor">> {
-    const { lines, cursor } = await this.#read(job, { mode: "tail", lines: 20, maxBytes: 4096 });
-    return { lastLines: lines.map(({ text }) => text).join("\n"), cursor };
-  }
-
   #announce(id: string, what: Parameters<Announce>): void {
     const job = this.get(id);
     if (!job) return;
@@ -684,16 +645,6 @@ export class BackgroundProcessManager {
       this.#deps.log("error", "a line of output could not be announced", { id, error });
     }
   }
-}
-
-/** Undefined for the latest one. Throws a `UserError` that names those that can be read. */
-export function earlierRun(job: ProcessJob, run: number | undefined): ProcessRun | undefined {
-  const { run: latest = 1, runs = [] } = job;
-  if (run === undefined || run === latest) return undefined;
-  const found = runs.find(({ number }) => number === run);
-  if (found) return found;
-  const known = [...runs.map(({ number }) => number), latest].join(", ");
-  throw new UserError(`run: expected one that is kept (${known}), got ${run}`);
 }
 
 function takenWarning(port: number | undefined): string {

@@ -1,7 +1,7 @@
 /** What `BackgroundProcessManager`'s methods take and give. Records themselves are `ProcessJob`s of jobs/. */
 import type { ProcessJob, RestartPolicy } from "../jobs/job.js";
 import type { ReadResult } from "../output/types.js";
-import type { Allow, WriteInput } from "./input.js";
+import type { Allow, WriteInput } from "./input/input.js";
 import type { ProcessNote } from "../system/process-table.js";
 
 /** One shell command to run in the background. Wrong values are refused with a `UserError` naming the field. */

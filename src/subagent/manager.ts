@@ -1,6 +1,5 @@
 /** The one door to the subagents: wires their parts, and passes calls and events on to them. */
 import { UserError, logFailure } from "../ports.js";
-import { findAgent } from "../host/agents.js";
 import type { HostEvent } from "../host/events.js";
 import { translateEvent } from "../host/events.js";
 import type { OpenRequest, RequestAnswer, TranscriptEntry } from "../host/host.js";
@@ -99,14 +98,6 @@ export class BackgroundManager {
     const task = this.getTask(taskID);
     if (!task) throw new UserError(`taskId: ${taskID} is not a task of this OpenCode`);
     return this.#launcher.resume(task, prompt, from);
-  }
-
-  /**
-   * The host's name of an agent that may be a subagent. Rejects with a UserError that names them (or those that are
-   * `offered`), or a HostError.
-   */
-  async agentName(name: string, offered?: readonly string[]): Promise<string> {
-    return findAgent(await this.#deps.host.agents(), name, offered).name;
   }
 
   /** By job id, or by the id of the child session. */

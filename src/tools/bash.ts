@@ -71,12 +71,14 @@ async function call(
   more: { userWrites: AbortSignal; answerLimits: AnswerLimits },
 ): Promise<CallAnswer> {
   const { sessionID, messageID, directory, abort } = context;
-  const [{ BashCall }, { limitsOf }] = await Promise.all([
+  const [{ BashCall }, { limitsOf }, { checkFolder }] = await Promise.all([
     import("../bash/call.js"),
     import("../bash/limits.js"),
+    import("../process/check-input.js"),
   ]);
   const cwd = workdir === undefined ? directory : resolve(directory, workdir);
   await ask(workspace, command, cwd, context);
+  checkFolder("workdir", cwd);
   const { rootSessionID } = await Access.of(workspace, sessionID);
   const limits = limitsOf({
     command,

@@ -76,7 +76,7 @@ async function start(
   refuseIdAsName("description", input.description);
   const { tasks } = workspace;
   const rights = await rightsOf(workspace, context);
-  const agent = await tasks.agentName(input.agent, rights.offered);
+  const agent = rights.nameOf(input.agent);
   await askForAgent(workspace, context, rights, agent, input.description);
   const from = { ...caller(context), parentSessionID: context.sessionID };
   const place = worktree === undefined ? {} : { worktree };
@@ -106,7 +106,7 @@ async function resume(
   }
   const task = await (await Access.of(workspace, sessionID)).task(taskId);
   const rights = await rightsOf(workspace, context);
-  const agent = await tasks.agentName(given.agent ?? task.agent, rights.offered);
+  const agent = rights.nameOf(given.agent ?? task.agent);
   if (tasks.getTask(task.id) && agent !== task.agent) {
     const got = JSON.stringify(given.agent);
     throw new UserError(`agent: expected ${task.agent}, as ${task.id} is one, got ${got}`);
@@ -135,7 +135,7 @@ function rightsOf(workspace: Workspace, { sessionID, agent }: ToolContext): Prom
 async function askForAgent(
   workspace: Workspace,
   context: ToolContext,
-  { offered, denies }: LaunchRights,
+  { offered, denies, namesTool }: LaunchRights,
   agent: string,
   description: string,
 ): Promise<void> {
@@ -147,8 +147,8 @@ async function askForAgent(
       metadata: { description, subagent_type: agent },
     });
     // What a catch-all says of starting subagents, the first question has heard.
-    const question = { tool: NAME, pattern: agent, onlyWhereNamed: true };
-    await askForTool(workspace, context, question);
+    const question = { tool: NAME, pattern: agent, onlyWhereNamed: false };
+    if (namesTool) await askForTool(workspace, context, question);
   } catch (thrown) {
     if (!denies(agent)) throw thrown;
     throw new UserError(

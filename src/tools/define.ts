@@ -76,7 +76,8 @@ export async function askForTool(
 }
 
 /** Of a question about a command: in whose turn and where it is asked, and how. */
-export function asker({ sessionID, agent, directory, worktree, ask }: ToolContext) {
-  const question: Ask = (request) => ask(request);
-  return { sessionID, agent, directory, worktree, ask: question };
+export function asker(context: ToolContext) {
+  const { sessionID, agent, directory, worktree } = context;
+  const ask: Ask = (request) => context.ask(request);
+  return { sessionID, agent, directory, worktree, ask };
 }

@@ -4,7 +4,7 @@ import { Access } from "./access.js";
 import { askForTool, defineTool, type Ready } from "./define.js";
 import { describeJob, describeRun } from "./describe-job.js";
 import { id, optionalChoice, optionalCursor, optionalInteger, optionalText } from "./fields.js";
-import { earlierRun } from "../process/manager.js";
+import { earlierRun } from "../process/outputs.js";
 import type { ScreenText } from "../output/screen.js";
 import { oneLine, quoteLines } from "../text.js";
 import { isTerminal } from "../jobs/status.js";

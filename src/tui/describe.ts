@@ -111,10 +111,14 @@ function standingBranch({ job }: ShownJob): string {
 }
 
 function processFacts(job: ProcessJob, now: number): string {
+  const pid = job.identity && `pid ${job.identity.pid}`;
+  return factsBehind(job, now, pid);
+}
+
+/** Without a port `first` stands at the front. */
+function factsBehind(job: ProcessJob, now: number, first: string | undefined): string {
   const parts = [
-    job.readyPort === undefined
-      ? job.identity && `pid ${job.identity.pid}`
-      : `port ${job.readyPort}`,
+    job.readyPort === undefined ? first : `port ${job.readyPort}`,
     (job.readyPattern !== undefined || job.readyPort !== undefined) &&
       (job.readyAt ? "ready" : "not ready yet"),
     restartWords(job, now),
@@ -139,7 +143,7 @@ export interface JobLine {
 
 /**
  * The rows of one job in so many cells. The name gives way before anything else does. `said`: what a process that
- * runs has to say, in place of its pid.
+ * runs has to say.
  */
 export function jobLine(shown: ShownJob, width: number, now: number, said?: string): JobLine {
   const { sign, tone } = SIGNS[lookOf(shown)];
@@ -149,7 +153,7 @@ export function jobLine(shown: ShownJob, width: number, now: number, said?: stri
   const right = fit(end, Math.max(0, width - 11));
   const room = Math.max(1, width - 2 - cells(right) - 1);
   const waiting = live ? waitsFor(shown, now) : undefined;
-  const detail = live ? (waiting ?? said ?? facts(shown, now)) : "";
+  const detail = live ? (waiting ?? said ?? silent(shown, now)) : "";
   return {
     sign,
     tone,
@@ -159,6 +163,13 @@ export function jobLine(shown: ShownJob, width: number, now: number, said?: stri
     detailTone: waiting === undefined ? "muted" : "warning",
     branch: fit(standingBranch(shown), Math.max(1, width - 2)),
   };
+}
+
+/** Of what has said nothing: the pid of a process tells a person less than that. */
+function silent(shown: ShownJob, now: number): string {
+  const { job } = shown;
+  if (job.kind !== "process" || job.output.bytes > 0) return facts(shown, now);
+  return factsBehind(job, now, job.identity && "no output yet");
 }
 
 /** "1 blocked, 2 running"; what is not there is not named. */

@@ -10,7 +10,7 @@ import { z } from "zod";
 import { userAct, type UserAct } from "../control/user-acts.js";
 import { outputOf } from "../cli/survey.js";
 import { isTerminal } from "../jobs/status.js";
-import { followOutput } from "../output/follow.js";
+import { followOutput, type Pace } from "../output/follow.js";
 import type { PatternGuard } from "../output/pattern-guard.js";
 import { readOutput } from "../output/read.js";
 import { openOutput } from "../output/reader.js";
@@ -18,7 +18,7 @@ import { coerceError, UserError, type Clock } from "../ports.js";
 import type { JobFeed, NumberedEvent } from "./feed.js";
 import { checkOrigin, guardApi, secureHeaders, type Guarded, type GuardOptions } from "./guard.js";
 import { openApiDocument } from "./openapi.js";
-import { SteadyPace } from "./pace.js";
+import { SharedRate, SteadyPace } from "./pace.js";
 import {
   actionView,
   answerBody,
@@ -67,7 +67,8 @@ const POLL_MS = 250;
 const LONGEST_BODY = 64 * 1_024;
 
 export function createApp(options: AppOptions): Hono<Guarded> {
-  const { feed, page } = options;
+  const { clock, feed, page } = options;
+  const rate = new SharedRate(clock);
   const app = new Hono<Guarded>();
   const guard = guardApi(options);
   app.use(secureHeaders, checkOrigin(options));
@@ -75,6 +76,7 @@ export function createApp(options: AppOptions): Hono<Guarded> {
   app.post("/api/ticket", bodyLimit(limit), guard.ticket);
   app.use("/api/*", guard.token, bodyLimit(limit));
   app.onError((error, context) => {
+    if (error instanceof OwnerRefusal) return context.json({ error: error.message }, 409);
     if (error instanceof UserError) return context.json({ error: error.message }, 400);
     return context.json({ error: `the server failed: ${coerceError(error).message}` }, 500);
   });
@@ -130,7 +132,8 @@ export function createApp(options: AppOptions): Hono<Guarded> {
     const { offset = 0, most } = read(streamQuery, context);
     const file = outputOf(job.entry);
     const { id } = job.view;
-    return streamSSE(context, (stream) => follow(stream, { id, file, offset, most }, options));
+    const pace = most === undefined ? undefined : new SteadyPace(clock, rate, most, offset);
+    return streamSSE(context, (stream) => follow(stream, { id, file, offset, pace }, options));
   });
 
   app.get("/api/events", async (context) => {
@@ -144,7 +147,7 @@ export function createApp(options: AppOptions): Hono<Guarded> {
     app.post(`/api/jobs/:id/${action}`, async (context) => {
       const job = await find(feed, context);
       if (!job) return missing(context);
-      const text = await options.actions[action](job.view);
+      const text = await byOwner(() => options.actions[action](job.view));
       feed.refresh();
       return context.json({ text });
     });
@@ -156,7 +159,7 @@ export function createApp(options: AppOptions): Hono<Guarded> {
     if (job.entry.job.kind !== "subagent") {
       return context.json({ error: "a process has no session: it has output" }, 409);
     }
-    return context.json(await options.actions.transcript(job.view));
+    return context.json(await byOwner(() => options.actions.transcript(job.view)));
   });
 
   /** Passes an act of the user on, when this is the page that may. */
@@ -180,7 +183,8 @@ export function createApp(options: AppOptions): Hono<Guarded> {
       const error = `${action} is not possible for ${view.id} from here: its state or its OpenCode is another`;
       return context.json({ error }, 409);
     }
-    const result = await actForUser(await actOn(view));
+    const act = await actOn(view);
+    const result = await byOwner(() => actForUser(act));
     feed.refresh();
     if (action === "answer" && context.req.method === "GET") {
       return context.json(requestResult.parse(result).request);
@@ -209,6 +213,18 @@ export function createApp(options: AppOptions): Hono<Guarded> {
     }),
   );
   return app;
+}
+
+/** The request was right; the owner of the job has gone, or does not do it as things stand. */
+class OwnerRefusal extends UserError {}
+
+async function byOwner<T>(ask: () => Promise<T>): Promise<T> {
+  try {
+    return await ask();
+  } catch (thrown) {
+    if (!(thrown instanceof UserError)) throw thrown;
+    throw new OwnerRefusal(thrown.message, { cause: thrown });
+  }
 }
 
 const NOT_HERE =
@@ -307,7 +323,7 @@ async function watch(
 /** Read from the file at the reader's pace: one that is slower than the process is told how much it missed. */
 async function follow(
   stream: SSEStreamingApi,
-  { id, file, offset, most }: { id: string; file: string; offset: number; most?: number },
+  { id, file, offset, pace }: { id: string; file: string; offset: number; pace?: Pace | undefined },
   { feed, clock }: AppOptions,
 ): Promise<void> {
   const gone = new AbortController();
@@ -333,7 +349,6 @@ async function follow(
   };
   const send = (piece: StreamPieceView) =>
     stream.writeSSE({ event: piece.type, data: JSON.stringify(piece) });
-  const pace = most === undefined ? undefined : new SteadyPace(clock, most, offset);
   for await (const piece of followOutput(source, offset, gone.signal, pace)) {
     await send({
       type: "chunk",

@@ -4,8 +4,10 @@
  * to every server on the same host name. Ten wrong tokens or tickets in a minute close the API for the rest of that
  * minute.
  */
+import type { HttpBindings } from "@hono/node-server";
 import type { Context, Env, MiddlewareHandler } from "hono";
 import type { Clock } from "../ports.js";
+import { isOwnHost } from "./names.js";
 import { ticketBody } from "./schemas.js";
 import type { Entrance, Entry } from "./entrance.js";
 
@@ -15,20 +17,23 @@ const WINDOW_MS = 60_000;
 export interface GuardOptions {
   clock: Clock;
   entrance: Entrance;
-  /** Names by which this server may be called, with its port: `127.0.0.1:4711`. */
-  hosts: readonly string[];
+  /** Names by which this server may be called besides its own addresses. */
+  names: readonly string[];
 }
 
 /** For every request. */
-export function checkOrigin({ hosts }: GuardOptions): MiddlewareHandler {
+export function checkOrigin({ names }: GuardOptions): MiddlewareHandler<Guarded> {
   return async (context, next) => {
-    const host = context.req.header("host");
-    if (host === undefined || !hosts.includes(host)) {
-      return refuse(context, 421, "this server does not answer to that host name");
+    const host = context.req.header("host") ?? "";
+    if (!isOwnHost(host, context.env.incoming.socket, names)) {
+      const error = `this server does not answer to the host name "${host.slice(0, 260)}": open its own link, or name it by "web --name"`;
+      return refuse(context, 421, error);
     }
-    const origin = context.req.header("origin");
+    const origin = context.req.header("origin")?.toLowerCase();
     const site = context.req.header("sec-fetch-site");
-    const isForeign = origin !== undefined && !hosts.some((each) => origin === `http://${each}`);
+    // By https where a proxy stands between.
+    const own = ["http", "https"].map((scheme) => `${scheme}://${host.toLowerCase()}`);
+    const isForeign = origin !== undefined && !own.includes(origin);
     // `none`: typed by the user. A page on another port of this host is `same-site`.
     const isNavigation = context.req.header("sec-fetch-mode") === "navigate";
     const isOtherSite = site === "cross-site" || site === "same-site";
@@ -40,8 +45,9 @@ export function checkOrigin({ hosts }: GuardOptions): MiddlewareHandler {
   };
 }
 
-/** What `checkToken` leaves for the routes. */
+/** What the server gives to a request, and what the check of its token leaves for the routes. */
 export interface Guarded extends Env {
+  Bindings: HttpBindings;
   Variables: { entry: Entry };
 }
 

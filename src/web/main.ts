@@ -3,7 +3,8 @@ import { lstatSync, readFileSync } from "node:fs";
 import { UserError, type Clock, type Log } from "../ports.js";
 import type { Processes } from "../store/owner.js";
 import { ownerActions } from "./owner-actions.js";
-import { LOOPBACK, PortError, startWeb, type WebServer } from "./server.js";
+import { LOOPBACK, readName } from "./names.js";
+import { PortError, startWeb, type WebServer } from "./server.js";
 
 export { servePage } from "./page-server.js";
 
@@ -11,6 +12,8 @@ export interface WebRequest {
   root: string;
   port: number;
   host: string;
+  /** Further names by which it may be called, as they were typed. */
+  names: readonly string[];
   /** Where the token stands that is asked for; needed for every address but loopback. */
   tokenFile: string | undefined;
 }
@@ -25,6 +28,7 @@ export interface WebSystem {
 /** Rejects with a `UserError` when it cannot serve as asked. */
 export async function serveWeb(request: WebRequest, system: WebSystem): Promise<WebServer> {
   const { root, port, host, tokenFile } = request;
+  const names = request.names.map(readName);
   if (host !== LOOPBACK && tokenFile === undefined) {
     throw new UserError(
       `--host ${host}: other machines may then reach the page without encryption; name a file with a token of your own by --token-file`,
@@ -33,7 +37,7 @@ export async function serveWeb(request: WebRequest, system: WebSystem): Promise<
   const token = tokenFile === undefined ? {} : { token: readToken(tokenFile) };
   const actions = ownerActions(root, system.processes);
   try {
-    return await startWeb({ root, port, host, actions, ...token, ...system });
+    return await startWeb({ root, port, host, names, actions, ...token, ...system });
   } catch (thrown) {
     if (!(thrown instanceof PortError) || !thrown.isTaken) throw thrown;
     throw new UserError(`${thrown.message}; choose one with --port`, { cause: thrown });

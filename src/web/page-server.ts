@@ -17,7 +17,8 @@ import {
   type ToServer,
 } from "./link.js";
 import { ownerActions } from "./owner-actions.js";
-import { LOOPBACK, PortError, startWeb, type WebServer } from "./server.js";
+import { LOOPBACK } from "./names.js";
+import { PortError, startWeb, type WebServer } from "./server.js";
 
 /** An OpenCode that is started again finds the page as it was. */
 const ALONE_MS = 2_000;

@@ -1,6 +1,6 @@
 /** The web server as a process: where it listens, who may enter, and its end. */
 import { readdirSync, readFileSync } from "node:fs";
-import type { AddressInfo } from "node:net";
+import { isIP, type AddressInfo } from "node:net";
 import { extname, join } from "node:path";
 import { createAdaptorServer, type ServerType } from "@hono/node-server";
 import { PatternGuard } from "../output/pattern-guard.js";
@@ -9,15 +9,15 @@ import type { Processes } from "../store/owner.js";
 import { createApp, type ActForUser, type OwnerActions, type PageFile } from "./app.js";
 import { Entrance } from "./entrance.js";
 import { JobFeed } from "./feed.js";
-
-export const DEFAULT_PORT = 4777;
-export const LOOPBACK = "127.0.0.1";
+import { linkHosts } from "./names.js";
 
 export interface WebOptions {
   /** The state folder. */
   root: string;
   port: number;
   host: string;
+  /** Names by which it may be called besides its own addresses; as `readName` gives them. */
+  names?: readonly string[];
   /** Made at the start when it is left out. */
   token?: string;
   /** Where the built page is. */
@@ -45,6 +45,8 @@ export interface WebServer {
   port: number;
   /** The token is in the fragment: it is never sent, logged or given to another site. */
   link: string;
+  /** One for each address and name by which it may be called; `link` is the first. */
+  links: string[];
   /** Another link, for the arguments of a browser: good for one use within two minutes. */
   linkForOnce(): string;
   /** Reads the records again. */
@@ -55,12 +57,13 @@ export interface WebServer {
 /** Resolves when it listens. Rejects with a `PortError` when the port is taken, never with another port. */
 export async function startWeb(options: WebOptions): Promise<WebServer> {
   const { root, clock, log, processes, host, port, actions, actForUser, starter } = options;
+  const { names = [] } = options;
   const entrance = new Entrance(clock, options.token);
   const page = readPage(options.pageFolder);
   const feed = new JobFeed({ root, clock, log, processes, ...(starter && { starter }) });
   const patterns = new PatternGuard(clock);
-  const hosts: string[] = [];
-  const app = createApp({ clock, feed, patterns, actions, actForUser, page, entrance, hosts });
+  const guard = { clock, entrance, names: isIP(host) ? names : [host.toLowerCase(), ...names] };
+  const app = createApp({ ...guard, feed, patterns, actions, actForUser, page });
   const server = createAdaptorServer({ fetch: app.fetch });
   try {
     await listen(server, port, host);
@@ -69,12 +72,13 @@ export async function startWeb(options: WebOptions): Promise<WebServer> {
     throw thrown;
   }
   const own = portOf(server);
-  const names = host === LOOPBACK ? [LOOPBACK, "localhost"] : [host];
-  hosts.push(...names.map((name) => `${name.includes(":") ? `[${name}]` : name}:${own}`));
+  const hosts = linkHosts(host, own, names);
+  const links = hosts.map((each) => `http://${each}/#token=${entrance.token}`);
   let closing: Promise<void> | undefined;
   return {
     port: own,
-    link: `http://${hosts[0]}/#token=${entrance.token}`,
+    link: links[0] ?? "",
+    links,
     linkForOnce: () => `http://${hosts[0]}/#ticket=${entrance.ticket()}`,
     refresh: () => feed.refresh(),
     close: () => {

@@ -139,7 +139,7 @@ async function own(folder: string): Promise<void> {
 async function serve(folder: string): Promise<void> {
   const system = { clock, log: silentLog, processes: systemProcesses };
   const pageFolder = join(folder, "..", "page");
-  const request = { root: folder, port: 0, host: "127.0.0.1", tokenFile: undefined };
+  const request = { root: folder, port: 0, host: "127.0.0.1", names: [], tokenFile: undefined };
   const server = await serveWeb(request, { ...system, pageFolder });
   console.log(JSON.stringify({ link: server.link }));
   process.stdin.resume();

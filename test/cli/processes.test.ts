@@ -1,8 +1,12 @@
 /** The command line and real processes: ending them, and following what they print. */
 import assert from "node:assert/strict";
 import { once } from "node:events";
+import { join } from "node:path";
 import { describe, it } from "node:test";
-import { systemClock, UserError } from "../../src/ports.js";
+import { socketPath } from "../../src/control/address.js";
+import type { ControlRequest } from "../../src/control/protocol.js";
+import { ControlServer } from "../../src/control/server.js";
+import { silentLog, systemClock, UserError } from "../../src/ports.js";
 import { hasEnded, isAlive } from "../../src/system/identity.js";
 import { chooseKillTree, systemForKill } from "../../src/system/kill-tree.js";
 import { OutputLog } from "../../src/output/log.js";
@@ -28,6 +32,45 @@ void describe("kill", () => {
       assert.equal(child.signalCode, "SIGTERM");
       await made.store.close();
     }
+  });
+
+  void it("is done by the OpenCode that runs it, which thus knows whose doing it is", async () => {
+    const root = folder();
+    const { child, job } = realProcess("proc_1");
+    const made = await owner(1, root, job);
+    const asked: ControlRequest[] = [];
+    const handle = async (request: ControlRequest): Promise<string> => {
+      asked.push(request);
+      if (request.method === "ping") return "here";
+      const exited = once(child, "exit");
+      child.kill("SIGKILL");
+      await exited;
+      return "proc_1: ended, as it was asked for";
+    };
+    const path = socketPath(made.store.folder, { XDG_RUNTIME_DIR: root });
+    const server = await ControlServer.listen(path, { clock: systemClock, log: silentLog, handle });
+    made.store.setControl(path);
+    await made.store.flush();
+    const { code, out } = await call(["kill", "proc_1", "--root", root]);
+    assert.equal(out, "proc_1: ended, as it was asked for\n");
+    assert.equal(code, 0);
+    assert.deepEqual(asked, [{ method: "ping" }, { method: "stop", jobID: "proc_1" }]);
+    await server.close();
+    await made.store.close();
+  });
+
+  void it("is done from here when its OpenCode does not answer", async () => {
+    const root = folder();
+    const { child, job } = realProcess("proc_1");
+    const exited = once(child, "exit");
+    const made = await owner(1, root, job);
+    made.store.setControl(join(root, "gone.sock"));
+    await made.store.flush();
+    const { code, out } = await call(["kill", "proc_1", "--json", "--root", root]);
+    assert.equal(code, 0, out);
+    assert.match(out, /"text": "proc_1: ended, with everything that it had started"/);
+    await exited;
+    await made.store.close();
   });
 
   void it("signals nobody when the number belongs to another process", async () => {
@@ -74,10 +117,14 @@ void describe("kill", () => {
     const jobs = [{ ...one.job, name: "dev server" }, two.job];
     const made = await owner(2, root, ...jobs);
     const exits = Promise.all([one, two].map(({ child }) => once(child, "exit")));
-    for (const wrong of ["dev", "proc_bb", "proc_cccccccccc"]) {
+    for (const [wrong, near] of [
+      ["dev", ', only proc_aaaaaaaaaa "dev server": give a whole name or at least 8 characters'],
+      ["proc_", ', only proc_aaaaaaaaaa "dev server" and 1 more: give a whole name'],
+      ["proc_cccccccccc", " in"],
+    ] as const) {
       const { code, err } = await call(["kill", "dev server", wrong, "--root", root]);
       assert.equal(code, 1);
-      assert.ok(err.includes(`there is no job ${wrong} in`), err);
+      assert.ok(err.includes(`there is no job ${wrong}${near}`), err);
     }
     assert.ok(isAlive(one.identity) && isAlive(two.identity));
     const { code, out } = await call(["kill", "dev server", "proc_bbb", "--root", root]);

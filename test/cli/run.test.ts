@@ -231,7 +231,7 @@ void describe("ls and show", () => {
     assert.equal(code, 0);
     assert.match(
       out,
-      /^ID +KIND +STATUS +EXIT +TIME +OPENCODE +DIRECTORY +WHAT\nbg_1 +task +running +- +2 h +1 +\/project +explore: task bg_1\n/,
+      /^ID +KIND +STATUS +EXIT +TIME +OPENCODE +DIRECTORY +WHAT\nbg_1 +task +running +- +2 h +1 +\/project +task bg_1 \(explore\)\n/,
     );
     assert.match(out, /bg_2 +task +completed +- +30 min /);
     await one.store.close();
@@ -303,13 +303,16 @@ void describe("ls and show", () => {
     const out: string[] = [];
     const write = (text: string) => void out.push(text);
     const terminal = { write, complain: write, colour: false };
-    for (const columns of [100, 140]) {
+    for (const columns of [70, 80, 100, 140]) {
       out.length = 0;
       await call(["ls", "--root", root], { terminal: { ...terminal, columns } });
       const lines = out.join("").trimEnd().split("\n");
       assert.equal(lines.length, 2);
       for (const line of lines) assert.ok(cells(line) <= columns, line);
       assert.match(lines[1] ?? "", /serve: node x+.*…$/);
+      // In a narrow window what a job is says more than where it is.
+      assert.equal(lines[0]?.includes("DIRECTORY"), columns > 70, lines[0]);
+      assert.equal(lines[0]?.includes("OPENCODE"), columns > 80, lines[0]);
     }
     assert.match((await call(["ls", "--root", root])).out, /serve: node x{60}/);
     await one.store.close();

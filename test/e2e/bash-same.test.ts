@@ -4,10 +4,14 @@ import { spawnSync } from "node:child_process";
 import { readFileSync, realpathSync } from "node:fs";
 import { describe } from "node:test";
 import { isDeepStrictEqual } from "node:util";
+import { fileURLToPath } from "node:url";
+import { BUILT_PLUGIN, type PluginEntry } from "../../fixtures/host/index.js";
 import { text, toolCall } from "../../fixtures/model/index.js";
 import { shareServer, useProject, type Bed } from "./use-host.js";
 
 shareServer();
+
+const HOOKS = fileURLToPath(new URL("../../fixtures/plugins/hooks.js", import.meta.url));
 
 interface Call {
   command: string;
@@ -194,6 +198,7 @@ describe("bash in the host's place", () => {
       }).stdout;
       assert.ok(readFileSync(fileOf(own), "utf8") === printed, `${call.command}: our file`);
       assert.deepEqual(headOf(plain(ours, own)), headOf(plain(theirs, host)), call.command);
+      assert.equal(own.metadata?.["truncated"], false, "the wrapper's");
       const tail = tailOf(own);
       assert.ok(printed.endsWith(tail), `${call.command}: our end is the output's`);
       // On a busy machine the host may stop reading before the end (seen: 184,320 of 288,894 bytes); of that it has
@@ -209,17 +214,28 @@ describe("bash in the host's place", () => {
   });
 });
 
-describe("bash in the host's place and `shell` of opencode.json", () => {
+describe("bash in the host's place, `shell` of opencode.json and hooks of another plugin", () => {
   const config = { shell: "/bin/sh" };
-  const theirs = useProject({ pluginOptions: { bashHint: false }, config });
-  const ours = useProject({ pluginOptions: { bash: "continue" }, config });
+  const beside = (options: Readonly<Record<string, unknown>>): PluginEntry[] => [
+    [BUILT_PLUGIN, options],
+    HOOKS,
+  ];
+  const theirs = useProject({ plugins: beside({ bashHint: false }), config });
+  const ours = useProject({ plugins: beside({ bash: "continue" }), config });
 
-  ours.test("is run by that shell, as by the host's own", async () => {
+  ours.test("is run by that shell, between those hooks, as the host's own", async () => {
     const shell = { command: "readlink /proc/$$/exe; echo $0" };
     const [expected, got] = await Promise.all([callAll(theirs, [shell]), callAll(ours, [shell])]);
     const sh = realpathSync("/bin/sh");
-    assert.ok(expected[0]?.output?.startsWith(`${sh}\n/bin/sh\n`), expected[0]?.output);
+    assert.equal(expected[0]?.output, `${sh}\n/bin/sh\nfrom before\nfrom after\n`);
     assert.deepEqual(got, expected);
+  });
+
+  ours.test("has no variables of their shell.env, which the host's own has", async () => {
+    const asks = { command: "echo $OF_ANOTHER_PLUGIN" };
+    const [expected, got] = await Promise.all([callAll(theirs, [asks]), callAll(ours, [asks])]);
+    assert.equal(expected[0]?.output, "set\nfrom before\nfrom after\n");
+    assert.equal(got[0]?.output, "\nfrom before\nfrom after\n");
   });
 });
 

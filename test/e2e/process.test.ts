@@ -1,7 +1,11 @@
 /** Background processes on a real host: started by the agent with the user's permission, and ended for good. */
 import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import { join } from "node:path";
 import { describe } from "node:test";
-import { callTool, callTools } from "../../fixtures/host/index.js";
+import { promisify } from "node:util";
+import { environment } from "../../fixtures/host/folders.js";
+import { callTool, callTools, PACKAGE_ROOT } from "../../fixtures/host/index.js";
 import { survivors, survivorsAfter } from "../../fixtures/host/survivors.js";
 import { gate, text, toolCall } from "../../fixtures/model/index.js";
 import { firstJob, held, jobIds, noticeTo, startRun } from "./support.js";
@@ -90,6 +94,24 @@ describe("a process on a real host", () => {
     const answer = await callTool(host, model, parent.id, "killProcesses", { processId });
     assert.match(answer, /cancelled \(cancelled_by_agent\).*no process of it is left/u);
     assert.deepEqual(await running(), []);
+  });
+
+  bed.test("is killed from a shell, and its session is told by whom", async () => {
+    const { host, model } = bed;
+    const parent = await host.createSession({ title: "shell" });
+    const kill = [join(PACKAGE_ROOT, "dist", "cli", "main.js"), "kill", "by hand"];
+    model.scriptSession(parent.id, [
+      toolCall("createBackgroundProcess", { command: "sleep 303", name: "by hand" }),
+      text("started"),
+      text("noted"),
+    ]);
+    await host.run(parent.id, "start it");
+    const env = environment(host.folders);
+    const { stdout } = await promisify(execFile)(process.execPath, kill, { env });
+    assert.match(stdout, /^proc_\w{10}: ended, with everything that it had started\n$/u);
+    const notice = await noticeTo(bed, parent.id);
+    assert.match(notice, /status="cancelled" reason="cancelled_by_user"/u);
+    assert.deepEqual(await host.survivors(0, "sleep 303"), []);
   });
 
   bed.test("is filtered by tags, listed, read and killed by them", async () => {

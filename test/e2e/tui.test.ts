@@ -9,7 +9,7 @@ import { aSubagent } from "../../fixtures/jobs.js";
 import { writeStateFolder } from "../../fixtures/tui/jobs.js";
 import type { Terminal } from "../../fixtures/tui/terminal.js";
 import { chooseAction, searchDialog } from "../../fixtures/tui/keys.js";
-import { scriptStory, STORY, STORY_BEGINS } from "../../fixtures/tui/story.js";
+import { scriptStory, SERVER, STORY, STORY_BEGINS, writeStory } from "../../fixtures/tui/story.js";
 import { startTui, type Tui } from "../../fixtures/tui/tui.js";
 import type { Job } from "../../src/jobs/job.js";
 import { isAlive } from "../../src/system/identity.js";
@@ -23,6 +23,7 @@ void describe("the terminal part", { skip }, () => {
     model = await ScriptedModel.start();
     scriptStory(model);
     tui = await startTui({ model, ...STORY });
+    await writeStory(tui.folders.project);
   }, options);
   after(async () => {
     try {
@@ -172,7 +173,7 @@ void describe("the terminal part", { skip }, () => {
     const expected = [
       /name +dev server/,
       /state +running/,
-      /command +i=0; while/,
+      /command +PORT=4000 sh dev-server\.sh [^]*\n.* info/,
       /memory +[\d.]+ MiB in [12] processes/,
       /processor +[\d.]+ %/,
       /output +[\d.]+ (?:KiB|B)/,
@@ -203,7 +204,11 @@ void describe("the terminal part", { skip }, () => {
       const { identity } = await processJob();
       assert.ok(identity && isAlive(identity));
       await choose("dev server", "Kill");
-      await terminal.waitFor(/Kill this process\?[^]*i=0; while \[ \$i -lt 80/);
+      const inOneLine = (screen: string) => screen.replaceAll(/[\s│]+/gu, " ");
+      await terminal.waitFor(
+        (screen) => /Kill this process\?/.test(screen) && inOneLine(screen).includes(SERVER),
+        { what: "the whole command" },
+      );
       await terminal.press("Escape");
       await terminal.waitGone(/Kill this process\?/);
       assert.ok(isAlive(identity));

@@ -243,7 +243,7 @@ describe("the page of an OpenCode", () => {
     const said = String(Object.fromEntries(Object.entries(output ?? {}))["text"]);
     assert.match(said, /attack is over/u);
     const tries = said.split("\n").filter((line) => /\btry /u.test(line));
-    assert.ok(tries.length >= 14, said);
+    assert.ok(tries.length >= 15, said);
     for (const line of tries) assert.match(line, /: refused/u, said);
     const pending = await host.client.permission.list({}, { throwOnError: true });
     assert.ok(pending.data.some(({ id }) => id === properties.id));

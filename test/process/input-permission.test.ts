@@ -2,7 +2,11 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import type { PermissionRule } from "../../src/host/host.js";
-import { askForInput, startsShell, type InputLine } from "../../src/process/input-permission.js";
+import {
+  askForInput,
+  startsShell,
+  type InputLine,
+} from "../../src/process/input/input-permission.js";
 import { deniesCommands } from "../../src/host/rules.js";
 import { HIDDEN_CODE } from "../../src/permission/patterns.js";
 import { bashRules, hostAsk, type Asking } from "../permission/host-rules.js";

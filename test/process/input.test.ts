@@ -1,7 +1,7 @@
 /** Processes that are written to: over a pipe, with real programs. */
 import assert from "node:assert/strict";
 import { before, describe, it } from "node:test";
-import type { TypedInput } from "../../src/process/input.js";
+import type { TypedInput } from "../../src/process/input/input.js";
 import { withRoom } from "./room.js";
 
 const OPEN = { stdin: "open" } as const;

@@ -59,7 +59,7 @@ void describe("bash in the host's place", () => {
     [{ command: "true", timeout: 0 }, /^timeout: expected a whole number .* above 0, got 0$/u],
     [{ command: "true", timeout: 1.5 }, /^timeout: expected .* got 1\.5$/u],
     [{ command: "true", workdir: 7 }, /^workdir: expected .* got 7$/u],
-    [{ command: "true", workdir: "missing" }, /^cwd: expected an existing folder/u],
+    [{ command: "true", workdir: "missing" }, /^workdir: expected an existing folder/u],
     ["text", /^arguments: expected an object/u],
   ] as const) {
     void it(`refuses ${JSON.stringify(args)}, and names the field`, async (t) => {

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import type { ToolContext } from "@opencode-ai/plugin";
+import { goAlong } from "../fakes/clock.js";
 import { TASK, launched } from "../fakes/launched.js";
 import { desk, type Desk } from "../fakes/workspace.js";
 
@@ -145,15 +146,17 @@ void describe("a rule about a tool of ours", () => {
 
   void it("is asked for writeBackgroundProcess with the command that is written to", async (t) => {
     const one = desk(t);
-    const started = await one.call("createBackgroundProcess", { command: "cat", stdin: "open" });
-    const processId = /^proc_\w+/u.exec(started)?.[0];
+    goAlong(t, one.clock);
+    const command = "exec cat";
+    await one.call("createBackgroundProcess", { command, stdin: "open" });
+    const processId = one.workspace.processes.list()[0]?.id;
     rule(one, "writeBackgroundProcess");
     const { asked, context } = asking(() => "no");
     const args = { processId, text: "x" };
     await assert.rejects(one.call("writeBackgroundProcess", args, context), /no/u);
     assert.deepEqual(
       asked.map(({ permission, patterns }) => [permission, patterns]),
-      [["writeBackgroundProcess", ["cat"]]],
+      [["writeBackgroundProcess", [command]]],
     );
   });
 

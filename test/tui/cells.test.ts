@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import * as fc from "fast-check";
-import { cells, clean, cleanOutput, fit, pad, skip, wrap } from "../../src/cells.js";
+import { cells, clean, cleanOutput, fit, pad, skip, wrap, wrapWords } from "../../src/cells.js";
 
 const segments = (text: string) => Array.from(new Intl.Segmenter().segment(text), (s) => s.segment);
 
@@ -78,6 +78,19 @@ void describe("cells", () => {
     );
     assert.deepEqual(wrap("查找", 1), ["查", "找"]);
     assert.deepEqual(wrap("", 10), [""]);
+  });
+
+  test("between words nothing is lost either, and only a long word is broken", () => {
+    fc.assert(
+      fc.property(mixed, fc.integer({ min: 2, max: 30 }), (text, width) => {
+        const rows = wrapWords(text, width);
+        assert.equal(rows.join("").replaceAll(" ", ""), text.replaceAll(" ", ""));
+        for (const row of rows) assert.ok(cells(row) <= width);
+      }),
+    );
+    assert.deepEqual(wrapWords("echo one two", 8), ["echo one", "two"]);
+    assert.deepEqual(wrapWords("cat averylongword x", 6), ["cat", "averyl", "ongwor", "d x"]);
+    assert.deepEqual(wrapWords("", 10), [""]);
   });
 
   test("a row can be shifted", () => {

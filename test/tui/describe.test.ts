@@ -38,6 +38,19 @@ void describe("a job in words", () => {
     assert.equal(facts(shown(aProcess({ output })), 0), "pid 4242 · output missing");
   });
 
+  test("in a row a process is what it says, or that it says nothing yet", () => {
+    const { detail } = jobLine(shown(aProcess()), 40, 0, "listening");
+    assert.equal(detail, "listening");
+    const quiet = { output: { bytes: 0, dropped: 0 } };
+    assert.equal(jobLine(shown(aProcess(quiet)), 40, 0).detail, "no output yet");
+    const ready = { ...quiet, readyPattern: "up" };
+    assert.equal(jobLine(shown(aProcess(ready)), 40, 0).detail, "no output yet · not ready yet");
+    const port = { ...quiet, readyPort: 3000 };
+    assert.equal(jobLine(shown(aProcess(port)), 40, 0).detail, "port 3000 · not ready yet");
+    const starting = { ...quiet, identity: undefined };
+    assert.equal(jobLine(shown(aProcess(starting)), 40, 0).detail, "starting");
+  });
+
   test("a group that something is waited for in is one line, with how far it is", () => {
     const task = (id: string, changes: Parameters<typeof aSubagent>[0]) =>
       shown(aSubagent({ id, group: "audit", ...changes }));

@@ -2,18 +2,18 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { createServer } from "node:http";
-import { connect } from "node:net";
 import { join } from "node:path";
 import { describe, it, type TestContext } from "node:test";
 import { createParser } from "eventsource-parser";
 import { STDERR, STDOUT } from "../../src/output/format.js";
 import { OutputLog } from "../../src/output/log.js";
-import { systemClock } from "../../src/ports.js";
+import { systemClock, UserError } from "../../src/ports.js";
+import { deferred } from "../../fixtures/deferred.js";
 import { FakeClock } from "../fakes/clock.js";
 import { openApiDocument } from "../../src/web/openapi.js";
 import { processJob, subagent } from "../store/records.js";
 import type { RequestView } from "../../src/web/schemas.js";
-import { reachable as owner, serve, stateFolder, type Fixture } from "./support.js";
+import { raw, reachable as owner, serve, stateFolder } from "./support.js";
 
 interface Sent {
   id: string | undefined;
@@ -225,7 +225,7 @@ void describe("the web API", () => {
     });
     assert.equal((await served.get("/api/jobs/proc_1/terminate", post)).status, 200);
     const refused = await served.get("/api/jobs/bg_1/cancel", post);
-    assert.equal(refused.status, 400);
+    assert.equal(refused.status, 409);
     assert.deepEqual(await json(refused), { error: "its owner refuses" });
     assert.equal((await served.get("/api/jobs/proc_9/stop", post)).status, 404);
     assert.deepEqual(served.asked, ["stop proc_1", "terminate proc_1", "cancel bg_1"]);
@@ -301,6 +301,32 @@ void describe("the web API", () => {
         { method: "reply", jobID: "bg_1", requestID: "per_1", reply: "once" },
       ],
     );
+  });
+
+  void it("answers with a conflict, however late it is known that the job's OpenCode has gone", async (t) => {
+    const gone = new UserError("the OpenCode that has started this page has ended");
+    const asked = deferred<undefined>();
+    const answer = deferred<never>();
+    const ways = [
+      () => {
+        throw gone;
+      },
+      () => {
+        asked.resolve(undefined);
+        return answer.promise;
+      },
+    ];
+    const actForUser = (): Promise<never> => ways.shift()?.() ?? assert.fail("asked once more");
+    const served = await waiting(t, { byOpenCode: true, actForUser });
+    const restart = () => served.get("/api/jobs/proc_1/restart", { method: "POST" });
+    const before = await restart();
+    const during = restart();
+    await asked.promise;
+    answer.reject(gone);
+    for (const refused of [before, await during]) {
+      assert.equal(refused.status, 409);
+      assert.deepEqual(await json(refused), { error: gone.message });
+    }
   });
 
   void it("takes no command, folder or environment, and names what is wrong", async (t) => {
@@ -387,26 +413,6 @@ void describe("the web API", () => {
 });
 
 void describe("the web server refuses", () => {
-  /** A request by hand: fetch does not let a test choose these headers. */
-  function raw(served: Fixture, path: string, headers: Record<string, string>): Promise<string> {
-    return new Promise((resolve, reject) => {
-      const lines = Object.entries({
-        Host: `127.0.0.1:${served.port}`,
-        Connection: "close",
-        ...headers,
-      }).map(([name, value]) => `${name}: ${value}\r\n`);
-      const socket = connect(served.port, "127.0.0.1", () => {
-        socket.write(`GET ${path} HTTP/1.1\r\n${lines.join("")}\r\n`);
-      });
-      let text = "";
-      socket.on("data", (data) => {
-        text += data.toString();
-      });
-      socket.on("error", reject);
-      socket.on("close", () => resolve(text));
-    });
-  }
-
   void it("a missing, wrong, or misplaced token", async (t) => {
     const { served } = await withJobs(t);
     const url = `http://127.0.0.1:${served.port}/api/jobs`;

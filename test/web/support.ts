@@ -2,6 +2,7 @@
 // after its test, and what was asked of owners is recorded.
 import { execFileSync } from "node:child_process";
 import { cpSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, type TestContext } from "node:test";
@@ -118,4 +119,26 @@ export async function serve(
       headers: authorized(token, init.headers),
     });
   return { ...server, root, token, asked, get };
+}
+
+/** A request by hand, for fetch does not let a test choose these headers; resolves with the whole answer. */
+export function raw(
+  { port }: Pick<WebServer, "port">,
+  path: string,
+  headers: Record<string, string>,
+  address = "127.0.0.1",
+): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const given = { Host: `127.0.0.1:${port}`, Connection: "close", ...headers };
+    const lines = Object.entries(given).map(([name, value]) => `${name}: ${value}\r\n`);
+    const socket = connect(port, address, () => {
+      socket.write(`GET ${path} HTTP/1.1\r\n${lines.join("")}\r\n`);
+    });
+    let text = "";
+    socket.on("data", (data) => {
+      text += data.toString();
+    });
+    socket.on("error", reject);
+    socket.on("close", () => resolve(text));
+  });
 }

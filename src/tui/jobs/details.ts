@@ -1,6 +1,6 @@
 /** All that is known of a job, as rows of a name and a value. Pure; what has to be looked up is given. */
 import type { Job } from "../../jobs/job.js";
-import { clean, pad, wrap } from "../../cells.js";
+import { clean, pad, wrapWords } from "../../cells.js";
 import type { Usage } from "../../system/usage.js";
 import { costWords, modelOf, tokensOf } from "../../jobs/facts.js";
 import { byteSize, counted, grouped } from "../../text.js";
@@ -35,7 +35,9 @@ export function detailRows(
 ): DetailRow[] {
   return fieldsOf(shown, now, found).flatMap(([field, value]) => {
     if (value === undefined || value === "") return [];
-    const lines = value.split("\n").flatMap((line) => wrap(clean(line), width - NAME_WIDTH - 1));
+    const lines = value
+      .split("\n")
+      .flatMap((line) => wrapWords(clean(line), width - NAME_WIDTH - 1));
     return lines.map((line, at) => ({
       field,
       text: `${pad(at === 0 ? field : "", NAME_WIDTH)} ${line}`,

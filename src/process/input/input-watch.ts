@@ -6,10 +6,10 @@
  *
  * A look costs a look at the machine's processes: while an open line stands still they become rarer, up to one in 30 s.
  */
-import type { ProcessJob } from "../jobs/job.js";
-import { plainLine } from "../output/plain-text.js";
-import { coerceError, type Clock, type Log, type Timer } from "../ports.js";
-import type { ProcessRecords } from "./records.js";
+import type { ProcessJob } from "../../jobs/job.js";
+import { plainLine } from "../../output/plain-text.js";
+import { coerceError, type Clock, type Log, type Timer } from "../../ports.js";
+import type { ProcessRecords } from "../records.js";
 
 export interface InputWatchDeps {
   clock: Clock;
@@ -25,6 +25,8 @@ const QUIET_MILLISECONDS = 2_000;
 const LONGEST_PAUSE = 30_000;
 /** What is kept of an open line; its end is what asks. */
 const MOST_CHARACTERS = 1_000;
+/** They hold so many characters of any kind. */
+const MOST_BYTES = 4 * MOST_CHARACTERS;
 
 export class InputWatch {
   readonly #id: string;
@@ -43,7 +45,8 @@ export class InputWatch {
 
   /** Of a stream that asks: what was printed, in pieces as they came. */
   output(data: Buffer): void {
-    const text = this.#line + data.toString("utf8");
+    const before = data.length < MOST_BYTES ? this.#line : "";
+    const text = before + data.subarray(-MOST_BYTES).toString("utf8");
     this.#line = text.slice(text.lastIndexOf("\n") + 1).slice(-MOST_CHARACTERS);
     this.#begin();
   }

@@ -2,7 +2,7 @@
  * The input of one running process that is held open: a pipe or a terminal. One write at a time, from the question
  * whether it may be typed to its last byte: two that are asked at once could make a line that neither was.
  */
-import { UserError } from "../ports.js";
+import { UserError } from "../../ports.js";
 import { OpenLine, piecesOf, type TypedLine, type Typing } from "./typed.js";
 
 export interface WriteInput extends Typing {

@@ -2,12 +2,12 @@
  * What a write waits for: a line that matches, the end, the caller's abort or the time, whichever comes first; without
  * a pattern and a time a pause of what it printed.
  */
-import type { PatternGuard } from "../output/pattern-guard.js";
-import { checkPattern } from "../output/pattern.js";
-import type { ReadRequest, ReadResult } from "../output/types.js";
-import type { Clock, Timer } from "../ports.js";
-import type { Capture } from "./capture.js";
-import type { WriteRequest } from "./types.js";
+import type { PatternGuard } from "../../output/pattern-guard.js";
+import { checkPattern } from "../../output/pattern.js";
+import type { ReadRequest, ReadResult } from "../../output/types.js";
+import type { Clock, Timer } from "../../ports.js";
+import type { Capture } from "../capture.js";
+import type { WriteRequest } from "../types.js";
 
 const DEFAULT_SECONDS = 2;
 const PAUSE_MILLISECONDS = 400;

@@ -2,7 +2,7 @@
  * What is typed into a process, as its owner's rules see it: whole lines, the open one and the keys in them by their
  * names. What was typed is kept only as long as its line is open, so that nothing passes in pieces, and only here.
  */
-import { UserError } from "../ports.js";
+import { UserError } from "../../ports.js";
 import { parseKey } from "./keys.js";
 
 export interface TypedLine {

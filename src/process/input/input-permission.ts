@@ -3,11 +3,11 @@
  * command starts a shell, each line as the command that it is. Promises: no line is sent of which not all was asked;
  * what a shell's line will be is opaque when it is unfinished or was edited by keys.
  */
-import { askForCommand, askOpaque, type CommandQuestion } from "../permission/ask.js";
-import { judgeCommand } from "../permission/judge.js";
-import { deniesAllCommands } from "../host/rules.js";
-import type { PermissionRule } from "../host/host.js";
-import { Opaque } from "../permission/words.js";
+import { askForCommand, askOpaque, type CommandQuestion } from "../../permission/ask.js";
+import { judgeCommand } from "../../permission/judge.js";
+import { deniesAllCommands } from "../../host/rules.js";
+import type { PermissionRule } from "../../host/host.js";
+import { Opaque } from "../../permission/words.js";
 
 export interface InputLine {
   text: string;

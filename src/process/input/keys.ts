@@ -1,5 +1,5 @@
 /** Names of keys, as a model writes them, and the bytes that a terminal sends for them. */
-import { UserError } from "../ports.js";
+import { UserError } from "../../ports.js";
 
 const ESC = "\u001b";
 
