@@ -4,12 +4,12 @@ import { describe } from "node:test";
 import { callTool } from "../../fixtures/host/index.js";
 import { gate, text, type ModelRequest } from "../../fixtures/model/index.js";
 import { launch, noticeStored, noticeTo } from "./support.js";
-import { shareServer, useProject, type Bed } from "./use-host.js";
+import { shareServer, useHost, useProject, type Bed } from "./use-host.js";
 
 shareServer();
 
 describe("wrong options", () => {
-  const bed = useProject({
+  const bed = useHost({
     pluginOptions: { maxDepth: 99, maxProceses: 3, keepDays: null, maxProcesses: 1 },
   });
 
