@@ -1,7 +1,8 @@
 /**
  * The files of `npm run test:host` in the order in which they start, for `node --test`: those that take longest first, so
  * that none is left alone at the end. Files that use projects of one server (`shareServer`) run together in one process,
- * because a server's start and first turn cost five seconds of processor.
+ * because a server's start and first turn cost five seconds of processor. Their projects are made in describe blocks: what is
+ * made above them would be made too late in the second of two files.
  */
 import { mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
@@ -19,7 +20,7 @@ const TOGETHER = {
     "subagent-control",
   ],
   plans: ["fallback", "order", "task-permission", "event-command", "options"],
-  notices: ["budget", "groups", "lifetimes", "notices-together"],
+  notices: ["budget", "groups", "notices-together"],
   bash: ["bash-same", "bash-permission", "permission"],
 };
 
