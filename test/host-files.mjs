@@ -11,14 +11,7 @@ const root = (path) => fileURLToPath(new URL(`../${path}`, import.meta.url));
 
 /** By their names in `test/e2e`. */
 const TOGETHER = {
-  runs: [
-    "run-ends",
-    "run-events",
-    "run-instructions",
-    "run-starts",
-    "subagent",
-    "subagent-control",
-  ],
+  runs: ["run-ends", "run-instructions", "run-starts", "subagent", "subagent-control"],
   plans: ["fallback", "order", "task-permission", "event-command", "options"],
   notices: ["budget", "groups", "notices-together"],
   bash: ["bash-same", "bash-permission", "permission"],
