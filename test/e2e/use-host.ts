@@ -96,7 +96,7 @@ export function useHost(options: BedOptions = {}): Bed {
  * that leave server and environment alone. A server's start and first turn cost five seconds of processor.
  */
 export function useProject(options: ProjectOptions = {}): Bed {
-  return prepared(new Bed(), () => ({ ...options, on: server().host }));
+  return prepared(new Bed(), async () => ({ ...options, on: (await server()).host }));
 }
 
 /** The same, with the plugin's requests, answers and events in the tests' hands. */
@@ -105,25 +105,32 @@ export function useFaultyHost(options: BedOptions = {}): FaultyBed {
 }
 
 export function useFaultyProject(options: ProjectOptions = {}): FaultyBed {
-  return prepared(new FaultyBed(), () => ({ ...options, on: server().host }));
+  return prepared(new FaultyBed(), async () => ({ ...options, on: (await server()).host }));
 }
 
-let shared: Bed | undefined;
+let shared: Promise<Bed> | undefined;
+let isShared = false;
 
-/** The server of this process's projects, made with the first of them. */
-function server(): Bed {
-  if (shared === undefined) throw new Error("call shareServer at the top of the file");
-  return shared;
+/** The server of this process's projects, made for the first of them. */
+function server(): Promise<Bed> {
+  if (!isShared) throw new Error("call shareServer at the top of the file");
+  const make = async () => {
+    const bed = new Bed();
+    await bed.make({ plugins: [], env: { SHELL: "/bin/bash" } });
+    return bed;
+  };
+  return (shared ??= make());
 }
 
-/** Call it once at the top of a file that uses projects; files that run in one process have one server. */
+/** Call it at the top of a file that uses projects; files that run in one process have one server. */
 export function shareServer(): void {
-  shared ??= prepared(new Bed(), () => ({ plugins: [], env: { SHELL: "/bin/bash" } }));
+  if (isShared) return;
+  isShared = true;
+  after(async () => (await shared)?.clear(), { timeout: 180_000 });
 }
 
-/** The options are asked for when the hosts above it have been made. */
-function prepared<B extends Bed>(bed: B, options: () => BedOptions): B {
-  before(() => bed.make(options()), { timeout: 180_000 });
+function prepared<B extends Bed>(bed: B, options: () => BedOptions | Promise<BedOptions>): B {
+  before(async () => bed.make(await options()), { timeout: 180_000 });
   after(() => bed.clear(), { timeout: 180_000 });
   return bed;
 }
