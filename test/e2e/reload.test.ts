@@ -111,7 +111,8 @@ describe("what another OpenCode has left", { concurrency: true }, () => {
     );
   });
 
-  describe("an instance that is loaded anew", () => {
+  // The same server is loaded anew: one after the other.
+  describe("an instance that is loaded anew", { concurrency: 1 }, () => {
     const bed = useHost();
 
     for (const [what, reload] of [
