@@ -167,7 +167,10 @@ export class Workspace {
     this.processes = new BackgroundProcessManager({
       ...this.#ports(),
       outputFolder: () => this.#outputFolder(),
-      announce: (job, kind, text) => this.notices.announce(job, kind, text),
+      announce: (job, kind, text) => {
+        if (kind === "again") this.notices.callUser(job, text);
+        else this.notices.announce(job, kind, text);
+      },
       hold: (jobIDs) => this.notices.hold(jobIDs),
       used: (sessionID) => this.notices.used(sessionID),
       waiting: this.#waiting,

@@ -127,7 +127,7 @@ describe("the plugin's start", () => {
     assert.equal(disposals.mock.callCount(), 0);
     await second.dispose?.();
     assert.equal(disposals.mock.callCount(), 1);
-    // Whoever leaves again does not take the next one's workspace away.
+    // An instance that leaves again does not take the next one's workspace away.
     const third = await load();
     await third.event?.(event(2));
     await second.dispose?.();
@@ -136,7 +136,7 @@ describe("the plugin's start", () => {
     assert.equal(disposals.mock.callCount(), 2);
   });
 
-  it("says in the log and in every tool's answer that it could not be loaded, and disturbs nobody", async (t) => {
+  it("says in the log and in every tool's answer that it could not be loaded, and disturbs no other call", async (t) => {
     const { load, logged } = stage(t, ({ app }) => ({ app }));
     const hooks = await load();
     await Promise.all([hooks.event?.(event(1)), hooks.event?.(event(2))]);

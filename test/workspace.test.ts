@@ -24,7 +24,7 @@ async function endedProcess({ workspace, call }: Desk, sessionID: string): Promi
   return /proc_\w+/u.exec(answer)?.[0] ?? "";
 }
 
-describe("a process that ended in a session which nobody opened since", () => {
+describe("a process that ended in a session that was not opened since", () => {
   for (const [beyond, keepEnded, later] of [
     ["the days", 200, 8 * 24 * 3600_000],
     ["the number", 1, 1_000],

@@ -21,7 +21,7 @@ export interface OwnerControlDeps {
   log: Log;
   tasks: Pick<BackgroundManager, "cancel" | "transcript">;
   processes: Pick<BackgroundProcessManager, "kill">;
-  store: Pick<JobStore, "folder" | "setControl">;
+  store: Pick<JobStore, "folder" | "setControl" | "flushSync">;
 }
 
 export class OwnerControl {
@@ -65,7 +65,11 @@ export class OwnerControl {
     const job = this.#deps.jobs.get(request.jobID);
     if (!job) throw new UserError(`there is no job ${request.jobID} here`);
     if (request.method === "transcript") return this.#transcript(job);
-    return request.method === "cancel" ? this.#cancel(job) : this.#stop(job, request.remove);
+    const { method } = request;
+    const said = await (method === "cancel" ? this.#cancel(job) : this.#stop(job, request.remove));
+    // Who has asked reads the records next, and they say what it was told. A write that fails is tried again.
+    this.#deps.store.flushSync();
+    return said;
   }
 
   /** The newest of it, as much as an answer may hold. */

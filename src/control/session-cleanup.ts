@@ -1,6 +1,6 @@
 /**
- * What becomes of a session's jobs when its user stops its run, undoes a message, deletes it, or ends one of them.
- * Ends jobs and withdraws notices; never rejects, for it answers events.
+ * What becomes of a session's jobs when its user stops its run, undoes a message, deletes it, or does something to
+ * one of them in the terminal. Ends jobs and withdraws notices; never rejects, for it answers events.
  */
 import type { Context } from "../context.js";
 import type { HostEvent } from "../host/events.js";
@@ -42,10 +42,19 @@ export class SessionCleanup {
   }
 
   /** What the user wants done to one job, in the terminal. */
-  requested({ act, jobID }: Exclude<UserRequest, { act: "page" }>): void {
+  requested(request: Exclude<UserRequest, { act: "page" }>): void {
+    const { act, jobID } = request;
     const { jobs, notices, log } = this.#deps;
     const job = jobs.get(jobID);
     if (!job) return;
+    if (act === "type") {
+      try {
+        this.#deps.processes.answer(jobID, request.sealed);
+      } catch (thrown) {
+        notices.toast(`${job.name}: ${coerceError(thrown).message}`, "error");
+      }
+      return;
+    }
     if (act === "cancel") {
       void this.#end(liveOf([job]));
       return;

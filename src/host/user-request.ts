@@ -14,19 +14,28 @@ const COMMANDS = {
   restart: "opencode-background-manager.restart",
 } as const;
 
+const TYPE = "opencode-background-manager.type";
+
 const PAGE = "opencode-background-manager.page";
 const EVENT = "tui.command.execute";
 const event = z.object({ properties: z.object({ command: z.string() }) });
 
 export type UserRequest =
   | { act: keyof typeof COMMANDS; jobID: string }
+  /** Type a line into this process; sealed, for everyone who listens gets the event. */
+  | { act: "type"; jobID: string; sealed: string }
   /** Serve the page of background jobs and open it. */
   | { act: "page" };
 
 /** The body for `client.tui.publish`. */
 export function requestEvent(request: UserRequest) {
-  const command = request.act === "page" ? PAGE : `${COMMANDS[request.act]} ${request.jobID}`;
-  return { type: EVENT, properties: { command } } as const;
+  return { type: EVENT, properties: { command: commandOf(request) } } as const;
+}
+
+function commandOf(request: UserRequest): string {
+  if (request.act === "page") return PAGE;
+  if (request.act === "type") return `${TYPE} ${request.jobID} ${request.sealed}`;
+  return `${COMMANDS[request.act]} ${request.jobID}`;
 }
 
 /** Undefined for every other event; those are told apart without a schema, for there are many. */
@@ -34,9 +43,11 @@ export function parseUserRequest(raw: unknown): UserRequest | undefined {
   if (typeof raw !== "object" || raw === null || !("type" in raw) || raw.type !== EVENT) {
     return undefined;
   }
-  const [command, jobID] = event.safeParse(raw).data?.properties.command.split(" ") ?? [];
+  const words = event.safeParse(raw).data?.properties.command.split(" ") ?? [];
+  const [command, jobID, sealed = ""] = words;
   if (command === PAGE) return { act: "page" };
   if (!jobID) return undefined;
+  if (command === TYPE) return { act: "type", jobID, sealed };
   if (command === COMMANDS.cancel) return { act: "cancel", jobID };
   if (command === COMMANDS.remove) return { act: "remove", jobID };
   return command === COMMANDS.restart ? { act: "restart", jobID } : undefined;

@@ -11,14 +11,17 @@ const count = z.number().int().nonnegative();
 
 /** What a running job waits for before it can go on. */
 export const blockedOn = z.object({
-  kind: z.enum(["permission", "question", "retry", "input"]),
+  /** `password`: input that is not shown as it is typed, which is the user's to give. */
+  kind: z.enum(["permission", "question", "retry", "input", "password"]),
   /** What is asked, or the error that is retried; for people. */
   what: z.string(),
   since: date,
   /** The session that asks: the child or one of its descendants. */
   sessionID: z.string(),
-  /** `per_…` or `que_…`: the id that an answer needs; absent for a retry and for input. */
+  /** `per_…` or `que_…`: the id that an answer needs; only of a permission and a question. */
   requestID: z.string().optional(),
+  /** Of input and a password: what the user types is sealed for this key; see `process/input/sealed.ts`. */
+  sealFor: z.string().optional(),
   attempt: count.optional(),
   /** When the host tries again. */
   nextAt: date.optional(),

@@ -20,7 +20,7 @@ import { isWorthSending, type Notice } from "./notice.js";
 import { Outbox } from "./outbox.js";
 import type { NoticePort, Release } from "./port.js";
 import { findRecipients, mayWake, Recipients } from "./recipients.js";
-import { Toasts } from "./toasts.js";
+import { Toasts, type Concern } from "./toasts.js";
 import { composeNotice, type News } from "./wording.js";
 
 /** Sessions that are remembered although nothing is owed to them and nothing of theirs runs. */
@@ -100,9 +100,18 @@ export class Notices implements NoticePort {
   announce(job: Job, kind: Exclude<Notice["kind"], "ended">, text: string): void {
     if (kind === "output") this.#flood.offer(job.id, text);
     else this.outbox.add(job, kind, { text });
-    if (this.#deps.options.toasts && (kind === "blocked" || kind === "stalled")) {
-      this.#toasts.concern(job, kind, text);
-    }
+    if (kind === "stalled") this.#showConcern(job, kind, text);
+    if (kind === "blocked") this.callUser(job, text);
+  }
+
+  /** It is blocked: only the user is told. */
+  callUser(job: Job, text: string): void {
+    const kind = job.blockedOn?.kind === "password" ? "password" : "blocked";
+    this.#showConcern(job, kind, text);
+  }
+
+  #showConcern(job: Job, kind: Concern, text: string): void {
+    if (this.#deps.options.toasts) this.#toasts.concern(job, kind, text);
   }
 
   /** For the user's eyes only; where no terminal shows it, nothing happens. */

@@ -4,6 +4,14 @@ import type { Toast } from "../host/host.js";
 import type { Job } from "../jobs/job.js";
 import { oneLine, quoted } from "../text.js";
 
+export type Concern = "blocked" | "password" | "stalled";
+
+const CONCERNS: Readonly<Record<Concern, string>> = {
+  blocked: "waits for you",
+  password: "asks for a password, type it in its dialog (/background)",
+  stalled: "stalled",
+};
+
 const MERGE_MS = 300;
 const MOST_LINES = 4;
 
@@ -23,10 +31,9 @@ export class Toasts {
     this.#add(`${quoted(job.name, 40)} ${outcome(job)}`, job.status === "failed");
   }
 
-  /** Somebody should look. `what`: what is asked, or what is known of the silence. */
-  concern(job: Job, kind: "blocked" | "stalled", what: string): void {
-    const state = kind === "blocked" ? "waits for you" : "stalled";
-    this.#add(`${quoted(job.name, 40)} ${state}: ${oneLine(what, 80)}`, true);
+  /** The user should look. `what`: what is asked, or what is known of the silence. */
+  concern(job: Job, kind: Concern, what: string): void {
+    this.#add(`${quoted(job.name, 40)} ${CONCERNS[kind]}: ${oneLine(what, 80)}`, true);
   }
 
   dispose(): void {

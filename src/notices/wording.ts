@@ -114,7 +114,7 @@ function inLines(early: readonly News[]): string {
     const what =
       last?.kind === "failed"
         ? "failed"
-        : HEADINGS[last?.kind === "stalled" ? "stalled" : "blocked"];
+        : heading(job, last?.kind === "stalled" ? "stalled" : "blocked");
     const words = last?.text ? `: ${outsideLine(last.text, 300)}` : "";
     const line = `- ${job.id} "${outsideLine(job.name, 60)}" ${what}${words} · ${readCall(job)}`;
     left -= line.length + 1;
@@ -253,10 +253,14 @@ const HEADINGS: Readonly<Record<Exclude<Told, "output">, string>> = {
 };
 
 /** Of a process that waits for what is typed. */
-function asksInput({ id }: Job): string {
+function asksInput({ id, blockedOn }: Job): string {
+  if (blockedOn?.kind === "password") return ASKS_PASSWORD;
   const call = `writeBackgroundProcess({"processId":"${id}","text":"…","keys":["Enter"]})`;
   return `it waits for input; answer with ${call}, or end it; its open line`;
 }
+
+const ASKS_PASSWORD =
+  "it asks for a password, and the user was asked to type it: do not answer it, and do not ask for the password here; its open line";
 
 function heading(job: Job, kind: Told): string {
   if (kind === "blocked" && job.kind === "process") return asksInput(job);

@@ -8,15 +8,13 @@ import { opaquePatterns } from "./patterns.js";
 import { isHarmlessVariable } from "./variables.js";
 import { Opaque } from "./words.js";
 
-export interface PermissionRequest {
+/** The host's `ctx.ask`: resolves when allowed, throws when denied or rejected. */
+export type Ask = (request: {
   permission: string;
   patterns: string[];
   always: string[];
   metadata: Record<string, unknown>;
-}
-
-/** The host's `ctx.ask`: resolves when allowed, throws when denied or rejected. */
-export type Ask = (request: PermissionRequest) => Promise<void>;
+}) => Promise<void>;
 
 export interface CommandQuestion extends Project {
   readonly command: string;
@@ -70,10 +68,9 @@ async function askJudged(question: CommandQuestion, judged: Judgement, opaque?: 
   try {
     const directories = await outsideDirectories(judged.paths, cwd, question);
     if (directories.length > 0) {
-      const inside = directories.map(directoryPattern);
-      const metadata = { command, directories, patterns: [...inside] };
-      const permission = "external_directory";
-      await ask({ permission, patterns: inside, always: [...inside], metadata });
+      const all = directories.map(directoryPattern);
+      const metadata = { command, directories, patterns: [...all] };
+      await ask({ permission: "external_directory", patterns: all, always: [...all], metadata });
     }
     if (opaque !== undefined && (await question.deniesCommands?.()))
       throw new Error("What cannot be read beforehand is refused where rules deny commands.");

@@ -23,15 +23,12 @@ unset | (?: \w+)* |
 printf | [ ][^-].* | begin with a literal format, and fill it with %s
 [ test | (?: !)?(?:(?! [-!']) ${ONE}|${UNARY} ${ONE}|${NUMERIC}|(?! [-!']\S) ${ONE} ${BINARY} ${ONE}) | use one test, with its variables in quotes
 [[ | (?: !)?(?:(?! [-!']) \S+|${UNARY} \S+|${NUMERIC}|(?! [-!']\S) \S+ (?:=~|${BINARY}) \S+) | use one test of strings or files
-eval | ${NEVER} | write the command itself
 read | ${NEVER} | pass the file to a program (grep, awk, xargs)
 trap | ${NEVER} | end what you started in the command itself
-alias autoload bind bindkey bye caller compadd comparguments compcall compctl compdescribe compfiles compgen | ${NEVER} |
-compgroups complete compopt compquote compset comptags comptry compvalues coproc declare disable echotc echoti | ${NEVER} |
-emulate enable end fc float foreach function functions getln getopts help history if integer let limit local | ${NEVER} |
-log logout mapfile nocorrect noglob print private pushln r readarray readonly rehash repeat sched select setopt | ${NEVER} |
-shopt suspend sysopen sysread syswrite ttyctl typeset unalias unfunction unhash unlimit unsetopt vared whence | ${NEVER} |
-zcompile zf_rm zformat zle zmodload zparseopts zpty zregexparse zsocket zstyle zsystem ztcp - | ${NEVER} |`,
+alias autoload bind bindkey bye caller compadd comparguments compcall compctl compdescribe compfiles compgen compgroups complete compopt compquote compset comptags comptry | ${NEVER} |
+compvalues coproc declare disable echotc echoti emulate enable end eval fc float foreach function functions getln getopts help history if integer let limit local log logout | ${NEVER} |
+mapfile nocorrect noglob print private pushln r readarray readonly rehash repeat sched select setopt shopt suspend sysopen sysread syswrite ttyctl typeset unalias unfunction | ${NEVER} |
+unhash unlimit unsetopt vared whence zcompile zf_rm zformat zle zmodload zparseopts zpty zregexparse zsocket zstyle zsystem ztcp - | ${NEVER} |`,
   ([args, plainly]) => ({ args: new RegExp(`^(?:${args})$`), plainly }),
 );
 

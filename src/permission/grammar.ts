@@ -9,13 +9,12 @@ import { literalWord, opaque, readTable, type Dialect, type Word } from "./words
 export interface SimpleCommand {
   /** With assignments and redirects, as the host's own tool asks for it. */
   readonly written: string;
-  /** `NAME=value` as written; a loop's variable is `NAME=` without words. */
+  /** `NAME=value` as written; so are the values of a loop's variable, without words. */
   readonly assignments: readonly string[];
   readonly words: readonly Word[];
 }
 
 export interface Statements {
-  /** In the order in which they start in the text. */
   readonly commands: SimpleCommand[];
   readonly redirects: { readonly writes: boolean; readonly target: Word }[];
 }
@@ -68,7 +67,7 @@ Time | T | time(?:~-p)?`,
 
 // zsh would read a subscript, `$#name` a length, and a longer name or number than the others. \x16 is a substitution.
 const PARAMETER =
-  String.raw`\$(?:[A-Za-z_]\w*(?!\w)|\d(?!\d)|[#$](?![\w{$*@?!#\x16-])|[@*?!])(?!\[|\P{ASCII})|\x16|` +
+  String.raw`\$(?:[A-Za-z_]\w*(?!\w)|\d(?!\d)|[#$](?![\w{$*@?!#\x16-])|[@*?!])(?!\[|\\\n|\P{ASCII})|\x16|` +
   String.raw`\$\{(?:[A-Za-z_]\w*|\d+|[?#$!@*])(?::?[-+](?:[\w./:@%+,=-]*|'[\w./:@%+,=-]*'))?\}|` +
   String.raw`\$\{[A-Za-z_]\w*(?:##?|%%?)[\w./*?-]+\}`;
 const QUOTED = String.raw`"(?:[^"\\$\x60]|\\[^]|\$(?=["\s|).,;/])|${PARAMETER})*"`;
@@ -86,7 +85,6 @@ const CONSTRUCTS: readonly (readonly [RegExp, string, string])[] = [
   [/^(?:\d*|\{\w+\})(?:[<>]|&>)/, "a redirect of another form", "use <, >, >>, 2>&1 or <<'END'"],
   [/^\(/, "a parenthesis in a command", "quote it"],
   [/^\\\n/, "a folded line", "fold only behind a blank, and in no here-document"],
-  [/^[{}]/, "a brace", "quote it, or write a plain list {a,b}"],
   [/^[^\n -~]/u, "the character", "use printable text, with \\n line ends"],
 ];
 const REST = [/^.{0,20}/s, "syntax that is not read,", "quote it, or split it up"] as const;
@@ -99,10 +97,8 @@ function fail(text: string): never {
 }
 
 /** What the shell takes, unquoted, for syntax where a command starts. */
-export const RESERVED = new RegExp(
-  "^(?:[-{}!]|\\[\\[|\\]\\]|if|then|elif|else|fi|for|while|until|do|done|case|esac|in|select|function|time|" +
-    "coproc|repeat|foreach|end|nocorrect|noglob)$",
-);
+export const RESERVED =
+  /^(?:[-{}!]|\[\[|\]\]|if|then|elif|else|fi|for|while|until|do|done|case|esac|in|select|function|time|coproc|repeat|foreach|end|nocorrect|noglob)$/;
 
 export const readStatements = (text: string, dialect: Dialect) => new Walk(text, dialect).found;
 
@@ -136,7 +132,6 @@ class Walk {
     forEachChild(node, (child) => this.#findHoles(child, depth + 1));
   }
 
-  /** Looks at a node and at all in it. */
   #walk(node: SyntaxNode, before?: SyntaxNode): void {
     const raw = this.#raw(node);
     const isBackticks = node.type === "CommandExpansion" && raw.startsWith("`");
@@ -151,8 +146,10 @@ class Walk {
     if (!NODES.get(node.type)?.pattern.test(text)) fail(`${node.type.toLowerCase()}: ${raw}`);
     if (node.type === "Function" && !/^[A-Za-z_][\w-]*$/.test(node.name.text)) fail(raw);
     if (node.type === "Function" && RESERVED.test(node.name.text)) fail(raw);
-    if (node.type === "For")
-      this.found.commands.push({ written: "", assignments: [`${node.name.text}=`], words: [] });
+    if (node.type === "For") {
+      const assignments = children.slice(0, -1).map((it) => `${node.name.text}=${this.#raw(it)}`);
+      this.found.commands.push({ written: "", assignments, words: [] });
+    }
     const [commands, documents] = [this.found.commands.length, this.#documents];
     for (const [index, child] of children.entries()) this.#walk(child, children[index - 1]);
     // bash prints what it has parsed and parses that again, with the bodies at other places.
@@ -248,8 +245,8 @@ class Walk {
     if (/^\d?&/.test(text) && this.#dialect === "posix")
       opaque("&> in a shell without it", "write > FILE 2>&1");
     const target = this.#word(child);
-    // zsh reads <1-3> as a pattern, ! as an option and $X:t as a part of the path.
-    const isOdd = /^"?\$\{?[@*]|^(?:[!|]|\d*-\d*$)|\$\w+:[A-Za-z&]/.test(target.raw);
+    // zsh reads <1-3> as a pattern and ! as an option; what a default or an argument says is not known.
+    const isOdd = /^"?\$\{?[@*]|^(?:[!|]|\d*-\d*$)|\$\{?\d|\$\{\w+:?[-+]/.test(target.raw);
     if (target.substitution || target.kind === "pattern" || isOdd)
       opaque("a redirect to a computed path", "write the path in quotes");
     this.found.redirects.push({ writes: text.includes(">"), target });
@@ -277,6 +274,8 @@ class Walk {
     const [children, text] = this.#outline(node, "CommandExpansion");
     const length = pattern.exec(text)?.[0].length ?? 0;
     if (length < text.length) fail(text.slice(length));
+    if (this.#dialect === "zsh" && /\$[\w?!#$*@]+:[A-Za-z&\\]/.test(text))
+      opaque("a modifier behind a variable", "write ${NAME}:text");
     for (const child of children) this.#walk(child);
     return text;
   }
@@ -285,7 +284,7 @@ class Walk {
     const raw = this.#raw(node);
     if (this.#dialect === "zsh" && /^=./.test(raw))
       opaque("a word that starts with =", "quote it: zsh puts a program's path there");
-    if (/^~[^/]/.test(raw)) opaque("~ with a name", "write the folder's path");
+    if (/^(?:\w+=)?~[^/]/.test(raw)) opaque("~ with a name", "write the folder's path");
     const text = this.#read(node, WORDS);
     if (raw === "[") return literalWord(raw);
     const substitution = text.includes("\x16");

@@ -9,7 +9,7 @@ import { readStatements, RESERVED, type SimpleCommand } from "./grammar.js";
 import { changesDirectory, pathOfRedirect, pathsOfCommand, type PathUse } from "./paths.js";
 import { alwaysPattern } from "./patterns.js";
 import { assertHarmless } from "./variables.js";
-import { literal, opaque, spell, type Dialect, type Word } from "./words.js";
+import { literal, opaque, spell, UNKNOWN, type Dialect, type Word } from "./words.js";
 import { dialectOf, unwrap } from "./wrappers.js";
 
 export interface Judgement {
@@ -40,15 +40,26 @@ class Judge {
   /** Files by the last part of their paths; `undefined`: a path that is not known. */
   readonly #written = new Set<string | undefined>();
   readonly #run = new Set<string | undefined>();
+  /** What variables are set to, and the folders that it changes to. */
+  readonly #values: Word[] = [];
+  readonly #places: string[] = [];
 
   code(code: string, dialect: Dialect, level: number): void {
     const { commands, redirects } = readStatements(code, dialect);
+    for (const { assignments, words } of commands) {
+      for (const raw of [...assignments, ...words.map((it) => it.raw)])
+        if (/^\w+=/.test(raw)) this.#values.push({ ...UNKNOWN, raw: raw.replace(/^\w+=/, "") });
+      if (words.some(({ value }) => changesDirectory(value ?? "")))
+        this.#places.push(literal(words.at(-1)) ?? "bin");
+    }
     for (const command of commands) this.#simple(command, dialect, level);
     for (const { writes, target } of redirects) {
-      this.paths.push(...pathOfRedirect(target));
+      const known = literal(target) === undefined ? this.#values : [];
+      this.paths.push(...[target, ...known].flatMap(pathOfRedirect));
       if (writes) this.#written.add(fileName(literal(target)));
     }
-    if ([...this.#run].some((it) => this.#written.has(it) || this.#written.has(undefined)))
+    const [written, isUnknown] = [this.#written, this.#written.has(undefined)];
+    if ([...this.#run].some((it) => written.has(it) || (isUnknown && !it?.startsWith("."))))
       opaque("a file that it writes and runs", "write the file first, then run it");
   }
 
@@ -66,7 +77,7 @@ class Judge {
   #words(words: readonly Word[], dialect: Dialect, level: number, asks = true, set = ""): void {
     const [first, ...args] = words;
     const name = literal(first);
-    if (!name || !first || /^(?:=|~(?!\/))/.test(name))
+    if (!name || !first || /^(?:[={]|~(?!\/))/.test(name))
       opaque("a program whose name is computed", "write its name");
     if ((RESERVED.test(first.raw) && !/^(?:time|\[\[)$/.test(name)) || name.includes("="))
       opaque(`${name} at this place`, "write a plain command");
@@ -79,7 +90,9 @@ class Judge {
       for (const word of args) assertHarmless(literal(word) ?? "");
     this.paths.push(...pathsOfCommand(base, args));
     if (name.includes("/")) this.#run.add(fileName(name));
-    if (base === "tee") for (const file of args) this.#written.add(fileName(literal(file)));
+    if (dialectOf(base)) for (const file of RUN_AT_START) this.#run.add(file);
+    if (/^(?:tee|cp|mv|ln|install)$/.test(base))
+      for (const file of args) this.#written.add(fileName(literal(file)));
     for (const inner of unwrap(base, args)) {
       if ("words" in inner) this.#words(inner.words, dialect, level + 1);
       else if ("code" in inner) this.code(inner.code, inner.dialect, level + 1);
@@ -89,7 +102,12 @@ class Judge {
 
   #ask(name: string, args: readonly Word[], set: string): void {
     const spelled = args.map(spell).filter((text) => text !== "");
-    for (const known of commandNames(name)) {
+    // A script of the project is known by its path only.
+    const names = [name];
+    const isElsewhere = name.includes("/") && this.#places.some((it) => inBin(`${it}/${name}`));
+    if (isElsewhere || /^(?:[/~]|\.\.\/)|\/\.\.\//.test(name)) names.push(baseName(name));
+    if (waysOf().foldsCase) names.push(...names.map((it) => it.toLowerCase()));
+    for (const known of names.filter((it) => it !== "")) {
       this.patterns.add([known, ...spelled].join(" "));
       const always = alwaysPattern([known, ...spelled]);
       if (always === undefined) continue;
@@ -99,14 +117,8 @@ class Judge {
   }
 }
 
+const RUN_AT_START = ".zshenv .zprofile .zlogin .bash_profile .bash_login .profile".split(" ");
+const inBin = (path: string) => /(?:^|\/)s?bin\/[^/]+$/.test(normalize(path));
 const fileName = (path?: string) =>
   path === undefined ? undefined : normalize(path).replace(/^.*\//su, "");
 const baseName = (name: string) => name.replace(/^.*\//su, "").replace(/\.exe$/i, "");
-
-/** The names under which a rule may know a program. A script of the project is known by its path only. */
-function commandNames(name: string): string[] {
-  const names = [name];
-  if (/^(?:[/~]|\.\.\/)|\/\.\.\//.test(name)) names.push(baseName(name));
-  if (waysOf().foldsCase) names.push(...names.map((it) => it.toLowerCase()));
-  return [...new Set(names)].filter((it) => it !== "");
-}

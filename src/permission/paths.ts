@@ -40,7 +40,7 @@ export function pathsOfCommand(name: string, args: readonly Word[]): PathUse[] {
 }
 
 export function pathOfRedirect(target: Word): PathUse[] {
-  const path = pathText(target);
+  const path = pathText(target) || target.raw.replaceAll(/["']|[$`*?[{\\].*/gsu, "");
   return path === "" || DEVICES.test(path) ? [] : [{ kind: "use", path }];
 }
 

@@ -5,17 +5,15 @@
  */
 
 const TWO_WORDS = new RegExp(
-  "^(?:bazel|brew|bun|cargo|cdk|cf|cmake|composer|consul|crictl|deno|docker|eksctl|firebase|flyctl|git|go|gradle|helm|" +
-    "heroku|hugo|ip|kind|kubectl|kustomize|make|mc|minikube|mongosh|mysql|mvn|ng|npm|nvm|nx|openssl|pip|pipenv|pnpm|" +
-    "podman|poetry|psql|pulumi|pyenv|python|rake|rbenv|redis-cli|rustup|serverless|skaffold|sls|sst|swift|systemctl|" +
-    "terraform|tmux|turbo|ufw|vault|vercel|volta|wp|yarn)$",
+  "^(?:bazel|brew|bun|cargo|cdk|cf|cmake|composer|consul|crictl|deno|docker|eksctl|firebase|flyctl|git|go|gradle|helm|heroku|hugo|ip|" +
+    "kind|kubectl|kustomize|make|mc|minikube|mongosh|mysql|mvn|ng|npm|nvm|nx|openssl|pip|pipenv|pnpm|podman|poetry|psql|pulumi|pyenv|" +
+    "python|rake|rbenv|redis-cli|rustup|serverless|skaffold|sls|sst|swift|systemctl|terraform|tmux|turbo|ufw|vault|vercel|volta|wp|yarn)$",
 );
 const THREE_WORDS = new RegExp(
-  "^(?:(?:aws|az|doctl|gcloud|gh|sfdx)(?: [^]*)?|bun (?:run|x)|cargo (?:add|run)|consul kv|deno task|" +
-    "docker (?:builder|compose|container|image|network|volume)|eksctl create|git (?:config|remote|stash)|" +
-    "ip (?:addr|link|netns|route)|kind create|kubectl (?:kustomize|rollout)|mc admin|npm (?:exec|init|run|view)|" +
-    "openssl (?:req|x509)|pnpm (?:dlx|exec|run)|podman (?:container|image)|pulumi stack|terraform workspace|" +
-    "vault (?:auth|kv)|yarn (?:dlx|run))$",
+  "^(?:(?:aws|az|doctl|gcloud|gh|sfdx)(?: [^]*)?|bun (?:run|x)|cargo (?:add|run)|consul kv|deno task|docker (?:builder|compose|" +
+    "container|image|network|volume)|eksctl create|git (?:config|remote|stash)|ip (?:addr|link|netns|route)|kind create|" +
+    "kubectl (?:kustomize|rollout)|mc admin|npm (?:exec|init|run|view)|openssl (?:req|x509)|pnpm (?:dlx|exec|run)|podman (?:container|" +
+    "image)|pulumi stack|terraform workspace|vault (?:auth|kv)|yarn (?:dlx|run))$",
 );
 
 /** @example alwaysPattern(["npm", "run", "dev", "--", "-p", "3000"]) // "npm run dev *" */

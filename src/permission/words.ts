@@ -13,7 +13,6 @@ export function opaque(construct: string, plainly: string): never {
 }
 
 export interface Word {
-  /** As written. */
   readonly raw: string;
   /** Without quotes; for a pattern as written; `undefined` where something is expanded. */
   readonly value: string | undefined;
@@ -34,9 +33,8 @@ export function literalWord(raw: string): Word {
 export const literal = (word?: Word) => (word?.kind === "literal" ? word.value : undefined);
 
 /** The word as a rule would spell it: needless quotes removed, needed ones kept as they are. */
-export function spell({ raw, value }: Word): string {
-  return value !== undefined && /^[\w./:=@%+,~^-]+$/.test(value) ? value : raw;
-}
+export const spell = ({ raw, value }: Word) =>
+  value !== undefined && /^[\w./:=@%+,~^-]+$/.test(value) ? value : raw;
 
 /**
  * Words for the tables of patterns: a blank and the value of each, with `'` for an odd character or an empty word.

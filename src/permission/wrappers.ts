@@ -19,19 +19,17 @@ export type Inner =
  */
 const WRAPPERS = readTable(
   `
-env | i0v | u | ignore-environment null unset= | (?: \\w+=[^ "$*#]*)*
-cross-env | | | | (?: \\w+=[^ "$*#]*)*
+env cross-env | i0v | u | ignore-environment null unset= | (?: \\w+=[^ "$*#]*)*
 sudo | AbEHknPS | ugpTU | non-interactive preserve-env user= group= | (?: \\w+=[^ "$*#]*)*
 nohup builtin busybox toybox | | | |
 setsid | cfw | | ctty fork wait |
 nice | 0123456789 | n | adjustment= |
 timeout gtimeout | fpv | ks | foreground preserve-status verbose kill-after= signal= | OWN
 stdbuf | | ioe | input= output= error= |
-time | pv | | |
-command | pvV | | |
+time command | pvV | | |
 exec | cl | a | |
 xargs | 0rtx | dELnPsI | null no-run-if-empty verbose max-args= max-procs= delimiter= |
-flock | senuxo | wE | shared exclusive nonblock timeout= wait= | OWN(?: -c(?= [^ ]+$))? | [ ]-c$
+flock | senuxo | wE | shared exclusive nonblock timeout= wait= | OWN |
 watch | bcdegtwx | n | color differences interval= | | ^
 ssh | 46AaCfgkNnqTtvXxY | bcilLpRDW | | OWN | ^
 bash zsh sh dash ash | cehlmnpuvx | | login norc noprofile posix | (?: -[ceux]*o pipefail(?: -[ceux]+)*)? | [ ]-\\w*c
@@ -39,7 +37,7 @@ bash zsh sh dash ash | cehlmnpuvx | | login norc noprofile posix | (?: -[ceux]*o
   ([flags, values, long = "", own = "", code]) => {
     const longs = long.replaceAll(/ ?([\w-]+)/g, "|--$1").replaceAll("=", "(?:=LIT?| LIT)");
     const options = `(?: (?:-[${flags}\0]+|-[${flags}\0]*[${values}\0](?:LIT| LIT)${longs})(?= |$))*`;
-    const source = `^(${options}(?: --(?= ))?${own.replace("OWN", " (?!-)LIT")})(?: [^ -]|$)`;
+    const source = `^(${options}(?: --(?= ))?${own.replace("OWN", " (?!-)LIT")})(?: [^ +-]|$)`;
     const pattern = new RegExp(source.replaceAll("LIT", `[^ "$*#]+`));
     return { pattern, code: code ? new RegExp(code) : undefined };
   },
@@ -47,10 +45,9 @@ bash zsh sh dash ash | cehlmnpuvx | | login norc noprofile posix | (?: -[ceux]*o
 
 /** Programs that run commands in a way that the table above cannot say. */
 const OPAQUE = new RegExp(
-  "^(?:at|batch|bwrap|caffeinate|choom|chronic|chroot|chrt|cmd|csh|doas|elvish|es|fakeroot|firejail|fish|ionice|ksh|ksh93|" +
-    "linux32|linux64|ltrace|mksh|newgrp|nsenter|nu|numactl|osh|parallel|perf|pkexec|powershell|prlimit|proot|pwsh|rbash|rc|" +
-    "rlwrap|runcon|runuser|script|setarch|setpriv|sg|strace|su|systemd-run|taskset|tcsh|unbuffer|unshare|valgrind|xonsh|" +
-    "xvfb-run|ysh)$",
+  "^(?:at|batch|bwrap|caffeinate|choom|chronic|chroot|chrt|cmd|csh|doas|elvish|es|fakeroot|firejail|fish|ionice|ksh|ksh93|linux32|" +
+    "linux64|ltrace|mksh|newgrp|nsenter|nu|numactl|osh|parallel|perf|pkexec|powershell|prlimit|proot|pwsh|rbash|rc|rlwrap|runcon|runuser|" +
+    "script|setarch|setpriv|sg|strace|su|systemd-run|taskset|tcsh|unbuffer|unshare|valgrind|xonsh|xvfb-run|ysh)$",
 );
 
 /** How to read the code of this shell; `undefined`: it is not read. */
@@ -72,7 +69,7 @@ export function unwrap(name: string, args: readonly Word[]): Inner[] {
   const taken = words.slice(0, count).map(literal);
   if (own === "-" || taken.includes(undefined))
     opaque(`${name} with words that are not literal, or an unknown option`, "leave them out");
-  for (const [, variable = ""] of own.matchAll(/ (\w+)=/g)) assertHarmless(variable);
+  for (const [, variable = ""] of own.matchAll(/ (\w+=[^ ]*)/g)) assertHarmless(variable);
   const dialect = dialectOf(name);
   if (taken.length === 0 && (dialect || /^(?:ssh|watch)$/.test(name)))
     opaque("a shell that reads its code from a pipe or file", `name what ${name} runs`);
@@ -98,7 +95,7 @@ function script(word: Word | undefined, name: string): Inner {
   const file = normalize(path);
   if (/^(?:source|\.)$/.test(name) && (!path.includes("/") || /^(?:\/|~|\.\.)/.test(file)))
     opaque(`${name} of a file that is not in the project`, `write ${name} ./FILE`);
-  if (/(?:^|\/)(?:dev\/(?:std|fd|tty)|proc\/)/.test(file))
+  if (/(?:^|\/)(?:proc\/|(?:std(?:in|out|err)|\d+|tty\w*)$)/.test(file))
     opaque("a script that is a device", "write the command itself");
   return { script: path };
 }

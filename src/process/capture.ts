@@ -13,9 +13,10 @@ import type { ProcessRecords } from "./records.js";
 
 /**
  * Tells the session of a process: a line of its output that it asked for, that it is ready now although the
- * start has returned before, or that it waits for input, with its open line. Never throws.
+ * start has returned before, or that it waits for input, with its open line; `again`: for the user alone, it asks for a
+ * password once more. Never throws.
  */
-export type Announce = (kind: "output" | "ready" | "blocked", text: string) => void;
+export type Announce = (kind: "output" | "ready" | "blocked" | "again", text: string) => void;
 
 /** What a capture is given by its manager. */
 export interface CaptureDeps {

@@ -78,6 +78,11 @@ export class ProcessLife {
     return this.#live?.input;
   }
 
+  /** See `LiveProcess.answer`. */
+  answer(sealed: string): void {
+    this.#live?.answer(sealed);
+  }
+
   /** Earlier outputs are as short as they have to be. Never rejects. */
   get settled(): Promise<void> {
     return this.#cutting;

@@ -146,7 +146,8 @@ export class LiveProcess {
       this.#inputWatch = new InputWatch(job.id, {
         ...deps,
         isRead: () => this.#isInputRead(),
-        onBlocked: (line) => announce("blocked", line),
+        echo: () => this.#shell?.echo,
+        announce,
       });
     }
     this.#request = request;
@@ -232,6 +233,12 @@ export class LiveProcess {
     return this.#hasEnded;
   }
 
+  /** Types what its user has answered; see `InputWatch.open`. Throws a `UserError` when it asks nothing. */
+  answer(sealed: string): void {
+    const line = this.#inputWatch?.open(sealed);
+    if (line !== undefined) this.input?.typedByUser(line);
+  }
+
   /** The numbers of all its processes. */
   async members(): Promise<number[]> {
     if (!this.#shell) return [];
@@ -292,11 +299,13 @@ export class LiveProcess {
     }
   }
 
-  async #isInputRead(): Promise<boolean> {
+  /** Undefined when it cannot be told. */
+  async #isInputRead(): Promise<boolean | undefined> {
     const input = await this.#inputName;
-    if (input === undefined) return false;
+    if (input === undefined) return undefined;
     const { findReader } = await loadInputWait();
-    return (await findReader(await this.members(), input)) !== undefined;
+    const reader = await findReader(await this.members(), input);
+    return reader === "unknown" ? undefined : reader !== undefined;
   }
 
   /** A system that cannot be asked now does not keep the process from its start. */

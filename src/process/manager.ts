@@ -366,6 +366,16 @@ export class BackgroundProcessManager {
   }
 
   /**
+   * Types a line that the user has given in answer to what a process asks (see `input/sealed.ts`); nothing of it is kept. Throws
+   * a `UserError` when it asks nothing, or something else by now.
+   */
+  answer(id: string, sealed: string): void {
+    const live = this.#lives.get(id);
+    if (!live) throw new UserError(`${id} has ended: nothing was typed`);
+    live.answer(sealed);
+  }
+
+  /**
    * Resolves when a process has ended, after `milliseconds`, or when the signal aborts; at once for an unknown one. Never
    * rejects.
    */

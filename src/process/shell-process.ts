@@ -5,7 +5,7 @@
 import type { ChildProcess } from "node:child_process";
 import type { ProcessIdentity } from "../jobs/job.js";
 import { STDERR, STDOUT, type StreamNumber } from "../output/format.js";
-import type { TerminalStarter } from "../system/pseudo-terminal.js";
+import type { Echo, TerminalStarter } from "../system/pseudo-terminal.js";
 import {
   shellArguments,
   startCommand,
@@ -40,7 +40,7 @@ interface ShellHandle {
   /** Undefined: its input is closed. */
   write: ((text: string) => void) | undefined;
   endInput(): void;
-  hidesLine(): boolean | undefined;
+  echo(): Echo | undefined;
   release(): void;
 }
 
@@ -120,8 +120,9 @@ export class ShellProcess {
     this.#handle.endInput();
   }
 
-  get hidesLine(): boolean | undefined {
-    return this.#handle.hidesLine();
+  /** Undefined for a pipe, and where the runtime cannot say. */
+  get echo(): Echo | undefined {
+    return this.#handle.echo();
   }
 
   /** How it exited, as far as that was reported. */
@@ -165,7 +166,7 @@ function withPipes(child: ChildProcess, pid: number, on: ShellEvents): ShellHand
       handle.write = undefined;
       stdin?.end();
     },
-    hidesLine: () => undefined,
+    echo: () => undefined,
     release: () => {
       for (const stream of [stdin, stdout, stderr]) stream?.destroy();
     },
@@ -205,7 +206,7 @@ function inTerminal(
     pid: child.pid,
     write: (text) => child.write(text),
     endInput: () => undefined,
-    hidesLine: () => child.hidesLine,
+    echo: () => child.echo,
     release: () => child.close(),
   };
   return handle;

@@ -58,7 +58,7 @@ export class ModelSwitch {
       const newest = messages.findLast(({ role }) => role === "user");
       await promptAgain(jobID, live, newest?.id);
     } catch (thrown) {
-      // It is sent again by whoever finds that nothing has started.
+      // It is sent again by the next look that finds that nothing has started.
       log("warn", "a subagent's next model could not be prompted", {
         id: jobID,
         error: coerceError(thrown).message,

@@ -2,7 +2,8 @@
  * Whether a process waits for input on a descriptor that we hold the other end of. Linux only, from /proc: a thread
  * that is blocked in `read` of it (`/proc/PID/task/TID/syscall`), or that waits in epoll while the descriptor is in
  * the epoll set (`/proc/PID/fdinfo`), as Node, Go and asyncio do. `select` and `poll` name no descriptor: of a program
- * that waits in one of them, and wherever the system does not say, nothing is claimed.
+ * that waits in one of them nothing is claimed. A terminal is also read as `/dev/tty`, as programs do that ask for a
+ * password.
  */
 import { waysOf } from "../platform.js";
 import { readdir, readFile, readlink } from "node:fs/promises";
@@ -25,31 +26,59 @@ export async function descriptorOf(
   return orUndefined(readlink(`${root}/${pid}/fd/${descriptor}`));
 }
 
-/** Of these processes the first that waits for input from `input`, as `descriptorOf` names it. */
+/**
+ * Of these processes the first that waits for input from `input`, as `descriptorOf` names it. `unknown`: none that can be
+ * looked at, but one cannot, as sudo, which is another user's, or this system does not say.
+ */
 export async function findReader(
   pids: readonly number[],
   input: string,
   root = "/proc",
-): Promise<number | undefined> {
+): Promise<number | "unknown" | undefined> {
   const calls = CALLS[process.arch];
-  if (waysOf().processes !== "/proc" || !calls) return undefined;
+  if (waysOf().processes !== "/proc" || !calls) return "unknown";
+  let isUnknown = false;
   for (const pid of pids) {
     const threads = (await orUndefined(readdir(`${root}/${pid}/task`))) ?? [];
     for (const thread of threads) {
-      const said = await orUndefined(readFile(`${root}/${pid}/task/${thread}/syscall`, "utf8"));
-      const call = /^(\d+) 0x([0-9a-f]+) /u.exec(said ?? "");
+      const file = `${root}/${pid}/task/${thread}/syscall`;
+      const said = await readFile(file, "utf8").catch((thrown: unknown) => {
+        if (!isMissingOrForbidden(thrown)) throw thrown;
+        isUnknown ||= isForbidden(thrown);
+        return "";
+      });
+      const call = /^(\d+) 0x([0-9a-f]+) /u.exec(said);
       if (!call) continue;
       const number = Number(call[1]);
       const descriptor = Number.parseInt(call[2] ?? "", 16);
       if (calls.read.includes(number)) {
-        if ((await descriptorOf(pid, descriptor, root)) === input) return pid;
+        if (await isInput(pid, descriptor, input, root)) return pid;
       } else if (calls.epoll.includes(number)) {
         if (await isInSet(pid, descriptor, input, root)) return pid;
       }
     }
   }
-  return undefined;
+  return isUnknown ? "unknown" : undefined;
 }
+
+async function isInput(pid: number, descriptor: number, input: string, root: string) {
+  const name = await descriptorOf(pid, descriptor, root);
+  return name === input || (name === "/dev/tty" && (await hasTerminal(pid, input, root)));
+}
+
+/** Whether this is the process's controlling terminal. */
+async function hasTerminal(pid: number, terminal: string, root: string): Promise<boolean> {
+  const number = /^\/dev\/pts\/(\d+)$/u.exec(terminal)?.[1];
+  if (number === undefined) return false;
+  const stat = await orUndefined(readFile(`${root}/${pid}/stat`, "utf8"));
+  // Behind the name, which may hold anything: state, parent, group, session, terminal.
+  const device = Number(stat?.slice(stat.lastIndexOf(")") + 2).split(" ")[4]);
+  const [major, minor] = [(device >>> 8) & 0xfff, (device & 0xff) | ((device >>> 12) & 0xfff00)];
+  return major === PTS && minor === Number(number);
+}
+
+/** The major number of what is in `/dev/pts`. */
+const PTS = 136;
 
 /** EPOLLIN: what is registered without it does not wait for input. */
 const EPOLLIN = 1;
@@ -60,7 +89,7 @@ async function isInSet(pid: number, epoll: number, input: string, root: string):
     /^tfd:\s*(\d+) events:\s*([0-9a-f]+)/gmu,
   )) {
     if ((Number.parseInt(events ?? "", 16) & EPOLLIN) === 0) continue;
-    if ((await descriptorOf(pid, Number(target), root)) === input) return true;
+    if (await isInput(pid, Number(target), input, root)) return true;
   }
   return false;
 }
@@ -76,7 +105,15 @@ async function orUndefined<T>(asked: Promise<T>): Promise<T | undefined> {
 
 /** It has exited meanwhile (ENOENT, ESRCH), or belongs to another user (EACCES, EPERM). */
 function isMissingOrForbidden(thrown: unknown): boolean {
-  if (!(thrown instanceof Error) || !("code" in thrown)) return false;
-  const { code } = thrown;
-  return code === "ENOENT" || code === "ESRCH" || code === "EACCES" || code === "EPERM";
+  const code = codeOf(thrown);
+  return code === "ENOENT" || code === "ESRCH" || isForbidden(thrown);
+}
+
+function isForbidden(thrown: unknown): boolean {
+  const code = codeOf(thrown);
+  return code === "EACCES" || code === "EPERM";
+}
+
+function codeOf(thrown: unknown): unknown {
+  return thrown instanceof Error && "code" in thrown ? thrown.code : undefined;
 }

@@ -6,6 +6,7 @@
  * The command leads a session and a process group of its own, with the terminal as its controlling one. Its stdout
  * and stderr are one stream.
  */
+import { readSync } from "node:fs";
 import { constants } from "node:os";
 import { waysOf } from "../platform.js";
 import { coerceError, UserError } from "../ports.js";
@@ -34,14 +35,19 @@ export interface TerminalChild {
   readonly pid: number;
   /** What the terminal cannot take at once is buffered by the runtime: call it once for each text. */
   write(text: string): void;
-  /**
-   * It takes whole lines and does not show what is typed, as for a password; a program that edits its line itself also
-   * has no echo, but takes single keys. Undefined where the runtime cannot say.
-   */
-  readonly hidesLine: boolean | undefined;
+  /** Undefined where the runtime cannot say. */
+  readonly echo: Echo | undefined;
   /** Hangs up: the kernel sends SIGHUP to the foreground process group. Idempotent. */
   close(): void;
 }
+
+/**
+ * What a terminal does with what is typed:
+ * - `on`: shows it;
+ * - `off`: takes whole lines and shows nothing, as for a password;
+ * - `keys`: hands single keys to the program, which shows them itself, or not.
+ */
+export type Echo = "on" | "off" | "keys";
 
 export type TerminalStarter = (request: TerminalRequest, events: TerminalEvents) => TerminalChild;
 
@@ -152,9 +158,11 @@ function startInBun(bun: Bun, request: TerminalRequest, events: TerminalEvents):
   return {
     pid: child.pid,
     write: (text) => void terminal?.write(text),
-    get hidesLine() {
+    get echo() {
       if (!terminal || isClosed) return undefined;
-      return (terminal.localFlags & (ECHO | ICANON)) === ICANON;
+      const flags = terminal.localFlags;
+      if ((flags & ECHO) !== 0) return "on";
+      return (flags & ICANON) === 0 ? "keys" : "off";
     },
     close: () => {
       if (isClosed) return;
@@ -224,7 +232,8 @@ function startInNode(
   });
   let isClosed = false;
   child.onData((data) => events.onOutput(Buffer.from(data)));
-  // node-pty tells the exit once the terminal has been read to its end.
+  readToEnd(child, (data) => events.onOutput(data));
+  // node-pty tells the exit once the terminal has been read to its end, or was destroyed.
   child.onExit(({ exitCode, signal }) => {
     isClosed = true;
     events.onExit(
@@ -235,13 +244,59 @@ function startInNode(
   return {
     pid: child.pid,
     write: (text) => child.write(text),
-    hidesLine: undefined,
+    echo: undefined,
     close: () => {
       if (isClosed) return;
       isClosed = true;
       child.kill("SIGHUP");
     },
   };
+}
+
+/** What a terminal holds when its last process is gone is less; more comes from one that goes on. */
+const MOST_LEFT = 1 << 20;
+
+/**
+ * Before node-pty destroys a terminal, what is still in it is read: 200 ms after the exit it does so whatever there is,
+ * and Node takes a short read of a terminal that was hung up for its end. A node-pty that has its socket elsewhere does
+ * as it did.
+ */
+function readToEnd(child: NodePtyChild, take: (data: Buffer) => void): void {
+  const socket: unknown = Reflect.get(child, "_socket");
+  const descriptor: unknown = Reflect.get(child, "fd");
+  if (typeof descriptor !== "number" || !isDestroyable(socket)) return;
+  const destroy = socket.destroy.bind(socket);
+  let isRead = false;
+  socket.destroy = (error?: Error) => {
+    if (!isRead) readLeft(descriptor, take);
+    isRead = true;
+    return destroy(error);
+  };
+}
+
+/** It does not block. */
+function readLeft(descriptor: number, take: (data: Buffer) => void): void {
+  for (let left = MOST_LEFT; left > 0;) {
+    const piece = Buffer.alloc(65_536);
+    let bytes = 0;
+    try {
+      bytes = readSync(descriptor, piece);
+    } catch {
+      // EIO: its end. EAGAIN: nothing now, of one that others hold.
+    }
+    if (bytes === 0) return;
+    left -= bytes;
+    take(piece.subarray(0, bytes));
+  }
+}
+
+function isDestroyable(value: unknown): value is { destroy: (error?: Error) => unknown } {
+  return (
+    typeof value === "object" &&
+    value !== null &&
+    "destroy" in value &&
+    typeof value.destroy === "function"
+  );
 }
 
 function signalName(wanted: number): NodeJS.Signals | null {

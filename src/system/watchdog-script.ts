@@ -5,14 +5,15 @@
  *     guard JOB GROUP START      GROUP is the number of a process group, START that of its leader
  *     told JOB PID PID ...       these have got SIGTERM already
  *     release JOB
- *     dismiss                    nothing is guarded any more: it ends, and looks for nobody
+ *     dismiss                    nothing is guarded any more: it ends, and looks for no process
  *
  * At end-of-file the host is gone, perhaps before it could say what it had started. Ours are then the guarded groups
- * whose leader is still the same process (or that have lost their leader), and every process whose environment holds $1,
- * the id of the instance, or whose descriptor 3 is a file with it in its name (`mark.ts`). Each gets SIGTERM once: a
- * shell that leads others and what it started itself at once, any other when its parent has ended or after half the
- * time; what is left after less than a second SIGKILL. It reads /proc with the shell alone and needs only `sleep`, on Linux `grep` and `ls`, elsewhere `ps`. What it guards is one text,
- * "|JOB GROUP START|JOB GROUP START|", and so is who was told.
+ * whose leader is still the same process (or that have lost their leader), and every process whose environment holds
+ * $1, the id of the instance, or whose descriptor 3 is a file with it in its name (`mark.ts`). Each gets SIGTERM once:
+ * a shell that leads others and what it started itself at once, any other when its parent has ended or after half the
+ * time; what is left after less than a second gets SIGKILL. It reads /proc with the shell alone and needs only `sleep`,
+ * on Linux `grep` and `ls`, elsewhere `ps`. What it guards is one text, "|JOB GROUP START|JOB GROUP START|", and so is
+ * who was told.
  */
 export const WATCHDOG_SCRIPT = `
 unset WATCHDOG
@@ -79,7 +80,7 @@ is_ours() {
   esac
 }
 
-# A zombie keeps its group's number until somebody reaps it, which may take seconds.
+# A zombie keeps its group's number until its parent reaps it, which may take seconds.
 lives() {
   case $state in
     '' | Z | X) [ ! -d /proc/self ] || grep -qsE "\\) [^ZX] [0-9]+ $group " /proc/[0-9]*/stat ;;
@@ -189,7 +190,7 @@ tell() {
   while read -r pid rest; do alive="$alive$pid "; done << END
 $rows
 END
-  # Shells that nobody of ours has started.
+  # Shells that none of ours has started.
   leaders=' '
   while read -r pid parent name; do
     case $alive,$name in
@@ -221,9 +222,9 @@ END
   return 0
 }
 
-# Ends with success when somebody was born since the newest number was remembered: the environments of all of them are
+# Ends with success when processes were born since the newest number was remembered: the environments of all of them are
 # in $born, their descriptors in $born_marks.
-somebody_is_born() {
+some_are_born() {
   born=
   born_marks=
   [ -n "$newest" ] || return 1
@@ -236,15 +237,15 @@ somebody_is_born() {
   [ -n "$born" ]
 }
 
-# Kills whoever is left, and ends with success when nobody was. A chain that keeps forking is over before a look at
-# everybody has come to it, so the newest are looked at again and again, until they stay the same.
-nobody() {
+# Kills what is left, and ends with success when nothing was. A chain that keeps forking is over before a look at all
+# has come to it, so the newest are looked at again and again, until they stay the same.
+all_are_gone() {
   newest=
   [ ! -r /proc/loadavg ] || read -r newest newest newest newest newest < /proc/loadavg
   if each; then return 1; fi
   before=
   tries=0
-  while somebody_is_born && [ "$born" != "$before" ]; do
+  while some_are_born && [ "$born" != "$before" ]; do
     find_by_environment $born
     [ -n "$files" ] || find_by_mark $born_marks
     if kill_files || [ $tries -gt 15 ]; then return 1; fi
@@ -262,11 +263,11 @@ while [ $naps -lt 7 ] && tell "$late"; do
   naps=$((naps + 1))
   [ $naps -lt 4 ] || late=late
 done
-# Whoever is in the middle of an exec has no environment, and on a busy machine stays there: one look is not enough.
+# A process in the middle of an exec has no environment, and on a busy machine stays there: one look is not enough.
 looks=0
 clean=0
 while [ $looks -lt 25 ] && [ $clean -lt 5 ]; do
-  if nobody; then clean=$((clean + 1)); else clean=0; fi
+  if all_are_gone; then clean=$((clean + 1)); else clean=0; fi
   looks=$((looks + 1))
   [ $looks -lt 10 ] || sleep 0.05
 done

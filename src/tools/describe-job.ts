@@ -168,6 +168,9 @@ function waiting(job: Job, now: number): string[] {
   }
   if (!blockedOn) return [];
   const what = outside(blockedOn.what, 200);
+  if (blockedOn.kind === "password") {
+    return [`waits for a password, which only the user types: ${what}`];
+  }
   if (blockedOn.kind !== "retry") return [`waits for ${blockedOn.kind}: ${what}`];
   const next = blockedOn.nextAt ? `, next in ${elapsed(blockedOn.nextAt.getTime() - now)}` : "";
   return [`retries the provider (attempt ${blockedOn.attempt ?? 1}${next}): ${what}`];

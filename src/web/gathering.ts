@@ -1,13 +1,13 @@
 /**
  * The socket at which the OpenCodes of a user that share one page meet: its server listens, and lives as long as one of
- * them is connected. Nothing secret is said here: every process of this user can come. Whoever asks the server to leave
+ * them is connected. Nothing secret is said here: every process of this user can come. One that asks the server to leave
  * only ends the page of another OpenCode, to serve it by itself.
  */
 import { chmodSync, rmSync } from "node:fs";
 import { connect, createServer, type Server, type Socket } from "node:net";
 import { dirname } from "node:path";
 import { checkSocket, ensureOwnFolder, socketPath } from "../control/address.js";
-import { eachLine, greeting, LEAVE, parseLine } from "./link.js";
+import { greeting, readLines, wish } from "./link.js";
 
 const LONGEST_LINE = 1_024;
 
@@ -30,7 +30,7 @@ export class Gathering {
   readonly #server: Server;
   readonly #guests = new Set<Socket>();
 
-  /** Resolves when it listens. Only whoever has the port may call it: then nothing else listens there. */
+  /** Resolves when it listens. Only the process that has the port may call it: then nothing else listens there. */
   static async open(path: string, deps: GatheringDeps): Promise<Gathering> {
     ensureOwnFolder(dirname(path));
     rmSync(path, { force: true });
@@ -47,18 +47,8 @@ export class Gathering {
     this.#path = path;
     this.#server = createServer((socket) => {
       this.#guests.add(socket);
-      socket.setEncoding("utf8");
-      const take = eachLine(LONGEST_LINE, (line) => {
-        if (line === LEAVE) onLeave();
-      });
-      socket.on("data", (piece: string) => {
-        try {
-          take(piece);
-        } catch {
-          // Whoever says so much is no OpenCode of ours.
-          socket.destroy();
-        }
-      });
+      const onWrong = () => socket.destroy();
+      readLines(socket, { schema: wish, longest: LONGEST_LINE, onLine: onLeave, onWrong });
       // ECONNRESET: it has gone, and `close` follows.
       socket.on("error", () => socket.destroy());
       socket.on("close", () => {
@@ -105,28 +95,16 @@ export function share(path: string): Promise<Share | undefined> {
   return new Promise((resolve) => {
     const socket = connect(path);
     socket.unref();
-    socket.setEncoding("utf8");
     const ended = new Promise<void>((gone) => socket.on("close", () => gone()));
     void ended.then(() => resolve(undefined));
-    const take = eachLine(LONGEST_LINE, (line) => {
-      const hello = parseLine(greeting, line);
-      if (!hello) return socket.destroy();
-      resolve({
-        port: hello.port,
-        pid: hello.pid,
-        ended,
-        askToLeave: () => void socket.write(`${LEAVE}\n`),
-        close: () => socket.destroy(),
-      });
-      return undefined;
-    });
-    socket.on("data", (piece: string) => {
-      try {
-        take(piece);
-      } catch {
-        // Nothing of ours talks so much.
-        socket.destroy();
-      }
+    readLines(socket, {
+      schema: greeting,
+      longest: LONGEST_LINE,
+      onLine: ({ port, pid }) => {
+        const askToLeave = () => void socket.write(`${JSON.stringify(wish.value)}\n`);
+        resolve({ port, pid, ended, askToLeave, close: () => socket.destroy() });
+      },
+      onWrong: () => socket.destroy(),
     });
     // ECONNREFUSED: of a server that was killed; `close` follows.
     socket.on("error", () => socket.destroy());

@@ -14,11 +14,10 @@ import { userAct, type UserActs } from "../control/user-acts.js";
 import { coerceError, UserError, type Clock, type Log } from "../ports.js";
 import { gatheringPath, share, type Share } from "./gathering.js";
 import {
-  eachLine,
   fromServer,
   isSigned,
   LONGEST_LINK_LINE,
-  parseLine,
+  readLines,
   type FromServer,
   type ToServer,
 } from "./link.js";
@@ -67,7 +66,7 @@ export class PageLauncher {
   /** The user has asked for the page while it was being started. */
   #isWanted = false;
 
-  /** The one for this state folder; its port is that of whoever came first. */
+  /** The one for this state folder; its port is that of the directory that came first. */
   static for(deps: LauncherDeps): PageLauncher {
     const known = launchers();
     const launcher = known.get(deps.root) ?? new PageLauncher(deps);
@@ -170,23 +169,16 @@ export class PageLauncher {
         this.#exited(child, said, signal ?? `exit code ${code}`);
       });
       child.stdin?.on("error", () => undefined /* EPIPE: `exit` follows. */);
-      child.stdout?.setEncoding("utf8");
-      const take = eachLine(LONGEST_LINK_LINE, (line) => {
-        const what = parseLine(fromServer, line);
-        if (what?.type === "serving" || what?.type === "failed") {
-          said = what;
-          resolve();
-        }
-        if (what?.type === "left") said = what;
-        if (what) this.#heard(child, what, secret);
-      });
-      child.stdout?.on("data", (piece: string) => {
-        try {
-          take(piece);
-        } catch {
-          // It is not what we have started any more.
-          child.kill("SIGKILL");
-        }
+      readLines(child.stdout, {
+        schema: fromServer,
+        longest: LONGEST_LINK_LINE,
+        onLine: (what) => {
+          if (what.type !== "act" && what.type !== "opened") said = what;
+          if (what.type === "serving" || what.type === "failed") resolve();
+          this.#heard(child, what, secret);
+        },
+        // It is not what we have started any more.
+        onWrong: () => child.kill("SIGKILL"),
       });
     });
     const pid = process.pid;

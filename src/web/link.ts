@@ -4,6 +4,7 @@
  * stdin, in the first line, and is nowhere else; every act of the user that the server passes on is signed with it.
  */
 import { createHmac, timingSafeEqual } from "node:crypto";
+import type { Readable } from "node:stream";
 import { z } from "zod";
 
 /** To the server. The first line is `start`. */
@@ -46,7 +47,7 @@ export const fromServer = z.discriminatedUnion("type", [
 ]);
 export type FromServer = z.infer<typeof fromServer>;
 
-/** What a server says first to whoever connects to its socket: other OpenCodes that share the page. */
+/** What a server says first to each process that connects to its socket: other OpenCodes that share the page. */
 export const greeting = z.object({
   page: z.literal("opencode-background-manager"),
   port: z.number().int(),
@@ -54,7 +55,7 @@ export const greeting = z.object({
 });
 
 /** What one of them may ask: that it serves the page no longer. */
-export const LEAVE = "leave";
+export const wish = z.literal("leave");
 
 export function sign(secret: string, id: number, act: string): string {
   return createHmac("sha256", secret).update(`${id}\n${act}`).digest("base64url");
@@ -65,21 +66,44 @@ export function isSigned(secret: string, id: number, act: string, proof: string)
   return given.length === right.length && timingSafeEqual(given, right);
 }
 
-/** Calls back with each whole line; one that is too long ends it with an error. */
-export function eachLine(longest: number, onLine: (line: string) => void): (piece: string) => void {
+export interface LineReading<T> {
+  schema: z.ZodType<T>;
+  /** In characters. */
+  longest: number;
+  onLine: (said: T) => void;
+  /** A line was too long or of another form: nothing is read any more. */
+  onWrong: () => void;
+}
+
+/** Reads lines of JSON from what another process writes. */
+export function readLines<T>(
+  stream: Readable,
+  { schema, longest, onLine, onWrong }: LineReading<T>,
+): void {
   let rest = "";
-  return (piece) => {
+  const take = (piece: string): void => {
     const lines = (rest + piece).split("\n");
     rest = lines.pop() ?? "";
-    for (const line of lines) onLine(line);
-    if (rest.length > longest) throw new Error(`a line is longer than ${longest} characters`);
+    const said = lines.map((line) => (line.length > longest ? undefined : parseLine(schema, line)));
+    for (const each of said) {
+      if (each === undefined) return stop();
+      onLine(each);
+    }
+    if (rest.length > longest) stop();
+    return undefined;
   };
+  const stop = (): void => {
+    stream.off("data", take);
+    onWrong();
+  };
+  stream.setEncoding("utf8");
+  stream.on("data", take);
 }
 
 export const LONGEST_LINK_LINE = 1_024 * 1_024;
 
 /** Undefined for what is no JSON or has another form. */
-export function parseLine<T>(schema: z.ZodType<T>, line: string): T | undefined {
+function parseLine<T>(schema: z.ZodType<T>, line: string): T | undefined {
   try {
     return schema.safeParse(JSON.parse(line)).data;
   } catch {

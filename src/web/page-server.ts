@@ -8,9 +8,8 @@ import { systemProcesses } from "../store/owner.js";
 import { openBrowser } from "./browser.js";
 import { Gathering, gatheringPath } from "./gathering.js";
 import {
-  eachLine,
   LONGEST_LINK_LINE,
-  parseLine,
+  readLines,
   sign,
   toServer,
   type FromServer,
@@ -44,9 +43,7 @@ class PageServer {
   #lastID = 0;
   #alone: ReturnType<Clock["after"]> | undefined;
 
-  take(line: string): void {
-    const said = parseLine(toServer, line);
-    if (!said) throw new Error("a line of another form");
+  take(said: ToServer): void {
     if (said.type === "start") void this.#serve(said).catch((thrown) => this.#failed(thrown));
     else if (said.type === "open") void this.#openBrowser();
     else this.#acts.get(said.id)?.(said);
@@ -152,9 +149,12 @@ function say(what: FromServer): void {
 /** Of this process: its stdin says what to do. */
 export function servePage(): void {
   const page = new PageServer();
-  const take = eachLine(LONGEST_LINK_LINE, (line) => page.take(line));
-  process.stdin.setEncoding("utf8");
-  process.stdin.on("data", (piece: string) => take(piece));
+  readLines(process.stdin, {
+    schema: toServer,
+    longest: LONGEST_LINK_LINE,
+    onLine: (said) => page.take(said),
+    onWrong: () => void page.end(),
+  });
   process.stdin.on("end", () => page.starterGone());
   // EPIPE: it is gone, and stdin ends.
   process.stdout.on("error", () => page.starterGone());

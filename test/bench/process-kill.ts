@@ -1,4 +1,4 @@
-/** (c) Killing a tree of 50 processes: until we have verified that nobody is left, and `kill -9` of its group. */
+/** (c) Killing a tree of 50 processes: until we have verified that no process is left, and `kill -9` of its group. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import {

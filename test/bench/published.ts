@@ -1,4 +1,4 @@
-/** A package of somebody else as its users install it, for a comparison in the same run. */
+/** A package of another author as its users install it, for a comparison in the same run. */
 import { execFileSync } from "node:child_process";
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";

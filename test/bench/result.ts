@@ -1,4 +1,4 @@
-/** What a benchmark has found, on a line of its own for whoever collects them: one JSON object per case. */
+/** What a benchmark has found, on a line of its own for the program that collects them: one JSON object per case. */
 export interface Result {
   bench: string;
   case: string;

@@ -41,7 +41,7 @@ void it("ends with 0, 1 or 2", async () => {
   assert.match(missing.err, /there is no job proc_none/);
 });
 
-void it("ends quietly when nobody reads any more", async () => {
+void it("ends quietly when its output is read no more", async () => {
   const root = folder();
   const { store, jobs } = makeStore({ root });
   for (let number = 0; number < 3000; number += 1) jobs.add(processJob(`proc_${number}`));

@@ -73,7 +73,7 @@ void describe("kill", () => {
     await made.store.close();
   });
 
-  void it("signals nobody when the number belongs to another process", async () => {
+  void it("signals no process when the number belongs to another process", async () => {
     const root = folder();
     const { child, identity } = realProcess("proc_1");
     const others = [

@@ -176,7 +176,7 @@ void describe("doctor", () => {
 
   void it("asks the system whether a folder can be written", async () => {
     const state = folder();
-    // Under a file nothing can be made, whoever asks.
+    // Under a file nothing can be made, for any user.
     writeFileSync(join(state, "file"), "");
     const { code, err } = await call(["doctor"], { env: { XDG_STATE_HOME: join(state, "file") } });
     assert.equal(code, 1);
@@ -237,7 +237,7 @@ void describe("ls and show", () => {
     await one.store.close();
   });
 
-  void it("list by time, the newest last, whoever has them, and only those that are named", async () => {
+  void it("list by time, the newest last, whichever owner has them, and only those that are named", async () => {
     const root = folder();
     const at = (minute: number) => ({ createdAt: new Date(Date.UTC(2026, 10, 21, 10, minute)) });
     const end = { status: "completed", completedAt: new Date("2026-11-21T10:30:00.000Z") } as const;
@@ -348,7 +348,7 @@ void describe("ls and show", () => {
     await Promise.all([one.store.close(), more.store.close(), three.store.close()]);
   });
 
-  void it("never print what a terminal would obey or nobody would see", async () => {
+  void it("never print what a terminal would obey or no person would see", async () => {
     const root = folder();
     const evil =
       "\u001b]0;title\u0007\u001b[31mred\u009b2J\nline two\r\u202egnp.\u2066\u200b\u00ad\u2028\u{e0041}";

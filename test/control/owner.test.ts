@@ -1,6 +1,6 @@
 /** An instance listens from its first job on, and ends jobs for other processes of its user. */
 import assert from "node:assert/strict";
-import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, it, type TestContext } from "node:test";
@@ -40,6 +40,8 @@ void describe("an instance", () => {
     assert.equal(said, `${id}: ended, with everything that it had started`);
     const job = workspace.jobs.get(id);
     assert.deepEqual([job?.status, job?.endReason], ["cancelled", "cancelled_by_user"]);
+    const stored = readFileSync(join(workspace.store.folder, "jobs.json"), "utf8");
+    assert.match(stored, /"endReason": ?"cancelled_by_user"/u);
     await assert.rejects(askOwner(path, { method: "stop", jobID: id }), /has ended: cancelled/u);
     const removed = await askOwner(path, { method: "stop", jobID: id, remove: true });
     assert.match(removed, /record and output removed$/u);

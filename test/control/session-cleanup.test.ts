@@ -5,7 +5,7 @@ import { subagent } from "../notices/jobs.js";
 import { settle } from "../fakes/clock.js";
 import { desk } from "../fakes/workspace.js";
 
-/** A session in which somebody works. */
+/** A session with work in it. */
 function working(t: TestContext) {
   const { workspace, host, clock, root, call } = desk(t);
   workspace.onEvent({ type: "busy", sessionID: root });

@@ -1,8 +1,12 @@
 /** What the built files may not hold: they run in Node as well, and the console belongs to the terminal UI. */
 import assert from "node:assert/strict";
-import { readdirSync, readFileSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { execFile } from "node:child_process";
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { basename, dirname, join } from "node:path";
 import { describe, test } from "node:test";
+import { promisify } from "node:util";
+import { z } from "zod";
 import { BUILT_PLUGIN } from "../../fixtures/host/index.js";
 
 const DIST = dirname(BUILT_PLUGIN);
@@ -52,11 +56,54 @@ describe("the built files", () => {
     }
   });
 
+  test("load nothing of terminals and inputs for a process without them", async () => {
+    const special =
+      /^(?:pseudo-terminal|xterm-headless|screen|input-wait|input-permission|sealed)-/u;
+    const of = async (stdin: string) =>
+      (await loadedFor(stdin)).flatMap((name) => special.exec(name)?.[0] ?? []).sort();
+    assert.deepEqual(await of("closed"), []);
+    // What is looked for is there, and is seen.
+    for (const name of ["pseudo-terminal", "xterm-headless", "screen", "input-wait", "sealed"]) {
+      assert.ok(
+        files.some((file) => file.startsWith(`${name}-`)),
+        name,
+      );
+    }
+    assert.deepEqual(await of("open"), ["input-wait-"]);
+    assert.deepEqual(await of("terminal"), ["pseudo-terminal-"]);
+  });
+
   test("load the page's server in processes of its own alone", () => {
     const loading = files.filter((name) => importsOf(name).includes(WEB_SERVER));
     assert.deepEqual(loading.sort(), [COMMAND_LINE, WEB_PROGRAM]);
   });
 });
+
+/** What V8 says of the files that a program has loaded. */
+const coverage = z.object({ result: z.array(z.object({ url: z.string() })) });
+
+/** The built files that the library loads for one process with this stdin, and what else of this package's it does. */
+async function loadedFor(stdin: string): Promise<string[]> {
+  const folder = mkdtempSync(join(tmpdir(), "bundle-"));
+  try {
+    // Elsewhere, so that nothing of this repository is found.
+    cpSync(DIST, join(folder, "dist"), { recursive: true });
+    cpSync(join(DIST, "../package.json"), join(folder, "package.json"));
+    for (const name of ["work", "state", "seen"]) mkdirSync(join(folder, name));
+    const program = join(DIST, "../fixtures/programs/one-process.mjs");
+    const sdk = import.meta.resolve("@opencode-ai/sdk/v2");
+    const env = { ...process.env, NODE_V8_COVERAGE: join(folder, "seen") };
+    const args = [program, folder, sdk, stdin];
+    await promisify(execFile)(process.execPath, args, { env, timeout: 100_000 });
+    const seen = readdirSync(join(folder, "seen")).map((name) =>
+      coverage.parse(JSON.parse(readFileSync(join(folder, "seen", name), "utf8"))),
+    );
+    const urls = seen.flatMap(({ result }) => result.map(({ url }) => url));
+    return urls.filter((url) => url.includes(`${folder}/dist/`)).map((url) => basename(url));
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
 
 /** Built files that a built file names, from the top of the package's. */
 function importsOf(name: string): string[] {

@@ -1,35 +1,39 @@
 /** Daemons that hide where they came from, on a real host: none survives a kill or the host's own. */
 import assert from "node:assert/strict";
-import { spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, type TestContext } from "node:test";
-import { callTool } from "../../fixtures/host/index.js";
-import { DAEMONS, numberIn } from "../../fixtures/programs/daemons.js";
+import { callTool, callTools, type Call } from "../../fixtures/host/index.js";
+import { DAEMONS, missing, numberIn, type Daemon } from "../../fixtures/programs/daemons.js";
 import { eventually, isRunning } from "../process/support.js";
 import { useHost, type Bed } from "./use-host.js";
 
-/** Starts one daemon of each kind below a shell that goes on; its number, and the process's id. */
+/** Starts one daemon of each kind below a shell that goes on; their numbers, and a call for each process. */
 async function startAll(bed: Bed, folder: string, t: TestContext, more: object = {}) {
   const { host, model } = bed;
   const session = await host.createSession({ title: "daemons" });
-  const started: { pid: number; call: (tool: string) => Promise<string> }[] = [];
+  const daemons: Daemon[] = [];
   for (const [program, make] of Object.entries(DAEMONS)) {
-    if (spawnSync("sh", ["-c", `command -v ${program}`]).status !== 0) {
-      t.skip(`${program} is not installed`);
-      continue;
-    }
-    const daemon = await make(mkdtempSync(join(folder, "d")));
-    const command = `${daemon.command}; echo started; sleep 300`;
-    const args = { command, readyPattern: "started", ...more };
-    const answer = await callTool(host, model, session.id, "createBackgroundProcess", args);
-    const processId = /proc_\w{10}/u.exec(answer)?.[0];
-    assert.ok(processId, answer);
-    const call = (tool: string) => callTool(host, model, session.id, tool, { processId });
-    started.push({ pid: await numberIn(daemon), call });
+    const why = missing(program);
+    if (why === false) daemons.push(await make(mkdtempSync(join(folder, "d"))));
+    else t.skip(why);
   }
-  return started;
+  const calls = daemons.map((daemon): Call => {
+    const command = `${daemon.command}; echo started; sleep 300`;
+    return ["createBackgroundProcess", { command, readyPattern: "started", ...more }];
+  });
+  const answers = await callTools(host, model, session.id, calls);
+  const ids = answers.map((answer) => /proc_\w{10}/u.exec(answer)?.[0] ?? assert.fail(answer));
+  const pids = await Promise.all(daemons.map(numberIn));
+  const callEach = (tool: string) =>
+    callTools(
+      host,
+      model,
+      session.id,
+      ids.map((processId): Call => [tool, { processId }]),
+    );
+  return { pids, callEach };
 }
 
 /** In it the daemons keep their files. */
@@ -44,14 +48,15 @@ async function inFolder(use: (folder: string) => Promise<void>): Promise<void> {
 
 const bed = useHost();
 
-describe("redis and nginx as daemons", () => {
+describe("redis, nginx, gunicorn and what su starts as daemons", () => {
   for (const stdin of ["closed", "terminal"]) {
     bed.test(`are ended by a kill, with stdin ${stdin}`, (t) =>
       inFolder(async (folder) => {
-        for (const { pid, call } of await startAll(bed, folder, t, { stdin })) {
-          assert.match(await call("killProcesses"), /no process of it is left/u);
-          assert.equal(isRunning(pid), false);
+        const { pids, callEach } = await startAll(bed, folder, t, { stdin });
+        for (const killed of await callEach("killProcesses")) {
+          assert.match(killed, /no process of it is left/u);
         }
+        assert.deepEqual(pids.filter(isRunning), []);
       }),
     );
   }
@@ -61,8 +66,9 @@ describe("redis and nginx as daemons", () => {
     (t) =>
       inFolder(async (folder) => {
         const make = DAEMONS["redis-server"];
-        if (!make || spawnSync("sh", ["-c", "command -v redis-server"]).status !== 0) {
-          t.skip("redis-server is not installed");
+        const why = missing("redis-server");
+        if (!make || why !== false) {
+          t.skip(why || "no redis-server");
           return;
         }
         const { host, model } = bed;
@@ -87,14 +93,12 @@ describe("redis and nginx as daemons", () => {
   );
 });
 
-describe("redis and nginx as daemons of a host that is killed", () => {
+describe("the same daemons of a host that is killed", () => {
   bed.test("do not survive it", (t) =>
     inFolder(async (folder) => {
-      const started = await startAll(bed, folder, t);
+      const { pids } = await startAll(bed, folder, t);
       await bed.host.stop("SIGKILL");
-      await eventually(() => {
-        for (const { pid } of started) assert.ok(!isRunning(pid), `${pid} runs`);
-      });
+      await eventually(() => assert.deepEqual(pids.filter(isRunning), []));
       assert.deepEqual(await bed.host.survivors(15_000), []);
       await bed.host.start();
     }),

@@ -1,11 +1,15 @@
 /** Programs that one talks to, on a real host: over a pipe and in the terminal that OpenCode's own runtime has. */
 import assert from "node:assert/strict";
-import { spawnSync } from "node:child_process";
-import { readFileSync, writeFileSync } from "node:fs";
+import { execFile, spawnSync } from "node:child_process";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { watch } from "node:fs/promises";
 import { join } from "node:path";
 import { describe } from "node:test";
-import { callTool, PACKAGE_ROOT } from "../../fixtures/host/index.js";
+import { promisify } from "node:util";
+import { environment } from "../../fixtures/host/folders.js";
+import { callTool, callTools, PACKAGE_ROOT } from "../../fixtures/host/index.js";
+import { Registry } from "../../fixtures/tui/registry.js";
+import { noticeTo, timesTold } from "./support.js";
 import { shareServer, useHost, useProject, type Bed } from "./use-host.js";
 
 shareServer();
@@ -37,6 +41,13 @@ async function desk(bed: Bed, command: string, more: object = {}) {
     write: (args: object) => call("writeBackgroundProcess", { processId, waitSeconds, ...args }),
     screen: () => call("getBackgroundProcess", { processId, mode: "screen" }),
   };
+}
+
+/** What our command line says beside this OpenCode. */
+async function commandLine({ host }: Bed, ...args: string[]): Promise<string> {
+  const cli = join(PACKAGE_ROOT, "dist/cli/main.js");
+  const env = { ...process.env, ...environment(host.folders) };
+  return (await promisify(execFile)(process.execPath, [cli, ...args], { env })).stdout;
 }
 
 /** Looks at the screen until it shows this. */
@@ -101,6 +112,106 @@ describe("a program that one talks to", () => {
     }
     assert.match(built, /second/u);
     const ended = await write({ end: true, waitPattern: "never printed", waitSeconds });
+    assert.match(ended, /^proc_\w+ completed/u);
+  });
+
+  bed.test("npx asks whether to install, is told of, and goes on when answered", async () => {
+    const { host } = bed;
+    const name = "says-hello-once";
+    const bin = { [name]: "hello.cjs" };
+    const folder = join(host.folders.temp, "package");
+    mkdirSync(folder);
+    writeFileSync(join(folder, "package.json"), JSON.stringify({ name, version: "1.0.0", bin }));
+    writeFileSync(join(folder, "hello.cjs"), "#!/usr/bin/env node\nconsole.log('hello, once')");
+    const tarball = spawnSync("tar", ["cz", "package"], { cwd: host.folders.temp }).stdout;
+    const published = { name, version: "1.0.0", tarball, bin };
+    // Nothing else is asked of it.
+    const registry = await Registry.start(published, "http://127.0.0.1:9");
+    try {
+      const command = `npx --registry ${registry.url} ${name}`;
+      const { session, write } = await desk(bed, command, { stdin: "terminal" });
+      const told = await noticeTo(bed, session.id, /waits for input/u);
+      assert.match(told, /^\| Ok to proceed\? \(y\)$/mu);
+      const answer = await write({ text: "y", keys: ["Enter"], waitPattern: "hello, once" });
+      assert.match(answer, /^\| hello, once$/mu);
+    } finally {
+      await registry.close();
+    }
+  });
+
+  bed.test("programs that ask say so everywhere, once, until they are answered", async () => {
+    const { host, model } = bed;
+    const asks = `process.stdout.write("Ok to proceed? (y) "); process.stdin.once("data", (d) => console.log("got " + d)); setInterval(() => {}, 1000);`;
+    writeFileSync(join(host.project, "ask.cjs"), asks);
+    const shell = `printf 'Ok to proceed? (y) '; read -r said; echo "got $said"; sleep 300`;
+    const session = await host.createSession({ title: "asks" });
+    const started = await callTools(host, model, session.id, [
+      ["createBackgroundProcess", { command: shell, stdin: "terminal" }],
+      ["createBackgroundProcess", { command: "node ask.cjs", stdin: "open" }],
+      ["createBackgroundProcess", { command: "exec node ask.cjs", stdin: "terminal" }],
+    ]);
+    const ids = started.map((answer) => /proc_\w{10}/u.exec(answer)?.[0] ?? answer);
+    for (const id of ids) {
+      const told = await noticeTo(bed, session.id, new RegExp(id, "u"));
+      const call = `writeBackgroundProcess\\(\\{"processId":"${id}"`;
+      assert.match(told, new RegExp(`it waits for input; answer with ${call}`, "u"));
+      assert.match(told, /^\| Ok to proceed\? \(y\)$/mu);
+    }
+    const listed = async () =>
+      callTool(host, model, session.id, "listBackgroundProcesses", {}).then((list) =>
+        list.split("\n").filter((line) => line.includes("waits for input: Ok to proceed? (y)")),
+      );
+    assert.equal((await listed()).length, ids.length);
+    // What the command line reads is behind by the state's delay on disk.
+    await shows(() => commandLine(bed, "ls"), /(?:^proc_\w+ .*blocked \(input\).*\n){3}/mu);
+    await shows(
+      () => commandLine(bed, "show", ids[0] ?? ""),
+      /^waits for +input: Ok to proceed\? \(y\)$/mu,
+    );
+    const answers = await callTools(
+      host,
+      model,
+      session.id,
+      ids.map((processId) => {
+        const answer = { processId, text: "y", keys: ["Enter"], waitPattern: "got y", waitSeconds };
+        return ["writeBackgroundProcess", answer] as const;
+      }),
+    );
+    for (const answer of answers) assert.match(answer, /^\| .*got y/mu);
+    assert.deepEqual(await listed(), []);
+    await shows(() => commandLine(bed, "ls"), /(?:^proc_\w+ .* running .*\n){3}/mu);
+    for (const id of ids) assert.equal(timesTold(bed, session.id, id), 1);
+    for (const processId of ids) {
+      await callTool(host, model, session.id, "killProcesses", { processId });
+    }
+  });
+
+  bed.test("tailwindcss --watch goes on with an open stdin and builds again", async (t) => {
+    const { host } = bed;
+    const folder = join(host.project, "tailwind");
+    mkdirSync(folder);
+    writeFileSync(join(folder, "package.json"), '{"private":true}');
+    const packages = ["@tailwindcss/cli@4.3.5", "tailwindcss@4.3.5"];
+    const flags = ["--no-audit", "--no-fund", "--prefer-offline"];
+    try {
+      await promisify(execFile)("npm", ["install", ...flags, ...packages], { cwd: folder });
+    } catch (thrown) {
+      console.error(thrown);
+      t.skip("tailwindcss cannot be installed here: it needs npm's registry");
+      return;
+    }
+    writeFileSync(join(folder, "in.css"), '@import "tailwindcss";');
+    const page = join(folder, "page.html");
+    writeFileSync(page, '<p class="mt-1">');
+    const program = "node_modules/.bin/tailwindcss -i in.css -o out.css --watch";
+    const how = { stdin: "open", readyPattern: "Done in", cwd: "tailwind" };
+    const { write } = await desk(bed, program, how);
+    const out = join(folder, "out.css");
+    assert.match(readFileSync(out, "utf8"), /\.mt-1/u);
+    const changes = watch(out, { signal: AbortSignal.timeout(60_000) });
+    writeFileSync(page, '<p class="mt-1 mb-7">');
+    for await (const _ of changes) if (readFileSync(out, "utf8").includes(".mb-7")) break;
+    const ended = await write({ end: true, waitPattern: "never printed" });
     assert.match(ended, /^proc_\w+ completed/u);
   });
 

@@ -1,10 +1,20 @@
 /** The library entry as a program of its own uses it: a real OpenCode without the plugin, the SDK's client, no more. */
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { after, describe } from "node:test";
+import { dirname, join } from "node:path";
+import { after, describe, test } from "node:test";
 import { promisify } from "node:util";
 import { PACKAGE_ROOT } from "../../fixtures/host/index.js";
 import { gate, text, toolCall } from "../../fixtures/model/index.js";
@@ -12,6 +22,8 @@ import { openBackground } from "../../src/manager.js";
 import { PACKAGE } from "../../src/version.js";
 import { noticeTo } from "./support.js";
 import { useHost } from "./use-host.js";
+
+const run = promisify(execFile);
 
 describe("the library", () => {
   const bed = useHost({ plugins: [] });
@@ -126,8 +138,61 @@ describe("the library", () => {
     symlinkSync(PACKAGE_ROOT, join(modules, PACKAGE));
     model.script("in one word what this project is", [text("Groceries.")]);
     model.script("Automatic event", [{ forever: text("noted") }]);
-    const run = promisify(execFile);
     const { stdout } = await run(process.execPath, ["program.mjs"], { cwd: host.project });
     assert.equal(stdout, "Groceries.\n");
   });
+});
+
+/** It is built at its installation, for which npm would fetch what Node's own headers have. */
+async function installNodePty(folder: string): Promise<string | undefined> {
+  const headers = join(dirname(dirname(realpathSync(process.execPath))), "include/node");
+  const more = existsSync(headers) ? [`--nodedir=${dirname(dirname(headers))}`] : [];
+  const allowScripts = { "node-pty": true };
+  writeFileSync(join(folder, "package.json"), JSON.stringify({ private: true, allowScripts }));
+  const args = [
+    "install",
+    "--no-audit",
+    "--no-fund",
+    "--prefer-offline",
+    ...more,
+    "node-pty@1.1.0",
+  ];
+  try {
+    await run("npm", args, { cwd: folder });
+    return undefined;
+  } catch (thrown) {
+    console.error(thrown);
+    return "node-pty cannot be installed here: it needs npm's registry, a compiler and Node's headers";
+  }
+}
+
+test("a terminal in plain Node, by node-pty", { timeout: 300_000 }, async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), "library-pty-"));
+  try {
+    const missing = await installNodePty(folder);
+    if (missing !== undefined) {
+      t.skip(missing);
+      return;
+    }
+    // A copy: what it imports is looked for beside it.
+    const installed = join(folder, "node_modules", PACKAGE);
+    for (const part of ["dist", "package.json"]) {
+      cpSync(join(PACKAGE_ROOT, part), join(installed, part), { recursive: true });
+    }
+    const program = join(folder, "program.mjs");
+    cpSync(join(PACKAGE_ROOT, "fixtures/programs/node-terminal.mjs"), program);
+    for (const name of ["work", "state"]) mkdirSync(join(folder, name));
+    const sdk = import.meta.resolve("@opencode-ai/sdk/v2");
+    const args = [program, join(folder, "work"), join(folder, "state"), sdk];
+    const { stdout } = await run(process.execPath, args, { cwd: folder, timeout: 200_000 });
+    assert.deepEqual(JSON.parse(stdout), {
+      talk: { matched: true, exitCode: 7, leads: true },
+      interrupted: "SIGINT",
+      long: { bytes: 128_929, screen: ["      here", "the last words"] },
+      killed: [["killed", 0]],
+      asks: ["input", "Ok to proceed? (y)"],
+    });
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
 });

@@ -115,7 +115,7 @@ describe("jobs of jobs", () => {
 
 describe("a process of a subagent of the host's own", () => {
   bed.test(
-    "that outlives it: its end is told to the session that started that, and wakes nobody else",
+    "that outlives it: its end is told to the session that started that, and wakes no other",
     async () => {
       const { host, model } = bed;
       const parent = await host.createSession({ title: "native" });

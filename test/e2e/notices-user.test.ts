@@ -40,7 +40,7 @@ describe("notices to a parent whose user", () => {
         const before = model.turns(parent.id).length;
         model.open(name);
         for (const child of await host.children(parent.id)) await host.waitIdle(child.id);
-        // Whoever ends later and is told elsewhere shows that these would have been told by now.
+        // A job that ends later and is told elsewhere shows that these would have been told by now.
         const other = await host.createSession({ title: `beside ${name}` });
         model.script(`${name} elsewhere`, [text("done")]);
         model.scriptSession(other.id, [launch(`${name} elsewhere`), forever(text("noted"))]);
@@ -111,7 +111,7 @@ describe("notices to a parent whose user", () => {
     assert.equal(timesTold(bed, parent.id, firstJob(bed, parent.id)), 1);
   });
 
-  bed.test("is shown a plugin's message for the screen alone: it is nobody's word", async () => {
+  bed.test("is shown a plugin's message for the screen alone: it is no user's word", async () => {
     const { host, model } = bed;
     const parent = await host.createSession({ title: "screen only" });
     const name = "child beside a plugin";

@@ -1,4 +1,4 @@
-/** `opencode run`: one turn, after which nobody can be told anything. */
+/** `opencode run`: one turn, after which no session can be told anything. */
 import assert from "node:assert/strict";
 import { describe } from "node:test";
 import { text, toolCall, type ModelRequest } from "../../fixtures/model/index.js";
@@ -10,7 +10,7 @@ const ID = /bg_[0-9a-z]{10}/u;
 describe("opencode run", () => {
   const bed = useHost({ config: { permission: { bash: { "*": "allow", "rm *": "ask" } } } });
 
-  bed.test("is told to wait for its subagent, whose permission nobody can give", async () => {
+  bed.test("is told to wait for its subagent, whose permission no user can give", async () => {
     const { model } = bed;
     const [said, task] = ["look around and say what you found", "look around and tidy up"];
     const wait = ({ toolResults }: ModelRequest) =>

@@ -102,7 +102,7 @@ describe("how a run ended", () => {
       const requests = model.turns(parent.id).length;
       const read = await callTool(host, model, parent.id, "getBackgroundTask", { taskId });
       assert.match(read, /partial result:\n\| so far/u);
-      // The two turns of that call and nothing else: nobody told the parent what it did itself.
+      // The two turns of that call and nothing else: the parent was not told what it did itself.
       assert.equal(model.turns(parent.id).length, requests + 2);
       const child = await childOf(bed, parent.id);
       const { data } = await host.client.session.status();

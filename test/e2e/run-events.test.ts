@@ -58,11 +58,11 @@ describe("a run that is over before its launch knows of it", () => {
       faults.onAnswer(({ url, body }) =>
         url === "/session" && carries(body, prompt) ? used.promise : undefined,
       );
-      model.script("typed by somebody", [text("to somebody"), text("the answer")]);
+      model.script("typed by a person", [text("to a person"), text("the answer")]);
       model.scriptSession(parent.id, [launch(prompt), text("started"), forever(text("noted"))]);
       await host.prompt(parent.id, "start it");
       const child = await childOf(bed, parent.id);
-      await host.run(child, "typed by somebody");
+      await host.run(child, "typed by a person");
       await faults.events.waitFor(
         ({ type, properties }) => type === "session.idle" && properties["sessionID"] === child,
       );
@@ -70,7 +70,7 @@ describe("a run that is over before its launch knows of it", () => {
       const notice = await noticeTo(bed, parent.id);
       assert.match(notice, /status="completed"/u);
       assert.match(notice, /^\| the answer$/mu);
-      assert.ok(!notice.includes("to somebody"), notice);
+      assert.ok(!notice.includes("to a person"), notice);
     },
   );
 });

@@ -60,9 +60,9 @@ describe("a subagent on a real host", () => {
     const answer = await callTool(host, model, parent.id, "createBackgroundTask", {
       description: "x",
       prompt: "y",
-      agent: "nobody",
+      agent: "unknown",
     });
-    assert.match(answer, /agent: expected one of explore, general, got "nobody"/u);
+    assert.match(answer, /agent: expected one of explore, general, got "unknown"/u);
     assert.deepEqual(await host.children(parent.id), []);
   });
 

@@ -183,7 +183,7 @@ describe("a scripted turn on a real host", () => {
     const { host, model } = bed;
     assert.deepEqual(model.unexpected.length, 0);
     const session = await host.createSession({ title: "unscripted" });
-    await host.run(session.id, "nobody wrote a script for this");
+    await host.run(session.id, "there is no script for this");
     assert.equal(await host.answerText(session.id), "(no script left)");
     assert.equal(model.unexpected.length, 1);
   });

@@ -3,7 +3,9 @@
 // screen alone. And what a person does to a job in the terminal reaches the server that runs it: both are seen, the
 // keys and the screen here, the events and records there. One terminal tells one story, test after test.
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
+import { spawnSync } from "node:child_process";
+import { createHash } from "node:crypto";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, describe, test } from "node:test";
 import { callTool } from "../../fixtures/host/index.js";
@@ -181,6 +183,69 @@ void describe("a terminal attached to a server", { skip }, () => {
     assert.equal((await job("Tidy up")).blockedOn, undefined);
   });
 
+  test("a password is typed in the dialog, and kept nowhere", options, async (t) => {
+    if (spawnSync("python3", ["-c", "import getpass"]).status !== 0) {
+      t.skip("python3 is not installed");
+      return;
+    }
+    const { host, model, terminal } = bed;
+    const secret = "Tr0ub4dor-und-3";
+    const python = [
+      "import getpass, hashlib",
+      "word = getpass.getpass('Vault key: ')",
+      "print('got', hashlib.sha256(word.encode()).hexdigest(), flush=True)",
+    ].join("\n");
+    writeFileSync(join(host.project, "ask.py"), python);
+    const command = `python3 ask.py; printf 'Ok to proceed? (y) '; read -r said; echo "said $said"; sleep 300`;
+    const args = { command, name: "Vault", stdin: "terminal" };
+    const started = await callTool(host, model, bed.session, "createBackgroundProcess", args);
+    const processId = /proc_\w{10}/u.exec(started)?.[0] ?? "";
+    const calling = (tool: string, more: object = {}) =>
+      callTool(host, model, bed.session, tool, { processId, ...more });
+
+    const toast = terminal.waitFor(/"Vault" asks for a password/);
+    const notice = await noticeTo(bed, bed.session, /asks for a password/u);
+    assert.match(
+      notice,
+      /do not answer it, and do not ask for the password here.*:\n\| Vault key:/u,
+    );
+    await toast;
+    await terminal.waitFor(/▲ Vault[^]*password: Vault key:/);
+    const listed = await calling("getBackgroundProcess");
+    assert.match(listed, /waits for a password, which only the user types: Vault key:/u);
+
+    const type = async (action: string, asks: RegExp, line: string) => {
+      await chooseAction(terminal, "Vault", action);
+      await terminal.waitFor(asks);
+      await terminal.type(line);
+    };
+    await type("Type the password", /Vault key:[^]*enter types it/, `${secret}x`);
+    await terminal.waitFor(/•{16}▏/);
+    await terminal.press("BSpace");
+    await terminal.waitFor(/[^•]•{15}▏/);
+    await terminal.press("Enter");
+    // What is no password is answered there, too.
+    await terminal.waitFor(/▲ Vault[^]*input: Ok to proceed\? \(y\)/);
+    await type("Answer what it asks", /Your answer/, "yes");
+    await terminal.press("Enter");
+    await terminal.waitGone(/▲ Vault/);
+
+    const printed = await calling("getBackgroundProcess", { mode: "full" });
+    const digest = createHash("sha256").update(secret).digest("hex");
+    assert.match(printed, new RegExp(`got ${digest}[^]*said yes`, "u"));
+    await calling("killProcesses");
+    const asked = model.turns(bed.session).at(-1)?.allText ?? "";
+    assert.equal(noticesAbout(asked, "asks for a password"), 1);
+    const seen = [...model.requests.map(({ allText }) => allText), host.log.tail(), host.dump()];
+    assert.ok(!seen.some((each) => each.includes(secret)), "in what the model or a log was given");
+    assert.deepEqual(filesWith(secret, bed.scratch), []);
+    assert.notDeepEqual(
+      filesWith("Vault key: ", bed.scratch),
+      [],
+      "the search finds nothing at all",
+    );
+  });
+
   test("a question stays open when it is left, and takes several answers", options, async () => {
     const { host, model, terminal } = bed;
     const colour = (label: string) => ({ label, description: "" });
@@ -325,3 +390,15 @@ void describe("a terminal attached to a server", { skip }, () => {
     assert.ok(await bed.terminal.running());
   });
 });
+
+function noticesAbout(text: string, words: string): number {
+  return text.split(words).length - 1;
+}
+
+/** What the host and its terminal have on disk with this text in it, without installed packages. */
+function filesWith(text: string, folders: readonly string[]): string[] {
+  const args = ["-rlaF", "--exclude-dir=node_modules", "--", text, ...folders];
+  const { status, stdout } = spawnSync("grep", args, { encoding: "utf8" });
+  assert.ok(status === 0 || status === 1, `grep: ${status}`);
+  return stdout.split("\n").filter(Boolean);
+}

@@ -5,46 +5,29 @@ import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { after, before, describe, test } from "node:test";
-import { forever, gate, ScriptedModel, text, toolCall } from "../../fixtures/model/index.js";
+import { after, describe, test } from "node:test";
+import { forever, gate, text, toolCall } from "../../fixtures/model/index.js";
 import { aProcess } from "../../fixtures/jobs.js";
 import { writeStateFolder } from "../../fixtures/tui/jobs.js";
 import { chooseAction, searchDialog } from "../../fixtures/tui/keys.js";
-import { startTui, type Tui } from "../../fixtures/tui/tui.js";
 import { launch } from "./support.js";
 import { endsBy } from "./tui-ends.js";
-import { LIMIT as options, skip } from "./use-terminal.js";
+import { LIMIT as options, skip, useTui } from "./use-terminal.js";
 import { home } from "./web-support.js";
 
 void describe("a terminal of its own, narrow and wide", { skip }, () => {
-  let model: ScriptedModel | undefined;
-  let tui: Tui | undefined;
   const user = home();
-
-  before(async () => {
-    model = await ScriptedModel.start();
-    const env = { PATH: user.env.PATH };
-    const permission = { bash: { "*": "allow", "rm *": "ask" } };
-    tui = await startTui({
-      model,
-      columns: 90,
-      rows: 28,
-      config: { snapshot: false, permission },
-      env,
-    });
-  }, options);
-  after(async () => {
-    try {
-      await tui?.end();
-    } finally {
-      await model?.close();
-      user.remove();
-    }
-  }, options);
+  const bed = useTui(() => ({
+    columns: 90,
+    rows: 28,
+    config: { snapshot: false, permission: { bash: { "*": "allow", "rm *": "ask" } } },
+    env: { PATH: user.env.PATH },
+  }));
+  after(() => user.remove());
 
   test("the counts stand on the home screen, for the whole directory", options, async () => {
-    assert.ok(tui);
-    const { terminal, folders, stateRoot: root } = tui;
+    const { tui, terminal } = bed;
+    const { folders, stateRoot: root } = tui;
     assert.doesNotMatch(await terminal.screen(), /●/);
     const projectID = await tui.projectID();
     const jobs = [
@@ -56,8 +39,7 @@ void describe("a terminal of its own, narrow and wide", { skip }, () => {
   });
 
   test("the counts stand beside the prompt, and in a subagent's session", options, async () => {
-    assert.ok(tui && model);
-    const { terminal } = tui;
+    const { tui, model, terminal } = bed;
     model.script("look around", [[text("I look. "), gate("look")]]);
     model.script("begin", [
       [
@@ -82,8 +64,7 @@ void describe("a terminal of its own, narrow and wide", { skip }, () => {
   });
 
   test("the address that a process has printed is opened from its details", options, async () => {
-    assert.ok(tui);
-    const { terminal } = tui;
+    const { terminal } = bed;
     await chooseAction(terminal, "sleeper", "details");
     await searchDialog(terminal, "Search in the details", "address");
     await terminal.waitFor(/address +http:\/\/localhost:4321\/here \(enter opens it\)/);
@@ -98,10 +79,9 @@ void describe("a terminal of its own, narrow and wide", { skip }, () => {
   });
 
   test("a process that has ended runs again from the list", options, async () => {
-    assert.ok(tui);
-    const { terminal } = tui;
+    const { tui, terminal } = bed;
     const sleeper = async () => {
-      const job = (await tui?.jobs())?.find(({ name }) => name === "sleeper");
+      const job = (await tui.jobs()).find(({ name }) => name === "sleeper");
       return job?.kind === "process" ? job.identity?.pid : undefined;
     };
     const first = await sleeper();
@@ -121,12 +101,17 @@ void describe("a terminal of its own, narrow and wide", { skip }, () => {
     assert.ok(first !== undefined && second !== undefined && first !== second);
   });
 
+  const folderOf = async (task: string): Promise<string> => {
+    const job = (await bed.tui.jobs()).find(({ name }) => name === task);
+    const folder = job?.kind === "subagent" ? job.worktree?.folder : undefined;
+    return folder ?? assert.fail(JSON.stringify(job));
+  };
+
   test(
     "the branch of a worktree is in the list, and its folder is removed from there",
     options,
     async () => {
-      if (!tui || !model) throw new Error("there is no terminal");
-      const { terminal, folders } = tui;
+      const { tui, model, terminal } = bed;
       // Out of the subagent's session, which has no prompt, and into a session of its own.
       await terminal.press("Up");
       await terminal.waitFor(/Both run\./);
@@ -154,11 +139,8 @@ void describe("a terminal of its own, narrow and wide", { skip }, () => {
       model.open("apart");
       await terminal.waitFor(/✓ Parser +done.*\n +opencode\/parser-[0-9a-z]{10}/);
 
-      const find = async () => (await tui?.jobs())?.find(({ name }) => name === "Parser");
-      const job = await find();
-      const worktree = job?.kind === "subagent" ? job.worktree : undefined;
-      const folder = worktree?.folder ?? "";
-      assert.ok(existsSync(folder), JSON.stringify(worktree));
+      const folder = await folderOf("Parser");
+      assert.ok(existsSync(folder), folder);
       await chooseAction(terminal, "Parser", "Remove");
       await terminal.waitFor(/Remove its worktree\?/);
       await terminal.press("Enter");
@@ -166,7 +148,7 @@ void describe("a terminal of its own, narrow and wide", { skip }, () => {
       await terminal.waitGone(/^ +opencode\/parser-/m);
       assert.equal(existsSync(folder), false);
       const args = ["branch", "--list", "opencode/parser-*"];
-      const left = execFileSync("git", args, { cwd: folders.project, encoding: "utf8" });
+      const left = execFileSync("git", args, { cwd: tui.folders.project, encoding: "utf8" });
       assert.match(left, /opencode\/parser-/u);
     },
   );
@@ -175,8 +157,7 @@ void describe("a terminal of its own, narrow and wide", { skip }, () => {
     "a permission that is asked for in a worktree is answered from the list",
     options,
     async () => {
-      if (!tui || !model) throw new Error("there is no terminal");
-      const { terminal } = tui;
+      const { tui, model, terminal } = bed;
       const remove = {
         command: "rm -f nothing.txt && echo gone > gone.txt",
         description: "remove",
@@ -188,11 +169,10 @@ void describe("a terminal of its own, narrow and wide", { skip }, () => {
       await terminal.waitFor(/Permission: bash: rm -f/);
       await terminal.press("Enter");
       await terminal.waitFor(/✓ Cleaner +done/);
-      const job = (await tui.jobs()).find(({ name }) => name === "Cleaner");
-      const worktree = job?.kind === "subagent" ? job.worktree : undefined;
-      assert.ok(existsSync(join(worktree?.folder ?? "", "gone.txt")), JSON.stringify(worktree));
+      const folder = await folderOf("Cleaner");
+      assert.ok(existsSync(join(folder, "gone.txt")), folder);
     },
   );
 
-  endsBy("SIGHUP", () => (tui && model ? { tui, model } : assert.fail("there is no terminal")));
+  endsBy("SIGHUP", () => bed);
 });

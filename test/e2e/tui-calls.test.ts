@@ -4,16 +4,14 @@ import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { after, before, describe, test } from "node:test";
+import { after, describe, test } from "node:test";
 import { BUILT_PLUGIN, OPENCODE_BINARY, PACKAGE_ROOT } from "../../fixtures/host/index.js";
-import { forever, gate, ScriptedModel, text, toolCall } from "../../fixtures/model/index.js";
+import { forever, gate, text, toolCall } from "../../fixtures/model/index.js";
 import { buildPart } from "../../fixtures/tui/build-part.js";
 import { searchDialog } from "../../fixtures/tui/keys.js";
-import type { Terminal } from "../../fixtures/tui/terminal.js";
-import { startTui, type Tui } from "../../fixtures/tui/tui.js";
 import { makeFolders, remove, type Folders } from "../../fixtures/host/folders.js";
 import { endsBy } from "./tui-ends.js";
-import { LIMIT as options, skip } from "./use-terminal.js";
+import { LIMIT as options, skip, useTui } from "./use-terminal.js";
 
 test("the key of the list is none of the host's own", async () => {
   const host = await readFile(OPENCODE_BINARY, "latin1");
@@ -22,52 +20,36 @@ test("the key of the list is none of the host's own", async () => {
 });
 
 void describe("the user of a terminal", { skip }, () => {
-  let model: ScriptedModel | undefined;
   let folders: Folders | undefined;
-  let tui: Tui | undefined;
-
-  before(async () => {
-    model = await ScriptedModel.start();
+  const bed = useTui(async () => {
     folders = await makeFolders({});
     const part = await buildPart(
       join(PACKAGE_ROOT, "fixtures/tui/attention-part.ts"),
       folders.scratch,
     );
-    tui = await startTui({
-      model,
+    return {
       plugins: [[BUILT_PLUGIN, { stallMinutes: 0.05 }]],
       config: { permission: { bash: { "*": "allow", "rm *": "ask" } } },
       moreParts: [part],
       env: { OBM_CALLS: join(folders.scratch, "calls") },
       // Two of them wrong.
       tuiOptions: { key: "<leader>i", fadeMinutes: -1, sidebarJobs: "many" },
-    });
-  }, options);
-  after(async () => {
-    try {
-      await tui?.end();
-      if (folders) await remove(folders);
-    } finally {
-      await model?.close();
-    }
-  }, options);
+    };
+  });
+  after(() => folders && remove(folders));
 
-  const bed = (): { tui: Tui; model: ScriptedModel; terminal: Terminal } => {
-    if (!tui || !model) throw new Error("there is no terminal");
-    return { tui, model, terminal: tui.terminal };
-  };
   const calls = async () =>
     folders ? await readFile(join(folders.scratch, "calls"), "utf8").catch(() => "") : "";
 
   test("is told of two wrong options in one toast", options, async () => {
-    await bed().terminal.waitFor(
+    await bed.terminal.waitFor(
       (screen) => /fadeMinutes/u.test(screen) && /sidebarJobs/u.test(screen),
       { what: "one toast for both options" },
     );
   });
 
   test("is told of an end, a failure, a question and a stall", options, async () => {
-    const { tui, model, terminal } = bed();
+    const { tui, model, terminal } = bed;
     // Who ends within the start's own second is only said to the agent.
     const go = join(folders?.scratch ?? "", "go");
     const command = (line: string, name: string) =>
@@ -119,7 +101,7 @@ void describe("the user of a terminal", { skip }, () => {
   });
 
   test("opens the list by the key of the options, and copies an id", options, async () => {
-    const { tui, terminal } = bed();
+    const { tui, terminal } = bed;
     await terminal.press("C-x", "i");
     await searchDialog(terminal, "Search", "bad one");
     await terminal.press("Enter");
@@ -135,7 +117,7 @@ void describe("the user of a terminal", { skip }, () => {
     "wraps the long lines of a log or not, and comes back to where it was",
     options,
     async () => {
-      const { terminal } = bed();
+      const { terminal } = bed;
       await terminal.press("C-x", "i");
       await searchDialog(terminal, "Search", "Think hard");
       await terminal.press("Enter");
@@ -162,7 +144,7 @@ void describe("the user of a terminal", { skip }, () => {
   );
 
   test("answers in the parent's session what its subagent asks", options, async () => {
-    const { terminal } = bed();
+    const { terminal } = bed;
     await terminal.press("Up");
     await terminal.waitFor(/start all[^]*Permission required/);
     await terminal.press("Enter");
@@ -170,5 +152,5 @@ void describe("the user of a terminal", { skip }, () => {
     await terminal.waitGone(/Permission required/);
   });
 
-  endsBy("a closed window", bed);
+  endsBy("a closed window", () => bed);
 });

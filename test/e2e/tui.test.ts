@@ -3,49 +3,31 @@
 import assert from "node:assert/strict";
 import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { after, before, describe, test } from "node:test";
-import { ScriptedModel } from "../../fixtures/model/index.js";
+import { before, describe, test } from "node:test";
 import { aSubagent } from "../../fixtures/jobs.js";
 import { writeStateFolder } from "../../fixtures/tui/jobs.js";
-import type { Terminal } from "../../fixtures/tui/terminal.js";
 import { chooseAction, searchDialog } from "../../fixtures/tui/keys.js";
 import { scriptStory, SERVER, STORY, STORY_BEGINS, writeStory } from "../../fixtures/tui/story.js";
-import { startTui, type Tui } from "../../fixtures/tui/tui.js";
+import type { Tui } from "../../fixtures/tui/tui.js";
 import type { Job } from "../../src/jobs/job.js";
 import { isAlive } from "../../src/system/identity.js";
-import { LIMIT as options, skip } from "./use-terminal.js";
+import { LIMIT as options, skip, useTui } from "./use-terminal.js";
 
 void describe("the terminal part", { skip }, () => {
-  let model: ScriptedModel | undefined;
-  let tui: Tui | undefined;
-
-  before(async () => {
-    model = await ScriptedModel.start();
+  const bed = useTui((model) => {
     scriptStory(model);
-    tui = await startTui({ model, ...STORY });
-    await writeStory(tui.folders.project);
-  }, options);
-  after(async () => {
-    try {
-      await tui?.end();
-    } finally {
-      await model?.close();
-    }
-  }, options);
-
-  const stage = (): { tui: Tui; terminal: Terminal; model: ScriptedModel } => {
-    if (!tui || !model) throw new Error("there is no terminal");
-    return { tui, terminal: tui.terminal, model };
-  };
+    return STORY;
+  });
+  before(() => writeStory(bed.tui.folders.project));
   const job = async (name: string): Promise<Job> => {
-    const found = (await stage().tui.jobs()).find((each) => each.name === name);
+    const found = (await bed.tui.jobs()).find((each) => each.name === name);
     assert.ok(found, `a job named ${name}`);
     return found;
   };
-  const choose = (name: string, action: string) => chooseAction(stage().terminal, name, action);
+  const choose = (name: string, action: string) => chooseAction(bed.terminal, name, action);
 
   test("the sidebar shows one of each state, the blocked one first", options, async () => {
-    const { tui, terminal } = stage();
+    const { tui, terminal } = bed;
     await tui.say(STORY_BEGINS);
     const expected = [
       /Background ▲1 ●2 ○1/,
@@ -68,14 +50,14 @@ void describe("the terminal part", { skip }, () => {
   });
 
   test("the time of running jobs goes on", options, async () => {
-    const { terminal } = stage();
+    const { terminal } = bed;
     const seconds = (screen: string) => Number(/● dev server +(\d+)s/.exec(screen)?.[1] ?? NaN);
     const start = seconds(await terminal.screen());
     await terminal.waitFor((screen) => seconds(screen) > start, { what: "another second" });
   });
 
   test("the list is opened by its key, grouped and searched", options, async () => {
-    const { terminal } = stage();
+    const { terminal } = bed;
     await terminal.press("C-x", "j");
     const groups = [/Blocked \(1\)/, /Running \(3\)/, /Ended \(2\)/];
     await terminal.waitFor(
@@ -100,7 +82,7 @@ void describe("the terminal part", { skip }, () => {
   });
 
   test("a permission is answered from the list, and the subagent goes on", options, async () => {
-    const { terminal } = stage();
+    const { terminal } = bed;
     await choose("Clean up", "Answer");
     await terminal.waitFor(/Permission: bash: rm -f nothing\.txt/);
     await terminal.press("Enter");
@@ -113,7 +95,7 @@ void describe("the terminal part", { skip }, () => {
     "the log of a process is followed, stands still, is searched and left",
     options,
     async () => {
-      const { terminal } = stage();
+      const { terminal } = bed;
       const lastTick = (screen: string) =>
         Math.max(0, ...[...screen.matchAll(/tick (\d+)/g)].map((match) => Number(match[1])));
       await choose("dev server", "See the log");
@@ -156,7 +138,7 @@ void describe("the terminal part", { skip }, () => {
   const rowsOf = (screen: string) => screen.split("\n").slice(3, -4).join("\n");
 
   test("the log of a subagent shows its calls and what it says, live", options, async () => {
-    const { terminal, model } = stage();
+    const { terminal, model } = bed;
     await choose("Find the usages", "See the log");
     await terminal.waitFor(
       /> find them all[^]*✓ read README.md[^]*I have looked at all the files\./,
@@ -168,7 +150,7 @@ void describe("the terminal part", { skip }, () => {
   });
 
   test("the details have the command, what it takes, and lead back", options, async () => {
-    const { terminal } = stage();
+    const { terminal } = bed;
     await choose("dev server", "details");
     const expected = [
       /name +dev server/,
@@ -189,7 +171,7 @@ void describe("the terminal part", { skip }, () => {
   });
 
   test("a subagent's session is opened", options, async () => {
-    const { terminal } = stage();
+    const { terminal } = bed;
     await choose("Find the usages", "Open its session");
     await terminal.waitFor(/find them all/);
     await terminal.press("Up");
@@ -200,7 +182,7 @@ void describe("the terminal part", { skip }, () => {
     "a process is killed, after it was asked for, and its record says by whom",
     options,
     async () => {
-      const { terminal } = stage();
+      const { terminal } = bed;
       const { identity } = await processJob();
       assert.ok(identity && isAlive(identity));
       await choose("dev server", "Kill");
@@ -223,7 +205,7 @@ void describe("the terminal part", { skip }, () => {
   );
 
   test("50 jobs are counted, in a wide and in a narrow terminal", options, async () => {
-    const { tui, terminal } = stage();
+    const { tui, terminal } = bed;
     const { rootSessionID } = await job("dev server");
     const now = Date.now();
     const many = Array.from({ length: 50 }, (_, index) => {
@@ -249,7 +231,7 @@ void describe("the terminal part", { skip }, () => {
   });
 
   test("the list fits into 80 columns and is searched among 50", options, async () => {
-    const { terminal } = stage();
+    const { terminal } = bed;
     await terminal.type("/background");
     await terminal.waitFor(/\/background +See, read and stop/);
     await terminal.press("Enter");
@@ -263,7 +245,7 @@ void describe("the terminal part", { skip }, () => {
   });
 
   test("a half-written and a missing folder take only their own jobs away", options, async () => {
-    const { tui, terminal } = stage();
+    const { tui, terminal } = bed;
     await terminal.resize(160, 45);
     // Closed in the narrow terminal, it stays closed in the wide one.
     await terminal.waitFor(/ {60}.*ctrl\+p commands/);

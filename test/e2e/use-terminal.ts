@@ -1,11 +1,13 @@
-// Owns: one terminal per describe block, attached to a server of its own, whose state the test can read beside the
-// screen. Promises: those of use-host.ts, for both; without tmux the block says why it is skipped.
+// Owns: one terminal per describe block: with its own server as users start it, or attached to a server whose state the
+// test can read beside the screen. Promises: those of use-host.ts, for both; without tmux the block says why it is
+// skipped.
 import { join } from "node:path";
 import { after, before } from "node:test";
 import { PACKAGE_ROOT, type HostOptions } from "../../fixtures/host/index.js";
+import { ScriptedModel } from "../../fixtures/model/index.js";
 import { buildPart } from "../../fixtures/tui/build-part.js";
 import { noTerminalReason, type Terminal } from "../../fixtures/tui/terminal.js";
-import { startTui, type Tui } from "../../fixtures/tui/tui.js";
+import { startTui, type Tui, type TuiOptions } from "../../fixtures/tui/tui.js";
 import { Bed } from "./use-host.js";
 
 export const skip = (await noTerminalReason()) ?? false;
@@ -30,8 +32,12 @@ export class AttachedBed extends Bed {
   }
 
   get terminal(): Terminal {
-    if (this.#tui === undefined) throw new Error("there is no terminal");
-    return this.#tui.terminal;
+    return there(this.#tui).terminal;
+  }
+
+  /** Everything that the server and the terminal keep on disk is in these. */
+  get scratch(): string[] {
+    return [this.host.folders.scratch, ...(this.#tui ? [this.#tui.folders.scratch] : [])];
   }
 
   /** Where the server's OpenCode keeps our state. */
@@ -67,4 +73,49 @@ export function useAttached(options: Attachment = {}): AttachedBed {
   before(() => bed.attach(options), LIMIT);
   after(() => bed.clear(), LIMIT);
   return bed;
+}
+
+type TuiChoice = Omit<TuiOptions, "model">;
+
+export class TuiBed {
+  #model: ScriptedModel | undefined;
+  #tui: Tui | undefined;
+
+  get model(): ScriptedModel {
+    return there(this.#model);
+  }
+
+  get tui(): Tui {
+    return there(this.#tui);
+  }
+
+  get terminal(): Terminal {
+    return this.tui.terminal;
+  }
+
+  async start(choose: (model: ScriptedModel) => TuiChoice | Promise<TuiChoice>): Promise<void> {
+    this.#model = await ScriptedModel.start();
+    this.#tui = await startTui({ model: this.#model, ...(await choose(this.#model)) });
+  }
+
+  async clear(): Promise<void> {
+    try {
+      await this.#tui?.end();
+    } finally {
+      await this.#model?.close();
+    }
+  }
+}
+
+/** Call it inside a describe block that has `skip`; an `after` behind it finds the terminal ended. */
+export function useTui(...[choose]: Parameters<TuiBed["start"]>): TuiBed {
+  const bed = new TuiBed();
+  before(() => bed.start(choose), LIMIT);
+  after(() => bed.clear(), LIMIT);
+  return bed;
+}
+
+function there<T>(what: T | undefined): T {
+  if (what === undefined) throw new Error("there is no terminal");
+  return what;
 }

@@ -54,7 +54,7 @@ export class FakeClock implements Clock {
     return this.#timers.size;
   }
 
-  /** Somebody sets the date. */
+  /** The system's date is set. */
   set(now: number): void {
     this.#date = now - this.#passed;
   }

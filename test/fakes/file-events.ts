@@ -21,7 +21,7 @@ export async function told(): Promise<void> {
   } finally {
     rmSync(folder, { recursive: true });
   }
-  // Whoever makes changes from within their telling lets the loop do nothing else.
+  // A listener that makes changes from within their telling lets the loop do nothing else.
   await settle();
 }
 

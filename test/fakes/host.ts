@@ -68,7 +68,7 @@ export class FakeHost implements Host {
   readonly disposed: string[] = [];
   /** Session rules that are really stored, when a host does not take what it is given. */
   storeRules: (rules: PermissionRule[]) => PermissionRule[] = (rules) => rules;
-  /** Shared with whoever prompts, so that ids sort by time within a millisecond, too. */
+  /** Shared with all that prompt, so that ids sort by time within a millisecond, too. */
   readonly ids: IdSource;
   readonly #failures = new Map<keyof Host, { left: number; error: Error }>();
   readonly #gates = new Map<keyof Host, Deferred<void>>();

@@ -1,5 +1,5 @@
 // Owns: processes in memory, as the system shows them: a table, signals, handles with output and exit. Promises:
-// a process that was told to end is out of the table at once, and its handle hears of it a moment later; whoever
+// a process that was told to end is out of the table at once, and its handle hears of it a moment later; a caller that
 // holds a handle from before a crash hears nothing any more.
 import { ChildProcess } from "node:child_process";
 import { Readable } from "node:stream";
@@ -74,7 +74,7 @@ export class Machine {
     };
   }
 
-  /** Somebody looks at the processes. */
+  /** A caller looks at the processes. */
   get isLookedAt(): boolean {
     return this.#looks > 0;
   }
@@ -103,7 +103,7 @@ export class Machine {
     });
   }
 
-  /** The host is gone: nobody hears of its processes; without a watchdog they go on. */
+  /** The host is gone: no handle hears of its processes; without a watchdog they go on. */
   crash(hasWatchdog: boolean): void {
     for (const running of this.#running.values()) {
       this.#unheard.push(running.child);

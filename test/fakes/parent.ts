@@ -167,7 +167,7 @@ export class Parent {
     this.#house.event({ type: "answered", sessionID: this.id, requestID });
   }
 
-  /** A compaction in the middle of a run: a summary that answers a message of nobody. */
+  /** A compaction in the middle of a run: a summary that answers no message of a person. */
   compact(): void {
     const { host } = this.#house;
     host.addUser(this.id, { real: false, text: "" });

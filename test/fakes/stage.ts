@@ -1,5 +1,5 @@
-// Owns: how a host tells of a session's work. Promises: whoever has a fake host and takes its events has the same
-// courses.
+// Owns: how a host tells of a session's work. Promises: a test that has a fake host and takes its events has the
+// same courses.
 import type { HostEvent } from "../../src/host/events.js";
 import type { Notices } from "../../src/notices/notices.js";
 import type { FakeHost } from "./host.js";

@@ -60,7 +60,7 @@ void describe("the line of a session", () => {
 });
 
 void describe("the latest message of a person", () => {
-  void it("is found behind any number of messages of nobody", async () => {
+  void it("is found behind any number of messages that no person typed", async () => {
     const { host, root } = family();
     const typed = host.addUser(root, { agent: "plan" });
     for (let count = 0; count < 120; count++) host.addUser(root, { real: false });
@@ -95,7 +95,7 @@ void describe("the latest message of a person", () => {
     assert.equal((await latestRealUserMessage(host, root))?.id, typed.id);
   });
 
-  void it("is none in a session where nobody typed", async () => {
+  void it("is none in a session where no person typed", async () => {
     const { host, root } = family();
     for (let count = 0; count < 120; count++) host.addUser(root, { real: false });
     assert.equal(await latestRealUserMessage(host, root), undefined);

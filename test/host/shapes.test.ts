@@ -39,7 +39,7 @@ void describe("a user message", () => {
     ["of a compaction", [{ type: "compaction", auto: true }], false, ""],
     ["without parts", [], true, ""],
   ] as const) {
-    void it(`${what} is ${real ? "a person's" : "nobody's"}`, () => {
+    void it(`${what} is ${real ? "a person's" : "no person's"}`, () => {
       const message = messageOf({ info: user, parts });
       assert.ok(message?.role === "user");
       assert.equal(message.real, real);

@@ -174,7 +174,7 @@ void describe("what comes before is named", () => {
       "two",
       /^UserError: after: expected one id \(bg_b+, proc_c+\), as 2 jobs are named so, got "two"$/u,
     ],
-    ["nobody has", "three", /^UserError: after: expected ids or names of jobs .*, got "three"$/u],
+    ["no job has", "three", /^UserError: after: expected ids or names of jobs .*, got "three"$/u],
     ["another tree has", "foreign", /^UserError: after: expected ids or names/u],
     ["another tree's job has as id", "bg_eeeeeeeeee", /^UserError: after: expected ids or names/u],
     ["reads as an id", "bg_hhhhhhhhhh", /^UserError: after: expected ids or names/u],

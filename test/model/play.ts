@@ -79,7 +79,7 @@ export class Play {
   /** What must hold after every step. */
   check(): void {
     const { workspace, ends, errors } = this.#world;
-    assert.equal(workspace.jobs.size, this.#reference.jobs.size, "jobs that nobody started");
+    assert.equal(workspace.jobs.size, this.#reference.jobs.size, "jobs that were never started");
     for (const job of this.#reference.jobs.values()) {
       assert.equal(this.#world.outcome(job.id), job.outcome, `${job.id} of ${job.parent}`);
       assert.ok((ends.get(job.id) ?? 0) <= 1, `${job.id} ended twice`);
@@ -95,7 +95,7 @@ export class Play {
     assert.equal(running, Math.min(SLOTS, live), `${running} of ${live} run`);
     const processes = this.#reference.live("process").length;
     assert.equal(workspace.processes.list({ status: "running" }).length, processes);
-    assert.equal(this.#world.machine.pids.length, processes, "processes of nobody");
+    assert.equal(this.#world.machine.pids.length, processes, "processes without a job");
     assert.deepEqual(errors, []);
   }
 
@@ -225,7 +225,7 @@ export class Play {
     await this.#world.wait(5_000);
   }
 
-  /** The host deletes the children first. Nobody is left to be told. */
+  /** The host deletes the children first. No session is left to be told. */
   async #deleteSession(index: number): Promise<void> {
     const { host } = this.#world;
     const parent = this.#parent(index);

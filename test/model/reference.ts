@@ -76,7 +76,7 @@ export class Reference {
     );
   }
 
-  /** With its session everything ends that it started; nobody is left to be told. */
+  /** With its session everything ends that it started; no session is left to be told. */
   deleted(parent: string, found: (id: string) => Outcome): void {
     this.#deleted.add(parent);
     for (const job of this.jobs.values()) {

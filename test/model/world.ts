@@ -208,7 +208,7 @@ async function until<T>(clock: FakeClock, promise: Promise<T>): Promise<T> {
   const watched = promise.finally(() => {
     state.isDone = true;
   });
-  // Whoever is given the promise hears of its failure.
+  // The caller that is given the promise hears of its failure.
   watched.catch(() => undefined);
   for (let turn = 0; !state.isDone && turn < MOST_TURNS; turn++) {
     await settle();

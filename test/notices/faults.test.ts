@@ -128,7 +128,7 @@ void describe("what goes wrong on the way", () => {
     assert.deepEqual(house.notices.outbox.all(), []);
   });
 
-  void it("a parent that nobody has used since the start is not woken", async () => {
+  void it("a parent that was not used since the start is not woken", async () => {
     const house = new House();
     const root = house.host.addRoot();
     const { id, sessionID } = await house.child({ parentSessionID: root });

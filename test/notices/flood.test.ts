@@ -99,7 +99,7 @@ void it("10,000 lines in a second reach the parent in a bounded number of turns,
   assert.deepEqual(house.notices.outbox.all(), []);
 });
 
-void it("a parent that nobody wakes is owed a bounded number of notices, all counted once its user comes", async () => {
+void it("a parent that is not woken is owed a bounded number of notices, all counted once its user comes", async () => {
   const house = new House({ options: { toasts: false, wake: "none" } });
   const parent = new Parent(house);
   await parent.types();

@@ -115,7 +115,7 @@ class World {
   readonly wrong: string[] = [];
   #isEscaped = false;
   #isAsked = false;
-  /** Whoever uses it stores a message behind newer ones. */
+  /** A client that uses it stores a message behind newer ones. */
   #olderID = "";
 
   constructor(options: Partial<Options>) {

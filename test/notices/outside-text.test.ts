@@ -136,7 +136,7 @@ void describe("text from outside, whatever it contains,", () => {
           told.length + unnamed.reduce((sum, each) => sum + Number(each), 0),
           jobs.length,
         );
-        // Nobody who failed stands behind somebody who did not.
+        // No job that failed stands behind one that did not.
         const failed = told.map(
           (id) => news.find(({ job }) => job.id === id)?.job.status === "failed",
         );

@@ -1,4 +1,4 @@
-/** What counts as an answer to a notice, and what becomes of one that nobody answered. */
+/** What counts as an answer to a notice, and what becomes of one that was not answered. */
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { settle } from "../fakes/clock.js";

@@ -59,9 +59,14 @@ void describe("a toast says", () => {
     const toasts = new Toasts(clock, (message) => void messages.push(message));
     toasts.concern(subagent(), "blocked", "permission bash: ls");
     toasts.concern(process(), "stalled", "no sign of life for 10 min");
+    toasts.concern(process(), "password", "[sudo] password for ada:");
     await clock.advance(300);
     assert.deepEqual(messages, [
-      '"a job" waits for you: permission bash: ls\n"a job" stalled: no sign of life for 10 min',
+      [
+        '"a job" waits for you: permission bash: ls',
+        '"a job" stalled: no sign of life for 10 min',
+        '"a job" asks for a password, type it in its dialog (/background): [sudo] password for ada:',
+      ].join("\n"),
     ]);
   });
 });

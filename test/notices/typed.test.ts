@@ -138,7 +138,7 @@ void describe("a message that the user types", () => {
     assert.deepEqual(house.notices.outbox.all(), []);
   });
 
-  void it("that nobody typed carries nothing", async () => {
+  void it("that no person typed carries nothing", async () => {
     const { house, parent } = await familyAtRest();
     const message = { sessionID: parent.id, messageID: "msg_x", typed: false };
     assert.equal(await house.notices.userMessage(message), undefined);

@@ -170,6 +170,20 @@ it can be continued: createBackgroundTask with "taskId":"bg_0123456789" and a pr
     });
   }
 
+  void it("that a password is the user's, also where its group goes on", () => {
+    const [kind, what, since, sessionID] = ["password", "Password:", new Date(0), "s"] as const;
+    const blockedOn = { kind, what, since, sessionID };
+    const words =
+      /it asks for a password, and the user was asked to type it: do not answer it, .* its open line:/u;
+    const notices = [notice("blocked", "Password:")];
+    const text = compose({ job: process({ blockedOn }), notices });
+    assert.match(text, words);
+    assert.doesNotMatch(text, /writeBackgroundProcess/u);
+    const inGroup = compose({ job: process({ blockedOn, group: "all" }), notices });
+    assert.match(inGroup, words);
+    assert.doesNotMatch(inGroup, /writeBackgroundProcess/u);
+  });
+
   void it("in which session a subagent ended that said nothing", () => {
     const job = subagent({ status: "completed", endReason: "finished", sessionID: "ses_child" });
     const text = compose({ ...ended(""), job });

@@ -77,6 +77,14 @@ void describe("outside of the project", () => {
     ["{ ls; } >> /etc/x", "/etc/*"],
     ["ls | tee /etc/x", "/etc/*"],
     ["cp --target-directory=/etc a", "/etc/*"],
+    ["echo a > /etc/$X", "/etc/*"],
+    ['echo a > "/etc/${X}"', "/etc/*"],
+    ["X=/etc/x; echo a > $X", "/etc/*"],
+    ["export X=/etc; echo a > $X/x", "/etc/*"],
+    ["env X='/etc/x' sh -c 'echo a > $X'", "/etc/*"],
+    ['for X in a /etc/x; do echo a > "$X"; done', "/etc/*"],
+    ["X=/etc/x; echo $X > sub/$Y", "/etc/*"],
+    ["X=/etc/x; echo $X > out; sort < sub/a"],
     ["cat 'sub/a' sub/../b ./c $X"],
     ["cd sub && cat ../b", `${tmpdir()}/*`],
     ["ls > /dev/null 2>&1 >&2 2>&-"],
@@ -96,6 +104,41 @@ void describe("outside of the project", () => {
       ask: hostAsk(ALL, log),
     });
     assert.ok(log[0]?.patterns.includes(join(tmpdir(), "*")), JSON.stringify(log));
+  });
+});
+
+void describe("a path that only the run shows", () => {
+  for (const command of [
+    "echo a > ${X:-/etc/x}",
+    "f() { echo a > $1; }; f /etc/x",
+    "sh -c 'echo a > \"$1\"' x /etc/x",
+    "X=~root/x; echo a > $X",
+  ])
+    void it(`is opaque as a redirect: ${command}`, async () => {
+      assert.equal((await questions(command))[0]?.patterns[0], HIDDEN_CODE);
+    });
+});
+
+void describe("a character set", () => {
+  // In GBK the last byte of this character and the backslash are one: the substitution behind it would run.
+  const odd = 'echo "\u4f60\\$(zz)"';
+  const opaque = async (...args: Parameters<typeof questions>) =>
+    (await questions(...args))[0]?.patterns.some((it) => /^\(|=…/.test(it));
+
+  void it("is plain where a backslash is no part of a character", async () => {
+    for (const set of ["C", "POSIX", "C.UTF-8", "'en_US.utf8'"]) {
+      assert.equal(await opaque(`export LC_ALL=${set}; ${odd}`), false, set);
+      assert.equal(await opaque(odd, { env: { LANG: set } }), false, set);
+    }
+  });
+
+  void it("is opaque, or asked by its name, where it may be", async () => {
+    for (const set of ["zh_CN.GBK", "zh_TW.BIG5", "ja_JP", "$X"]) {
+      assert.equal(await opaque(`export LC_ALL=${set}\n${odd}`), true, set);
+      assert.equal(await opaque(`LANG=${set} bash -c '${odd}'`), true, set);
+      assert.equal(await opaque(`env LANG=${set} bash -c '${odd}'`), true, set);
+      assert.equal(await opaque(odd, { env: { LC_ALL: set } }), true, set);
+    }
   });
 });
 

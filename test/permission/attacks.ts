@@ -258,3 +258,31 @@ export const READABLE: readonly string[] = [
   "sg root 'rm -rf x'",
   "echo rm -rf x | newgrp",
 ];
+
+/** In a shell without the extensions of Bash. */
+export const IN_SH: readonly string[] = [
+  "[[ x || rm -rf x ]]",
+  "((rm -rf x))",
+  "echo ok &> log rm -rf x",
+  "echo ok &> log 2>&1 rm -rf x",
+  "[[ a =~ b|rm -rf x ]]",
+];
+
+/** zsh keeps in variables what the commands are. */
+export const IN_ZSH: readonly string[] = [
+  "functions[ls]='rm -rf x'; ls",
+  "functions=(ls 'rm -rf x'); ls",
+  "functions+=(ls 'rm -rf x'); ls",
+  "typeset -g functions[ls]='rm -rf x'; ls",
+  ": ${functions[ls]:=rm -rf x}; ls",
+  "commands[ls]=/bin/rm; ls -rf x",
+  "set -A commands ls /bin/rm; ls -rf x",
+  "read -A commands <<< 'ls /bin/rm'; ls -rf x",
+  "printf -v 'commands[ls]' /bin/rm; ls -rf x",
+  "aliases[ls]='rm -rf x'\nls",
+  "galiases[ok]='; rm -rf x'\necho ok",
+  "saliases[txt]='rm -rf'\n./x.txt",
+  "dis_aliases[ls]='rm -rf x'\nls",
+  "options[interactivecomments]=off\necho ok # ; rm -rf x",
+  "set -A path ./bin; ls",
+];

@@ -1,6 +1,7 @@
 /**
  * The families of bypass that 550 attacks on the former list of evils, and the fuzzer, found. Each command runs the
- * marker `zz`, which is on PATH or as `$BIN/zz`, in at least one of the three shells.
+ * marker `zz`, which is on PATH or as `$BIN/zz`, in at least one of the three shells (zsh evaluates a subscript only of
+ * a variable that there is).
  */
 export const FAMILIES: Readonly<Record<string, readonly string[]>> = {
   "a fold between $ and (": [
@@ -171,5 +172,46 @@ export const FAMILIES: Readonly<Record<string, readonly string[]>> = {
     "coproc zz",
     "echo ok # c\rzz\nzz",
     "cat <<E\na\nE \nzz\nE\nzz",
+  ],
+  "options of a shell that begin with +": [
+    "bash +x -c zz",
+    "dash +e -c zz",
+    "zsh +x -c zz",
+    "bash +O extglob -c zz",
+    "xargs bash +x -c zz < /dev/null",
+  ],
+  "a brace that zsh takes for the reserved word": ["{zz}"],
+  "zsh's subscripts and modifiers behind a variable": [
+    "b='path[$(zz)]'; echo \"$b\\\n[b]\"",
+    "b='path[$(zz)]'; echo \"$?\\\n[b]\"",
+    "cat <<E\n$b\\\n[b]\nE",
+    "a=/a/b; b='path[$(zz)]'; echo $a:F:b:h",
+    "a=/a/b; b='path[$(zz)]'; echo \"$a:F:b:h\"",
+    "a=/a/b; b='path[$(zz)]'; echo \"$a:s/a/c/:F:b:h\"",
+    "a=/a/b; b='path[$(zz)]'; echo \"$a:\\\nF:b:h\"",
+    "a=/a/b; b='path[$(zz)]'; echo \"$a\\\n:F:b:h\"",
+    "a=/a/b; b='path[$(zz)]'; echo $1:F:b:h $?:F:b:h $#:F:b:h",
+    "a=/a/b; b='path[$(zz)]'; cat <<E\n$a:F:b:h\nE",
+  ],
+  "the input of a shell by other names": [
+    "echo zz | (cd /dev; sh stdin)",
+    "echo zz | (cd /dev/fd; sh 0)",
+    "echo zz | (cd /dev/fd; . ./0)",
+    "cd /dev; echo zz | bash fd/0",
+    "cd /proc/self; echo zz | sh fd/0",
+  ],
+  "a file that is written and run under another name": [
+    "echo zz > f; cp f g; sh g",
+    "echo zz > f; mv f g; . ./g",
+    "echo zz > f; ln -s f g; sh ./g",
+    "echo zz > ~/.zshenv; zsh -c :",
+    "echo zz > ~/.profile; bash -lc :",
+  ],
+  "a program in a folder that it has changed to": [
+    "cd $BIN && ./zz",
+    "cd $BIN/.. && bin/zz",
+    "cd $BIN; cd nothere; ./zz",
+    'X=$BIN; cd "$X" && ./zz',
+    "for i in 1 2; do ./zz; cd $BIN; done",
   ],
 };

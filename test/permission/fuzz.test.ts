@@ -8,7 +8,7 @@ import { MARKERS, oddCommand } from "./fuzz.js";
 import { ShellBed, SHELLS } from "./shells.js";
 
 const AT_ONCE = 12;
-/** An endless loop, or an end of whoever runs it, tells nothing about markers. */
+/** An endless loop, or an end of the process that runs it, tells nothing about markers. */
 const NOT_RUN = /\b(?:kill|exec)\b|while true/;
 
 test(
@@ -42,7 +42,7 @@ test(
         worktree: "/project",
         ask: async () => undefined,
       });
-      const ran = await bed.run(command, shell, { a: "zz", b: "x[$(zz)]" });
+      const ran = await bed.run(command, shell, { a: "zz", b: "a[$(zz)]" });
       counts.runs++;
       counts[asked.opaque === undefined ? "plain" : "opaque"]++;
       if (asked.opaque !== undefined) {

@@ -6,7 +6,7 @@ type Random = () => number;
 
 /** Each starts a marker, changes what a later word means, or is read differently by some shell. */
 const ODD: readonly string[] = [
-  ..."$\\\n(zz)|$((|))|$[|a[$(zz)]|'x[$(zz)]'|$'\\'|$'zz'|\"$@\"|${a@P}|${!a}|${(e)a}|${a:=zz}|${a[1]}|${#a}|$a|$a[1]|$#a|=zz|=(zz)".split(
+  ..."$\\\n(zz)|$((|))|$[|a[$(zz)]|'x[$(zz)]'|$'\\'|$'zz'|\"$@\"|${a@P}|${!a}|${(e)a}|${a:=zz}|${a[1]}|${#a}|$a|$a[1]|$#a|=zz|=(zz)|{zz}|$a:F:b:h|\"$a\\\n[b]\"|\"$?:h:F:b:h\"".split(
     "|",
   ),
   ..."<(zz)@>(zz)@&> f @&>> f @|& zz@&| zz@&! zz@>! f @>| f @<> f @<<< zz @<1-3>f @{fd}>f @12>f @>&f @2>&1 @<&- @*(e:zz:)@?(a|b)@**@~zz@~+".split(
@@ -15,7 +15,7 @@ const ODD: readonly string[] = [
   ...'`zz`@`echo \\`zz\\``@"`zz`"@"$(zz)"@\\\n@\\\nzz@\r\n@\r@\f@\u00a0@\u200b@#zz@ # zz@;zz@;;@;& zz@;| zz@!@! zz@ ! @{ zz; }@{ zz }@} zz@(zz)@((zz))@zz()@aa() { zz; }\n'.split(
     "@",
   ),
-  ..."eval zz;@command zz;@command eval zz;@builtin eval zz;@time zz;@time -p eval zz;@jobs -x zz;@trap zz EXIT;@trap 'zz' DEBUG;@alias aa=zz\n@shopt -s expand_aliases\n@setopt ksharrays;@set -- zz;@set -x;@PS4='$(zz)';@IFS=a;@a=zz;@a='x[$(zz)]';@A='$(zz)';@RANDOM='x[$(zz)]';@typeset -i a;@declare -n a=A;@local a;@integer a;@read a;@printf -v a zz;@printf %d 'x[$(zz)]';@printf $a;@let a;@[ -v 'x[$(zz)]' ];@[ $a ];@[ \"$a\" -eq 1 ];@[[ $a -eq 1 ]];@[[ -v a ]];@test $a;@unset 'a[$(zz)]';@export a='$(zz)';@export $a;@coproc zz;@select a in zz;@repeat 1 zz;@noglob zz;@- zz;@hash aa=zz;@env zz;@env -S zz;@env A=$a zz;@sh -c zz;@sh -c \"$a\";@bash -c 'zz';@zsh -c 'zz';@. ./f;@source ./f;@$a;@\"$a\";@${a:-zz};@$(echo zz);@z''z;@z\\z;@\"zz\";@'z'z;@chpwd() { zz; };@TRAPEXIT() { zz; };@aa &&@aa |@if@then zz@fi@do zz@done@esac@in@case@function@foreach@cd .;@pushd .;@wait -p 'x[$(zz)]';@exit 'x[$(zz)]';@return;@a+=zz;@a=(zz);@a[1]=zz;@\nzz\n".split(
+  ..."eval zz;@bash +x -c zz;@zsh +e -c 'zz';@cd /dev; sh stdin;@cp f g; sh g;@mv f g; . ./g;@echo zz > f;@echo zz > ~/.zshenv;@zsh -c :;@> /dev/$a;@{zz};@command zz;@command eval zz;@builtin eval zz;@time zz;@time -p eval zz;@jobs -x zz;@trap zz EXIT;@trap 'zz' DEBUG;@alias aa=zz\n@shopt -s expand_aliases\n@setopt ksharrays;@set -- zz;@set -x;@PS4='$(zz)';@IFS=a;@a=zz;@a='x[$(zz)]';@A='$(zz)';@RANDOM='x[$(zz)]';@typeset -i a;@declare -n a=A;@local a;@integer a;@read a;@printf -v a zz;@printf %d 'x[$(zz)]';@printf $a;@let a;@[ -v 'x[$(zz)]' ];@[ $a ];@[ \"$a\" -eq 1 ];@[[ $a -eq 1 ]];@[[ -v a ]];@test $a;@unset 'a[$(zz)]';@export a='$(zz)';@export $a;@coproc zz;@select a in zz;@repeat 1 zz;@noglob zz;@- zz;@hash aa=zz;@env zz;@env -S zz;@env A=$a zz;@sh -c zz;@sh -c \"$a\";@bash -c 'zz';@zsh -c 'zz';@. ./f;@source ./f;@$a;@\"$a\";@${a:-zz};@$(echo zz);@z''z;@z\\z;@\"zz\";@'z'z;@chpwd() { zz; };@TRAPEXIT() { zz; };@aa &&@aa |@if@then zz@fi@do zz@done@esac@in@case@function@foreach@cd .;@pushd .;@wait -p 'x[$(zz)]';@exit 'x[$(zz)]';@return;@a+=zz;@a=(zz);@a[1]=zz;@\nzz\n".split(
     "@",
   ),
   "<<E\n$(zz)\nE\n",

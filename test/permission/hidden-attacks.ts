@@ -1,4 +1,4 @@
-// Commands that try to run what nobody can read beforehand.
+// Commands that try to run what cannot be read beforehand.
 
 /** What they run does not stand in the text. */
 export const UNREADABLE: readonly string[] = [

@@ -42,7 +42,7 @@ export class ShellBed {
         mode: 0o755,
       });
     // What attacks are made of besides the shells' own commands.
-    for (const name of ["env", "bash", "dash", "zsh", "sh", "cat", "xargs"])
+    for (const name of ["env", "bash", "dash", "zsh", "sh", "cat", "cp", "ln", "mv", "xargs"])
       await symlink(
         name === "xargs" ? "/usr/bin/xargs" : `/bin/${name}`,
         join(this.#root, "bin", name),

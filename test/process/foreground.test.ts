@@ -80,7 +80,7 @@ test("ten that are moved at once go on as jobs with their own ends, beyond maxPr
       assert.equal(job.exitCode, n);
       assert.equal(job.fromBash, "moved");
       assert.equal(await room.output(command.id), `end ${n}\n`);
-      assert.equal(printed(), "", "output after the answer is nobody's");
+      assert.equal(printed(), "", "output after the answer is of no call");
     }
     await assert.rejects(
       Promise.all([1, 2, 3].map(() => room.create("sleep 60"))),

@@ -5,9 +5,9 @@ import { test } from "node:test";
 import { type Room, withRoom } from "./room.js";
 import { alive, eventually, isRunning, proc, program, programFile, skip } from "./support.js";
 
-/** Kills a running job and proves that nobody of the room is left in the moment in which the kill resolves. */
+/** Kills a running job and proves that no process of the room is left in the moment in which the kill resolves. */
 async function killAll(room: Room, id: string): Promise<void> {
-  assert.notEqual(alive(room.marker).length, 0, "nobody runs before the kill");
+  assert.notEqual(alive(room.marker).length, 0, "no process runs before the kill");
   const { jobs } = await room.manager.kill({ id }, { reason: "cancelled_by_agent" });
   assert.deepEqual(alive(room.marker), []);
   assert.equal(jobs[0]?.outcome, "killed");
@@ -97,7 +97,7 @@ test("a chain that keeps forking into new sessions is caught while it is killed"
 );
 
 test(
-  "whoever holds the pipe after the shell's exit neither holds the job nor survives it",
+  "a process that holds the pipe after the shell's exit neither holds the job nor survives it",
   { skip },
   () =>
     withRoom(async (room) => {

@@ -7,6 +7,7 @@ import {
   startsShell,
   type InputLine,
 } from "../../src/process/input/input-permission.js";
+import { OpenLine, piecesOf } from "../../src/process/input/typed.js";
 import { deniesCommands } from "../../src/host/rules.js";
 import { HIDDEN_CODE } from "../../src/permission/patterns.js";
 import { bashRules, hostAsk, type Asking } from "../permission/host-rules.js";
@@ -97,6 +98,10 @@ void describe("what is typed into a shell", () => {
       "npm run x; zsh",
       'b"a"sh',
       "sudo -s",
+      "bash-5.2 -i",
+      "docker-compose run web",
+      "at now",
+      "fakeroot",
     ]) {
       assert.equal(startsShell(command), true, command);
     }
@@ -150,5 +155,67 @@ void describe("what is typed into a shell", () => {
       { permission: "external_directory", pattern: "*", action: "deny" },
     ];
     await assert.rejects(ask("bash", [line("cat hosts")], { rules, context: next }), /etc/u);
+  });
+
+  void it("is opaque where a shell that is interactive, or another one, would run something else", async () => {
+    for (const [shell, text] of [
+      ["bash -i", "^echo^rm"],
+      ["bash -i", "!rm"],
+      ["bash -i", 'echo "!!:1"'],
+      ["bash -i", "echo 'a\n^echo^rm'"],
+      ["zsh -i", "echo a # ; rm x"],
+      ["zsh -i", "echo \\' # '; rm x"],
+      ["dash", "echo a &> log rm x"],
+      ["dash", "[[ a || rm ]]"],
+      ["zsh", "{rm}"],
+      ["fish", "not rm x"],
+      ["pwsh-7", "rm x"],
+      ["ksh93; fish", "ls"],
+    ] as const) {
+      const { patterns } = await ask(shell, [line(text)]);
+      assert.equal(patterns[0]?.[0], HIDDEN_CODE, `${shell}: ${text}`);
+    }
+    for (const text of [
+      "ls # x",
+      "[ ! -f a ]",
+      "[ $# != 0 ]",
+      "echo 'a # b'",
+      "kill $!",
+      "git log x^",
+    ]) {
+      const { patterns } = await ask("bash -i", [line(text)]);
+      assert.equal(patterns[0]?.[0] === HIDDEN_CODE, text.startsWith("ls"), text);
+    }
+  });
+
+  void it("is asked alone after a line that is whole", async () => {
+    for (const text of ['echo "$x"', "f() { ls; }", "if true; then ls; fi"])
+      assert.equal((await ask("bash", [line(text)])).next, "", text);
+    const { next } = await ask("bash", [line("echo \\' ; echo '")]);
+    assert.notEqual(next, "", "a quote that is open after one that is escaped");
+  });
+
+  void it("is opaque where a pipe hands on what a terminal would act on", async () => {
+    for (const text of ["\u0003# ; rm x\n", "\u0004# ; rm x\n", "echo a \\\r\nrm x\n", "ls\r\n"]) {
+      const lines = new OpenLine(false).lines(piecesOf({ text }, false));
+      const { patterns } = await ask("bash", lines);
+      assert.equal(patterns[0]?.[0], HIDDEN_CODE, JSON.stringify(text));
+    }
+    const lines = new OpenLine(true).lines(piecesOf({ text: "\u0003ls\r\n" }, true));
+    assert.deepEqual((await ask("bash", lines)).patterns, [["ls"]]);
+  });
+
+  void it("is opaque where a terminal may drop some of it", async () => {
+    const typed = (text: string, isTerminal: boolean, before = "") => {
+      const line = new OpenLine(isTerminal);
+      line.take(piecesOf({ text: before }, isTerminal));
+      return ask("sh", line.lines(piecesOf({ text }, isTerminal)));
+    };
+    const blanks = " ".repeat(995);
+    assert.equal((await typed(`${blanks}reboots\n`, true)).patterns[0]?.[0], HIDDEN_CODE);
+    assert.equal((await typed("reboots\n", true, blanks)).patterns[0]?.[0], HIDDEN_CODE);
+    assert.equal((await typed("ls\n".repeat(400), true)).patterns[0]?.[0], HIDDEN_CODE);
+    assert.deepEqual((await typed(`${blanks}reboots\n`, false)).patterns.length, 1);
+    assert.deepEqual((await typed("reboots\n", true)).patterns, [["reboots"]]);
   });
 });

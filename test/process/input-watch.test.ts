@@ -61,7 +61,7 @@ for (const [name, command] of Object.entries(ASKING)) {
 }
 
 test(
-  "an open line of one that does not read is only that: it is told to nobody",
+  "an open line of one that does not read is only that: it is not told",
   { skip, timeout: 60_000 },
   () =>
     withRoom(async (room) => {

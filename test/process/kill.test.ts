@@ -1,4 +1,4 @@
-/** Ending processes when asked: whom a filter means, whose end counts, and what holds nobody up. */
+/** Ending processes when asked: which a filter means, whose end counts, and what delays no other. */
 import assert from "node:assert/strict";
 import { readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -12,7 +12,7 @@ import { systemSpawn, type SpawnFunction } from "../../src/system/spawn.js";
 import { fifoFolder, type Room, withRoom } from "./room.js";
 import { AGENT, alive, eventually, isRunning, program, skip } from "./support.js";
 
-test("kill: an empty filter is refused and an unknown id matches nobody; nobody is ended", () =>
+test("kill: an empty filter is refused and an unknown id matches none; none is ended", () =>
   withRoom(async (room) => {
     await room.create("exec sleep 60");
     await assert.rejects(room.manager.kill({}, AGENT), UserError);
@@ -62,7 +62,7 @@ test(
 
       const second = await room.create("sleep 0.2; exit 6");
       const pid = second.job.identity?.pid ?? 0;
-      // Without giving the event loop a turn: the exit has happened, but nobody here has heard of it.
+      // Without giving the event loop a turn: the exit has happened, but nothing here has heard of it.
       while (identifyProcess(pid)) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 5);
       const report = await room.manager.kill({ id: second.job.id }, AGENT);
       assert.equal(report.jobs[0]?.outcome, "already_ended");

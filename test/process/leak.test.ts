@@ -49,7 +49,7 @@ test(`${COMMANDS} short commands leave nothing behind`, { timeout: 600_000 }, ()
   }),
 );
 
-/** Those that the runtime knows of, whoever set them; Bun does not tell. */
+/** Those that the runtime knows of, whichever module set them; Bun does not tell. */
 function timers(): number {
   const names = "bun" in process.versions ? [] : process.getActiveResourcesInfo();
   return names.filter((name) => name === "Timeout").length;

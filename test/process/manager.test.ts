@@ -245,7 +245,7 @@ test("OPENCODE_NOTIFY: whole lines that begin with it, on both streams, are told
     const { job } = await room.create(lines.join("\n"));
     await room.ended(job.id);
     const texts = room.announced.map(({ text }) => text);
-    // The pipes are two: how their lines stand to each other is nobody's promise.
+    // The pipes are two: how their lines stand to each other is not promised.
     assert.deepEqual(
       texts.filter((text) => text !== "two"),
       ["one", "three", "four bold", `${"x".repeat(3999)}…`, "the last, without an end"],
@@ -279,7 +279,7 @@ test("an evil notifyPattern is switched off and that is told; the process goes o
     ]);
   }));
 
-test("announcing that throws is logged and harms nobody", () =>
+test("announcing that throws is logged and harms no other", () =>
   withRoom(
     async (room) => {
       const { job } = await room.create("echo OPENCODE_NOTIFY: x; echo more");

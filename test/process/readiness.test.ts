@@ -160,7 +160,7 @@ test("not ready in time: the start returns, the process goes on, and readiness i
     assert.ok(room.manager.get(job.id)?.readyAt);
   }));
 
-test("whoever gives up the wait gets the start at once", () =>
+test("a caller that gives up the wait gets the start at once", () =>
   withRoom(async (room) => {
     const stop = new AbortController();
     const input = { readyPattern: "never", command: "exec sleep 60", cwd: room.folder };
@@ -192,7 +192,7 @@ test("a call that is aborted while its port is looked at starts nothing", () => 
       assert.deepEqual([job?.status, job?.identity], ["cancelled", undefined]);
       assert.deepEqual(alive(room.marker), []);
       assert.ok(isLookGivenUp);
-      // No notice follows: nobody has heard of it.
+      // No notice follows: no call has told it.
       assert.deepEqual(told, [true]);
     },
     { deps: { probe, hold: () => (isTold) => void told.push(isTold) } },

@@ -138,7 +138,7 @@ test(
         const last = room.manager.get(job.id);
         assert.equal(last?.run, 21);
         assert.equal(last.runs?.length, 4);
-        // Nobody was told of an end.
+        // No end was told.
         assert.equal(room.changes.filter(({ type }) => type === "ended").length, 0);
       },
       { options: { killGraceMilliseconds: 2_000 } },

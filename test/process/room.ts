@@ -13,6 +13,7 @@ import { JobRegistry, type JobChange } from "../../src/jobs/registry.js";
 import { WaitingJobs } from "../../src/jobs/waiting.js";
 import { parseOptions, type Options } from "../../src/options.js";
 import { systemClock, type Clock, type Timer } from "../../src/ports.js";
+import type { Announce } from "../../src/process/capture.js";
 import {
   BackgroundProcessManager,
   type CreateInput,
@@ -51,7 +52,7 @@ export class CountingClock implements Clock {
 
 export interface Announcement {
   id: string;
-  kind: "output" | "ready" | "blocked";
+  kind: Parameters<Announce>[0];
   text: string;
 }
 

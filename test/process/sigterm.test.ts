@@ -62,7 +62,7 @@ for (const [name, commandOf] of Object.entries(WRAPPERS)) {
 }
 
 test(
-  "who hears it from nobody gets it after half the grace, and has the rest of it",
+  "a process that has not got it yet gets it after half the grace, and has the rest of it",
   { skip },
   () =>
     withRoom(

@@ -1,6 +1,6 @@
 /**
  * What the process tests share: the hostile programs, a look at who is alive and what is held, and patience for
- * what the kernel tells nobody.
+ * what the kernel does not tell.
  */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -95,7 +95,7 @@ function linkOf(path: string): string {
 }
 
 /**
- * Tries again until it does not throw, for at most so long; then its last error: the kernel tells nobody when a
+ * Tries again until it does not throw, for at most so long; then its last error: the kernel does not tell when a
  * stranger's process ends or begins to ignore a signal. Give `assert.ok` a message here: making
  * one up means parsing the source each time.
  */
@@ -115,7 +115,7 @@ export async function eventually(
   }
 }
 
-/** Runs a test beside so many processes that are nobody's, each the leader of its group. */
+/** Runs a test beside so many processes of no job, each the leader of its group. */
 export async function withSleepers(
   count: number,
   use: (pids: number[]) => Promise<void>,

@@ -155,7 +155,7 @@ async function atRest({ host }: TestBed, like?: Holdings): Promise<Holdings> {
     const isLike = last && isAlone && isDeepStrictEqual(lasting(now), lasting(last));
     if (isLike || Date.now() > end) return now;
     last = like ?? now;
-    // The kernel tells nobody when another process closes a file.
+    // The kernel does not tell when another process closes a file.
     await sleep(500);
   }
 }

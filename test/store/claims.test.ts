@@ -182,7 +182,7 @@ void describe("an owner that cannot be judged", () => {
     await next.store.close();
   });
 
-  void it("is not claimed by somebody who does not even find itself", async () => {
+  void it("is not claimed by an owner that does not even find itself", async () => {
     const root = folder();
     await deadOwner(root);
     const self = () => ({ identity: undefined, host: "machine", pidNamespace: "pid:[1]" });

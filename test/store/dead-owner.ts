@@ -7,7 +7,7 @@ import { makeStore, outputFileOf } from "./support.js";
 
 export const HOUR = 3600_000;
 
-/** An owner who wrote its jobs and died: pid 1, whom nobody else finds alive. */
+/** An owner who wrote its jobs and died: pid 1, which no other process finds alive. */
 export async function deadOwner(root: string, changes: Parameters<typeof makeStore>[0] = { root }) {
   const dead = makeStore({ ...changes, root });
   dead.jobs.add(subagent("bg_1"));
@@ -18,7 +18,7 @@ export async function deadOwner(root: string, changes: Parameters<typeof makeSto
   return dead;
 }
 
-/** Makes the folder look as if nobody had touched it for so long. */
+/** Makes the folder look as if it had not been touched for so long. */
 export function age(path: string, clock: FakeClock, milliseconds: number): void {
   const at = new Date(clock.now() - milliseconds);
   for (const name of readdirSync(path)) {

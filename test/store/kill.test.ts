@@ -38,7 +38,7 @@ void it(`no owner killed at a random moment leaves a broken file or loses a save
     for (let line = await writer.line(); line !== undefined; line = await writer.line()) {
       saved = Math.max(saved, Number(line.replace("saved ", "")));
     }
-    // Nobody who was killed before the first write has left a state.
+    // No owner that was killed before the first write has left a state.
     const project = join(root, "project");
     const names = existsSync(project) ? readdirSync(project) : [];
     for (const path of names.map((name) => join(project, name, "jobs.json")).filter(existsSync)) {

@@ -120,7 +120,7 @@ void describe("a store", () => {
     assert.deepEqual(readdirSync(join(root, "project")), []);
   });
 
-  void it("comes back when somebody deleted its folder", async () => {
+  void it("comes back when its folder was deleted", async () => {
     const { store, jobs } = makeStore({ root: folder() });
     jobs.add(subagent("bg_1"));
     await store.flush();

@@ -72,7 +72,7 @@ void describe("a state folder that was there before", { skip }, () => {
   });
 
   void it(
-    "another user's record in it is read by nobody and adopted by nobody",
+    "another user's record in it is neither read nor adopted",
     { skip: skip || (!isRoot && "only root can give a file to another user") },
     async () => {
       const root = folder();

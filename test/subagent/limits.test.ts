@@ -58,7 +58,7 @@ void describe("a launch is refused, with the limit, its value and its option", (
     assert.equal(house.jobs.size, 3);
   });
 
-  for (const agent of ["nobody", "build", "Secret", "", "generals"]) {
+  for (const agent of ["unknown", "build", "Secret", "", "generals"]) {
     void it(`of agent ${JSON.stringify(agent)}, naming those that may be subagents`, async () => {
       const house = new House();
       await assertRefused(

@@ -119,7 +119,7 @@ void describe("a child that asks", () => {
     assert.ok(house.job(id).blockedOn);
   });
 
-  void it("that is no child of ours is nobody's business", async () => {
+  void it("that is no child of ours is no business of ours", async () => {
     const { house, root } = await working();
     asked(house, root, "per_1");
     asked(house, "ses_unknown", "per_2");
@@ -140,7 +140,7 @@ void describe("a child that asks", () => {
 void describe('with permissionInBackground "reject"', () => {
   const options = { options: { permissionInBackground: "reject" as const } };
 
-  void it("a permission question is rejected with a reason, and nobody is told", async () => {
+  void it("a permission question is rejected with a reason, and no session is told", async () => {
     const { house, root, id, sessionID } = await working(options);
     asked(house, sessionID, "per_1");
     await settle();

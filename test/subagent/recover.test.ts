@@ -75,7 +75,7 @@ void describe("a task whose host died", () => {
     await house.tasks.recover(task, DIED);
     assert.equal(house.outcome(task.id), "failed · interrupted");
     await house.tasks.resume(task.id, "go on", {});
-    assert.equal(house.host.prompts[0]?.text, "do it\n\ngo on", "nobody has seen it yet");
+    assert.equal(house.host.prompts[0]?.text, "do it\n\ngo on", "no one has answered it yet");
     assert.equal(house.job(task.id).prompt, undefined);
   });
 

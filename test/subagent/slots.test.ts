@@ -163,7 +163,7 @@ void it("500 launches of mixed outcome add up, never exceed a limit, and free ev
   const limits = { maxRunning: 10, concurrency: 5, maxTasksPerSession: 1_000 };
   const house = new House({ options: { ...limits, toasts: false } });
   house.host.onAbort = (sessionID) => house.idle(sessionID);
-  // Whoever is prompted works, unless it is one that stays silent and is prompted again.
+  // A session that is prompted works, unless it is one that stays silent and is prompted again.
   house.host.onPrompt = ({ sessionID, text }) => {
     if (text !== undefined) house.busy(sessionID);
   };
@@ -173,7 +173,7 @@ void it("500 launches of mixed outcome add up, never exceed a limit, and free ev
   for (let index = 0; index < ends.length; index++) {
     const end = ends[index] ?? "answer";
     await settle();
-    // What is refused is refused to whoever comes next: only done when nobody waits.
+    // What is refused is refused to the task that comes next: only done when none waits.
     const alone = house.tasks.list({ status: "pending" }).length === 0;
     if (end === "no session" && alone) house.host.fail("createSession", 1);
     if (end === "no prompt" && alone) house.host.fail("prompt", 1);

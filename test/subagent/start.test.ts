@@ -216,7 +216,7 @@ void describe("a run that breaks off", () => {
     assert.equal((await house.tasks.result(house.job(again.id))).text, "The answer.");
   });
 
-  void it("is not kept open by a summary that somebody asked for after its answer", async () => {
+  void it("is not kept open by a summary that was asked for after its answer", async () => {
     const house = new House();
     const { id, sessionID } = await house.child({ parentSessionID: house.host.addRoot() });
     house.step(sessionID, { text: "The answer." });

@@ -32,7 +32,7 @@ for (const [way, reason] of [
   ["exit", "host_exit"],
 ] as const) {
   test(
-    `no descriptor is free (${way}): nobody of the group survives, and the record says what is not known`,
+    `no descriptor is free (${way}): no process of the group survives, and the record says what is not known`,
     {
       skip,
     },
@@ -113,7 +113,7 @@ test(
 
 for (const [words, blindLooks] of [
   ["who is left can be seen again: it is ended, and nothing is unverified", 1],
-  ["our own group is not known either: nobody is signalled, and that is said", Infinity],
+  ["our own group is not known either: no process is signalled, and that is said", Infinity],
 ] as const) {
   test(`a record of an earlier host; ${words}`, { skip }, async () => {
     let looks = 0;

@@ -36,7 +36,7 @@ test("several instances share one listener for each event; the last one takes it
   assert.deepEqual(events.eventNames(), []);
 });
 
-test("a signal: everybody is called once, then it is sent again because nobody else listens", () => {
+test("a signal: all listeners are called once, then it is sent again because nothing else listens", () => {
   for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"]) {
     const { events, raised, emitter } = host();
     const called: string[] = [];

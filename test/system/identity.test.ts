@@ -28,7 +28,7 @@ function source(platform: NodeJS.Platform, answers: Record<string, string>): Ide
   };
 }
 
-test("this process is itself, and nobody is another boot's or another start's", () => {
+test("this process is itself, and none is another boot's or another start's", () => {
   const own = identifyProcess(process.pid);
   assert.ok(own);
   assert.equal(own.pid, process.pid);
@@ -42,7 +42,7 @@ test("this process is itself, and nobody is another boot's or another start's", 
 });
 
 test(
-  "a process that has ended is dead, also while nobody has asked for its exit code",
+  "a process that has ended is dead, also while its exit code was not asked for",
   {
     skip: process.platform !== "linux",
   },
@@ -60,7 +60,7 @@ test(
   },
 );
 
-test("Linux: fields are counted from the last bracket; a zombie is nobody", () => {
+test("Linux: fields are counted from the last bracket; a zombie is no process", () => {
   assert.deepEqual(parseProcStat(STAT), {
     name: "a) b (c",
     state: "S",

@@ -36,11 +36,20 @@ function childrenOf(pid: number): number[] {
     });
 }
 
+function descendantsOf(pid: number): number[] {
+  return childrenOf(pid).flatMap((each) => [each, ...descendantsOf(each)]);
+}
+
+/** Of its standard error, which the test has left as it is. */
+async function terminalOf(pid: number): Promise<string> {
+  return (await descriptorOf(pid, 2)) ?? "";
+}
+
 /** No event tells that a process began to wait: asked until it does, the test's own limit ends it. */
 async function waitForReader(pids: () => number[], input: string): Promise<number> {
   for (;;) {
     const reader = await findReader(pids(), input);
-    if (reader !== undefined) return reader;
+    if (typeof reader === "number") return reader;
     await new Promise((resolve) => setTimeout(resolve, 10));
   }
 }
@@ -87,6 +96,35 @@ void describe("a process that waits for input", { skip, timeout: 30_000 }, () =>
     const other = await waitForOther(child.pid);
     assert.notEqual(other, input);
     assert.equal(await findReader([child.pid], input), undefined);
+  });
+
+  void it("from its terminal, which it has opened by its common name", async (t) => {
+    const asks = "read -r word < /dev/tty";
+    const child = start(t, "script", ["-qc", `bash -c '${asks}; true'`, "/dev/null"]);
+    // No event tells that it got so far.
+    const asking = async (): Promise<number> => {
+      for (;;) {
+        for (const pid of descendantsOf(child.pid)) {
+          const name = await descriptorOf(pid, 0);
+          if (name === "/dev/tty" && (await findReader([pid], await terminalOf(pid))) === pid)
+            return pid;
+        }
+        await new Promise((resolve) => setTimeout(resolve, 10));
+      }
+    };
+    const pid = await asking();
+    assert.equal(await findReader([pid], "/dev/pts/999999"), undefined);
+    assert.equal(await findReader([pid], "pipe:[1]"), undefined);
+  });
+
+  void it("cannot be told of another user's process", async (t) => {
+    // For the others everything is to be as it was.
+    if (process.getuid?.() === 0) {
+      process.seteuid?.(65_534);
+      t.after(() => process.seteuid?.(0));
+    }
+    assert.equal(await findReader([1], "pipe:[1]"), "unknown");
+    assert.equal(await findReader([process.pid, 1], "pipe:[1]"), "unknown");
   });
 
   void it("and is gone, or never was there, is none", async () => {

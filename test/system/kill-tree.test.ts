@@ -92,7 +92,7 @@ const identity = { pid: 100, startTime: "1", bootID: "b" };
 const target: KillTarget = { pid: 100, identity, held: true, jobID: "proc_x" };
 const HOST: Fake = { pid: 500, group: 498, parent: 499 };
 
-test("SIGTERM is enough for the polite: nobody gets SIGKILL", async () => {
+test("SIGTERM is enough for the polite: none gets SIGKILL", async () => {
   const { kill, sent } = machine([HOST, { pid: 100 }, { pid: 101, group: 100, parent: 100 }]);
   assert.deepEqual(await kill(target, 1000), { forced: false, survivors: [], foreign: false });
   assert.deepEqual(sent, [
@@ -101,7 +101,7 @@ test("SIGTERM is enough for the polite: nobody gets SIGKILL", async () => {
   ]);
 });
 
-test("members outside the group are found by marker and by parent, and nobody else is touched", async () => {
+test("members outside the group are found by marker and by parent, and no other is touched", async () => {
   const { kill, living, sent } = machine([
     HOST,
     { pid: 100 },
@@ -124,7 +124,7 @@ test("who survives SIGKILL is named, and the kill still ends", async () => {
   assert.deepEqual(survivors, [{ pid: 101, command: "program 101" }]);
 });
 
-test("a group that nobody can look at: both signals, and whoever is left in it is named", async () => {
+test("a group that cannot be looked at: both signals, and what is left in it is named", async () => {
   const refuse = () => {
     throw new Error("spawnSync /bin/ps ENOENT");
   };
@@ -146,8 +146,8 @@ test("a group that nobody can look at: both signals, and whoever is left in it i
     const fakes: Fake[] = [HOST, { pid: 100 }, { pid: 101, group: 100, stubborn }];
     const { kill, sent } = machine(fakes, { table });
     const outcome = await kill(target, 20);
-    const somebody = { pid: 100, command: "a process of group 100" };
-    const survivors = stubborn === "all" ? [somebody] : [];
+    const member = { pid: 100, command: "a process of group 100" };
+    const survivors = stubborn === "all" ? [member] : [];
     assert.deepEqual(outcome, { forced, survivors, foreign: false, unverified });
     assert.deepEqual(
       sent,
@@ -262,7 +262,7 @@ test("on Windows the whole tree is ended by taskkill under its full path, and no
   assert.match(file, /^D:\\Win.System32.taskkill\.exe$/);
   assert.deepEqual(args, ["/PID", "100", "/T", "/F"]);
   assert.deepEqual(sent, []);
-  // Nobody died on this machine, so it is said.
+  // No process died on this machine, so it is said.
   assert.deepEqual(
     survivors.map(({ pid }) => pid),
     [100],

@@ -75,7 +75,7 @@ test(
   },
 );
 
-test("with ps a strike at nobody is clean, and is one list", { skip }, async () => {
+test("with ps a strike at no process is clean, and is one list", { skip }, async () => {
   const system = withPs();
   const members = new JobMembers(system, { pid: 2 ** 30, jobID: "proc_x" }, true);
   const struck: number[] = [];

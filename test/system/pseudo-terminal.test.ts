@@ -21,7 +21,7 @@ void describe("a pseudo-terminal", () => {
     assert.deepEqual(order.toSorted(), ["close", "exit"]);
     assert.deepEqual(seen, {
       exit: { code: 7, signal: null },
-      hides: [false, true],
+      echoes: ["on", "off"],
       leadsSession: true,
     });
   });
@@ -69,7 +69,7 @@ void describe("a pseudo-terminal", () => {
     child.close();
     onExit({ exitCode: 0, signal: 15 });
     assert.equal(child.pid, 42);
-    assert.equal(child.hidesLine, undefined);
+    assert.equal(child.echo, undefined);
     assert.deepEqual(written, ["y\r"]);
     const size = { cols: 120, rows: 40 };
     const options = {

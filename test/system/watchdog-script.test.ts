@@ -34,7 +34,7 @@ async function runScript(lines: string, instance: string, script = WATCHDOG_SCRI
 }
 
 test(
-  "a group whose number belongs to somebody else by now is left alone, a released one too",
+  "a group whose number belongs to another process by now is left alone, a released one too",
   { skip },
   () =>
     withSleepers(3, async (pids) => {
@@ -146,7 +146,7 @@ test(
           sleep(GOES_ON_MS).then(() => assert.fail(`round ${round}: it goes on`)),
         ]);
       } finally {
-        // Whoever is left dies of the broken pipe.
+        // What is left dies of the broken pipe.
         chain.stdout.destroy();
         await closed;
       }

@@ -54,7 +54,7 @@ test(
 
 test("the processes do not hold its pipe, so that it sees the host's end", { skip }, () =>
   withRoom(async (room) => {
-    // What whoever started the tests left open for everybody.
+    // What the process that started the tests left open for its children.
     const inherited = new Set(linksOf(process.pid));
     await room.create("sleep 60");
     const { job } = await room.create("sleep 60");
@@ -97,7 +97,7 @@ test(
       process.kill(second, "SIGKILL");
       await eventually(() => assert.equal(room.logged.length, 2));
       assert.deepEqual(watchdogsOf(process.pid), []);
-      // Writing to a helper that is gone harms nobody.
+      // Writing to a helper that is gone does no harm.
       const { job } = await room.create("exit 3");
       assert.equal((await room.ended(job.id)).exitCode, 3);
     }),

@@ -184,7 +184,7 @@ void describe("a hidden subagent", () => {
       await one.call("createBackgroundTask", { ...TASK, agent: "secret" }),
       / running .* agent secret /u,
     );
-    for (const agent of ["Secret", "nobody"]) {
+    for (const agent of ["Secret", "unknown"]) {
       await assert.rejects(one.call("createBackgroundTask", { ...TASK, agent }), (error) => {
         assert.match(String(error), /expected one of explore, general, got/u);
         return true;

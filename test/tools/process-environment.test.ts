@@ -1,4 +1,4 @@
-/** What a process is given in `env` reaches it and nobody else: no answer, no notice, no file of the state. */
+/** What a process is given in `env` reaches it and nothing else: no answer, no notice, no file of the state. */
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";

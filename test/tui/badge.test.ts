@@ -21,7 +21,7 @@ void describe("the counts beside the prompt", () => {
   });
 });
 
-test("a row holds nothing that a terminal would obey or nobody would see", () => {
+test("a row holds nothing that a terminal would obey or no person would see", () => {
   const evil = "a\u202eb\u2066c\u200bd\u00ade\u{e0041}f\u009b2Jg\u0007h 👨‍👩‍👧";
   const { name } = jobLine(shown(aProcess({ name: evil })), 80, NOW);
   assert.match(name, /^abcdef.*gh 👨‍👩‍👧$/u);

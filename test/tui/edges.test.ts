@@ -47,6 +47,8 @@ void describe("a request to end a job", () => {
       const request = { act, jobID: "proc_a" };
       assert.deepEqual(parseUserRequest(requestEvent(request)), request);
     }
+    const typed = { act: "type", jobID: "proc_a", sealed: "a-b_c.d" } as const;
+    assert.deepEqual(parseUserRequest(requestEvent(typed)), typed);
   });
 
   test("is nothing else", () => {

@@ -53,40 +53,70 @@ export async function askForInput(question: InputQuestion): Promise<string> {
 /** Lines are joined for as long as they may belong together. */
 async function askAsCommands(question: InputQuestion): Promise<string> {
   let { context } = question;
-  for (const { text, isComplete, isEdited } of question.lines) {
-    if (context === "" && text.trim() === "") continue;
-    const command = context + text;
-    if (isEdited) await askOpaque({ ...question, command }, "keys that edit a line");
-    else if (!isComplete) await askOpaque({ ...question, command }, "a line without its end");
-    else await askForCommand({ ...question, command });
-    if (isComplete) context = mayGoOn(command) ? `${command}\n` : "";
+  for (const line of question.lines) {
+    if (context === "" && line.text.trim() === "") continue;
+    const command = context + line.text;
+    const opaque = oddIn(question, line, command);
+    if (opaque === undefined) await askForCommand({ ...question, command, shell: "bash" });
+    else await askOpaque({ ...question, command }, opaque);
+    if (!line.isComplete) continue;
+    const goesOn = opaque === undefined ? changesFolder(command) : mayGoOn(command);
+    context = goesOn ? `${command}\n` : "";
   }
   return context;
 }
 
-/**
- * Whether a line may be the beginning of more: quotes, brackets, words that open a block, an operator or a backslash at
- * its end. So may one that changes the folder in which the next ones are. What surely is whole is neither.
- */
-function mayGoOn(text: string): boolean {
-  if (/\\$|[|&]\s*$|<<|[(){}]/u.test(text)) return true;
-  if (/\b(?:if|for|while|until|case|select|function|do|then|cd|pushd|popd)\b/u.test(text))
-    return true;
-  return /['"`]/u.test(text.replaceAll(/'[^']*'|"[^"\\`$]*"/gu, ""));
+/** What keeps this from being read as a command: not known is which shell takes it, only that it is interactive. */
+function oddIn({ command: process, shell = "bash" }: InputQuestion, line: InputLine, text: string) {
+  if (line.isEdited) return "keys that edit a line, or more than a terminal takes at once";
+  if (!line.isComplete) return "a line without its end";
+  if (OTHER_SHELL.test(bare(process))) return "code for a shell that is not read";
+  if (/!(?![\s=]|$)|^\^/mu.test(text)) return "! or ^, with which a shell repeats what was typed";
+  const unquoted = text.includes("\\") ? text : withoutStrings(text);
+  if (/(?:^|[\s;])#/u.test(unquoted)) return "a comment, which is a word to an interactive zsh";
+  try {
+    for (const each of [shell, "bash", "zsh", "sh"]) judgeCommand(text, each);
+    return undefined;
+  } catch (error) {
+    if (!(error instanceof Opaque)) throw error;
+    return error.message;
+  }
 }
 
+/** Those in a folder that was changed to are asked with what changed to it. */
+const changesFolder = (text: string) => /\b(?:cd|chdir|pushd|popd)\b/u.test(text);
+
+/**
+ * Whether what could not be read may be the beginning of more: quotes, brackets, words that open a block, an operator
+ * or a backslash at its end.
+ */
+function mayGoOn(text: string): boolean {
+  if (/\\$|[|&]\s*$|<<|[(){}]/u.test(text) || changesFolder(text)) return true;
+  if (/\b(?:if|for|while|until|case|select|function|do|then)\b/u.test(text)) return true;
+  return /['"`]/u.test(text.includes("\\") ? text : withoutStrings(text));
+}
+
+const withoutStrings = (text: string) => text.replaceAll(/'[^']*'|"[^"\\`$]*"/gu, "");
+
+/** They read another language than the one that is judged. */
+const OTHER_SHELLS = "fish csh tcsh nu elvish xonsh osh pwsh powershell cmd expect";
 /** Programs that run commands which they read, alone or somewhere else. */
 const SHELLS =
-  "bash sh zsh dash ash ksh mksh rbash fish csh tcsh nu elvish xonsh osh pwsh powershell cmd " +
-  "ssh mosh telnet su sudo doas login docker podman nerdctl kubectl oc lxc incus vagrant multipass wsl " +
-  "screen tmux script expect nix-shell nix poetry pipenv chroot nsenter unshare systemd-run machinectl " +
-  "busybox toybox env shell console";
-const SHELL = new RegExp(
-  `(?:^|[^\\w.-])(?:${SHELLS.split(" ").join("|")})(?:\\.exe)?(?![\\w.-])`,
-  "iu",
-);
+  `${OTHER_SHELLS} bash sh zsh dash ash ksh mksh lksh yash rbash busybox toybox env shell console ` +
+  "ssh autossh sshpass mosh telnet su sudo doas login newgrp sg runuser pkexec run0 at batch parallel fakeroot " +
+  "docker docker-compose podman podman-compose nerdctl kubectl oc lxc incus vagrant multipass wsl distrobox toolbox " +
+  "screen tmux dtach abduco zellij byobu script nix-shell nix poetry pipenv chroot schroot nsenter unshare setarch " +
+  "systemd-run systemd-nspawn machinectl linux32 linux64";
+const wordOf = (names: string) =>
+  new RegExp(
+    `(?:^|[^\\w.-])(?:${names.split(" ").join("|")})(?:-?\\d[\\d.]*)?(?:\\.exe)?(?![\\w.-])`,
+    "iu",
+  );
+const SHELL = wordOf(SHELLS);
+const OTHER_SHELL = wordOf(OTHER_SHELLS);
+const bare = (command: string) => command.replaceAll(/\\\n|[\\'"]/gu, "");
 
 /** By any word of the command: what is no shell and looks like one is asked more than it needs. */
 export function startsShell(command: string): boolean {
-  return SHELL.test(command.replaceAll(/\\\n|[\\'"]/gu, ""));
+  return SHELL.test(bare(command));
 }

@@ -34,13 +34,14 @@ const END_OF_INPUT = "\u0004";
 export class ProcessInput {
   readonly #target: InputTarget;
   readonly isTerminal: boolean;
-  readonly #open = new OpenLine();
+  readonly #open: OpenLine;
   #context = "";
   #last: Promise<unknown> = Promise.resolve();
 
   constructor(target: InputTarget, isTerminal: boolean) {
     this.#target = target;
     this.isTerminal = isTerminal;
+    this.#open = new OpenLine(isTerminal);
   }
 
   /** Throws a `UserError` when there is nothing to write, a key is unknown, or the input is closed. */
@@ -68,8 +69,11 @@ export class ProcessInput {
     return turn;
   }
 
-  /** What the user types without an agent: it is asked and kept nowhere. */
-  typedByUser(text: string): void {
-    if (!this.#target.write(text)) throw new UserError("its input is closed; nothing was written");
+  /** A line of the user's own: no rule is asked, and nothing of it is kept. */
+  typedByUser(line: string): void {
+    const enter = piecesOf({ keys: ["Enter"] }, this.isTerminal);
+    const bytes = [line, ...enter.map((piece) => piece.bytes)].join("");
+    if (!this.#target.write(bytes)) throw new UserError("its input is closed; nothing was written");
+    this.#open.take(enter);
   }
 }

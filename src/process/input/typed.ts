@@ -33,9 +33,13 @@ const PLAIN_KEYS: Readonly<Record<string, string>> = { Enter: "\n", Tab: "\t", S
 
 /** Throws a `UserError` for an unknown key, and for one that only a terminal has. */
 export function piecesOf({ text = "", keys = [] }: Typing, isTerminal: boolean): Piece[] {
-  const written = [...text.matchAll(/\r\n|\p{Cc}|\P{Cc}+/gu)].map(([bytes]): Piece => {
+  const parts = isTerminal ? /\r\n|\p{Cc}|\P{Cc}+/gu : /\p{Cc}|\P{Cc}+/gu;
+  const written = [...text.matchAll(parts)].map(([bytes]): Piece => {
     const code = bytes.charCodeAt(0);
-    if (bytes === "\n" || bytes === "\r" || bytes === "\r\n") return { bytes, key: ENTER };
+    if (bytes === "\n" || (isTerminal && bytes.startsWith("\r"))) return { bytes, key: ENTER };
+    // A pipe hands it on: there it interrupts and ends nothing, and is a part of the line.
+    if (!isTerminal && code < 0x20)
+      return { bytes, key: `\\x${code.toString(16).padStart(2, "0")}` };
     if (code === 0x1b) return { bytes, key: "Escape" };
     if (code < 0x20) return { bytes, key: `C-${String.fromCharCode(code | 0x60)}` };
     return code >= 0x7f && code < 0xa0 ? { bytes, key: "Backspace" } : { bytes };
@@ -54,10 +58,18 @@ export function piecesOf({ text = "", keys = [] }: Typing, isTerminal: boolean):
   return [...written, ...pressed];
 }
 
+/** What a terminal takes while nothing reads it (POSIX has 255, Linux 4,096): it drops the rest, but for an Enter. */
+const MAX_AT_ONCE = 1000;
+
 /** The line that is open in one process. */
 export class OpenLine {
   #text = "";
   #isEdited = false;
+  readonly #isTerminal: boolean;
+
+  constructor(isTerminal: boolean) {
+    this.#isTerminal = isTerminal;
+  }
 
   /** What the line so far and these pieces make; nothing to ask when they only interrupt or end. */
   lines(pieces: readonly Piece[]): TypedLine[] {
@@ -88,6 +100,9 @@ export class OpenLine {
       }
     }
     if (open.text !== "") lines.push(open);
+    const length = pieces.reduce((sum, { bytes }) => sum + Buffer.byteLength(bytes), 0);
+    if (this.#isTerminal && Buffer.byteLength(this.#text) + length > MAX_AT_ONCE)
+      for (const line of lines) line.isEdited = true;
     return { lines, open };
   }
 }

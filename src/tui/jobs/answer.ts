@@ -1,6 +1,7 @@
 /**
- * Answers what a job is blocked on, a permission or a question, with the host's dialogs. The host keeps both by
- * directory, so the answer names that of the session that asks: a worktree is another one than the job's OpenCode has.
+ * Answers what a job is blocked on with the host's dialogs. A permission and a question are kept by the host by directory,
+ * so the answer names that of the session that asks: a worktree is another one than the job's OpenCode has. What a
+ * process asks is answered by the OpenCode that has it (`typed-answer.ts`).
  */
 import { createComponent } from "@opentui/solid";
 import type { QuestionInfo } from "@opencode-ai/sdk/v2";
@@ -9,9 +10,14 @@ import { clean, fit } from "../../cells.js";
 import { dialogWidth, openDialog, type ViewContext } from "../context.js";
 import type { Element } from "../element.js";
 import type { ShownJob } from "../shown-job.js";
+import { typeAnswer } from "./typed-answer.js";
 
-export function answerRequest(context: ViewContext, { job }: ShownJob): void {
+export function answerRequest(context: ViewContext, { job, directory }: ShownJob): void {
   const { blockedOn } = job;
+  if (blockedOn?.sealFor !== undefined) {
+    typeAnswer(context, { job, directory }, { ...blockedOn, sealFor: blockedOn.sealFor });
+    return;
+  }
   if (blockedOn?.requestID === undefined) return;
   const { requestID, sessionID } = blockedOn;
   const request = { requestID, sessionID };

@@ -4,6 +4,7 @@ import { arrange } from "../arrange.js";
 import { cells, clean, fit } from "../../cells.js";
 import { branchOf, duration, facts, outcome, SIGNS, waitsFor } from "../describe.js";
 import { endedAt, isLive, lookOf, type ShownJob } from "../shown-job.js";
+import type { BlockedOn } from "../../jobs/job.js";
 import { kindOf } from "./search.js";
 
 /** `width`: of a row, which the host would cut without a sign that something is missing. */
@@ -58,15 +59,24 @@ export function titleOf(shown: ShownJob, now: number): string {
   return [name, what, branchOf(shown)].filter((part) => part !== undefined).join(" · ");
 }
 
+const ANSWERS: Readonly<Record<BlockedOn["kind"], string>> = {
+  permission: "Answer the permission",
+  question: "Answer the question",
+  input: "Answer what it asks",
+  password: "Type the password",
+  retry: "Answer",
+};
+
 export const BACK: TuiDialogSelectOption<Action> = { value: "back", title: "Back to the list" };
 
 export function actionsFor(shown: ShownJob): TuiDialogSelectOption<Action>[] {
   const { job } = shown;
   const options: (TuiDialogSelectOption<Action> | false)[] = [
-    job.blockedOn?.requestID !== undefined &&
+    job.blockedOn !== undefined &&
+      (job.blockedOn.requestID ?? job.blockedOn.sealFor) !== undefined &&
       isLive(shown) && {
         value: "answer",
-        title: `Answer the ${job.blockedOn.kind}`,
+        title: ANSWERS[job.blockedOn.kind],
         description: fit(clean(job.blockedOn.what), 50),
       },
     { value: "log", title: "See the log" },

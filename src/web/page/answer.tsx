@@ -5,7 +5,8 @@
 import { useEffect, useState } from "preact/hooks";
 import type { AnswerBody, JobView, RequestView } from "../schemas.js";
 import { answer, readRequest } from "./connection.js";
-import { isLive, visible, wordsOf } from "./words.js";
+import { useReply } from "./parts.js";
+import { isLive, visible, visibleLines, wordsOf } from "./words.js";
 
 export function isWaiting({ blockedOn, ...job }: JobView): boolean {
   return isLive(job) && (blockedOn?.kind === "permission" || blockedOn?.kind === "question");
@@ -13,19 +14,13 @@ export function isWaiting({ blockedOn, ...job }: JobView): boolean {
 
 export function Request({ job }: { job: JobView }) {
   const [request, setRequest] = useState<RequestView>();
-  const [said, setSaid] = useState<string>();
+  const { reply, say, hear } = useReply();
   const mayAnswer = job.actions.includes("answer");
   useEffect(() => {
     if (!mayAnswer) return;
-    readRequest(job).then(setRequest, (thrown: unknown) => setSaid(wordsOf(thrown)));
+    readRequest(job).then(setRequest, (thrown: unknown) => say(wordsOf(thrown)));
   }, [mayAnswer, job.id]);
-  const send = async (body: AnswerBody) => {
-    try {
-      setSaid((await answer(job, body)).text);
-    } catch (thrown) {
-      setSaid(wordsOf(thrown));
-    }
-  };
+  const send = (body: AnswerBody) => void hear(answer(job, body));
   return (
     <section class="request" aria-label="It waits for you">
       <h3>▲ It waits for you</h3>
@@ -42,25 +37,25 @@ export function Request({ job }: { job: JobView }) {
           jobs”).
         </p>
       )}
-      <span role="status">{said === undefined ? "" : visible(said)}</span>
+      {reply}
     </section>
   );
 }
 
 type Of<K extends RequestView["kind"]> = {
   request: Extract<RequestView, { kind: K }>;
-  onAnswer: (body: AnswerBody) => Promise<void>;
+  onAnswer: (body: AnswerBody) => void;
 };
 
 function Permission({ request, onAnswer }: Of<"permission">) {
   const { requestID, permission, patterns, detail } = request;
-  const reply = (word: "once" | "always" | "reject") => void onAnswer({ requestID, reply: word });
+  const reply = (word: "once" | "always" | "reject") => onAnswer({ requestID, reply: word });
   return (
     <>
       <p>
         Permission: <strong>{visible(permission)}</strong>
       </p>
-      <pre>{(detail ?? patterns.join("\n")).split("\n").map(visible).join("\n")}</pre>
+      <pre>{visibleLines(detail ?? patterns.join("\n"))}</pre>
       <div class="buttons">
         <button type="button" onClick={() => reply("once")}>
           Allow once
@@ -99,7 +94,7 @@ function Questions({ request, onAnswer }: Of<"question">) {
     <form
       onSubmit={(event) => {
         event.preventDefault();
-        void onAnswer({ requestID, answers });
+        onAnswer({ requestID, answers });
       }}
     >
       {questions.map((question, at) => (
@@ -135,7 +130,7 @@ function Questions({ request, onAnswer }: Of<"question">) {
         <button type="submit" disabled={answers.some((each) => each.length === 0)}>
           Send
         </button>
-        <button type="button" class="danger" onClick={() => void onAnswer({ requestID })}>
+        <button type="button" class="danger" onClick={() => onAnswer({ requestID })}>
           Reject
         </button>
       </div>

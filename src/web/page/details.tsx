@@ -4,20 +4,11 @@ import type { JobAction, JobView } from "../schemas.js";
 import { isWaiting, Request } from "./answer.js";
 import { act, type Action } from "./connection.js";
 import { LogView } from "./log-view.js";
+import { BackButton, Sign, useReply } from "./parts.js";
 import { RatePlot } from "./plots.js";
 import { Transcript } from "./transcript.js";
 import { Write } from "./write.js";
-import {
-  byteSize,
-  endOf,
-  lookOf,
-  outcome,
-  shortTime,
-  SIGNS,
-  startOf,
-  visible,
-  wordsOf,
-} from "./words.js";
+import { byteSize, outcome, timeOf, visible } from "./words.js";
 
 interface Props {
   job: JobView;
@@ -28,18 +19,12 @@ interface Props {
 }
 
 export function Details({ job, session, now, onClose }: Props) {
-  const look = lookOf(job);
   return (
     <article class="details" aria-label={visible(job.name)}>
       <header>
-        <button type="button" class="back" onClick={onClose}>
-          Back to the list
-        </button>
+        <BackButton onClick={onClose} />
         <h2>
-          <span class={`sign ${look}`} aria-hidden="true">
-            {SIGNS[look]}
-          </span>{" "}
-          {visible(job.name)}
+          <Sign job={job} /> {visible(job.name)}
         </h2>
         <Actions job={job} />
       </header>
@@ -47,7 +32,7 @@ export function Details({ job, session, now, onClose }: Props) {
       {job.process && <RatePlot job={job} />}
       {isWaiting(job) && <Request key={job.blockedOn?.since} job={job} />}
       {job.process ? (
-        <LogView key={`${job.id} ${job.process.run}`} job={job} now={now} />
+        <LogView key={`${job.id} ${job.process.run}`} job={job} />
       ) : (
         <Transcript key={job.id} job={job} />
       )}
@@ -74,7 +59,7 @@ function Facts({ job, session, now }: Omit<Props, "onClose">) {
     ["Tags", job.tags.join(", ")],
     ["Started", date(job.startedAt)],
     ["Ended", date(job.completedAt)],
-    ["Time", shortTime(endOf(job, now) - startOf(job))],
+    ["Time", timeOf(job, now)],
     [
       "Process",
       process?.pid !== undefined && `pid ${process.pid}${process.global ? ", global" : ""}`,
@@ -125,18 +110,14 @@ function isAsked(action: JobAction): action is Action {
 function Actions({ job }: { job: JobView }) {
   const dialog = useRef<HTMLDialogElement>(null);
   const [asked, setAsked] = useState<Action>("stop");
-  const [said, setSaid] = useState<string>();
+  const { reply, hear } = useReply();
   const ask = (action: Action) => {
     setAsked(action);
     dialog.current?.showModal();
   };
-  const run = async () => {
+  const run = () => {
     dialog.current?.close();
-    try {
-      setSaid((await act(job, asked)).text);
-    } catch (thrown) {
-      setSaid(wordsOf(thrown));
-    }
+    void hear(act(job, asked));
   };
   return (
     <div class="actions">
@@ -145,12 +126,12 @@ function Actions({ job }: { job: JobView }) {
           {WORDS[action].button}
         </button>
       ))}
-      <span role="status">{said === undefined ? "" : visible(said)}</span>
+      {reply}
       <dialog ref={dialog} aria-labelledby="question">
         <p id="question">{WORDS[asked].question}</p>
         <pre>{visible(job.process?.command ?? job.name)}</pre>
         <div class="buttons">
-          <button type="button" class="danger" onClick={() => void run()}>
+          <button type="button" class="danger" onClick={run}>
             {WORDS[asked].button}
           </button>
           <button type="button" autofocus onClick={() => dialog.current?.close()}>

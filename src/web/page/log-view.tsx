@@ -3,19 +3,15 @@ import { useEffect, useMemo, useReducer, useRef, useState } from "preact/hooks";
 import type { JobView } from "../schemas.js";
 import { followOutput } from "./connection.js";
 import { LogLines, plain, spans, type LogLine } from "./log-lines.js";
-import { byteSize, isLive } from "./words.js";
+import { Switch } from "./parts.js";
+import { byteSize, isLive, wordsOf } from "./words.js";
 
 const ROW = 20;
 const OVERSCAN = 20;
 /** So much of the output's end is loaded at first; the rest by a button. */
 const FIRST_BYTES = 4 * 1_024 * 1_024;
 
-interface Props {
-  job: JobView;
-  now: number;
-}
-
-export function LogView({ job }: Props) {
+export function LogView({ job }: { job: JobView }) {
   const bytes = job.process?.outputBytes ?? 0;
   const [offset, setOffset] = useState(() => Math.max(0, bytes - FIRST_BYTES));
   const [following, setFollowing] = useState(true);
@@ -78,22 +74,8 @@ export function LogView({ job }: Props) {
         <button type="button" disabled={found.length === 0} onClick={() => step(1)}>
           Next
         </button>
-        <label>
-          <input
-            type="checkbox"
-            checked={following}
-            onChange={(event) => setFollowing(event.currentTarget.checked)}
-          />
-          Follow
-        </label>
-        <label>
-          <input
-            type="checkbox"
-            checked={times}
-            onChange={(event) => setTimes(event.currentTarget.checked)}
-          />
-          Times
-        </label>
+        <Switch label="Follow" isOn={following} onSwitch={setFollowing} />
+        <Switch label="Times" isOn={times} onSwitch={setTimes} />
         {offset > 0 && (
           <button type="button" onClick={() => setOffset(0)}>
             Load {byteSize(offset)} before
@@ -209,7 +191,7 @@ function useLog(id: string, offset: number) {
       log.push(stream, text, at);
       drawSoon();
     }).catch((thrown: unknown) => {
-      if (!gone.signal.aborted) setProblem(thrown instanceof Error ? thrown.message : "failed");
+      if (!gone.signal.aborted) setProblem(wordsOf(thrown));
     });
     return () => {
       gone.abort();

@@ -5,19 +5,8 @@ import type { JobView } from "../schemas.js";
 import { ServerError, takeToken, watchJobs } from "./connection.js";
 import { Details } from "./details.js";
 import { TimeLine } from "./plots.js";
-import {
-  endOf,
-  folderWords,
-  inOrder,
-  isLive,
-  lookOf,
-  outcome,
-  sessionTitles,
-  shortTime,
-  SIGNS,
-  startOf,
-  visible,
-} from "./words.js";
+import { BackButton, Sign } from "./parts.js";
+import { folderWords, inOrder, isLive, lookOf, sessionTitles, stateOf, visible } from "./words.js";
 
 type Show = "all" | "live" | "failed";
 type Place = { view: "job" | "session"; id: string } | undefined;
@@ -132,9 +121,7 @@ function App() {
           )}
           {session.length > 0 && (
             <>
-              <button type="button" class="back" onClick={close}>
-                Back to the list
-              </button>
+              <BackButton onClick={close} />
               <TimeLine
                 jobs={session}
                 title={titles.get(place?.id ?? "")}
@@ -187,14 +174,10 @@ function Groups({ jobs, titles, now, selected, onOpen }: GroupsProps) {
                       aria-current={job.id === selected ? "true" : undefined}
                       onClick={() => onOpen("job", job.id)}
                     >
-                      <span class={`sign ${lookOf(job)}`} aria-hidden="true">
-                        {SIGNS[lookOf(job)]}
-                      </span>
+                      <Sign job={job} />
                       <span class="name">{visible(job.name)}</span>
                       <span class="kind">{job.kind}</span>
-                      <span class="state">
-                        {visible(outcome(job))}, {shortTime(endOf(job, now) - startOf(job))}
-                      </span>
+                      <span class="state">{stateOf(job, now)}</span>
                     </button>
                   </li>
                 ))}

@@ -2,17 +2,8 @@
 import { useEffect, useRef } from "preact/hooks";
 import uPlot from "uplot";
 import type { JobView } from "../schemas.js";
-import {
-  byteSize,
-  endOf,
-  inOrder,
-  lookOf,
-  outcome,
-  shortTime,
-  SIGNS,
-  startOf,
-  visible,
-} from "./words.js";
+import { Sign } from "./parts.js";
+import { byteSize, endOf, inOrder, lookOf, shortTime, startOf, stateOf, visible } from "./words.js";
 
 const HEIGHT = 90;
 const MOST_POINTS = 600;
@@ -120,12 +111,11 @@ export function TimeLine({ jobs, title, now, onOpen }: TimeLineProps) {
         {sorted.map((job) => {
           const left = percent(startOf(job));
           const width = Math.max(0.5, percent(endOf(job, now)) - left);
-          const time = shortTime(endOf(job, now) - startOf(job));
           return (
             <li key={job.id}>
               <button type="button" onClick={() => onOpen(job.id)}>
                 <span class="label">
-                  {SIGNS[lookOf(job)]} {visible(job.name)}
+                  <Sign job={job} /> {visible(job.name)}
                 </span>
                 <span class="track" aria-hidden="true">
                   <span
@@ -133,9 +123,7 @@ export function TimeLine({ jobs, title, now, onOpen }: TimeLineProps) {
                     style={{ left: `${left}%`, width: `${width}%` }}
                   />
                 </span>
-                <span class="end">
-                  {visible(outcome(job))}, {time}
-                </span>
+                <span class="end">{stateOf(job, now)}</span>
               </button>
             </li>
           );

@@ -2,7 +2,8 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 import type { JobView, TranscriptView } from "../schemas.js";
 import { readTranscript } from "./connection.js";
-import { isLive, visible, wordsOf } from "./words.js";
+import { Switch } from "./parts.js";
+import { isLive, visible, visibleLines, wordsOf } from "./words.js";
 
 const AGAIN_MS = 2_000;
 type Entry = TranscriptView["entries"][number];
@@ -45,14 +46,7 @@ export function Transcript({ job }: { job: JobView }) {
   return (
     <section class="log" aria-label="What it said">
       <div class="bar">
-        <label>
-          <input
-            type="checkbox"
-            checked={following}
-            onChange={(event) => setFollowing(event.currentTarget.checked)}
-          />
-          Follow
-        </label>
+        <Switch label="Follow" isOn={following} onSwitch={setFollowing} />
         <span class="note">
           Its session: <code>opencode -s {visible(job.subagent?.sessionID ?? "…")}</code>
         </span>
@@ -69,7 +63,7 @@ export function Transcript({ job }: { job: JobView }) {
 
 function Said({ entry }: { entry: Entry }) {
   const { kind, role, tool, status = "completed" } = entry;
-  const lines = entry.text.split("\n").map(visible).join("\n");
+  const lines = visibleLines(entry.text);
   if (kind === "tool") {
     return (
       <p class={`tool ${status}`} title={entry.at}>

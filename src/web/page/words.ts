@@ -51,6 +51,16 @@ export function shortTime(milliseconds: number): string {
   return hours < 48 ? `${hours} h ${minutes % 60} min` : `${Math.floor(hours / 24)} d`;
 }
 
+/** How long it runs, or has run. */
+export function timeOf(job: JobView, now: number): string {
+  return shortTime(endOf(job, now) - startOf(job));
+}
+
+/** For a row: how it stands or has ended, and after how long. */
+export function stateOf(job: JobView, now: number): string {
+  return `${visible(outcome(job))}, ${timeOf(job, now)}`;
+}
+
 const REASONS: Readonly<Record<string, string>> = {
   finished: "done",
   error: "error",
@@ -98,6 +108,11 @@ export function visible(text: string): string {
     const code = character.codePointAt(0) ?? 0;
     return character === "\t" ? "  " : `\\u${code.toString(16).padStart(4, "0")}`;
   });
+}
+
+/** The same with its lines. */
+export function visibleLines(text: string): string {
+  return text.split("\n").map(visible).join("\n");
 }
 
 /** A project's folder: its own name, and where it is. A record without its owner knows neither. */

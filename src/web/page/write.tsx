@@ -1,4 +1,4 @@
-/** Types into a process whose input is open: a line, or single keys where it has a terminal. */
+/** Types into a process whose input is open: a line, hidden where it asks for a password, or single keys in a terminal. */
 import { useState } from "preact/hooks";
 import type { JobView, WriteBody } from "../schemas.js";
 import { write } from "./connection.js";
@@ -20,6 +20,13 @@ export function Write({ job }: { job: JobView }) {
       return false;
     }
   };
+  const field = {
+    "aria-label": "A line for its input",
+    placeholder: "A line for its input",
+    autocomplete: "off",
+    value: text,
+    onInput: (event: { currentTarget: HTMLInputElement }) => setText(event.currentTarget.value),
+  };
   return (
     <form
       class="bar write"
@@ -30,14 +37,11 @@ export function Write({ job }: { job: JobView }) {
         void send(body).then((done) => done && setText(""));
       }}
     >
-      <input
-        type="text"
-        aria-label="A line for its input"
-        placeholder="A line for its input"
-        autocomplete="off"
-        value={text}
-        onInput={(event) => setText(event.currentTarget.value)}
-      />
+      {job.blockedOn?.kind === "password" ? (
+        <input type="password" {...field} />
+      ) : (
+        <input type="text" {...field} />
+      )}
       <button type="submit">Send</button>
       {isTerminal
         ? KEYS.map((key) => (
