@@ -19,12 +19,12 @@ import {
   treeBudget,
   type Budget,
 } from "../jobs/budget.js";
-import type { LiveRun, StopIntent } from "./live-run.js";
+import type { RunEnd, RunEvent } from "./run.js";
 
 export interface BudgetsDeps extends Context {
   notices: Pick<NoticePort, "announce">;
-  live: (jobID: string) => LiveRun | undefined;
-  stop: (jobID: string, intent: StopIntent) => Promise<void>;
+  /** Something has happened to the run of this job. */
+  take: (jobID: string, event: RunEvent) => void;
 }
 
 type Spent = Pick<SubagentJob, "cost" | "tokens">;
@@ -63,7 +63,7 @@ export class Budgets {
   }
 
   /** How a task ends that may not begin, or undefined. */
-  endOf(task: SubagentJob): StopIntent | undefined {
+  endOf(task: SubagentJob): RunEnd | undefined {
     const budget = firstSpent(this.#of(task));
     return budget && endBy(budget);
   }
@@ -77,10 +77,8 @@ export class Budgets {
   }
 
   #changed({ type, job }: JobChange): void {
-    if (job.kind !== "subagent") return;
-    // What it has cost stays in the sum of its tree.
-    if (type === "removed") this.#spent.delete(job.id);
-    if (type === "removed") return;
+    // What a removed one has spent is kept: its record may be found again, and is counted once.
+    if (job.kind !== "subagent" || type === "removed") return;
     const { options } = this.#deps;
     const { id, rootSessionID, cost, tokens } = job;
     const before = this.#spent.get(id);
@@ -100,11 +98,8 @@ export class Budgets {
     if (isNews) for (const other of this.#othersOf(job)) this.#stop(other, spent);
   }
 
-  /** A step that is the answer ends the run by itself; stopped now, it might look cut. */
   #stop({ id, status }: SubagentJob, budget: Budget): void {
-    const live = this.#deps.live(id);
-    if (status !== "running" || !live || live.intent || live.hasAnswered) return;
-    void this.#deps.stop(id, endBy(budget));
+    if (status === "running") this.#deps.take(id, { type: "spent", end: endBy(budget) });
   }
 
   #othersOf({ id, rootSessionID }: SubagentJob): SubagentJob[] {
@@ -125,6 +120,6 @@ export class Budgets {
   }
 }
 
-function endBy(budget: Budget): StopIntent {
+function endBy(budget: Budget): RunEnd {
   return { status: "failed", reason: "budget", error: budgetWords(budget) };
 }

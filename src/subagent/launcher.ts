@@ -343,7 +343,7 @@ export class Launcher {
 
   /** Of one session tree: a task of another tree is not shown. */
   #sameTasks({ rootSessionID, agent }: LaunchPlan, prompt: string): SubagentJob[] {
-    const promptOf = (job: SubagentJob) => job.prompt ?? this.#runner.live(job.id)?.promptText;
+    const promptOf = (job: SubagentJob) => job.prompt ?? this.#runner.promptOf(job.id);
     return this.#deps.jobs
       .byRoot(rootSessionID)
       .filter((job): job is SubagentJob => job.kind === "subagent" && !isTerminal(job.status))

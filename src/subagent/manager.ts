@@ -8,9 +8,8 @@ import { matches, type JobFilter } from "../jobs/filter.js";
 import type { Job, SubagentJob } from "../jobs/job.js";
 import { isTerminal, type EndReason } from "../jobs/status.js";
 import type { Notice } from "../notices/notice.js";
+import { within } from "../time.js";
 import type { SubagentDeps } from "./deps.js";
-import { PendingRequests } from "./pending-requests.js";
-import { ChildEvents } from "./child-events.js";
 import {
   Launcher,
   waitsForOthers,
@@ -18,11 +17,10 @@ import {
   type LaunchInput,
   type ResumeFrom,
 } from "./launcher.js";
-import type { StopIntent } from "./live-run.js";
+import type { RunEnd } from "./run.js";
 import { findTask } from "./find-task.js";
 import { recover } from "./recover.js";
 import { Runner } from "./runner.js";
-import { Supervisor } from "./supervisor.js";
 import { finalText, lastToolError, textSoFar } from "./verdict.js";
 
 export type { Launched, LaunchInput, ResumeFrom } from "./launcher.js";
@@ -54,9 +52,6 @@ export class BackgroundManager {
   readonly #deps: SubagentDeps;
   readonly #runner: Runner;
   readonly #launcher: Launcher;
-  readonly #supervisor: Supervisor;
-  readonly #requests: PendingRequests;
-  readonly #childEvents: ChildEvents;
   /** Told when the user writes in a session. */
   readonly #writeListeners = new Set<{ sessionID: string; controller: AbortController }>();
 
@@ -64,19 +59,9 @@ export class BackgroundManager {
     this.#deps = deps;
     this.#runner = new Runner({
       ...deps,
-      onBegin: () => this.#supervisor.watch(),
       endWorkOf: (sessionID, reason) => this.#endWorkOf(sessionID, reason),
     });
-    const runner = this.#runner;
-    this.#launcher = new Launcher(deps, runner);
-    this.#requests = new PendingRequests({ ...deps, runner });
-    this.#supervisor = new Supervisor({ ...deps, runner, requests: this.#requests });
-    this.#childEvents = new ChildEvents({
-      ...deps,
-      runner,
-      requests: this.#requests,
-      supervisor: this.#supervisor,
-    });
+    this.#launcher = new Launcher(deps, this.#runner);
   }
 
   /**
@@ -150,7 +135,7 @@ export class BackgroundManager {
     const { host, clock } = this.#deps;
     if (task.sessionID === undefined) return [];
     const entries = await host.transcript(task.sessionID, TRANSCRIPT_MESSAGES);
-    const text = this.#runner.live(task.id)?.streamedText.trim() || task.partialText || "";
+    const text = this.#runner.streamedBy(task.id) || task.partialText || "";
     // The host stores a text when its stream has ended.
     const isStored = text === "" || entries.some((entry) => entry.text.includes(text));
     const at = new Date(clock.now());
@@ -159,12 +144,12 @@ export class BackgroundManager {
 
   /** What it waits for its user to answer, in full. Rejects with a HostError. */
   openRequest(taskID: string): Promise<OpenRequest | undefined> {
-    return this.#requests.open(taskID);
+    return this.#runner.requests.open(taskID);
   }
 
   /** In the name of the user. Rejects with a UserError when it is not asked any more, or with a HostError. */
   answerRequest(taskID: string, requestID: string, answer: RequestAnswer): Promise<void> {
-    return this.#requests.answer(taskID, requestID, answer);
+    return this.#runner.requests.answer(taskID, requestID, answer);
   }
 
   /**
@@ -270,10 +255,10 @@ export class BackgroundManager {
 
   /** The same, translated; constant time however many tasks there are. */
   onEvent(event: HostEvent): void {
-    if (event.type === "asked") void this.#requests.asked(event);
-    else if (event.type === "answered") this.#requests.answered(event);
+    if (event.type === "asked") void this.#runner.requests.asked(event);
+    else if (event.type === "answered") this.#runner.requests.answered(event);
     else if (event.type === "deleted") this.#onDeleted(event.sessionID);
-    else this.#childEvents.onEvent(event);
+    else this.#runner.onEvent(event);
   }
 
   /** Puts a task's notice into its parent's queue, as its end would. */
@@ -313,24 +298,15 @@ export class BackgroundManager {
    */
   async dispose(): Promise<void> {
     this.#launcher.dispose();
-    this.#supervisor.dispose();
     // What waits for others is the next one's: it has not begun.
     const live = this.list().filter(
       (task) => !isTerminal(task.status) && !(task.status === "pending" && waitsForOthers(task)),
     );
-    for (const { id } of live) {
-      this.#runner.abandon(id, { status: "cancelled", reason: "host_exit" });
-    }
-    this.#runner.dispose();
-    const { clock } = this.#deps;
+    const end = { status: "cancelled", reason: "host_exit" } as const;
+    for (const { id } of live) this.#runner.abandon(id, end);
+    this.#runner.dispose(end);
     const aborts = Promise.all(live.map((task) => this.#abort(task)));
-    await new Promise<void>((resolve) => {
-      const timer = clock.after(DISPOSE_PATIENCE_MS, resolve);
-      void aborts.then(() => {
-        timer.cancel();
-        resolve();
-      });
-    });
+    await within(this.#deps.clock, DISPOSE_PATIENCE_MS, aborts);
   }
 
   /** Never rejects. */
@@ -349,7 +325,7 @@ export class BackgroundManager {
     for (const { id } of affected) void this.#stop(id, intent);
   }
 
-  async #stop(taskID: string, intent: StopIntent): Promise<void> {
+  async #stop(taskID: string, intent: RunEnd): Promise<void> {
     const task = this.getTask(taskID);
     if (task && !isTerminal(task.status)) await this.#runner.stop(taskID, intent);
   }

@@ -8,15 +8,14 @@ import type { HostEvent } from "../host/events.js";
 import type { OpenRequest, RequestAnswer } from "../host/host.js";
 import type { SessionTree } from "../host/session-tree.js";
 import type { BlockedOn } from "../jobs/job.js";
-import type { NoticePort } from "../notices/port.js";
-import { elapsed } from "../text.js";
-import type { LiveRun } from "./live-run.js";
-import type { Runner } from "./runner.js";
+import type { RunEvent } from "./run.js";
 
 export interface PendingRequestsDeps extends Context {
   tree: SessionTree;
-  runner: Runner;
-  notices: NoticePort;
+  /** A run of this job is under way. */
+  runs: (jobID: string) => boolean;
+  /** Something has happened to the run of this job. */
+  take: (jobID: string, event: RunEvent) => void;
 }
 
 const REJECTION =
@@ -33,17 +32,21 @@ export class PendingRequests {
 
   /** Never rejects. */
   async asked(event: BlockingEvent): Promise<void> {
-    const { tree, log } = this.#deps;
+    const { tree, clock, log, take } = this.#deps;
     const { sessionID, requestID } = event;
     this.#arriving.add(requestID);
     try {
       const line = await tree.line(sessionID);
       if (this.#runsAlong(line).length === 0 || (await this.#rejected(event))) return;
       if (!this.#arriving.has(requestID)) return;
-      // Looked up again: a run may have ended meanwhile.
-      this.#runsAlong(line).forEach(([jobID, live], index) =>
-        this.#block(jobID, live, event, index === 0),
-      );
+      const { kind, what } = event;
+      const since = new Date(clock.now());
+      const request = { kind, what, sessionID, requestID, since };
+      // Looked up again: a run may have ended meanwhile. Only the nearest subagent's parent is told; those above it are
+      // shown as blocked, too.
+      for (const [index, jobID] of this.#runsAlong(line).entries()) {
+        take(jobID, { type: "asked", request, tell: index === 0 });
+      }
     } catch (thrown) {
       const message = "a question of a child session could not be followed";
       logFailure(log, "warn", message, { sessionID })(thrown);
@@ -52,59 +55,21 @@ export class PendingRequests {
     }
   }
 
-  answered(event: Extract<HostEvent, { type: "answered" }>): void {
-    this.#arriving.delete(event.requestID);
-    for (const [jobID, live] of this.#runsAlong(this.#deps.tree.knownLine(event.sessionID))) {
-      if (!live.asked.delete(event.requestID)) continue;
-      live.heardAt = this.#deps.clock.monotonic();
-      this.#show(jobID, live);
+  answered({ sessionID, requestID }: Extract<HostEvent, { type: "answered" }>): void {
+    this.#arriving.delete(requestID);
+    for (const jobID of this.#runsAlong(this.#deps.tree.knownLine(sessionID))) {
+      this.#deps.take(jobID, { type: "answered", requestIDs: [requestID] });
     }
   }
 
-  /** The child waits before it tries the provider again; told only when that takes as long as a stall. */
-  retrying(live: LiveRun, event: Extract<HostEvent, { type: "retry" }>): void {
-    const { jobs, clock, notices, options } = this.#deps;
-    const { jobID } = live;
-    live.isMarked = true;
-    const { sessionID, attempt, message, nextAt } = event;
-    const pause = nextAt.getTime() - clock.now();
-    live.retryAt = clock.monotonic() + pause;
-    const { blockedOn: before, stalledSince } = jobs.getSubagent(jobID) ?? {};
-    // Something is heard of it: that it was silent need not be told any more.
-    if (stalledSince) jobs.updateSubagent(jobID, { stalledSince: undefined, blockedOn: undefined });
-    const since = before?.since ?? new Date(clock.now());
-    const blockedOn = { kind: "retry" as const, what: message, since, sessionID, attempt, nextAt };
-    const job = jobs.updateSubagent(jobID, { blockedOn });
-    const isLong = pause >= options.stallMinutes * 60_000;
-    if (!job || !isLong || before?.attempt === attempt) return;
-    const when = `attempt ${attempt}, next in ${elapsed(pause)}`;
-    notices.announce(job, "stalled", `it waits to ask the provider again (${when}): ${message}`);
-  }
-
-  /** It works again: whatever it waited for to retry is past. */
-  resumed(jobID: string, live: LiveRun): void {
-    if (this.#deps.jobs.getSubagent(jobID)?.blockedOn?.kind === "retry") this.#show(jobID, live);
-  }
-
-  /** For a child that is silent: what it asked may have been answered without an event. Never rejects. */
-  async recheck(jobID: string, live: LiveRun): Promise<void> {
-    const { host, runner, clock, log } = this.#deps;
-    if (live.asked.size === 0) return;
-    try {
-      const known = [...live.asked.keys()];
-      // Its descendants live where it does, or in worktrees of their own.
-      const places = new Set([...live.asked.values()].map((asked) => this.#placeOf(asked)));
-      const lists = await Promise.all(Array.from(places, (place) => host.pendingRequests(place)));
-      const pending = new Set(lists.flat().map(({ requestID }) => requestID));
-      const answered = known.filter((requestID) => !pending.has(requestID));
-      for (const requestID of answered) live.asked.delete(requestID);
-      if (answered.length === 0 || runner.live(jobID) !== live) return;
-      live.heardAt = clock.monotonic();
-      this.#show(jobID, live);
-    } catch (thrown) {
-      const message = "it is unknown whether a subagent still waits";
-      logFailure(log, "warn", message, { id: jobID })(thrown);
-    }
+  /** Which of these have been answered, perhaps without an event. Rejects with a HostError. */
+  async answeredOf(asked: readonly BlockedOn[]): Promise<string[]> {
+    const { host } = this.#deps;
+    // Its descendants live where it does, or in worktrees of their own.
+    const places = new Set(asked.map((request) => this.#placeOf(request)));
+    const lists = await Promise.all(Array.from(places, (place) => host.pendingRequests(place)));
+    const pending = new Set(lists.flat().map(({ requestID }) => requestID));
+    return asked.flatMap(({ requestID = "" }) => (pending.has(requestID) ? [] : [requestID]));
   }
 
   /** What a task waits for its user to answer, in full; undefined when that is nothing. Rejects with a HostError. */
@@ -146,32 +111,11 @@ export class PendingRequests {
     return nearest?.directory;
   }
 
-  /** Only the nearest subagent's parent is told; those above it are shown as blocked, too. */
-  #block(jobID: string, live: LiveRun, event: BlockingEvent, tell: boolean): void {
-    const { jobs, clock, notices } = this.#deps;
-    const { kind, what, sessionID, requestID } = event;
-    if (live.asked.has(requestID)) return;
-    live.asked.set(requestID, { kind, what, sessionID, requestID, since: new Date(clock.now()) });
-    // Who asks is alive.
-    jobs.updateSubagent(jobID, { stalledSince: undefined });
-    this.#show(jobID, live);
-    const job = jobs.getSubagent(jobID);
-    if (job && tell) notices.announce(job, "blocked", `${kind} ${what}`);
-  }
-
-  #show(jobID: string, live: LiveRun): void {
-    const [first]: (BlockedOn | undefined)[] = [...live.asked.values()];
-    this.#deps.jobs.updateSubagent(jobID, { blockedOn: first });
-  }
-
-  /** The runs of a session and of those above it, nearest first. */
-  #runsAlong(line: readonly string[]): [string, LiveRun][] {
-    const { jobs, runner } = this.#deps;
-    return line.flatMap((sessionID): [string, LiveRun][] => {
-      const job = jobs.findBySession(sessionID);
-      const live = job && runner.live(job.id);
-      return live ? [[job.id, live]] : [];
-    });
+  /** The jobs of a session and of those above it that run, nearest first. */
+  #runsAlong(line: readonly string[]): string[] {
+    const { jobs, runs } = this.#deps;
+    const tasks = line.flatMap((sessionID) => jobs.findBySession(sessionID) ?? []);
+    return tasks.map(({ id }) => id).filter(runs);
   }
 }
 

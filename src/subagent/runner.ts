@@ -1,33 +1,37 @@
 /**
- * The runs that are under way. A run begins with a slot and a prompt, and ends exactly once: when the child's
- * messages say so (`run-examiner.ts`), when it is stopped, or when the host cannot go on with it.
+ * The runs that are under way, one state machine each (`run.ts`): gives them what happens, and is the one place that
+ * carries out what they say. A run begins with a slot and a prompt, and ends exactly once. One timer while there are
+ * runs, none otherwise.
  */
-import type { Context } from "../context.js";
-import { coerceError, UserError } from "../ports.js";
-import type { Message, PermissionRule } from "../host/host.js";
-import type { IdSource } from "../host/ids.js";
-import type { SubagentJob } from "../jobs/job.js";
-import type { NoticePort } from "../notices/port.js";
-import type { Worktrees } from "../worktree/worktrees.js";
-import { isTerminal } from "../jobs/status.js";
-import { LiveRun, type StopIntent } from "./live-run.js";
-import { limitsMissing, missingRules } from "./rights.js";
+import { coerceError, logFailure, UserError, type Timer } from "../ports.js";
+import type { PermissionRule } from "../host/host.js";
+import { storedMessages } from "../host/stored-messages.js";
+import { isWaitedFor, type SubagentJob } from "../jobs/job.js";
+import { isTerminal, type EndReason } from "../jobs/status.js";
 import { Budgets } from "./budgets.js";
-import { ModelSwitch } from "./model-switch.js";
-import { Prompter } from "./prompter.js";
-import { RunExaminer } from "./run-examiner.js";
-import { RunStopper } from "./run-stopper.js";
-import { finalText, quoteOf } from "./verdict.js";
+import type { SubagentDeps } from "./deps.js";
+import { PendingRequests } from "./pending-requests.js";
+import { limitsMissing, missingRules } from "./rights.js";
+import {
+  beginRun,
+  step,
+  type ChildEvent,
+  type Effect,
+  type Now,
+  type RunEnd,
+  type RunEvent,
+  type RunState,
+} from "./run.js";
 
-export interface RunnerDeps extends Context {
-  ids: IdSource;
-  notices: NoticePort;
-  worktrees: Pick<Worktrees, "enter">;
-  /** A run has begun: from now on it must be supervised. */
-  onBegin: () => void;
-  persist: () => Promise<void>;
+/** How long a stop waits for the host to say that the session is idle. */
+const ABORT_TIMEOUT_MS = 10_000;
+/** Pause before the host is asked again that could not be asked. */
+const LOOK_AGAIN_MS = 2_000;
+const TICK_MS = 5_000;
+
+export interface RunnerDeps extends SubagentDeps {
   /** Ends the tasks and session processes that a session started. */
-  endWorkOf: (sessionID: string, reason: StopIntent["reason"]) => Promise<void>;
+  endWorkOf: (sessionID: string, reason: EndReason) => Promise<void>;
 }
 
 export interface RunInput {
@@ -43,47 +47,49 @@ export interface RunInput {
   onStarted: () => void;
 }
 
+/** A run, and what of it is under way. */
+interface LiveRun {
+  readonly jobID: string;
+  readonly sessionID: string;
+  /** Replaced by `#take` alone. */
+  state: RunState;
+  /** Resolves when the run has ended: the slot is held until then. */
+  readonly ended: Promise<void>;
+  readonly release: () => void;
+  /** The newest prompt on its way: gives what the host said when it refused. */
+  sending?: Promise<Error | undefined>;
+  /** The newest stop. */
+  stopping?: Promise<void>;
+  /** Set while the host could not be asked. */
+  lookLater?: Timer;
+}
+
+/** What the host is asked, and answers with an event. */
+type Question = Extract<
+  Effect,
+  { do: "send" | "resend" | "read" | "askModels" | "leave" | "recheck" }
+>;
+
 export class Runner {
   readonly #deps: RunnerDeps;
   readonly #live = new Map<string, LiveRun>();
   /** Asked for every streamed token. */
   readonly #liveBySession = new Map<string, LiveRun>();
-  readonly #examiner: RunExaminer;
-  readonly #prompter: Prompter;
-  readonly #stopper: RunStopper;
-  readonly #switch: ModelSwitch;
+  /** Ends the patience of every stop that is under way. */
+  readonly #patience = new Set<() => void>();
+  #timer: Timer | undefined;
   /** What tasks and session trees may spend. */
   readonly budgets: Budgets;
+  readonly requests: PendingRequests;
 
   constructor(deps: RunnerDeps) {
     this.#deps = deps;
-    const live = (jobID: string) => this.#live.get(jobID);
-    this.#prompter = new Prompter({ ...deps, live });
-    const examine = (jobID: string) => this.examine(jobID);
-    this.#stopper = new RunStopper({ ...deps, examine, end: this.#end.bind(this) });
-    const promptAgain: Prompter["sendAgain"] = (...what) => this.#prompter.sendAgain(...what);
-    this.#switch = new ModelSwitch({ ...deps, live, examine, promptAgain });
-    this.#examiner = new RunExaminer({
-      ...deps,
-      live,
-      end: this.#end.bind(this),
-      promptAgain,
-      goOn: (...what) => this.#switch.goOn(...what),
-    });
-    this.budgets = new Budgets({ ...deps, live, stop: (...what) => this.stop(...what) });
-  }
-
-  live(jobID: string): LiveRun | undefined {
-    return this.#live.get(jobID);
-  }
-
-  /** The run under way in this child session. */
-  liveIn(sessionID: string): LiveRun | undefined {
-    return this.#liveBySession.get(sessionID);
-  }
-
-  runs(): IterableIterator<[string, LiveRun]> {
-    return this.#live.entries();
+    const take = (jobID: string, event: RunEvent): void => {
+      const live = this.#live.get(jobID);
+      if (live) this.#take(live, event);
+    };
+    this.budgets = new Budgets({ ...deps, take });
+    this.requests = new PendingRequests({ ...deps, take, runs: (jobID) => this.#live.has(jobID) });
   }
 
   /** Runs a pending job from session to end; resolves when it has ended, whichever way. Never rejects. */
@@ -92,123 +98,92 @@ export class Runner {
     if (job?.status !== "pending") return;
     // It may have waited while others spent what was left.
     const spent = this.budgets.endOf(job);
-    if (spent) {
-      this.#end(jobID, undefined, spent);
-      return;
-    }
-    const live = new LiveRun(job);
+    if (spent) return this.abandon(jobID, spent);
+    let live: LiveRun | undefined;
+    let before = "";
     try {
-      const before = await input.before();
+      before = await input.before();
       const directory = await this.#deps.worktrees.enter(jobID);
       const sessionID = job.sessionID ?? (await this.#createSession(job, input.rules, directory));
       if (input.strict) await this.#checkRules(sessionID, input.rules);
       if (job.after) await this.#saveSession(jobID, sessionID);
-      if (!this.#begin(jobID, sessionID, live, input.isCurrent())) return;
-      live.before = before;
+      live = this.#begin(jobID, sessionID, input.isCurrent());
     } catch (thrown) {
-      if (input.isCurrent()) this.#end(jobID, undefined, failed(coerceError(thrown)));
-      return;
+      const error = coerceError(thrown).message;
+      if (input.isCurrent()) this.#endWaiting(jobID, { status: "failed", reason: "error", error });
     }
+    if (!live) return;
+    // As it is now: text may have been added while the session was being created.
+    const { prompt = "" } = this.#deps.jobs.getSubagent(jobID) ?? {};
+    const prompted = this.#prompt(live, [before || [], prompt].flat().join("\n\n"));
+    const started = prompted.then((refusal) => (refusal ? undefined : input.onStarted()));
     // A prompt that is not answered must not hold the slot of a run that was stopped.
-    await Promise.race([this.#start(jobID, live, input), live.ended]);
+    await Promise.race([started, live.ended]);
     await live.ended;
   }
 
-  /** A further instruction to a running child; its run now ends with the answer to this one. */
-  async instruct(jobID: string, prompt: string): Promise<void> {
+  /** A further instruction to a running child; its run now ends with the answer to this one. Rejects as the host does. */
+  async instruct(jobID: string, text: string): Promise<void> {
     const live = this.#live.get(jobID);
     if (!live) throw new UserError(`task ${jobID} is not running`);
-    if (live.intent) throw new UserError(`task ${jobID} is being ended; continue it once it has`);
-    try {
-      await this.#prompter.send(jobID, live, prompt);
-    } catch (thrown) {
-      // The run may have ended with its earlier prompt in the meantime.
-      void this.examine(jobID);
-      throw thrown;
+    if (live.state.intent) {
+      throw new UserError(`task ${jobID} is being ended; continue it once it has`);
     }
-  }
-
-  /** Looks at the child's messages and ends the run if they say so. Safe to call at any time, any number of times. */
-  async examine(jobID: string): Promise<void> {
-    await this.#examiner.examine(jobID);
-  }
-
-  /** The host waits to ask the provider again. Never rejects. */
-  async announcedRetry(live: LiveRun, retry: { message: string; nextAt: Date }): Promise<void> {
-    await this.#switch.announcedRetry(live, retry);
+    const refusal = await this.#prompt(live, text);
+    if (refusal) throw refusal;
   }
 
   /**
    * Stops a run: its session is aborted and kept, what the child itself started is ended, and the job ends as
    * `intent` says once the host is idle, or after 10 s with a word that the host did not confirm. Never rejects.
    */
-  async stop(jobID: string, intent: StopIntent): Promise<void> {
-    const sessionID = this.#deps.jobs.getSubagent(jobID)?.sessionID;
+  async stop(jobID: string, intent: RunEnd): Promise<void> {
     const live = this.#live.get(jobID);
-    if (sessionID === undefined || !live) {
-      this.#end(jobID, live, intent);
-      return;
-    }
-    await this.#stopper.stop(jobID, sessionID, live, intent);
+    if (live) this.#take(live, { type: "stop", intent });
+    else this.#endWaiting(jobID, intent);
+    await live?.stopping;
   }
 
   /** Ends a job as it is, without a word to the host. */
-  abandon(jobID: string, end: StopIntent): void {
-    this.#end(jobID, this.#live.get(jobID), end);
+  abandon(jobID: string, end: RunEnd): void {
+    const live = this.#live.get(jobID);
+    if (live) this.#take(live, { type: "abandoned", end });
+    else this.#endWaiting(jobID, end);
   }
 
-  /** Stops looking at anything; the jobs stay as they are. */
-  dispose(): void {
-    for (const live of this.#live.values()) live.close();
-    this.#live.clear();
-    this.#liveBySession.clear();
-    this.#stopper.dispose();
+  /** What the host says of a session; constant time, however many runs there are. */
+  onEvent(event: ChildEvent): void {
+    const live = this.#liveBySession.get(event.sessionID);
+    if (live) this.#take(live, event);
+  }
+
+  /** What a running job was told last. */
+  promptOf(jobID: string): string | undefined {
+    return this.#live.get(jobID)?.state.prompts.at(-1)?.text;
+  }
+
+  /** What a running job says now, as far as it has streamed. */
+  streamedBy(jobID: string): string {
+    return this.#live.get(jobID)?.state.tally.streamedText ?? "";
+  }
+
+  /** Looks at nothing any more; what still runs ends as it is. */
+  dispose(end: RunEnd): void {
+    this.#timer?.cancel();
+    this.#timer = undefined;
+    for (const jobID of this.#live.keys()) this.abandon(jobID, end);
+    for (const giveUp of this.#patience) giveUp();
     this.budgets.dispose();
   }
 
-  /**
-   * The one place where a run ends. No effect when it has ended already: `live` says which run is meant, for the
-   * job may have begun another one; undefined is a job that has none yet.
-   */
-  #end(
-    jobID: string,
-    live: LiveRun | undefined,
-    end: StopIntent,
-    messages: readonly Message[] = [],
-  ): void {
-    const { jobs, clock } = this.#deps;
-    if (this.#live.get(jobID) !== live) return;
-    const job = jobs.getSubagent(jobID);
-    this.#live.delete(jobID);
-    if (job?.sessionID) this.#liveBySession.delete(job.sessionID);
-    live?.close();
-    if (!job || isTerminal(job.status)) return;
-    const at = new Date(clock.now());
-    // A job that was stopped while it waited has no run of its own: an earlier one keeps its result.
-    const { status, reason, error } = end;
-    const patch = live && ranUntil(at, job, live, end, messages);
-    if (patch) jobs.updateSubagent(jobID, patch);
-    const text = live ? finalText(messages, live.firstPromptID) || patch?.partialText : undefined;
-    // Without a read of the messages nothing is known of its words.
-    const quote = messages.length > 0 || text ? quoteOf(text ?? "", messages) : undefined;
-    jobs.end(jobID, { status, reason, error, at, ...(quote && { quote }) });
-  }
-
   async #createSession(
-    job: SubagentJob,
+    { id: taskID, name, agent, parentSessionID: parentID }: SubagentJob,
     permission: PermissionRule[],
     directory: string | undefined,
   ): Promise<string> {
-    const { name, agent, parentSessionID: parentID } = job;
+    const { host } = this.#deps;
     const title = `${name} (@${agent} in the background)`;
-    const session = await this.#deps.host.createSession({
-      parentID,
-      title,
-      permission,
-      taskID: job.id,
-      directory,
-    });
-    return session.id;
+    return (await host.createSession({ parentID, title, permission, taskID, directory })).id;
   }
 
   /** A task that waited for others is started again by the next OpenCode unless the disk says that it has begun. */
@@ -220,40 +195,6 @@ export class Runner {
     }
   }
 
-  /** False when the job was cancelled while its session was being created. */
-  #begin(jobID: string, sessionID: string, live: LiveRun, isCurrent: boolean): boolean {
-    const { jobs, clock, onBegin } = this.#deps;
-    const job = jobs.getSubagent(jobID);
-    if (!isCurrent || job?.status !== "pending") {
-      // Its session exists now: a continuation of the cancelled task works in it, so it is never without an owner.
-      if (job && job.sessionID === undefined) jobs.updateSubagent(jobID, { sessionID });
-      return false;
-    }
-    live.startedAt = live.heardAt = clock.monotonic();
-    this.#live.set(jobID, live);
-    this.#liveBySession.set(sessionID, live);
-    // Until now the result was that of an earlier run.
-    const fresh = { partial: undefined, partialText: undefined, resultLength: undefined };
-    jobs.updateSubagent(jobID, { ...fresh, sessionID });
-    jobs.start(jobID, new Date(clock.now()));
-    onBegin();
-    return true;
-  }
-
-  /** Never rejects: what the host refuses ends the run. */
-  async #start(jobID: string, live: LiveRun, { onStarted }: RunInput): Promise<void> {
-    try {
-      // As it is now: text may have been added while the session was being created.
-      const { prompt = "" } = this.#deps.jobs.getSubagent(jobID) ?? {};
-      await this.#prompter.send(jobID, live, [live.before || [], prompt].flat().join("\n\n"));
-      onStarted();
-    } catch (thrown) {
-      this.#end(jobID, live, live.intent ?? failed(coerceError(thrown)));
-      // The host may have stored the prompt all the same.
-      await this.#prompter.abortForgotten(jobID);
-    }
-  }
-
   /** Before the first prompt: an agent that could change files does nothing beyond its parent's limits. */
   async #checkRules(sessionID: string, rules: readonly PermissionRule[]): Promise<void> {
     const session = await this.#deps.host.session(sessionID);
@@ -261,37 +202,216 @@ export class Runner {
     const missing = session ? missingRules(rules, session.permission) : [];
     if (missing.length > 0) throw limitsMissing(missing);
   }
-}
 
-/** What the record says of a run that has ended. */
-function ranUntil(
-  at: Date,
-  job: SubagentJob,
-  live: LiveRun,
-  { status, reason, error }: StopIntent,
-  messages: readonly Message[],
-): Partial<SubagentJob> {
-  const stored = finalText(messages, live.firstPromptID);
-  // A stream that was cut leaves an empty message: what was heard of it is all there is.
-  const partialText = !stored && status !== "completed" ? live.streamedText : undefined;
-  const ended = {
-    status,
-    endReason: reason,
-    completedAt: at,
-    ...(live.modelUses && { models: live.modelUses }),
-  };
-  return {
-    ...live.totals(),
-    progress: { ...job.progress, toolCalls: live.toolCalls, steps: live.steps },
-    resultLength: stored.length || partialText?.length || 0,
-    partialText: partialText || undefined,
-    partial: status !== "completed" || error !== undefined,
-    runs: job.runs.map((run, index) =>
-      index === job.runs.length - 1 ? { ...run, ...ended } : run,
-    ),
-  };
-}
+  /** Undefined when the job was cancelled while its session was being created. */
+  #begin(jobID: string, sessionID: string, isCurrent: boolean): LiveRun | undefined {
+    const { jobs, clock, options } = this.#deps;
+    const job = jobs.getSubagent(jobID);
+    if (!isCurrent || job?.status !== "pending") {
+      // Its session exists now: a continuation of the cancelled task works in it, so it is never without an owner.
+      if (job && job.sessionID === undefined) jobs.updateSubagent(jobID, { sessionID });
+      return undefined;
+    }
+    let release = (): void => undefined;
+    const ended = new Promise<void>((resolve) => {
+      release = resolve;
+    });
+    const state = beginRun(job, options, this.#now());
+    const live: LiveRun = { jobID, sessionID, state, ended, release };
+    this.#live.set(jobID, live);
+    this.#liveBySession.set(sessionID, live);
+    // Until now the result was that of an earlier run.
+    const fresh = { partial: undefined, partialText: undefined, resultLength: undefined };
+    jobs.updateSubagent(jobID, { ...fresh, sessionID });
+    jobs.start(jobID, new Date(clock.now()));
+    this.#watch();
+    return live;
+  }
 
-function failed({ message: error }: Error): StopIntent {
-  return { status: "failed", reason: "error", error };
+  /** Ends a job that has no run. A run of its own it never had: an earlier one keeps its result. */
+  #endWaiting(jobID: string, { status, reason, error }: RunEnd): void {
+    const { jobs, clock } = this.#deps;
+    if (this.#live.has(jobID)) return;
+    jobs.end(jobID, { status, reason, error, at: new Date(clock.now()) });
+  }
+
+  #watch(): void {
+    this.#timer ??= this.#deps.clock.after(TICK_MS, () => this.#tick());
+  }
+
+  #tick(): void {
+    this.#timer = undefined;
+    if (this.#live.size === 0) return;
+    for (const live of this.#live.values()) {
+      this.#take(live, { type: "tick", ownWork: this.#hasOwnWork(live) });
+    }
+    this.#watch();
+  }
+
+  /** It waits for subagents of its own, or for commands that were moved to the background. */
+  #hasOwnWork({ sessionID }: LiveRun): boolean {
+    const started = this.#deps.jobs.byParent(sessionID);
+    return started.some((job) => isWaitedFor(job) && !isTerminal(job.status));
+  }
+
+  #now(): Now {
+    const { clock } = this.#deps;
+    return { at: clock.monotonic(), date: clock.now() };
+  }
+
+  async #prompt(live: LiveRun, text: string): Promise<Error | undefined> {
+    const messageID = this.#deps.ids.next("msg");
+    this.#take(live, { type: "prompt", prompt: { messageID, text, sent: this.#now() } });
+    return live.sending;
+  }
+
+  /** The one place where a run's state changes. What an effect brings about at once is taken before the next one. */
+  #take(live: LiveRun, event: RunEvent): void {
+    const { state, effects } = step(live.state, event, this.#now());
+    live.state = state;
+    for (const effect of effects) this.#carryOut(live, effect);
+  }
+
+  #carryOut(live: LiveRun, effect: Effect): void {
+    const { jobs, notices, log, clock } = this.#deps;
+    const { jobID, sessionID } = live;
+    switch (effect.do) {
+      case "record":
+        return void jobs.updateSubagent(jobID, effect.patch);
+      case "then":
+        return this.#take(live, effect.event);
+      case "announce": {
+        const job = jobs.getSubagent(jobID);
+        return job && notices.announce(job, effect.kind, effect.text);
+      }
+      case "warn":
+        return log("warn", effect.message, { id: jobID, ...effect.extra });
+      case "goesOn":
+        return notices.goesOn(sessionID);
+      case "lookLater":
+        live.lookLater?.cancel();
+        live.lookLater = clock.after(LOOK_AGAIN_MS, () => this.#take(live, { type: "look" }));
+        return;
+      case "abort":
+        live.stopping = this.#stop(live, effect.reason);
+        return;
+      case "abortForgotten":
+        return this.#abortForgotten(live);
+      case "end":
+        return this.#end(live, effect);
+      case "send":
+        live.sending = this.#ask(live, effect);
+        return;
+      default:
+        void this.#ask(live, effect);
+    }
+  }
+
+  /** Asks the host, and takes what it says. Gives the error of a request that failed. Never rejects. */
+  async #ask(live: LiveRun, effect: Question): Promise<Error | undefined> {
+    try {
+      this.#take(live, await this.#answerTo(live, effect));
+      return undefined;
+    } catch (thrown) {
+      const error = coerceError(thrown);
+      this.#take(live, { type: "failed", effect, error: error.message });
+      return error;
+    }
+  }
+
+  async #answerTo(live: LiveRun, effect: Question): Promise<RunEvent> {
+    const { host, jobs, notices } = this.#deps;
+    const { jobID, sessionID } = live;
+    switch (effect.do) {
+      case "send": {
+        const { messageID, text } = effect.prompt;
+        await host.prompt({ ...this.#address(live, messageID), text });
+        return { type: "sent" };
+      }
+      case "resend": {
+        const { messageID, text } = effect;
+        const address = this.#address(live, messageID);
+        await host.prompt(text === undefined ? address : { ...address, text });
+        return { type: "resent" };
+      }
+      case "askModels":
+        return { type: "models", names: new Set(await host.models()), wish: effect.wish };
+      case "leave":
+        await host.abort(sessionID);
+        return { type: "look" };
+      case "recheck": {
+        const requestIDs = await this.requests.answeredOf(effect.asked);
+        return { type: "answered", requestIDs };
+      }
+      case "read":
+      default: {
+        // One after the other: only messages that are read after the session was idle hold all that its run wrote. Asked
+        // together, the host may read the messages between two steps and the status after the last one, and the run
+        // would end with the text of an earlier step.
+        const busy = await host.busySessions(jobs.getSubagent(jobID)?.directory);
+        if (busy.has(sessionID)) return { type: "works" };
+        const messages = await storedMessages(host, sessionID);
+        const waits = (): boolean => notices.owes(sessionID) || this.#hasOwnWork(live);
+        return messages ? { type: "read", messages, waits } : { type: "gone" };
+      }
+    }
+  }
+
+  #address({ sessionID, state }: LiveRun, messageID: string) {
+    const { agent, model, variant } = state.job;
+    // Variants are one model's own.
+    const speaker = state.model ? { model: state.model } : { model, variant };
+    return { sessionID, messageID, agent, ...speaker };
+  }
+
+  /** Resolves when the run is over and what it had started is ended, or after 10 s. Never rejects. */
+  async #stop(live: LiveRun, reason: EndReason): Promise<void> {
+    await new Promise<void>((resolve) => {
+      const giveUp = (): void => {
+        timer.cancel();
+        this.#patience.delete(giveUp);
+        resolve();
+      };
+      const timer = this.#deps.clock.after(ABORT_TIMEOUT_MS, giveUp);
+      this.#patience.add(giveUp);
+      void Promise.all([this.#abort(live, reason), live.ended]).then(giveUp);
+    });
+    this.#take(live, { type: "gaveUp" });
+  }
+
+  async #abort(live: LiveRun, reason: EndReason): Promise<void> {
+    const { log, endWorkOf } = this.#deps;
+    // The child first, so that it starts nothing more.
+    await this.#abortSession(live);
+    const message = "what a subagent started could not be ended";
+    await endWorkOf(live.sessionID, reason).catch(
+      logFailure(log, "warn", message, { id: live.jobID }),
+    );
+    this.#take(live, { type: "aborted" });
+  }
+
+  #abortForgotten(live: LiveRun): void {
+    const current = this.#live.get(live.jobID);
+    if (!current || current.state.intent) void this.#abortSession(live);
+  }
+
+  /** Never rejects. */
+  async #abortSession({ jobID: id, sessionID }: LiveRun): Promise<void> {
+    const { host, log } = this.#deps;
+    const failed = logFailure(log, "warn", "a subagent could not be aborted", { id });
+    await host.abort(sessionID).catch(failed);
+  }
+
+  #end(live: LiveRun, { patch, end, at, quote }: Extract<Effect, { do: "end" }>): void {
+    const { jobs } = this.#deps;
+    const { jobID, sessionID } = live;
+    this.#live.delete(jobID);
+    this.#liveBySession.delete(sessionID);
+    live.lookLater?.cancel();
+    live.release();
+    const job = jobs.getSubagent(jobID);
+    if (!job || isTerminal(job.status)) return;
+    jobs.updateSubagent(jobID, patch);
+    jobs.end(jobID, { ...end, at, quote });
+  }
 }

@@ -75,6 +75,11 @@ export function createApp(options: AppOptions): Hono<Guarded> {
   const limit = { maxSize: LONGEST_BODY, onError: tooLong };
   app.post("/api/ticket", bodyLimit(limit), guard.ticket);
   app.use("/api/*", guard.token, bodyLimit(limit));
+  // Hono plays a GET for it: a stream would go on without a reader.
+  app.use("/api/*", async (context, next) => {
+    if (context.req.raw.method !== "HEAD") return next();
+    return context.json({ error: "HEAD: expected GET or POST" }, 405);
+  });
   app.onError((error, context) => {
     if (error instanceof OwnerRefusal) return context.json({ error: error.message }, 409);
     if (error instanceof UserError) return context.json({ error: error.message }, 400);

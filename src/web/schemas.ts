@@ -97,7 +97,7 @@ export const jobsQuery = z.strictObject({
 const wholeNumber = (least: number, most: number) =>
   z
     .string()
-    .regex(/^\d{1,15}$/u)
+    .regex(/^\d{1,15}$/u, `expected a whole number from ${least} to ${most}`)
     .transform(Number)
     .pipe(z.number().int().min(least).max(most));
 

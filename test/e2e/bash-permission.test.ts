@@ -1,8 +1,10 @@
 /** The questions of `bash` in the host's place, beside those of the host's own: word for word, and in plan mode. */
 import assert from "node:assert/strict";
-import { describe } from "node:test";
+import { describe, it } from "node:test";
+import { askForCommand } from "../../src/permission/ask.js";
 import { agents, isPlain } from "../../fixtures/commands/corpora.js";
 import { text, toolCall } from "../../fixtures/model/index.js";
+import { bashRules, hostAsk, matches, type Asking } from "../permission/host-rules.js";
 import { casesOf } from "../rounds.js";
 import { questionsOf, type Question } from "./questions.js";
 import { shareServer, useProject, type Bed } from "./use-host.js";
@@ -12,7 +14,10 @@ shareServer();
 const COMMANDS = 200;
 const AT_ONCE = 20;
 
-/** By command: the patterns, and what "always" covers, that ours asks besides. All others are asked as by the host. */
+/**
+ * By command: the patterns, and what "always" covers, that ours asks besides. All others are asked as by the host. None
+ * is another question, and none can go: without it a rule for just that command would not hold (below).
+ */
 const BESIDES: Readonly<Record<string, readonly [patterns: string[], always: string[]]>> = {
   // Without needless quotes. (5)
   "sed -n '1,120p' src/app.ts": [["sed -n 1,120p src/app.ts"], []],
@@ -66,6 +71,32 @@ const BESIDES: Readonly<Record<string, readonly [patterns: string[], always: str
     ["sed *"],
   ],
 };
+
+describe("what bash in the host's place asks besides the host's patterns", () => {
+  for (const [command, [patterns, always]] of Object.entries(BESIDES)) {
+    it(`a rule needs it: ${JSON.stringify(command)}`, async () => {
+      const ask = async (rules: Record<string, "allow" | "deny">) => {
+        const log: Asking[] = [];
+        const project = { cwd: "/project", directory: "/project", worktree: "/project" };
+        await askForCommand({ ...project, command, ask: hostAsk(bashRules(rules), log) });
+        assert.equal(log.length, 1);
+        return log.flatMap((it) => it.patterns);
+      };
+      const all = await ask({ "*": "allow" });
+      const hosts = without(all, patterns);
+      for (const pattern of patterns) {
+        const denied = pattern.replaceAll("*", "?");
+        assert.ok(!hosts.some((it) => matches(it, denied)), "the host's tool would run it");
+        await assert.rejects(ask({ "*": "allow", [denied]: "deny" }), /Permission denied/);
+      }
+      for (const pattern of always)
+        assert.ok(
+          [...hosts, ...patterns].some((it) => matches(it, pattern)),
+          "it is asked the next time, too",
+        );
+    });
+  }
+});
 
 /** What redirects name outside of the project is asked by ours alone, before the command. */
 const REDIRECTS: readonly (readonly [command: string, directories: readonly string[]])[] = [

@@ -3,7 +3,7 @@ import { describe, it } from "node:test";
 import type { RunError } from "../../src/host/host.js";
 import { translateEvent } from "../../src/host/events.js";
 import { isProviderFault, isTooLong } from "../../src/host/provider-fault.js";
-import { fallbackList, nextModel } from "../../src/subagent/model-switch.js";
+import { fallbackList, nextModel } from "../../src/subagent/run.js";
 
 const api = (more: Partial<RunError>): RunError => ({ name: "APIError", message: "no", ...more });
 

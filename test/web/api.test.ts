@@ -12,8 +12,12 @@ import { deferred } from "../../fixtures/deferred.js";
 import { FakeClock } from "../fakes/clock.js";
 import { openApiDocument } from "../../src/web/openapi.js";
 import { processJob, subagent } from "../store/records.js";
+import type { ProcessIdentity } from "../../src/jobs/job.js";
 import type { RequestView } from "../../src/web/schemas.js";
-import { raw, reachable as owner, serve, stateFolder } from "./support.js";
+import { machine } from "../cli/support.js";
+import { raw, reachable as owner, serve, stateFolder, type Fixture } from "./support.js";
+
+type Owner = Awaited<ReturnType<typeof owner>>;
 
 interface Sent {
   id: string | undefined;
@@ -86,6 +90,8 @@ void describe("the web API", () => {
   for (const [query, ids] of [
     ["kind=process", ["proc_1"]],
     ["tag=web", ["proc_1"]],
+    ["directory=/project", ["bg_1", "bg_2", "proc_1"]],
+    ["directory=/proj", []],
     ["status=completed", []],
     ["sessionID=ses_root&kind=subagent", ["bg_1", "bg_2"]],
   ] as const) {
@@ -101,7 +107,7 @@ void describe("the web API", () => {
     ["/api/jobs?status=dead", /^status: /u],
     ["/api/jobs?nonsense=1", /^nonsense: /u],
     ["/api/jobs/proc_1/output?lines=0", /^lines: /u],
-    ["/api/jobs/proc_1/output?lines=x", /^lines: /u],
+    ["/api/jobs/proc_1/output?lines=x", /^lines: expected a whole number from 1 to 10000$/u],
     ["/api/jobs/proc_1/output?mode=grep", /^pattern: /u],
     ["/api/jobs/proc_1/stream?offset=-1", /^offset: /u],
   ] as const) {
@@ -213,6 +219,88 @@ void describe("the web API", () => {
     const unknown = { headers: { "Last-Event-ID": "999999" } };
     const anew = await events(t, await served.get("/api/events", unknown));
     assert.equal((await anew())?.event, "reset");
+  });
+
+  /** Time passes when the test says so; what waits looks again every few milliseconds. */
+  const slowTime = () => {
+    const clock = new FakeClock();
+    const after = (_: number, callback: () => void) => systemClock.after(5, callback);
+    return { clock, taken: { ...systemClock, after, monotonic: () => clock.monotonic() } };
+  };
+
+  /** Resolves when the server has read it. */
+  const rename = async ({ jobs, store }: Owner, { get }: Fixture, name: string) => {
+    jobs.updateProcess("proc_1", { name });
+    await store.flush();
+    while ((await json(await get("/api/jobs/proc_1")))["name"] !== name);
+  };
+  const nameOf = (sent: Sent | undefined): string | undefined => {
+    const job = sent?.data["job"];
+    return typeof job === "object" && job && "name" in job ? String(job.name) : undefined;
+  };
+
+  void it("tells a job once a second at most, and its latest state always", async (t) => {
+    const { clock, taken } = slowTime();
+    const { served, made } = await withJobs(t, { clock: taken });
+    const next = await events(t, await served.get("/api/events"));
+    for (let n = 0; n < 4; n += 1) await next();
+    await clock.advance(1_000);
+    await rename(made, served, "first");
+    assert.equal(nameOf(await next()), "first");
+    await rename(made, served, "second");
+    await rename(made, served, "third");
+    await clock.advance(1_000);
+    assert.equal(nameOf(await next()), "third");
+  });
+
+  void it("tells a watcher that reads slowly the latest state, not each in between", async (t) => {
+    const { clock, taken } = slowTime();
+    const { served, made } = await withJobs(t, { clock: taken });
+    const response = await served.get("/api/events");
+    // More than the system keeps for a reader that does not read.
+    const long = "x".repeat(2 * 1_024 * 1_024);
+    const states = 6;
+    for (let n = 1; n <= states; n += 1) {
+      await clock.advance(1_000);
+      made.jobs.updateSubagent("bg_1", { name: `${n} ${long}` });
+      await rename(made, served, `${n} is read`);
+    }
+    const next = await events(t, response);
+    const seen: string[] = [];
+    while (seen.at(-1) !== String(states)) {
+      const name = nameOf((await next()) ?? assert.fail("it ended"));
+      if (name?.endsWith(long)) seen.push(name.slice(0, -long.length).trim());
+    }
+    assert.ok(seen.length < states, seen.join(" "));
+  });
+
+  void it("tells that an OpenCode has died, though no file changes", async (t) => {
+    const { clock, taken } = slowTime();
+    let isDead = false;
+    const processes = {
+      ...machine,
+      hasEnded: (one: ProcessIdentity) => isDead || machine.hasEnded(one),
+    };
+    const { served } = await withJobs(t, { clock: taken, processes });
+    const next = await events(t, await served.get("/api/events"));
+    for (let n = 0; n < 4; n += 1) await next();
+    await clock.advance(1_000);
+    isDead = true;
+    assert.match(JSON.stringify((await next())?.data), /"fate":"(?:interrupted|orphan)"/u);
+  });
+
+  void it("keeps a silent connection open", async (t) => {
+    const { taken } = slowTime();
+    const { served } = await withJobs(t, { clock: taken });
+    const { body } = await served.get("/api/events");
+    const reader = body?.getReader() ?? assert.fail("no body");
+    t.after(() => reader.cancel());
+    let text = "";
+    while (!text.endsWith(": still here\n\n")) {
+      const { done, value } = await reader.read();
+      assert.equal(done, false);
+      text += new TextDecoder().decode(value);
+    }
   });
 
   void it("hands what ends a job to its owner, and its refusal back", async (t) => {
@@ -344,6 +432,8 @@ void describe("the web API", () => {
     const long = { text: "x".repeat(70_000) };
     const response = await served.get("/api/jobs/proc_1/write", init("POST", long));
     assert.equal(response.status, 413);
+    const ticket = init("POST", { ticket: "x".repeat(70_000) });
+    assert.equal((await served.get("/api/ticket", ticket)).status, 413);
     assert.deepEqual(served.asked, []);
   });
 
@@ -423,13 +513,30 @@ void describe("the web server refuses", () => {
   });
 
   void it("everything for a minute after ten wrong tokens, also the right one", async (t) => {
-    const { served } = await withJobs(t);
+    const clock = new FakeClock();
+    const { served } = await withJobs(t, {
+      clock: { ...systemClock, monotonic: () => clock.monotonic() },
+    });
     const wrong = { headers: { Authorization: "Bearer guess" } };
     for (let n = 0; n < 10; n += 1)
       assert.equal((await served.get("/api/jobs", wrong)).status, 401);
     const refused = await served.get("/api/jobs");
     assert.equal(refused.status, 429);
     assert.equal(refused.headers.get("retry-after"), "60");
+    await clock.advance(59_999);
+    assert.equal((await served.get("/api/jobs")).status, 429);
+    await clock.advance(1);
+    assert.equal((await served.get("/api/jobs")).status, 200);
+  });
+
+  void it("everything for a minute after ten wrong tickets, also the right one", async (t) => {
+    const { served } = await withJobs(t);
+    const ticket = new URL(served.linkForOnce()).hash.replace("#ticket=", "");
+    const exchange = (given: string) =>
+      served.get("/api/ticket", { method: "POST", body: JSON.stringify({ ticket: given }) });
+    for (let n = 0; n < 10; n += 1) assert.equal((await exchange("guess")).status, 401);
+    assert.equal((await exchange(ticket)).status, 429);
+    assert.equal((await served.get("/api/jobs")).status, 429);
   });
 
   void it("a ticket that was used, ends its token then, and lets it do everything only later", async (t) => {
@@ -477,6 +584,39 @@ void describe("the web server refuses", () => {
       assert.doesNotMatch(answer, /proc_1|access-control/iu);
     });
   }
+
+  void it("ids and methods that are none, without an error of its own", async (t) => {
+    const { served } = await withJobs(t);
+    const status = async (path: string, init?: RequestInit) =>
+      (await served.get(path, init)).status;
+    for (const id of ["..%2f..%2fetc", "%00", "__proto__", "constructor", "%ff", "proc_1%2f.."]) {
+      for (const what of ["", "/output", "/stream", "/transcript"]) {
+        assert.equal(await status(`/api/jobs/${id}${what}`), 404, id + what);
+      }
+    }
+    // A stream that is asked for its head would go on without a reader.
+    for (const path of ["events", "jobs", "jobs/proc_1/stream"]) {
+      assert.equal(await status(`/api/${path}`, { method: "HEAD" }), 405, path);
+    }
+    for (const method of ["PUT", "DELETE", "PATCH", "OPTIONS"]) {
+      assert.equal(await status("/api/jobs/proc_1", { method }), 404, method);
+    }
+  });
+
+  void it("a second host, origin or authorization beside the right one", async (t) => {
+    const { served } = await withJobs(t);
+    const host = `127.0.0.1:${served.port}`;
+    for (const [name, value, other, expected] of [
+      ["Host", host, "evil.example", 421],
+      ["Origin", `http://${host}`, "https://evil.example", 403],
+      ["Authorization", "Bearer guess", `Bearer ${served.token}`, 401],
+    ] as const) {
+      const twice = { [name]: `${value}\r\n${name}: ${other}` };
+      const given = { Authorization: `Bearer ${served.token}`, ...twice };
+      const answer = await raw(served, "/api/jobs", given);
+      assert.match(answer, new RegExp(`^HTTP/1\\.1 ${expected} `, "u"), name);
+    }
+  });
 
   void it("paths that lead out of the page", async (t) => {
     const { served } = await withJobs(t);

@@ -11,11 +11,11 @@ import { PageLauncher } from "../../src/web/launcher.js";
 import { sign } from "../../src/web/link.js";
 
 /** Says that it serves, asks for one act, and tells the answer as why the browser could not be called. */
-function server(proof: string): string {
+function server(proof: string, jobID: string): string {
   return `
     const { createHmac } = require("node:crypto");
     const say = (what) => process.stdout.write(JSON.stringify(what) + "\\n");
-    const act = JSON.stringify({ method: "restart", jobID: "proc_1", command: "ls" });
+    const act = JSON.stringify({ method: "restart", jobID: "${jobID}", command: "ls" });
     let secret;
     const sign = (id) => createHmac("sha256", secret).update(id + "\\n" + act).digest("base64url");
     require("node:readline").createInterface(process.stdin).on("line", (line) => {
@@ -29,7 +29,7 @@ function server(proof: string): string {
   `;
 }
 
-async function play(t: TestContext, proof: string) {
+async function play(t: TestContext, proof: string, jobID = "proc_1") {
   const root = mkdtempSync(join(tmpdir(), "obm-launch-"));
   t.after(() => rmSync(root, { recursive: true, force: true }));
   const performed: UserAct[] = [];
@@ -38,7 +38,7 @@ async function play(t: TestContext, proof: string) {
     clock: systemClock,
     root,
     port: 4_777,
-    program: { file: process.execPath, args: ["-e", server(proof)], env: process.env },
+    program: { file: process.execPath, args: ["-e", server(proof, jobID)], env: process.env },
     pageFolder: root,
   });
   const leave = launcher.join(
@@ -71,6 +71,13 @@ void describe("an act that the page's server passes on", () => {
     const { answer, performed } = await play(t, "sign(7)");
     assert.deepEqual(answer, { type: "done", id: 7, result: { text: "done" } });
     assert.deepEqual(performed, [{ method: "restart", jobID: "proc_1", command: "ls" }]);
+  });
+
+  void it("is refused for a job of another OpenCode", async (t) => {
+    const { answer, performed } = await play(t, "sign(7)", "proc_9");
+    const error = "proc_9 is no job of this OpenCode";
+    assert.deepEqual(answer, { type: "refused", id: 7, error });
+    assert.deepEqual(performed, []);
   });
 
   for (const [what, proof] of [

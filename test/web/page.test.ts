@@ -9,8 +9,9 @@ import { chromium, type Browser, type Locator, type Page } from "playwright-core
 import { STDERR, STDOUT } from "../../src/output/format.js";
 import { OutputLog } from "../../src/output/log.js";
 import type { Job } from "../../src/jobs/job.js";
-import { systemClock } from "../../src/ports.js";
-import type { RequestView } from "../../src/web/schemas.js";
+import type { UserAct } from "../../src/control/user-acts.js";
+import { systemClock, UserError } from "../../src/ports.js";
+import type { RequestView, TranscriptView } from "../../src/web/schemas.js";
 import { ended, processJob, subagent, WHEN } from "../store/records.js";
 import {
   reachable as owner,
@@ -88,6 +89,14 @@ const SAID = (
   ] as const
 ).map((entry) => ({ at: SINCE.toISOString(), ...entry }));
 
+/** Resolves when it is scrolled to, not only in the page. */
+async function isInView(element: Locator, within: Locator): Promise<void> {
+  for (;;) {
+    const [own, around] = [await element.boundingBox(), await within.boundingBox()];
+    if (own && around && own.y + own.height <= around.y + around.height + 1) return;
+  }
+}
+
 const DESK = { width: 1280, height: 800 };
 const PHONE = { width: 390, height: 844 };
 
@@ -149,6 +158,8 @@ void describe("the page", { skip, timeout: 240_000 }, () => {
     await page.reload();
     await page.getByRole("button", { name: "dev server" }).waitFor();
     assert.deepEqual(await page.context().cookies(), []);
+    const kept = await page.evaluate("JSON.stringify(localStorage)");
+    assert.ok(!String(kept).includes(served.token), "only for this tab");
   });
 
   void it("sees a job appear, change and go, without a reload", async (t) => {
@@ -225,16 +236,160 @@ void describe("the page", { skip, timeout: 240_000 }, () => {
 
   void it("says that the link is old when the server has another token", async (t) => {
     const { page, served } = await open(t);
+    const refused: string[] = [];
+    page.on("response", (response) => {
+      if (response.status() === 401) refused.push(response.url());
+    });
+    await page.clock.install();
     await served.close();
     const next = await serve(t, served.root, { port: served.port });
     await page.getByRole("alert").filter({ hasText: "open the new link" }).waitFor();
+    await page.clock.runFor(5_000);
+    await page.evaluate("fetch('/nowhere')");
+    assert.equal(refused.length, 1, "an old token is sent once: ten of them would close the API");
     await page.goto(next.link);
     await page.getByRole("alert").waitFor({ state: "detached" });
     await page.getByRole("button", { name: "dev server" }).click();
     await page.locator(".line", { hasText: "on port 3000" }).waitFor();
-    // The page has not closed the API with its old token.
-    assert.equal((await next.get("/api/jobs")).status, 200);
   });
+
+  void it("goes on with the events where a lost connection ended", async (t) => {
+    const { page } = await open(t);
+    const known: (string | undefined)[] = [];
+    await page.route("**/api/events", (route) => {
+      known.push(route.request().headers()["last-event-id"]);
+      if (known.length > 1) return route.continue();
+      const body = 'id: 41\nevent: reset\ndata: {"type":"reset"}\n\n';
+      return route.fulfill({ contentType: "text/event-stream", body });
+    });
+    await page.reload();
+    await page.getByRole("button", { name: "dev server" }).waitFor();
+    assert.deepEqual(known, [undefined, "41"]);
+  });
+
+  void it("says what was left out of an output", async (t) => {
+    const { page } = await open(t);
+    const piece = { type: "chunk", stream: "stdout", text: "behind it\n", skipped: 2_048 };
+    const body = `event: chunk\ndata: ${JSON.stringify(piece)}\n\n`;
+    await page.route("**/stream?*", (route) =>
+      route.fulfill({ contentType: "text/event-stream", body }),
+    );
+    await page.getByRole("button", { name: "dev server" }).click();
+    await page.locator(".line", { hasText: "behind it" }).waitFor();
+    await page.locator(".line.note", { hasText: "[2.0 KiB left out" }).waitFor();
+  });
+
+  void it("shows what a subagent said, asks and is called as text, whatever it is", async (t) => {
+    const evil = "<img src=x><b id=evil>bold</b>";
+    const request = { ...PERMISSION, detail: `${evil}\nsecond line` };
+    const said = SAID.map((entry) => ({ ...entry, text: evil }));
+    const { page } = await open(t, DESK, "light", {
+      byOpenCode: true,
+      said,
+      requests: { bg_evil: request },
+      more: [
+        { ...asks("bg_evil", request), name: "the evil one" },
+        processJob("proc_evil", { name: "its process", command: evil }),
+      ],
+    });
+    await page.getByRole("button", { name: "the evil one" }).click();
+    await page.locator(".request pre", { hasText: evil }).waitFor();
+    await page.locator(".said .text.assistant", { hasText: evil }).waitFor();
+    assert.equal(await page.locator(".said p", { hasText: evil }).count(), said.length);
+    assert.equal(await page.locator("img, #evil").count(), 0);
+    await page.getByRole("button", { name: "its process" }).click();
+    await page.getByRole("button", { name: "Stop" }).click();
+    await page.getByRole("dialog").getByText(evil).waitFor();
+    assert.equal(await page.locator("img, #evil").count(), 0);
+  });
+
+  void it("follows what a subagent says, until its end, and says when that fails", async (t) => {
+    const said: TranscriptView["entries"] = [...SAID];
+    const { page, made } = await open(t, DESK, "light", { said });
+    const last = async (words: string) => {
+      const entry = page.locator(".said .text", { hasText: words });
+      await entry.waitFor();
+      await isInView(entry, page.locator(".said"));
+    };
+    await page.getByRole("button", { name: "Look into it" }).click();
+    await last("It is fixed.");
+    const at = SINCE.toISOString();
+    for (let n = 1; n <= 60; n += 1) {
+      said.push({ at, role: "assistant", kind: "text", text: `sentence ${n}.` });
+    }
+    await last("sentence 60.");
+    await page.getByRole("checkbox", { name: "Follow" }).uncheck();
+    made.jobs.end("bg_1", { status: "completed", reason: "finished", at: new Date() });
+    said.push({ at, role: "assistant", kind: "text", text: "the last word" });
+    await made.store.flush();
+    await page.locator(".said .text", { hasText: "the last word" }).waitFor();
+    await page.route("**/transcript", (route) =>
+      route.fulfill({ status: 409, body: '{"error":"its OpenCode has ended"}' }),
+    );
+    await page.reload();
+    await page.locator(".note", { hasText: "its OpenCode has ended" }).waitFor();
+  });
+
+  void it("types lines and keys into a process, and says what its OpenCode refuses", async (t) => {
+    let refusal: UserError | undefined;
+    const acts: UserAct[] = [];
+    const { page } = await open(t, DESK, "light", {
+      byOpenCode: true,
+      actForUser: (act) => {
+        acts.push(act);
+        return refusal ? Promise.reject(refusal) : Promise.resolve({ text: "written" });
+      },
+      more: [
+        processJob("proc_open", { name: "a reader", command: "cat", stdin: "open" }),
+        processJob("proc_shell", { name: "a shell", command: "bash", stdin: "terminal" }),
+      ],
+    });
+    const line = page.getByRole("textbox", { name: "A line for its input" });
+    await page.getByRole("button", { name: "a reader" }).click();
+    await line.fill("hello");
+    await page.keyboard.press("Enter");
+    await page.locator("input[aria-label='A line for its input']:placeholder-shown").waitFor();
+    await page.getByRole("button", { name: "Close its input" }).click();
+    await page.getByRole("button", { name: "a shell" }).click();
+    await line.fill("ls");
+    await page.getByRole("button", { name: "Send" }).click();
+    await page.locator("input[aria-label='A line for its input']:placeholder-shown").waitFor();
+    await page.getByRole("button", { name: "C-c" }).click();
+    refusal = new UserError("its input is closed");
+    await line.fill("kept");
+    await page.keyboard.press("Enter");
+    await page.getByRole("alert").filter({ hasText: "its input is closed" }).waitFor();
+    assert.equal(await line.inputValue(), "kept");
+    const reader = { method: "write", jobID: "proc_open", command: "cat" };
+    const shell = { method: "write", jobID: "proc_shell", command: "bash" };
+    assert.deepEqual(acts, [
+      { ...reader, text: "hello\n" },
+      { ...reader, end: true },
+      { ...shell, text: "ls", keys: ["Enter"] },
+      { ...shell, keys: ["C-c"] },
+      { ...shell, text: "kept", keys: ["Enter"] },
+    ]);
+  });
+
+  for (const [button, job, reply] of [
+    ["Allow once", "bg_permission", { method: "reply", requestID: "per_1", reply: "once" }],
+    ["Allow always", "bg_permission", { method: "reply", requestID: "per_1", reply: "always" }],
+    ["Reject", "bg_permission", { method: "reply", requestID: "per_1", reply: "reject" }],
+    ["Reject", "bg_question", { method: "answer", requestID: "que_1" }],
+  ] as const) {
+    void it(`answers ${job} with "${button}"`, async (t) => {
+      const request = job === "bg_question" ? QUESTION : PERMISSION;
+      const { page, served } = await open(t, DESK, "light", {
+        byOpenCode: true,
+        requests: { [job]: request },
+        more: [asks(job, request)],
+      });
+      await page.getByRole("button", { name: `asks for a ${request.kind}` }).click();
+      await page.getByRole("button", { name: button }).click();
+      await page.locator(".request [role=status]", { hasText: "done" }).waitFor();
+      assert.deepEqual(JSON.parse(served.asked.at(-1) ?? "null"), { jobID: job, ...reply });
+    });
+  }
 
   void it("answers several questions at once, with a choice, several and words", async (t) => {
     const { page, served } = await open(t, DESK, "light", {

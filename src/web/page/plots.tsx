@@ -5,8 +5,14 @@ import type { JobView } from "../schemas.js";
 import { Sign } from "./parts.js";
 import { byteSize, endOf, inOrder, lookOf, shortTime, startOf, stateOf, visible } from "./words.js";
 
-const HEIGHT = 90;
+const HEIGHT = 110;
 const MOST_POINTS = 600;
+/** Between two marks of a time axis, in seconds. */
+const STEPS = [1, 2, 5, 10, 30, 60, 120, 300, 600, 1_800, 3_600, 7_200, 21_600, 86_400];
+
+function timeOfDay(seconds: number): string {
+  return new Date(seconds * 1_000).toLocaleTimeString();
+}
 
 interface PlotProps {
   title: string;
@@ -29,7 +35,16 @@ function Plot({ title, data, format }: PlotProps) {
         height: HEIGHT,
         legend: { show: false },
         cursor: { show: false },
-        axes: [axis, { ...axis, size: 70, values: (_, values) => values.map(format) }],
+        axes: [
+          {
+            ...axis,
+            size: 30,
+            space: 90,
+            incrs: STEPS,
+            values: (_, times) => times.map(timeOfDay),
+          },
+          { ...axis, size: 80, space: 25, values: (_, values) => values.map(format) },
+        ],
         series: [{}, { stroke: colour("--active"), width: 1 }],
       },
       data,

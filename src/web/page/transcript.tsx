@@ -52,6 +52,7 @@ export function Transcript({ job }: { job: JobView }) {
         </span>
       </div>
       {problem !== undefined && <p class="note">{visible(problem)}</p>}
+      {entries?.length === 0 && <p class="note">Nothing is said yet.</p>}
       <div ref={view} class="said" tabIndex={0} role="log" aria-label="Text" aria-live="off">
         {entries?.map((entry, index) => (
           <Said key={index} entry={entry} />
