@@ -20,12 +20,14 @@ export interface Asked {
   state: { readonly path: { state: string; directory: string } };
 }
 
-/** Rejects when the server does not answer. */
+/** Rejects when the server has not answered, us or the terminal. */
 export async function findOrigin(api: Asked): Promise<Origin> {
   const signal = AbortSignal.timeout(PATIENCE_MILLISECONDS);
   const { data, request, error } = await api.client.project.current({}, { signal });
   if (!data) throw new Error("the server does not say which project this is", { cause: error });
   const { state, directory } = api.state.path;
+  // The terminal asks for them itself, and may not have been answered yet.
+  if (state === "") throw new Error("the terminal does not know the server's folders yet");
   const server = new URL(request.url).hostname;
   if (!isHere(server, ownNames()) || !existsSync(state)) return { kind: "elsewhere", server };
   return { kind: "here", root: join(state, "background"), projectID: data.id, directory };

@@ -1,10 +1,12 @@
 /**
- * The jobs on this machine as a signal: finds out where the server keeps them and follows the files. Nothing is
- * polled: without a change on disk no code of ours runs, and many changes are at most five updates a second (the
- * store's watch sees to both). What goes wrong is a problem to show, never an exception in the host's screen.
+ * The jobs on this machine as a signal: finds out where the server keeps them and follows the files. A server that
+ * does not answer is asked again, more and more seldom: one that starts on a busy machine takes longer than anyone
+ * waits. Once it has, nothing is polled: without a change on disk no code of ours runs, and many changes are at most
+ * five updates a second (the store's watch sees to both). What goes wrong is a problem to show, never an exception in
+ * the host's screen.
  */
 import { createSignal, type Accessor } from "solid-js";
-import { coerceError, type Clock } from "../ports.js";
+import { coerceError, type Clock, type Timer } from "../ports.js";
 import { watchInstances, type InstanceView, type InstanceWatch } from "../store/instances.js";
 import type { Origin } from "./origin.js";
 import type { ShownJob } from "./shown-job.js";
@@ -26,6 +28,9 @@ export interface Source {
   close(): void;
 }
 
+const FIRST_PAUSE_MILLISECONDS = 500;
+const LONGEST_PAUSE_MILLISECONDS = 30_000;
+
 export interface SourceOptions {
   findOrigin: () => Promise<Origin>;
   clock: Clock;
@@ -41,6 +46,8 @@ export function createSource({ findOrigin, clock, onChange }: SourceOptions): So
   let seen: readonly ShownJob[] | undefined;
   let isConnecting = false;
   let isClosed = false;
+  let retry: Timer | undefined;
+  let pause = FIRST_PAUSE_MILLISECONDS;
 
   const take = (instances: readonly InstanceView[]) => {
     const jobs = instances.flatMap(shownJobs);
@@ -56,22 +63,32 @@ export function createSource({ findOrigin, clock, onChange }: SourceOptions): So
     setProblem(undefined);
     if (found.kind === "here") watch = watchInstances(found.root, found.projectID, take, { clock });
   };
+  const tryToConnect = () => {
+    if (isClosed || isConnecting || origin()) return;
+    retry?.cancel();
+    isConnecting = true;
+    connect()
+      .catch((thrown: unknown) => {
+        if (isClosed) return;
+        setProblem(coerceError(thrown).message);
+        retry = clock.after(pause, tryToConnect);
+        pause = Math.min(2 * pause, LONGEST_PAUSE_MILLISECONDS);
+      })
+      .finally(() => {
+        isConnecting = false;
+      });
+  };
   return {
     snapshot,
     origin,
     problem,
     refresh() {
       watch?.refresh();
-      if (isClosed || isConnecting || origin()) return;
-      isConnecting = true;
-      connect()
-        .catch((thrown: unknown) => setProblem(coerceError(thrown).message))
-        .finally(() => {
-          isConnecting = false;
-        });
+      tryToConnect();
     },
     close() {
       isClosed = true;
+      retry?.cancel();
       watch?.close();
     },
   };

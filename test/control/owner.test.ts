@@ -7,15 +7,12 @@ import { describe, it, type TestContext } from "node:test";
 import { askOwner } from "../../src/control/client.js";
 import { tryReadOwner } from "../../src/store/owner.js";
 import { goAlong } from "../fakes/clock.js";
+import { seenIn } from "../fakes/file-events.js";
 import { desk } from "../fakes/workspace.js";
 
 /** The socket that the instance names, once it does. */
-async function socketOf(folder: string): Promise<string> {
-  for (;;) {
-    const path = tryReadOwner(folder)?.control;
-    if (path !== undefined) return path;
-    await new Promise((resolve) => setTimeout(resolve, 5));
-  }
+function socketOf(folder: string): Promise<string> {
+  return seenIn(folder, () => tryReadOwner(folder)?.control);
 }
 
 async function started(t: TestContext) {

@@ -7,7 +7,9 @@ import { text, toolCall } from "../../fixtures/model/index.js";
 import { bashRules, hostAsk, matches, type Asking } from "../permission/host-rules.js";
 import { casesOf } from "../rounds.js";
 import { questionsOf, type Question } from "./questions.js";
-import { useHost, type Bed } from "./use-host.js";
+import { shareServer, useProject, type Bed } from "./use-host.js";
+
+shareServer();
 
 const COMMANDS = 200;
 const AT_ONCE = 20;
@@ -129,11 +131,55 @@ function without(all: readonly string[], besides: readonly string[]): string[] {
   return all.filter((each) => !besides.includes(each));
 }
 
+/** What came of a call: a question, which is rejected, a refusal, or its answer. */
+interface Outcome {
+  question?: Question;
+  error?: string;
+  output?: string;
+}
+
+async function inPlan({ host, model }: Bed, command: string): Promise<Outcome> {
+  const session = await host.createSession({ title: "plan" });
+  const id = `call_${session.id}`;
+  model.scriptSession(session.id, [toolCall("bash", { command }, id), text("seen")]);
+  const userID = await host.prompt(session.id, "plan it", { agent: "plan" });
+  const asks = host
+    .waitFor("permission.asked", (it) => it.sessionID === session.id)
+    .then(async ({ properties: { id: questionID, permission, patterns, always } }) => {
+      await host.answerPermission(questionID, "reject");
+      return { permission, patterns, always };
+    });
+  const ended = host.waitRunEnd(session.id, userID);
+  const question = await Promise.race([asks, ended.then(() => undefined)]);
+  // Of a session that asked nothing no question comes any more.
+  asks.catch(() => undefined);
+  await ended;
+  const part = (await host.messages(session.id))
+    .flatMap(({ parts }) => parts)
+    .find((each) => each.type === "tool" && each.callID === id);
+  assert.ok(part?.type === "tool", command);
+  const { state } = part;
+  return {
+    ...(question && { question }),
+    ...(state.status === "error" && { error: state.error }),
+    ...(state.status === "completed" && { output: state.output }),
+  };
+}
+
 describe("the questions of bash in the host's place", () => {
-  const config = { permission: { bash: "ask", external_directory: "ask" } };
-  const env = { SHELL: "/bin/bash" };
-  const theirs = useHost({ pluginOptions: { bashHint: false }, config, env });
-  const ours = useHost({ pluginOptions: { bash: "continue" }, config, env });
+  const rules = {
+    "*": "ask",
+    "echo *": "allow",
+    "ls *": "allow",
+    "rm *": "deny",
+    "git push *": "deny",
+  };
+  const config = {
+    permission: { bash: "ask", external_directory: "ask" },
+    agent: { plan: { permission: { bash: rules } } },
+  };
+  const theirs = useProject({ pluginOptions: { bashHint: false }, config });
+  const ours = useProject({ pluginOptions: { bash: "continue" }, config });
 
   ours.test(
     `are the host's, word for word, ${casesOf(Array.from({ length: COMMANDS }), 4).length} times`,
@@ -174,58 +220,6 @@ describe("the questions of bash in the host's place", () => {
       assert.deepEqual(known, hosts?.patterns, command);
     }
   });
-});
-
-/** What came of a call: a question, which is rejected, a refusal, or its answer. */
-interface Outcome {
-  question?: Question;
-  error?: string;
-  output?: string;
-}
-
-async function inPlan({ host, model }: Bed, command: string): Promise<Outcome> {
-  const session = await host.createSession({ title: "plan" });
-  const id = `call_${session.id}`;
-  model.scriptSession(session.id, [toolCall("bash", { command }, id), text("seen")]);
-  const userID = await host.prompt(session.id, "plan it", { agent: "plan" });
-  const asks = host
-    .waitFor("permission.asked", (it) => it.sessionID === session.id)
-    .then(async ({ properties: { id: questionID, permission, patterns, always } }) => {
-      await host.answerPermission(questionID, "reject");
-      return { permission, patterns, always };
-    });
-  const ended = host.waitRunEnd(session.id, userID);
-  const question = await Promise.race([asks, ended.then(() => undefined)]);
-  // Of a session that asked nothing no question comes any more.
-  asks.catch(() => undefined);
-  await ended;
-  const part = (await host.messages(session.id))
-    .flatMap(({ parts }) => parts)
-    .find((each) => each.type === "tool" && each.callID === id);
-  assert.ok(part?.type === "tool", command);
-  const { state } = part;
-  return {
-    ...(question && { question }),
-    ...(state.status === "error" && { error: state.error }),
-    ...(state.status === "completed" && { output: state.output }),
-  };
-}
-
-describe("bash in the host's place in plan mode", () => {
-  const rules = {
-    "*": "ask",
-    "echo *": "allow",
-    "ls *": "allow",
-    "rm *": "deny",
-    "git push *": "deny",
-  };
-  const config = {
-    permission: { bash: "allow" },
-    agent: { plan: { permission: { bash: rules } } },
-  };
-  const env = { SHELL: "/bin/bash" };
-  const theirs = useHost({ pluginOptions: { bashHint: false }, config, env });
-  const ours = useHost({ pluginOptions: { bash: "continue" }, config, env });
 
   for (const [command, what] of [
     ["echo fine && echo two", "output"],
@@ -238,7 +232,7 @@ describe("bash in the host's place in plan mode", () => {
     ["npm test; git push --force", "error"],
     ["echo $(rm file)", "error"],
   ] as const)
-    ours.test(`${command}: the same ${what} as the host's`, async () => {
+    ours.test(`in plan mode ${command}: the same ${what} as the host's`, async () => {
       const [expected, got] = await Promise.all([inPlan(theirs, command), inPlan(ours, command)]);
       assert.deepEqual(got, expected);
       assert.ok(expected[what], JSON.stringify(expected));

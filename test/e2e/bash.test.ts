@@ -16,7 +16,9 @@ import {
   timesTold,
 } from "./support.js";
 import { casesOf } from "../rounds.js";
-import { useHost, type Bed } from "./use-host.js";
+import { shareServer, useHost, useProject, type Bed } from "./use-host.js";
+
+shareServer();
 
 const CONTINUE = { bash: "continue", bashSeconds: 600 };
 const STILL_RUNS = /^proc_\w{10} still runs[^]*THE COMMAND STILL RUNS/u;
@@ -349,7 +351,7 @@ describe("a command that takes longer than its call", () => {
 });
 
 describe("bash in the host's place and the user's permission", () => {
-  const strict = useHost({
+  const strict = useProject({
     pluginOptions: CONTINUE,
     config: { permission: { bash: { "*": "deny", "echo *": "allow", "rm *": "ask" } } },
   });
@@ -395,7 +397,7 @@ describe("bash in the host's place and the user's permission", () => {
 });
 
 describe("the host's own bash", () => {
-  const bed = useHost();
+  const bed = useProject();
 
   bed.test(
     "names createBackgroundProcess when a command ends in &, and nothing else changes",

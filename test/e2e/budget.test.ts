@@ -4,7 +4,9 @@ import { describe } from "node:test";
 import { callTool, callTools } from "../../fixtures/host/index.js";
 import { forever, gate, text, toolCall, usage, type Action } from "../../fixtures/model/index.js";
 import { childOf, firstJob, jobIds, launch, noticeTo } from "./support.js";
-import { useHost } from "./use-host.js";
+import { shareServer, useProject } from "./use-host.js";
+
+shareServer();
 
 /** $0.0020 and 1,500 tokens. */
 const STEP = usage(1_000, 500);
@@ -15,7 +17,7 @@ const working = (said: string): Action[] => [
 ];
 
 describe("maxCost and maxTokens", () => {
-  const bed = useHost({
+  const bed = useProject({
     pluginOptions: {
       maxCost: 0.005,
       maxCostByAgent: { explore: 0 },
@@ -122,7 +124,9 @@ describe("maxCost and maxTokens", () => {
 });
 
 describe("maxCostPerSession", () => {
-  const bed = useHost({ pluginOptions: { maxCostPerSession: 0.005, maxDepth: 2, concurrency: 2 } });
+  const bed = useProject({
+    pluginOptions: { maxCostPerSession: 0.005, maxDepth: 2, concurrency: 2 },
+  });
 
   bed.test("all subagents of a tree end, none is started, another tree goes on", async () => {
     const { host, model } = bed;

@@ -46,9 +46,9 @@ async function inFolder(use: (folder: string) => Promise<void>): Promise<void> {
   }
 }
 
-describe("redis, nginx, gunicorn and what su starts as daemons", () => {
-  const bed = useHost();
+const bed = useHost();
 
+describe("redis, nginx, gunicorn and what su starts as daemons", () => {
   for (const stdin of ["closed", "terminal"]) {
     bed.test(`are ended by a kill, with stdin ${stdin}`, (t) =>
       inFolder(async (folder) => {
@@ -94,14 +94,13 @@ describe("redis, nginx, gunicorn and what su starts as daemons", () => {
 });
 
 describe("the same daemons of a host that is killed", () => {
-  const bed = useHost();
-
   bed.test("do not survive it", (t) =>
     inFolder(async (folder) => {
       const { pids } = await startAll(bed, folder, t);
       await bed.host.stop("SIGKILL");
       await eventually(() => assert.deepEqual(pids.filter(isRunning), []));
       assert.deepEqual(await bed.host.survivors(15_000), []);
+      await bed.host.start();
     }),
   );
 });

@@ -7,8 +7,11 @@ import { after, describe } from "node:test";
 import { fileURLToPath } from "node:url";
 import { callTool } from "../../fixtures/host/index.js";
 import { text } from "../../fixtures/model/index.js";
+import { seenIn } from "../fakes/file-events.js";
 import { firstJob, launch, noticeTo } from "./support.js";
-import { useHost } from "./use-host.js";
+import { shareServer, useProject } from "./use-host.js";
+
+shareServer();
 
 const APPEND = fileURLToPath(new URL("../../fixtures/programs/append-stdin.mjs", import.meta.url));
 
@@ -16,15 +19,11 @@ describe("onEvent on a real host", () => {
   const folder = mkdtempSync(join(tmpdir(), "obm-event-e2e-"));
   const file = join(folder, "events");
   after(() => rmSync(folder, { recursive: true, force: true }));
-  const bed = useHost({ pluginOptions: { onEvent: [process.execPath, APPEND, file] } });
+  const bed = useProject({ pluginOptions: { onEvent: [process.execPath, APPEND, file] } });
 
   const eventOf = async (id: string): Promise<Record<string, unknown>> => {
-    for (;;) {
-      const lines = await Promise.resolve(readLines(file));
-      const line = lines.find((each) => each.includes(`"id":"${id}"`));
-      if (line) return JSON.parse(line);
-      await new Promise((resolve) => setTimeout(resolve, 20));
-    }
+    const isOf = (line: string) => line.includes(`"id":"${id}"`);
+    return JSON.parse(await seenIn(folder, () => readLines(file).find(isOf)));
   };
 
   bed.test(

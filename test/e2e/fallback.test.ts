@@ -15,7 +15,9 @@ import {
   type Step,
 } from "../../fixtures/model/index.js";
 import { childOf, firstJob, launch, noticeTo, type TestBed } from "./support.js";
-import { useHost } from "./use-host.js";
+import { shareServer, useProject } from "./use-host.js";
+
+shareServer();
 
 const AT_ONCE = { "retry-after-ms": "1" };
 
@@ -43,7 +45,7 @@ async function played(bed: TestBed, name: string, steps: readonly Step[], extra:
 const models = (turns: readonly ModelRequest[]) => turns.map(({ model }) => model);
 
 describe("fallbackModels", () => {
-  const bed = useHost({
+  const bed = useProject({
     pluginOptions: {
       fallbackModels: { "scripted/m1": ["scripted/gone", "scripted/m2", "scripted/m3"] },
       fallbackModelsByAgent: { explore: [] },
@@ -227,7 +229,7 @@ describe("fallbackModels", () => {
 });
 
 describe("without fallbackModels", () => {
-  const bed = useHost();
+  const bed = useProject();
 
   bed.test("a fault of the provider ends the run", async () => {
     const { turns, notice } = await played(bed, "off", [failing(401)]);

@@ -3,10 +3,12 @@ import assert from "node:assert/strict";
 import { describe } from "node:test";
 import { forever, gate, httpError, text, toolCall } from "../../fixtures/model/index.js";
 import { jobIds, launch, noticesIn, noticeTo, timesTold } from "./support.js";
-import { useHost } from "./use-host.js";
+import { shareServer, useProject } from "./use-host.js";
+
+shareServer();
 
 describe("a group", () => {
-  const bed = useHost({ pluginOptions: { concurrency: 20, maxRunning: 20 } });
+  const bed = useProject({ pluginOptions: { concurrency: 20, maxRunning: 20 } });
 
   bed.test("of twelve subagents wakes its parent once", async () => {
     const { host, model } = bed;

@@ -10,7 +10,9 @@ import { environment } from "../../fixtures/host/folders.js";
 import { callTool, callTools, PACKAGE_ROOT } from "../../fixtures/host/index.js";
 import { Registry } from "../../fixtures/tui/registry.js";
 import { noticeTo, timesTold } from "./support.js";
-import { useHost, type Bed } from "./use-host.js";
+import { shareServer, useHost, useProject, type Bed } from "./use-host.js";
+
+shareServer();
 
 /** Much more than any answer takes, on a machine that does other things, too. */
 const waitSeconds = 60;
@@ -59,7 +61,7 @@ async function shows(screen: () => Promise<string>, pattern: RegExp): Promise<vo
 }
 
 describe("a program that one talks to", () => {
-  const bed = useHost();
+  const bed = useProject();
 
   for (const [program, command, prompt, steps] of [
     ["python3", "python3 -i -q", ">>> $", [["print(6 * 7)", "^42$|^\\| 42$"]]],
@@ -315,7 +317,7 @@ describe("what may be written", () => {
   const rules = {
     bash: { "*": "ask", "cat *": "allow", "cat *<<<*secret*": "deny" },
   };
-  const bed = useHost({ config: { permission: rules } });
+  const bed = useProject({ config: { permission: rules } });
 
   bed.test(
     "a rule that allows a program allows its input, one that denies some of it counts",
@@ -332,7 +334,7 @@ describe("what may be written", () => {
 });
 
 describe("what may be written into a shell", () => {
-  const bed = useHost({ config: { permission: { bash: "ask" } } });
+  const bed = useProject({ config: { permission: { bash: "ask" } } });
 
   bed.test("what is typed into a shell is asked as a command", async () => {
     const { host, model } = bed;

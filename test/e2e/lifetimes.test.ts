@@ -6,9 +6,11 @@ import { describe } from "node:test";
 import { callTool } from "../../fixtures/host/index.js";
 import { forever, gate, text, toolCall } from "../../fixtures/model/index.js";
 import { carries, childOf, firstJob, launch, noticesIn, noticeTo } from "./support.js";
-import { useFaultyHost, useHost } from "./use-host.js";
+import { shareServer, useFaultyProject, useProject } from "./use-host.js";
 
-const bed = useFaultyHost({
+shareServer();
+
+const bed = useFaultyProject({
   config: { snapshot: true },
   pluginOptions: { maxDepth: 2 },
 });
@@ -188,7 +190,7 @@ describe("jobs of a user who undoes", () => {
 });
 
 describe("jobs of a parent whose user stops it", () => {
-  const strict = useHost({ pluginOptions: { onParentAbort: "cancel" } });
+  const strict = useProject({ pluginOptions: { onParentAbort: "cancel" } });
 
   strict.test("are ended when the user wants it so", async () => {
     const { host, model } = strict;

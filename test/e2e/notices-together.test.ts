@@ -8,7 +8,9 @@ import type { Host } from "../../fixtures/host/index.js";
 import { forever, gate, text, toolCall, type Step } from "../../fixtures/model/index.js";
 import { jobIds, launch, noticesIn, noticeStored, timesTold, type TestBed } from "./support.js";
 import { rounds } from "../rounds.js";
-import { useFaultyHost } from "./use-host.js";
+import { shareServer, useFaultyProject } from "./use-host.js";
+
+shareServer();
 
 interface Release {
   /** The parent is in its state; gives what `go` needs. */
@@ -106,7 +108,7 @@ function endsIn(message: string): number {
 describe("ends that come together", () => {
   // The plugin asks for the parent before it sends anything. It gets no answer before it has seen all of them end,
   // which its toasts tell: the order is forced, however busy the machine is.
-  const bed = useFaultyHost({ pluginOptions: { concurrency: 30, maxRunning: 30 } });
+  const bed = useFaultyProject({ pluginOptions: { concurrency: 30, maxRunning: 30 } });
 
   for (const [state, { steps, turns, release }] of Object.entries(STATES)) {
     for (const count of new Set([3, state === "is idle" ? 30 : rounds(30)])) {

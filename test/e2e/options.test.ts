@@ -4,7 +4,9 @@ import { describe } from "node:test";
 import { callTool } from "../../fixtures/host/index.js";
 import { gate, text, type ModelRequest } from "../../fixtures/model/index.js";
 import { launch, noticeStored, noticeTo } from "./support.js";
-import { useHost, type Bed } from "./use-host.js";
+import { shareServer, useHost, useProject, type Bed } from "./use-host.js";
+
+shareServer();
 
 describe("wrong options", () => {
   const bed = useHost({
@@ -40,7 +42,7 @@ describe("wrong options", () => {
 });
 
 describe("a request of the model", () => {
-  const [withUs, without] = [useHost(), useHost({ plugins: [] })];
+  const [withUs, without] = [useProject(), useProject({ plugins: [] })];
 
   withUs.test("has our nine tools more, and the same system prompt", async () => {
     const [ours, plain] = [await firstRequest(withUs), await firstRequest(without)];

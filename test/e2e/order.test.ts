@@ -5,13 +5,15 @@ import { join } from "node:path";
 import { describe } from "node:test";
 import { forever, gate, httpError, text, toolCall } from "../../fixtures/model/index.js";
 import { jobIds, launch, noticeTo, timesTold } from "./support.js";
-import { useHost } from "./use-host.js";
+import { shareServer, useProject } from "./use-host.js";
+
+shareServer();
 
 const process = (name: string, command: string, extra: object = {}) =>
   toolCall("createBackgroundProcess", { name, command, ...extra });
 
 describe("jobs that come after others", () => {
-  const bed = useHost({ pluginOptions: { concurrency: 1, maxRunning: 1 } });
+  const bed = useProject({ pluginOptions: { concurrency: 1, maxRunning: 1 } });
 
   bed.test(
     "research, then implement, then review: each is given what the one before said",

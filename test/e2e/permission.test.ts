@@ -4,7 +4,9 @@ import { describe } from "node:test";
 import { agents, isPlain } from "../../fixtures/commands/corpora.js";
 import { matches } from "../permission/host-rules.js";
 import { questionsOf, type Question } from "./questions.js";
-import { useHost } from "./use-host.js";
+import { shareServer, useProject } from "./use-host.js";
+
+shareServer();
 
 const COMMANDS = 200;
 const AT_ONCE = 20;
@@ -23,9 +25,8 @@ function sorted(questions: readonly Question[] | undefined) {
 }
 
 describe("a plain command", () => {
-  const bed = useHost({
+  const bed = useProject({
     config: { permission: { bash: "ask", external_directory: "ask" } },
-    env: { SHELL: "/bin/bash" },
   });
 
   bed.test(`asks what the host's bash tool asks, ${COMMANDS} times`, async () => {

@@ -9,11 +9,13 @@ import { callTool, callTools, PACKAGE_ROOT } from "../../fixtures/host/index.js"
 import { survivors, survivorsAfter } from "../../fixtures/host/survivors.js";
 import { gate, text, toolCall } from "../../fixtures/model/index.js";
 import { firstJob, held, jobIds, noticeTo, startRun } from "./support.js";
-import { useHost } from "./use-host.js";
+import { shareServer, useHost, useProject } from "./use-host.js";
 
-const bed = useHost();
+shareServer();
 
 describe("a process on a real host", () => {
+  const bed = useProject();
+
   bed.test("tells its session when it ends, with exit code and output", async () => {
     const { host, model } = bed;
     const parent = await host.createSession({ title: "ends" });
@@ -192,7 +194,7 @@ describe("a process on a real host", () => {
 });
 
 describe("a process and the user's permission", () => {
-  const strict = useHost({
+  const strict = useProject({
     config: { permission: { bash: { "*": "deny", "echo *": "allow", "sleep *": "allow" } } },
   });
 
@@ -214,6 +216,8 @@ describe("a process and the user's permission", () => {
 });
 
 describe("processes of a host that ends", () => {
+  const bed = useHost();
+
   for (const signal of ["SIGTERM", "SIGINT", "SIGHUP", "SIGKILL"] as const) {
     bed.test(
       `${signal} of opencode serve leaves no process, and the next start knows how they ended`,
@@ -262,7 +266,7 @@ describe("processes of a host that ends", () => {
 });
 
 describe("a shell that OpenCode's configuration names", () => {
-  const bed = useHost({ config: { shell: "/bin/sh" } });
+  const bed = useProject({ config: { shell: "/bin/sh" } });
 
   bed.test("runs the commands, as it does those of the host's bash tool", async () => {
     const { host, model } = bed;

@@ -6,8 +6,9 @@ import { text } from "../../fixtures/model/index.js";
 import { firstJob, jobIds, launch } from "./support.js";
 import { useHost } from "./use-host.js";
 
+const bed = useHost();
+
 describe("two OpenCodes on one project", () => {
-  const bed = useHost();
   let second: Host | undefined;
   after(() => second?.dispose());
 
@@ -69,8 +70,6 @@ describe("a task whose record is gone", () => {
 });
 
 describe("a fork of a session", () => {
-  const bed = useHost();
-
   bed.test("reads what its copied history started, and nothing else", async () => {
     const { host, model } = bed;
     const { client } = host;

@@ -12,7 +12,9 @@ import {
   type Step,
 } from "../../fixtures/model/index.js";
 import { childOf, firstJob, jobIds, launch, noticeTo } from "./support.js";
-import { useHost } from "./use-host.js";
+import { shareServer, useProject } from "./use-host.js";
+
+shareServer();
 
 const AT_ONCE = { "retry-after-ms": "1" };
 const serverError = (status: number): Step => httpError(status, undefined, AT_ONCE);
@@ -57,7 +59,7 @@ const ROWS: Row[] = [
 ];
 
 describe("how a run ended", () => {
-  const bed = useHost();
+  const bed = useProject();
 
   for (const [index, { what, child, told }] of ROWS.entries()) {
     bed.test(what, async () => {

@@ -22,9 +22,11 @@ import {
   PROMPT_URL,
   timesTold,
 } from "./support.js";
-import { useFaultyHost, type FaultyBed } from "./use-host.js";
+import { shareServer, useFaultyProject, type FaultyBed } from "./use-host.js";
 
-const bed = useFaultyHost();
+shareServer();
+
+const bed = useFaultyProject();
 
 describe("a run that is over before its launch knows of it", () => {
   bed.test("is completed, although it ended before its prompt was answered", async () => {

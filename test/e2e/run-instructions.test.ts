@@ -4,10 +4,12 @@ import { describe } from "node:test";
 import { callTool, callTools, type HostRequest } from "../../fixtures/host/index.js";
 import { finish, forever, gate, text, toolCall } from "../../fixtures/model/index.js";
 import { carries, childTold, firstJob, launch, noticeTo, PROMPT_URL } from "./support.js";
-import { useFaultyHost, type FaultyBed } from "./use-host.js";
+import { shareServer, useFaultyProject, type FaultyBed } from "./use-host.js";
+
+shareServer();
 
 describe("a running subagent", () => {
-  const bed = useFaultyHost({
+  const bed = useFaultyProject({
     config: {
       agent: { asker: { mode: "subagent", description: "asks", permission: { bash: "ask" } } },
     },

@@ -4,7 +4,9 @@ import { describe } from "node:test";
 import type { AnswerFate, HostRequest, RequestFate } from "../../fixtures/host/index.js";
 import { forever, gate, text, type ModelRequest } from "../../fixtures/model/index.js";
 import { carries, childOf, launch, noticeTo, PROMPT_URL, type TestBed } from "./support.js";
-import { useFaultyHost } from "./use-host.js";
+import { shareServer, useFaultyProject } from "./use-host.js";
+
+shareServer();
 
 interface Refusal {
   what: string;
@@ -43,7 +45,7 @@ const REFUSALS: Refusal[] = [
 ];
 
 describe("a run that cannot start fails at once with the host's words, and its slot is free", () => {
-  const bed = useFaultyHost({ pluginOptions: { concurrency: 1 } });
+  const bed = useFaultyProject({ pluginOptions: { concurrency: 1 } });
 
   for (const { what, url, fate, told } of REFUSALS) {
     bed.test(`when ${what}`, async () => {
@@ -79,7 +81,7 @@ describe("a run that cannot start fails at once with the host's words, and its s
 });
 
 describe("a run whose beginning is disturbed", () => {
-  const bed = useFaultyHost();
+  const bed = useFaultyProject();
 
   bed.test(
     "fails when the answer to its prompt is lost, and what it began is aborted",

@@ -4,10 +4,12 @@ import { describe } from "node:test";
 import { callTool, callTools } from "../../fixtures/host/index.js";
 import { forever, gate, text, toolCall } from "../../fixtures/model/index.js";
 import { childOf, firstJob, launch, noticeTo } from "./support.js";
-import { useHost } from "./use-host.js";
+import { shareServer, useProject } from "./use-host.js";
+
+shareServer();
 
 describe("a subagent under control", () => {
-  const bed = useHost({
+  const bed = useProject({
     pluginOptions: { concurrency: 3 },
     config: {
       agent: {

@@ -4,10 +4,12 @@ import { describe } from "node:test";
 import { callTool } from "../../fixtures/host/index.js";
 import { gate, httpError, text, toolCall } from "../../fixtures/model/index.js";
 import { firstJob, launch, noticeTo } from "./support.js";
-import { useHost } from "./use-host.js";
+import { shareServer, useProject } from "./use-host.js";
+
+shareServer();
 
 describe("a subagent on a real host", () => {
-  const bed = useHost({ config: { snapshot: true } });
+  const bed = useProject({ config: { snapshot: true } });
 
   bed.test("counts two tool calls, completes, and its parent answers the notice", async () => {
     const { host, model } = bed;

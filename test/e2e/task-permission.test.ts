@@ -2,7 +2,9 @@
 import assert from "node:assert/strict";
 import { describe } from "node:test";
 import { text, toolCall } from "../../fixtures/model/index.js";
-import { useHost, type Bed } from "./use-host.js";
+import { shareServer, useProject, type Bed } from "./use-host.js";
+
+shareServer();
 
 const agent = (permission: object) => ({ mode: "primary", description: "a caller", permission });
 
@@ -30,7 +32,7 @@ async function start(bed: Bed, caller: string, wanted: string): Promise<() => Pr
 }
 
 describe("the permission task", () => {
-  const bed = useHost({
+  const bed = useProject({
     config: {
       agent: {
         never: agent({ task: "deny" }),

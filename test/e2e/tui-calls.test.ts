@@ -10,6 +10,7 @@ import { forever, gate, text, toolCall } from "../../fixtures/model/index.js";
 import { buildPart } from "../../fixtures/tui/build-part.js";
 import { searchDialog } from "../../fixtures/tui/keys.js";
 import { makeFolders, remove, type Folders } from "../../fixtures/host/folders.js";
+import { endsBy } from "./tui-ends.js";
 import { LIMIT as options, skip, useTui } from "./use-terminal.js";
 
 test("the key of the list is none of the host's own", async () => {
@@ -31,13 +32,21 @@ void describe("the user of a terminal", { skip }, () => {
       config: { permission: { bash: { "*": "allow", "rm *": "ask" } } },
       moreParts: [part],
       env: { OBM_CALLS: join(folders.scratch, "calls") },
-      tuiOptions: { key: "<leader>i" },
+      // Two of them wrong.
+      tuiOptions: { key: "<leader>i", fadeMinutes: -1, sidebarJobs: "many" },
     };
   });
   after(() => folders && remove(folders));
 
   const calls = async () =>
     folders ? await readFile(join(folders.scratch, "calls"), "utf8").catch(() => "") : "";
+
+  test("is told of two wrong options in one toast", options, async () => {
+    await bed.terminal.waitFor(
+      (screen) => /fadeMinutes/u.test(screen) && /sidebarJobs/u.test(screen),
+      { what: "one toast for both options" },
+    );
+  });
 
   test("is told of an end, a failure, a question and a stall", options, async () => {
     const { tui, model, terminal } = bed;
@@ -133,4 +142,15 @@ void describe("the user of a terminal", { skip }, () => {
       );
     },
   );
+
+  test("answers in the parent's session what its subagent asks", options, async () => {
+    const { terminal } = bed;
+    await terminal.press("Up");
+    await terminal.waitFor(/start all[^]*Permission required/);
+    await terminal.press("Enter");
+    await terminal.waitFor(/✓ Clean up/);
+    await terminal.waitGone(/Permission required/);
+  });
+
+  endsBy("a closed window", () => bed);
 });

@@ -11,6 +11,9 @@ const TEST_TIMEOUT_MS = 180_000;
 /** Two runs of git for each step, half of what a step costs; on where a test gives them back. */
 const WITHOUT_SNAPSHOTS = { snapshot: false };
 
+type BedOptions = Omit<HostOptions, "model">;
+type ProjectOptions = Omit<BedOptions, "env" | "password" | "project" | "state" | "on">;
+
 export class Bed {
   #model: ScriptedModel | undefined;
   #host: Host | undefined;
@@ -25,7 +28,7 @@ export class Bed {
     return this.#host;
   }
 
-  async make(options: Omit<HostOptions, "model">): Promise<void> {
+  async make(options: BedOptions): Promise<void> {
     this.#model = await ScriptedModel.start();
     const config = { ...WITHOUT_SNAPSHOTS, ...options.config };
     this.#host = await startHost({ ...options, config, model: this.#model });
@@ -65,7 +68,7 @@ export class FaultyBed extends Bed {
     return this.#faults;
   }
 
-  override async make({ pluginOptions, ...options }: Omit<HostOptions, "model">): Promise<void> {
+  override async make({ pluginOptions, ...options }: BedOptions): Promise<void> {
     this.#faults = await Faults.start();
     await super.make({ ...options, plugins: [this.#faults.plugin(pluginOptions)] });
   }
@@ -84,17 +87,50 @@ export class FaultyBed extends Bed {
 }
 
 /** Call it inside a describe block: one server for all tests of the block. */
-export function useHost(options: Omit<HostOptions, "model"> = {}): Bed {
-  return prepared(new Bed(), options);
+export function useHost(options: BedOptions = {}): Bed {
+  return prepared(new Bed(), () => options);
+}
+
+/**
+ * The same as a project in the server that `shareServer` made, with its own plugin, options, configuration and model: for tests
+ * that leave server and environment alone. A server's start and first turn cost five seconds of processor.
+ */
+export function useProject(options: ProjectOptions = {}): Bed {
+  return prepared(new Bed(), async () => ({ ...options, on: (await server()).host }));
 }
 
 /** The same, with the plugin's requests, answers and events in the tests' hands. */
-export function useFaultyHost(options: Omit<HostOptions, "model"> = {}): FaultyBed {
-  return prepared(new FaultyBed(), options);
+export function useFaultyHost(options: BedOptions = {}): FaultyBed {
+  return prepared(new FaultyBed(), () => options);
 }
 
-function prepared<B extends Bed>(bed: B, options: Omit<HostOptions, "model">): B {
-  before(() => bed.make(options), { timeout: 180_000 });
+export function useFaultyProject(options: ProjectOptions = {}): FaultyBed {
+  return prepared(new FaultyBed(), async () => ({ ...options, on: (await server()).host }));
+}
+
+let shared: Promise<Bed> | undefined;
+let isShared = false;
+
+/** The server of this process's projects, made for the first of them. */
+function server(): Promise<Bed> {
+  if (!isShared) throw new Error("call shareServer at the top of the file");
+  const make = async () => {
+    const bed = new Bed();
+    await bed.make({ plugins: [], env: { SHELL: "/bin/bash" } });
+    return bed;
+  };
+  return (shared ??= make());
+}
+
+/** Call it at the top of a file that uses projects; files that run in one process have one server. */
+export function shareServer(): void {
+  if (isShared) return;
+  isShared = true;
+  after(async () => (await shared)?.clear(), { timeout: 180_000 });
+}
+
+function prepared<B extends Bed>(bed: B, options: () => BedOptions | Promise<BedOptions>): B {
+  before(async () => bed.make(await options()), { timeout: 180_000 });
   after(() => bed.clear(), { timeout: 180_000 });
   return bed;
 }

@@ -4,7 +4,9 @@ import { describe } from "node:test";
 import { callTool } from "../../fixtures/host/index.js";
 import { gate, text, toolCall } from "../../fixtures/model/index.js";
 import { firstJob, launch, noticeTo } from "./support.js";
-import { useHost, type Bed } from "./use-host.js";
+import { shareServer, useProject, type Bed } from "./use-host.js";
+
+shareServer();
 
 function command(line: string) {
   return toolCall("bash", { command: line, description: "a command" });
@@ -22,7 +24,7 @@ function answersTo({ model }: Bed, sessionID: string): string {
 }
 
 describe("with external_directory denied", () => {
-  const bed = useHost({ config: { permission: { external_directory: "deny" } } });
+  const bed = useProject({ config: { permission: { external_directory: "deny" } } });
 
   bed.test("a subagent works in its worktree and reaches nothing outside of it", async () => {
     const { host, model } = bed;
@@ -54,7 +56,7 @@ describe("with external_directory denied", () => {
 });
 
 describe("with subagents of subagents", () => {
-  const bed = useHost({
+  const bed = useProject({
     pluginOptions: { maxDepth: 2, maxTasksPerSession: 2 },
     config: { permission: { external_directory: "ask" } },
   });
@@ -119,7 +121,7 @@ describe("with subagents of subagents", () => {
 });
 
 describe("with questions rejected by option", () => {
-  const bed = useHost({
+  const bed = useProject({
     pluginOptions: { permissionInBackground: "reject" },
     config: { permission: { external_directory: "ask" } },
   });
@@ -145,7 +147,7 @@ describe("with questions rejected by option", () => {
 });
 
 describe("with a question that someone else answers", () => {
-  const bed = useHost({ config: { permission: { external_directory: "ask" } } });
+  const bed = useProject({ config: { permission: { external_directory: "ask" } } });
 
   // What a program beside OpenCode can do. By its id alone the host does not find it from the project's directory.
   for (const way of ["by its directory", "by its session"] as const) {
@@ -187,7 +189,7 @@ describe("with a question that someone else answers", () => {
 });
 
 describe("in plan mode", () => {
-  const bed = useHost({
+  const bed = useProject({
     config: { agent: { worker: { mode: "subagent", description: "works" } } },
   });
 
@@ -215,7 +217,7 @@ describe("in plan mode", () => {
 });
 
 describe("an agent that only reads", () => {
-  const bed = useHost({
+  const bed = useProject({
     config: {
       agent: {
         reader: {

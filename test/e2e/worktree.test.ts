@@ -2,13 +2,14 @@
 import assert from "node:assert/strict";
 import { execFile, execFileSync } from "node:child_process";
 import { chmodSync, existsSync, readFileSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { describe } from "node:test";
 import { promisify } from "node:util";
 import { callTool } from "../../fixtures/host/index.js";
 import { gate, text, toolCall } from "../../fixtures/model/index.js";
+import { seenIn } from "../fakes/file-events.js";
 import { firstJob, jobIds, launch, noticeTo } from "./support.js";
-import { useHost, type Bed } from "./use-host.js";
+import { useHost } from "./use-host.js";
 
 const IDENTITY = ["-c", "user.name=test", "-c", "user.email=test@example.invalid"];
 
@@ -53,11 +54,9 @@ function watchStatus(tree: string) {
   };
 }
 
-async function untilGone({ host }: Bed, folder: string): Promise<void> {
-  for (let looks = 0; existsSync(folder); looks += 1) {
-    assert.ok(looks < 600, `${folder} is still there\n${host.dump()}`);
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
+/** The test's own limit ends it. */
+async function untilGone(folder: string): Promise<void> {
+  await seenIn(dirname(folder), () => !existsSync(folder) || undefined);
 }
 
 describe("subagents in worktrees", () => {
@@ -127,7 +126,7 @@ describe("subagents in worktrees", () => {
     assert.match(message, /Left uncommitted by the subagent bg_/u);
     // Once they are merged the next quiet moment removes the folders, and the branches stay.
     await host.run(parent.id, "merged");
-    for (const folder of folders) await untilGone(bed, folder);
+    for (const folder of folders) await untilGone(folder);
     assert.equal(git(host.project, "branch", "--list", "opencode/*").trim().split("\n").length, 2);
   });
 

@@ -1,7 +1,7 @@
 // Owns: waiting for what the system tells of files. Promises: when `told` resolves, the changes made before it was
 // called have been told to every watcher of this process, as far as the system keeps their order (Linux does: one
 // queue for all watchers).
-import { mkdtempSync, rmSync, watch, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync, watch, writeFileSync, type FSWatcher } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { settle, type FakeClock } from "./clock.js";
@@ -23,6 +23,27 @@ export async function told(): Promise<void> {
   }
   // A listener that makes changes from within their telling lets the loop do nothing else.
   await settle();
+}
+
+/** What is seen in a folder: looked for now, and after each change in it, until it is there. */
+export async function seenIn<T>(folder: string, look: () => T | undefined): Promise<T> {
+  let watcher: FSWatcher | undefined;
+  try {
+    return await new Promise<T>((resolve, reject) => {
+      const tryIt = () => {
+        try {
+          const seen = look();
+          if (seen !== undefined) resolve(seen);
+        } catch (error) {
+          reject(error instanceof Error ? error : new Error(String(error)));
+        }
+      };
+      watcher = watch(folder, tryIt).on("error", reject);
+      tryIt();
+    });
+  } finally {
+    watcher?.close();
+  }
 }
 
 const ROUNDS = 500;

@@ -205,7 +205,7 @@ void describe("onEvent", () => {
   });
 });
 
-/** Polls what no event announces: a process that is no child of this one. */
+/** Polls what no event announces, a process that is no child of this one; the runner's limit ends it. */
 async function until(holds: () => boolean): Promise<void> {
   while (!holds()) await new Promise((resolve) => setTimeout(resolve, 5));
 }

@@ -20,7 +20,7 @@ const LISTS = [toolCall("listBackgroundTasks", {}), toolCall("listBackgroundProc
 
 describe("a host that is killed while twenty jobs start, progress and end", () => {
   const bed = useHost({ pluginOptions: { concurrency: 10, toasts: false, keepEnded: 5_000 } });
-  const count = rounds(50);
+  const count = rounds(50, 20);
 
   bed.test(
     `forgets nothing and tells each end once, killed ${count} times`,

@@ -16,7 +16,7 @@ const EDGE_MS = [0, 25, 50, 75, 100, 125, 150, 200, 300, 400];
 
 describe("a notice at the end of its parent's run", () => {
   const bed = useHost({ pluginOptions: { mergeMilliseconds: 0 } });
-  const count = rounds(200);
+  const count = rounds(200, 17);
 
   bed.test(
     `is answered and not doubled, ${count} times before, at and after it`,
@@ -82,7 +82,7 @@ const CHILDREN = 10;
 
 describe("notices to parents in every state", () => {
   const bed = useHost({ pluginOptions: { concurrency: 10, toasts: false } });
-  const batches = rounds(1_000 / CHILDREN);
+  const batches = rounds(1_000 / CHILDREN, 20);
 
   bed.test(
     `are told once each, ${batches * CHILDREN} ends in ${batches} sessions`,

@@ -99,6 +99,10 @@ void describe("the server", () => {
     assert.deepEqual(found, { kind: "elsewhere", server: "127.0.0.1" });
   });
 
+  test("whose folders the terminal does not know yet is an error, and no other machine", async () => {
+    await assert.rejects(ask("http://opencode.internal", ""), /folders yet/);
+  });
+
   test("that refuses is an error", async (t) => {
     const refused = createOpencodeClient({
       baseUrl: "http://127.0.0.1",

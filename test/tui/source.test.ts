@@ -26,11 +26,17 @@ function scratch(t: TestContext): string {
   return root;
 }
 
-function open(t: TestContext, origin: Origin | Error) {
+/** Each try but the last fails. */
+function open(t: TestContext, ...answers: readonly (Origin | Error)[]) {
+  let tries = 0;
   const clock = new FakeClock();
   const changes: { before: readonly ShownJob[]; after: readonly ShownJob[] }[] = [];
   const source = createSource({
-    findOrigin: () => (origin instanceof Error ? Promise.reject(origin) : Promise.resolve(origin)),
+    findOrigin: async () => {
+      const answer = answers[Math.min(tries++, answers.length - 1)] ?? assert.fail("no answer");
+      if (answer instanceof Error) throw answer;
+      return answer;
+    },
     clock,
     onChange: (before, after) => changes.push({ before, after }),
   });
@@ -90,11 +96,26 @@ void describe("the jobs on disk", () => {
   });
 
   test("a server that does not answer is a problem to show, and is asked again", async (t) => {
-    const { source, until } = open(t, new Error("no server there"));
+    const where = { root: scratch(t), projectID: "p", directory };
+    writeStateFolder(where, [aSubagent({ name: "the job" })]);
+    const none = new Error("no answer");
+    const { source, clock, until } = open(t, none, none, none, { kind: "here", ...where });
     await until(() => source.problem() !== undefined, "the problem");
-    assert.equal(source.problem(), "no server there");
-    source.refresh();
+    assert.equal(source.problem(), "no answer");
+    assert.deepEqual(seen(source), []);
+    // Nothing but time makes it ask.
+    await until(() => seen(source).length > 0, "the job");
+    assert.equal(source.problem(), undefined);
+    await driveUntilStill(clock, () => source.snapshot().at);
+    assert.equal(clock.pending, 0);
+  });
+
+  test("a server that never answers is asked no more once the terminal ends", async (t) => {
+    const { source, clock, until } = open(t, new Error("no answer"));
+    await until(() => source.problem() !== undefined, "the problem");
+    assert.equal(clock.pending, 1);
     source.close();
+    assert.equal(clock.pending, 0);
   });
 });
 
