@@ -44,6 +44,8 @@ export function endsBy(name: keyof typeof ENDINGS, stage: () => Stage): void {
     await tui.say(said);
     await tui.terminal.waitFor(/None of it ends\./);
     assert.ok((await tui.survivors()).length > COMMANDS.length);
+    // What is said at the end is what was last shown.
+    if (name === "the user's own exit") await tui.terminal.waitFor(/●\s?3/);
     await ENDINGS[name](tui.terminal);
     assert.deepEqual(await tui.survivors(15_000), []);
     // The host speaks only when its user leaves: so do we.
