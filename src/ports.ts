@@ -79,7 +79,7 @@ export async function doAll(message: string, steps: readonly (() => unknown)[]):
   throw new AggregateError(errors, `${message}: ${what}`);
 }
 
-/** Bad input or a refused request: the message is written for whoever called, and nothing was done. */
+/** Bad input or a refused request: the message is written for the caller, and nothing was done. */
 export class UserError extends Error {
   override readonly name = "UserError";
 

@@ -1,5 +1,5 @@
 /**
- * `clean`: which folders nobody needs any more, and their removal. Never one whose owner lives or may live, whose
+ * `clean`: which folders are needed no more, and their removal. Never one whose owner lives or may live, whose
  * jobs are still to be settled, whose notices are still to be told, or that holds something broken or newer.
  */
 import { counted } from "../text.js";
@@ -33,7 +33,7 @@ function whyKeep(
   gone: ReadonlySet<string>,
 ): string | undefined {
   if (state === "alive") return "its OpenCode runs";
-  if (!owner) return "nobody can tell whose it is";
+  if (!owner) return "its owner is unknown";
   if (state === "elsewhere") return "its OpenCode is on another machine or in another container";
   if (problems.length > 0) return "it holds something that could not be read";
   if (notices.length > 0)
@@ -49,7 +49,7 @@ function whyKeep(
     : undefined;
 }
 
-/** A name that no project has: a folder on its way out is nobody's any more, also if this is interrupted. */
+/** A name that no project has: a folder on its way out has no owner any more, also if this is interrupted. */
 const TRASH = ".trash-";
 
 /**

@@ -17,7 +17,7 @@ export interface LogOptions {
   since: number | undefined;
   /** Each line after the time at which it came. */
   timestamps: boolean;
-  /** Nobody writes any more. Asked again and again while following, never rejects; undefined: only what is there. */
+  /** Nothing is written any more. Asked again and again while following, never rejects; undefined: only what is there. */
   hasEnded: (() => Promise<boolean>) | undefined;
   clock: Clock;
   signal?: AbortSignal | undefined;
@@ -123,7 +123,7 @@ class Lines {
   }
 }
 
-/** The file tells nothing by itself, so it is looked at four times a second while somebody follows it. */
+/** The file tells nothing by itself, so it is looked at four times a second while it is followed. */
 class EndWatch {
   readonly #ask: (() => Promise<boolean>) | undefined;
   readonly #clock: Clock;

@@ -12,7 +12,7 @@ const GRACE_MILLISECONDS = 2000;
 
 const interrupted = new AbortController();
 for (const name of ["SIGINT", "SIGTERM"] as const) process.once(name, () => interrupted.abort());
-// Whoever reads may stop reading: `doctor | head`.
+// The reader may stop reading: `doctor | head`.
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {
   process.exit(error.code === "EPIPE" ? 0 : 1);
 });

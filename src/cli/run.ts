@@ -221,7 +221,8 @@ async function writeLogs(
 }
 
 /** It ended in this moment, or the system does not say whose the number is. */
-const NOT_OURS = "not known to be the process that was started; nobody was signalled by its number";
+const NOT_OURS =
+  "not known to be the process that was started; no process was signalled by its number";
 
 /** An owner that lives answers at once; one that hangs is what a kill from here is for. */
 const PING_MILLISECONDS = 2_000;
@@ -253,7 +254,7 @@ async function kill(entry: Entry, request: Request, deps: CliDeps): Promise<Exit
   }
   if (!identity || !isRunning(job, deps.processes)) {
     const pid = identity?.pid ?? "unknown";
-    throw new UserError(`${id} does not run any more (pid ${pid}); nobody was signalled`);
+    throw new UserError(`${id} does not run any more (pid ${pid}); no process was signalled`);
   }
   const told = await stopByOwner(entry);
   if (told !== undefined) {

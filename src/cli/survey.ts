@@ -67,7 +67,7 @@ function checkReadable(root: string): void {
   }
 }
 
-/** For a folder that somebody has named: a mistyped one must not look like one without jobs. */
+/** For a folder that the user has named: a mistyped one must not look like one without jobs. */
 export function checkExists(root: string): void {
   if (statSync(root, { throwIfNoEntry: false })?.isDirectory()) return;
   throw new UserError(`--root: expected an existing folder, got ${root}`);

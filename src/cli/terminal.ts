@@ -16,7 +16,7 @@ export interface Terminal {
   columns: number | undefined;
 }
 
-/** Colour only where somebody sees it: not in a pipe, not with NO_COLOR (no-color.org), not on a dumb terminal. */
+/** Colour only where a person sees it: not in a pipe, not with NO_COLOR (no-color.org), not on a dumb terminal. */
 export function systemTerminal(
   { stdout, stderr }: Pick<NodeJS.Process, "stdout" | "stderr"> = process,
   env: NodeJS.ProcessEnv = process.env,
@@ -36,7 +36,7 @@ export function paint({ colour }: Pick<Terminal, "colour">, name: Colour, text: 
   return colour ? `\u001b[${COLOURS[name]}m${text}\u001b[0m` : text;
 }
 
-/** One line of at most so many characters, without anything that a terminal would obey or that nobody would see. */
+/** One line of at most so many characters, without anything that a terminal would obey or that cannot be seen. */
 export function safe(text: string, most = 200): string {
   return oneLine(clean(text), most);
 }

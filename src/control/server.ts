@@ -85,7 +85,7 @@ export class ControlServer {
       timer.cancel();
       this.#sockets.delete(socket);
     });
-    // ECONNRESET, EPIPE: the client has gone, and nobody waits for the answer.
+    // ECONNRESET, EPIPE: the client has gone, and its answer is not waited for.
     socket.on("error", (error) => {
       this.#deps.log("debug", "a control client went away", { error: error.message });
     });

@@ -80,7 +80,7 @@ export interface AssistantInfo {
   /** How the model ended the step: "stop", "tool-calls", "length", … */
   finish?: string | undefined;
   error?: RunError | undefined;
-  /** A compaction's summary, which answers nobody. */
+  /** A compaction's summary, which is no answer. */
   summary: boolean;
   usage: Usage;
 }

@@ -2,7 +2,7 @@
 const WITH_VALUE = ["--log-level"];
 
 /**
- * Whether this OpenCode ends with the turn that it was started for: `opencode run`. Nobody could be told of an end
+ * Whether this OpenCode ends with the turn that it was started for: `opencode run`. No session could be told of an end
  * after that. `args`: what follows the program's name.
  */
 export function isOneShot(args: readonly string[] = process.argv.slice(2)): boolean {

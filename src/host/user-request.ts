@@ -1,7 +1,7 @@
 /**
  * What a person asks of the plugin from the terminal, on its way through the host: the terminal part publishes an
  * event that the host hands to the plugin's `event` hook and to every terminal, where no command has that name.
- * Whoever can publish there can run commands as well, so nothing is gained by forging one.
+ * A process that can publish there can run commands as well, so nothing is gained by forging one.
  */
 import { z } from "zod";
 

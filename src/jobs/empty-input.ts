@@ -1,6 +1,6 @@
 /**
  * Watchers that end with their stdin (`esbuild --watch`, anything that listens for its end) end at once, as a success
- * and without a word, where it is empty. Whoever reads of such an end is told what may have been the reason. Pure.
+ * and without a word, where it is empty. The words for such an end say what may have been the reason. Pure.
  */
 import type { Job } from "./job.js";
 

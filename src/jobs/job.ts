@@ -1,7 +1,7 @@
 /**
  * The record of one job, as it is held in memory, written to disk and shown. A subagent and a process
  * share everything that a list, a notice or a store needs; the rest is their own part. Records are values:
- * whoever changes one puts a new one into the registry. Times are Dates here and ISO strings in JSON.
+ * a caller that changes one puts a new one into the registry. Times are Dates here and ISO strings in JSON.
  */
 import { z } from "zod";
 import { endReason, jobStatus } from "./status.js";
@@ -34,7 +34,7 @@ const shared = {
   name: z.string(),
   status: jobStatus,
   endReason: endReason.optional(),
-  /** What went wrong, in the words of whoever reported it. */
+  /** What went wrong, in the words of the part that reported it. */
   error: z.string().optional(),
   tags: z.array(z.string()),
   /** Ids of jobs that must have completed, or be ready, before it starts. */
@@ -47,7 +47,7 @@ const shared = {
   parentSessionID: z.string(),
   /** The assistant's message with the tool call that started it: when it is undone, so is the job. */
   parentMessageID: z.string().optional(),
-  /** The top of the parent's session tree; whoever is in that tree may see the job. */
+  /** The top of the parent's session tree; the sessions of that tree may see the job. */
   rootSessionID: z.string(),
   /** Tell the parent when the job ends. */
   notify: z.boolean(),

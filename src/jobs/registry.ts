@@ -1,7 +1,7 @@
 /**
  * All jobs of one instance, with an index for every question that an event or a tool asks, so that each is
- * answered in constant time however many jobs there are. The only place where a record is replaced; whoever
- * stores, shows or announces jobs listens here. A listener that throws is logged and harms nobody.
+ * answered in constant time however many jobs there are. The only place where a record is replaced; what
+ * stores, shows or announces jobs listens here. A listener that throws is logged and harms no other.
  */
 import { coerceError, type Log } from "../ports.js";
 import { GroupIndex } from "./group.js";
@@ -225,7 +225,7 @@ export class JobRegistry {
   }
 }
 
-/** The record without what only holds while somebody works. */
+/** The record without what only holds while it works. */
 function atRest(job: Job): Job {
   const still = { ...job, blockedOn: undefined, stalledSince: undefined };
   return still.kind === "subagent"

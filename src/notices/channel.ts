@@ -296,7 +296,7 @@ export class ParentChannel {
 
   /**
    * An answer says that all was read that was stored before it. It proves nothing about a message that never arrived,
-   * and a compaction's summary answers nobody.
+   * and a compaction's summary is no answer.
    */
   #receive(message: AssistantInfo): void {
     if (message.summary || this.#deps.outbox.inFlight(this.#sessionID).length === 0) return;

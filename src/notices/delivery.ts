@@ -5,7 +5,7 @@
  *     nothing owed ─▶ waiting (ends that come together merge) ─▶ send ─▶ in flight ─▶ answered: nothing owed
  *                                                                            └─▶ no answer: confirm, ever more rarely
  *
- * At most one message of ours is under way. Nothing is sent to a session that nobody has used since this OpenCode
+ * At most one message of ours is under way. Nothing is sent to a session that was not used since this OpenCode
  * started, whose user has stopped it, that waits for an answer of its user, or that is archived: there the entries
  * are attached to the user's next message.
  */

@@ -1,6 +1,6 @@
 /**
  * Which session is told of a job, and whether that is worth a turn of its own. The session that started a job is told;
- * when that was a subagent whose run is over, its parent is, for nobody reads what an ended subagent is told.
+ * when that was a subagent whose run is over, its parent is, for what an ended subagent is told is not read.
  */
 import { coerceError, type Log } from "../ports.js";
 import type { Host } from "../host/host.js";

@@ -1,6 +1,6 @@
 /**
  * The output of a process as it comes, from the start or a place on, until it has ended and all of it was
- * handed over. It reads from the file at the pace of whoever asks, so nothing piles up in memory; who is slower
+ * handed over. It reads from the file at the pace of its reader, so nothing piles up in memory; who is slower
  * than the ring is told how many bytes were lost.
  */
 import { StringDecoder } from "node:string_decoder";
@@ -102,7 +102,7 @@ class Characters {
   }
 }
 
-/** Remembers that something happened while nobody waited. */
+/** Remembers that something happened while no reader waited. */
 class News {
   #happened = false;
   #wake: () => void = () => undefined;

@@ -114,7 +114,7 @@ export class OutputLog {
     if (this.#block) this.#nextBlock(this.#block, time);
   }
 
-  /** Writes what is waiting, if anything is; for whoever is about to read. */
+  /** Writes what is waiting, if anything is; for a reader that is about to come. */
   retry(): void {
     if (this.#block) this.#write(this.#block);
   }

@@ -8,7 +8,7 @@
  * question with which no thread begins, `node:vm` is still used: better than nothing. The next one tries a thread again.
  *
  * The thread is started at the first question (10-30 ms, 8 MB) and stays, because each thread that ends costs
- * Bun 1.3.14 three descriptors for ever; it keeps nobody awake.
+ * Bun 1.3.14 three descriptors for ever; it keeps no process alive.
  */
 import { createContext, Script } from "node:vm";
 import { Worker } from "node:worker_threads";
@@ -202,7 +202,7 @@ export class PatternGuard {
   #dropThread(): void {
     const thread = this.#thread;
     this.#thread = undefined;
-    // Within a match it may take a while until the thread notices; nobody has to wait for that.
+    // Within a match it may take a while until the thread notices; no caller has to wait for that.
     void thread?.terminate();
   }
 

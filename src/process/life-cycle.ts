@@ -1,6 +1,6 @@
 /**
  * When a process begins, is started again and is over: one pure function of state, event and time, which nothing but
- * `life.ts` acts upon. Whoever ends a process always wins over its next start, in whichever order the two come.
+ * `life.ts` acts upon. An end that is asked for always wins over the next start, in whichever order the two come.
  *
  *     fresh ── start ──▶ running ── exited ──▶ waiting (the policy) ── due ──▶ running
  *                           │                     └─ stop ──▶ over

@@ -32,7 +32,7 @@ export class StartWait {
     if (this.#isLate) this.#announce(this.#describe(line));
   }
 
-  /** Nobody waits: whenever it is ready, that is announced. */
+  /** No call waits: whenever it is ready, that is announced. */
   announceReady(): void {
     this.#isLate = true;
   }

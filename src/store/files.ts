@@ -34,7 +34,7 @@ import { dirname } from "node:path";
 import { waysOf } from "../platform.js";
 import type { Clock } from "../ports.js";
 
-/** A file that was just made, so that nobody else has it open. */
+/** A file that was just made, so that no other process has it open. */
 export interface NewFile {
   write(text: string): Promise<void>;
   /** On the disk, not only in the system's memory: fsync(2). */
@@ -209,7 +209,7 @@ export function entriesOf(path: string): Dirent[] {
   try {
     return readdirSync(path, { withFileTypes: true });
   } catch {
-    // Missing, no folder, or no right to read it: the same to whoever asks what is in it.
+    // Missing, no folder, or no right to read it: the same to a caller that asks what is in it.
     return [];
   }
 }

@@ -1,6 +1,6 @@
 /**
  * The folder of one instance: `ROOT/PROJECT/INSTANCE/` with `owner.json`, `jobs.json`, `output/` (one file per
- * process, written by whoever runs the processes) and, while a claim is under way, `claimed/`. Owns these names
+ * process, written by the owner of the processes) and, while a claim is under way, `claimed/`. Owns these names
  * and makes the folder when it is first needed, so that an OpenCode without background work leaves nothing.
  * Only its owner writes into it.
  */

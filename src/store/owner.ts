@@ -67,7 +67,7 @@ function readPidNamespace(): string {
 }
 
 /**
- * `elsewhere`: on another machine or in another container, or nobody can tell. Never taken for dead by its pid; a
+ * `elsewhere`: on another machine or in another container, or it cannot be told. Never taken for dead by its pid; a
  * folder that shows no sign of life for a day is (see `Heartbeat`).
  */
 export type OwnerState = "alive" | "dead" | "elsewhere";

@@ -68,7 +68,7 @@ export class FolderWatch {
       });
       this.#watched.set(path, { watcher, inode: inodeOf(path) ?? 0, only });
     } catch (thrown) {
-      // No more watches on this machine, or the folder has just gone: whoever asks looks again later.
+      // No more watches on this machine, or the folder has just gone: a reader looks again later.
       this.#log("warn", "a folder cannot be watched", { path, error: coerceError(thrown).message });
       this.#canWatch = false;
     }

@@ -174,7 +174,7 @@ function pageEnd(text: string, start: number, most: PageLimits): number {
   return end < text.length ? start + headEnd(text.slice(start), end - start) : end;
 }
 
-/** So many reads are remembered: a task that nobody reads again after its end would stay for ever. */
+/** So many reads are remembered: a task that is not read again after its end would stay for ever. */
 const MOST_READS = 200;
 
 /** What each session saw last of each running task, so that a look without news is one line. */

@@ -5,7 +5,7 @@
 import { endedAt, isLive, lookOf, type Look, type ShownJob } from "./shown-job.js";
 
 export interface Arranged {
-  /** Waiting for somebody. */
+  /** Waiting for an answer or for input. */
   blocked: ShownJob[];
   /** Stalled, running, queued. */
   running: ShownJob[];
@@ -76,7 +76,7 @@ export function shorten(jobs: readonly ShownJob[], limits: ShortListLimits): Sho
 
 /**
  * In how many milliseconds the list looks different although nothing happened: the next second of a live job, or
- * the end of the news about an ended one. Undefined: never, so nobody needs a timer.
+ * the end of the news about an ended one. Undefined: never, so no timer is needed.
  */
 export function nextChange(list: ShortList, limits: ShortListLimits): number | undefined {
   const { now, fadeMilliseconds } = limits;

@@ -42,7 +42,7 @@ function callFor(old: ShownJob | undefined, now: ShownJob): Call | undefined {
       const message = isGood ? `${name} is done` : `${name} failed`;
       return isTask ? { message } : { message, sound: isGood ? "done" : "error" };
     }
-    // Whoever cancelled knows it, and what is lost is told by the next OpenCode that settles it.
+    // A user who has cancelled knows it, and what is lost is told by the next OpenCode that settles it.
     default:
       return undefined;
   }

@@ -14,7 +14,7 @@ import type { ShownJob } from "./shown-job.js";
 import { sidebar } from "./sidebar.js";
 import { createSource } from "./source.js";
 
-/** Nobody's `keybinds` entry: OpenCode knows only its own commands there, so the key is an option of ours. */
+/** No `keybinds` entry: OpenCode knows only its own commands there, so the key is an option of ours. */
 const OPEN_JOBS = "background.jobs";
 
 const OPEN_PAGE = "background.page";

@@ -1,5 +1,5 @@
 /**
- * A job as the terminal shows it: the record, whether somebody still looks after it, and in what state it is for
+ * A job as the terminal shows it: the record, whether it still has an owner, and in what state it is for
  * the eye. Pure.
  */
 import type { Job } from "../jobs/job.js";

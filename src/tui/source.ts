@@ -94,7 +94,7 @@ export function createSource({ findOrigin, clock, onChange }: SourceOptions): So
   };
 }
 
-/** Of a folder without an owner nobody knows whose it is: one that is being made has no jobs yet. */
+/** Of a folder without an owner it is not known whose it is: one that is being made has no jobs yet. */
 function shownJobs({ folder, owner, state, jobs, ...instance }: InstanceView): ShownJob[] {
   if (!owner) return [];
   const { directory } = owner;

@@ -1,4 +1,4 @@
-/** The time as a signal that moves only while somebody waits for it to. */
+/** The time as a signal that moves only while a view needs it. */
 import { createEffect, createMemo, createSignal, onCleanup, type Accessor } from "solid-js";
 import type { Clock } from "../ports.js";
 

@@ -85,7 +85,7 @@ void describe("kill", () => {
     for (const id of ["proc_0", "proc_1", "proc_none"]) {
       const { code, err } = await call(["kill", id, "--root", root]);
       assert.equal(code, 1);
-      assert.match(err, /nobody was signalled/);
+      assert.match(err, /no process was signalled/);
     }
     assert.ok(isAlive(identity));
     assert.equal(child.exitCode, null);
@@ -156,7 +156,7 @@ void describe("kill", () => {
     const kill = () => killTree({ pid: identity.pid, identity, held: false, jobID: "proc_1" }, 500);
     const { code, out } = await call(["kill", "proc_1", "--root", root], { kill });
     assert.equal(code, 1);
-    assert.match(out, /nobody was signalled/);
+    assert.match(out, /no process was signalled/);
     assert.doesNotMatch(out, /ended/);
     assert.ok(isAlive(identity));
     const json = await call(["kill", "proc_1", "--json", "--root", root], { kill });

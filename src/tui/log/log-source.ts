@@ -25,7 +25,7 @@ export interface LogReading {
   refresh(): void;
 }
 
-/** Whoever opened it closes it. */
+/** The view that opened it closes it. */
 export interface LogSource extends LogReading {
   close(): void;
 }
