@@ -182,11 +182,7 @@ export class LiveProcess {
     const { identity } = this.#shell;
     if (identity) watchdog.guard(this.id, identity);
     jobs.updateProcess(this.id, { identity });
-    if (this.input) {
-      const { pid } = this.#shell;
-      this.#inputName = loadInputWait().then(({ descriptorOf }) => descriptorOf(pid, 0));
-      this.#inputName.catch((thrown: unknown) => this.#warn("looking at its input", thrown));
-    }
+    if (this.input) this.#inputName = this.#nameInput(this.#shell.pid);
     jobs.start(this.id, new Date(clock.now()));
     const system = { clock, probe, wasTaken: wasPortTaken };
     this.#readiness = watchReadiness(this.#request.job, system, (readyLine) => {
@@ -299,9 +295,24 @@ export class LiveProcess {
     }
   }
 
+  /** Never rejects. */
+  async #nameInput(pid: number): Promise<string | undefined> {
+    try {
+      return await (await loadInputWait()).descriptorOf(pid, 0);
+    } catch (thrown) {
+      this.#warn("looking at its input", thrown);
+      return undefined;
+    }
+  }
+
   /** Undefined when it cannot be told. */
   async #isInputRead(): Promise<boolean | undefined> {
-    const input = await this.#inputName;
+    let input = await this.#inputName;
+    // node-pty returns before its child has the terminal: until then its stdin is our own.
+    if (this.#shell && this.input?.isTerminal && !input?.startsWith("/dev/pts/")) {
+      this.#inputName = this.#nameInput(this.#shell.pid);
+      input = await this.#inputName;
+    }
     if (input === undefined) return undefined;
     const { findReader } = await loadInputWait();
     const reader = await findReader(await this.members(), input);
