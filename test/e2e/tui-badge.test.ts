@@ -137,7 +137,7 @@ void describe("a terminal of its own, narrow and wide", { skip }, () => {
       await terminal.waitFor(/● Parser .*branch opencode\/parser-[0-9a-z]{10}/);
       await terminal.press("Escape");
       model.open("apart");
-      await terminal.waitFor(/✓ Parser +done.*\n +opencode\/parser-[0-9a-z]{10}/);
+      await terminal.waitFor(/✓ Parser +done.*\n.* opencode\/parser-[0-9a-z]{10}/);
 
       const folder = await folderOf("Parser");
       assert.ok(existsSync(folder), folder);

@@ -102,7 +102,8 @@ void describe("bash in a terminal", { skip }, () => {
     await terminal.press("Escape");
     await terminal.waitFor(/again to interrupt/u);
     await terminal.press("Escape");
-    await terminal.waitGone(/interrupt/u);
+    // What has ended says "interrupted".
+    await terminal.waitGone(/\besc\b.*\binterrupt\b/u);
     assert.match(await terminal.screen(), /^\W*begun-2/mu);
     const left = await tui.survivors(15_000, "sleep 31");
     assert.deepEqual(left, []);

@@ -148,9 +148,11 @@ describe("the page of an OpenCode", () => {
       const command = 'i=0; while :; do i=$((i+1)); echo "tick $i"; sleep 0.05; done';
       await start(host, model, command, { name });
       const child = toolCall("bash", { command: "rm -f key.txt", description: "Remove" });
-      model.script(`child: ${name}`, [child, text("Removed.")]);
+      // No part of it is the other job's name, by which that is found.
+      const asking = `one that asks in the ${colorScheme}`;
+      model.script(asking, [child, text("Removed.")]);
       const session = await host.createSession({ title: name });
-      model.scriptSession(session.id, [launch(`child: ${name}`), text("started"), text("noted")]);
+      model.scriptSession(session.id, [launch(asking), text("started"), text("noted")]);
       const asked = host.waitFor(
         "permission.asked",
         ({ patterns }) => patterns[0] === "rm -f key.txt",
@@ -177,7 +179,7 @@ describe("the page of an OpenCode", () => {
         await go(job);
         await page.keyboard.press("Enter");
       };
-      await open(`child: ${name}`);
+      await open(asking);
       await page.locator(".request pre", { hasText: "rm -f key.txt" }).waitFor();
       await go("Allow once");
       await page.keyboard.press("Enter");
