@@ -36,7 +36,10 @@ test(
       await exited;
     }
     const gone = { pid, startTime: "1", bootID: "" };
-    assert.equal((await systemMeasure()({ jobID: "proc_1", identity: gone }))?.processes, 0);
+    // The shell's child is still dying when the shell has exited; the limit of a test bounds this.
+    let left = await systemMeasure()({ jobID: "proc_1", identity: gone });
+    while (left?.processes === 1) left = await systemMeasure()({ jobID: "proc_1", identity: gone });
+    assert.equal(left?.processes, 0);
   },
 );
 
