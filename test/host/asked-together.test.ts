@@ -52,8 +52,9 @@ void describe("asked of the host", () => {
     let asked = 0;
     const fetch = answering(() => Promise.resolve(session(`answer ${++asked}`)));
     const host = new OpenCodeHost(createOpencodeClient({ baseUrl: "http://localhost", fetch }));
-    const answers = await Promise.all([host.session("ses_1"), host.session("ses_1")]);
-    assert.deepEqual(answers.map((each) => each?.title).toSorted(), ["answer 1", "answer 2"]);
+    const [first, second] = await Promise.all([host.session("ses_1"), host.session("ses_1")]);
+    assert.notEqual(first?.title, second?.title);
+    assert.equal(asked, 2);
   });
 
   void it("who answers in a message that is gone: unknown", async () => {
