@@ -1,17 +1,20 @@
 /**
- * What 60 subagents cost the host, five at a time, each with three tool calls: through us, and through the host's own
- * background task, in turn, each in a host of its own with the plugin loaded. Processor time and greatest memory of the
- * host's process. Linux only: both are read from /proc.
+ * What 60 subagents cost the host, five at a time, each with three tool calls: through us, through the host's own
+ * background task, and through a plugin that does nothing but ask the host's API for a session, a prompt and a message
+ * to the parent (`fixtures/plugins/least.js`); in turn, each in a host of its own with the plugin loaded. Processor time
+ * and greatest memory of the host's process. Linux only: both are read from /proc.
  *
  * Run: npm run build && node --import tsx test/bench/subagents.ts [rounds]
  */
 import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
-import { startHost } from "../../fixtures/host/index.js";
+import { join } from "node:path";
+import { BUILT_PLUGIN, PACKAGE_ROOT, startHost } from "../../fixtures/host/index.js";
 import { ScriptedModel, text, toolCall, type Action } from "../../fixtures/model/index.js";
 import { median } from "./median.js";
 import { result } from "./result.js";
 
+const LEAST = join(PACKAGE_ROOT, "fixtures/plugins/least.js");
 const ROUNDS = Number(process.argv[2] ?? 3);
 const SUBAGENTS = 60;
 const AT_ONCE = 5;
@@ -26,36 +29,49 @@ interface Cost {
   requests: number;
 }
 
-const ours: Cost[] = [];
-const theirs: Cost[] = [];
-for (let round = 0; round < ROUNDS; round++) {
-  ours.push(
-    await measure((prompt) =>
-      toolCall("createBackgroundTask", { description: "x", prompt, agent: "general" }),
-    ),
-  );
-  theirs.push(
-    await measure((prompt) =>
-      toolCall("task", { description: "x", prompt, subagent_type: "general", background: true }),
-    ),
-  );
+/** How a subagent is started, and what that cost. */
+interface Way {
+  launch: (prompt: string) => Action;
+  costs: Cost[];
 }
-compare("processor", "ms");
-compare("memory", "MB");
 
-function compare(what: "processor" | "memory", unit: string): void {
-  const [a, b] = [ours, theirs].map((costs) => median(costs.map((cost) => cost[what])));
-  if (a === undefined || b === undefined) throw new Error("nothing was measured");
-  const requests = [ours, theirs].map((costs) => median(costs.map((cost) => cost.requests)));
+const ours: Way = {
+  launch: (prompt) =>
+    toolCall("createBackgroundTask", { description: "x", prompt, agent: "general" }),
+  costs: [],
+};
+const theirs: Way = {
+  launch: (prompt) =>
+    toolCall("task", { description: "x", prompt, subagent_type: "general", background: true }),
+  costs: [],
+};
+const least: Way = { launch: (prompt) => toolCall("least", { prompt }), costs: [] };
+
+for (let round = 0; round < ROUNDS; round++) {
+  for (const { launch, costs } of [ours, theirs, least]) costs.push(await measure(launch));
+}
+compare("processor", "ms", theirs, "beside the host's own", `at most ${GOAL}`);
+compare("processor", "ms", least, "beside the least of a plugin");
+compare("memory", "MB", theirs, "beside the host's own", `at most ${GOAL}`);
+
+function compare(
+  what: "processor" | "memory",
+  unit: string,
+  other: Way,
+  beside: string,
+  goal?: string,
+): void {
+  const of = ({ costs }: Way, name: keyof Cost) => median(costs.map((cost) => cost[name]));
+  const [a, b] = [of(ours, what), of(other, what)];
   result({
     bench: "subagents",
-    case: `${what} of the host for ${SUBAGENTS} subagents, ${AT_ONCE} at a time, beside the host's own`,
+    case: `${what} of the host for ${SUBAGENTS} subagents, ${AT_ONCE} at a time, ${beside}`,
     ours: a,
     other: b,
     unit,
     ratio: a / b,
-    goal: `at most ${GOAL}`,
-    note: `median of ${ROUNDS}; model requests ${requests.join(" and ")}`,
+    ...(goal && { goal }),
+    note: `median of ${ROUNDS}; model requests ${of(ours, "requests")} and ${of(other, "requests")}`,
   });
 }
 
@@ -63,7 +79,7 @@ async function measure(launch: (prompt: string) => Action): Promise<Cost> {
   const model = await ScriptedModel.start();
   const host = await startHost({
     model,
-    pluginOptions: { toasts: false },
+    plugins: [[BUILT_PLUGIN, { toasts: false }], LEAST],
     env: { OPENCODE_EXPERIMENTAL_BACKGROUND_SUBAGENTS: "true" },
   });
   try {
