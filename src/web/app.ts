@@ -75,6 +75,7 @@ export function createApp(options: AppOptions): Hono<Guarded> {
   const limit = { maxSize: LONGEST_BODY, onError: tooLong };
   app.post("/api/ticket", bodyLimit(limit), guard.ticket);
   app.use("/api/*", guard.token, bodyLimit(limit));
+  app.post("/api/confirm", guard.confirm);
   // Hono plays a GET for it: a stream would go on without a reader.
   app.use("/api/*", async (context, next) => {
     if (context.req.raw.method !== "HEAD") return next();
@@ -177,13 +178,8 @@ export function createApp(options: AppOptions): Hono<Guarded> {
     const job = await find(feed, context);
     if (!job) return missing(context);
     const { view } = job;
-    const { wait } = context.get("entry");
     if (!actForUser) return context.json({ error: NOT_HERE }, 403);
-    if (wait > 0) {
-      const seconds = Math.ceil(wait / 1_000);
-      const error = `a page that was opened by itself may do this in ${seconds} s`;
-      return context.json({ error }, 403, { "Retry-After": String(seconds) });
-    }
+    if (!context.get("mayAct")) return context.json({ error: NOT_CONFIRMED }, 403);
     if (!view.actions.includes(action)) {
       const error = `${action} is not possible for ${view.id} from here: its state or its OpenCode is another`;
       return context.json({ error }, 409);
@@ -234,6 +230,8 @@ async function byOwner<T>(ask: () => Promise<T>): Promise<T> {
 
 const NOT_HERE =
   "only the page that OpenCode itself has started (its option web, or its command palette) may do this";
+const NOT_CONFIRMED =
+  "this page does it when it was given the code that OpenCode shows, or was opened by the link there";
 const requestResult = z.object({ request: requestView });
 
 function tooLong(context: Context): Response {

@@ -214,7 +214,8 @@ export class PageLauncher {
       else this.#toast(`The page of background jobs: ${what.link}`, "info");
     } else if (what.type === "opened") {
       const link = this.#state.kind === "serving" ? this.#state.link : "";
-      if (what.error === undefined) this.#toast(`Your browser was called for ${link}`, "info");
+      const called = `Your browser was called for ${link} (code ${what.code})`;
+      if (what.error === undefined) this.#toast(called, "info");
       else this.#toast(`No browser could be called (${what.error}) for ${link}`, "warning");
     } else if (what.type === "act") {
       void this.#act(what, secret).then((answer) => say(child, answer));

@@ -4,6 +4,7 @@ import { VERSION } from "../version.js";
 import {
   actionView,
   answerBody,
+  confirmBody,
   jobEvent,
   jobsQuery,
   jobView,
@@ -129,6 +130,13 @@ export function openApiDocument(): object {
           summary: "What a subagent has said and which tools it has called, the newest of it",
           parameters: [ID],
           responses: { "200": json(transcriptView, "Oldest first"), ...PROBLEMS },
+        },
+      },
+      "/api/confirm": {
+        post: {
+          summary: "Confirms a token that is from a ticket by the code that OpenCode shows",
+          requestBody: content(confirmBody),
+          responses: { "200": json(actionView, "It may do everything"), ...PROBLEMS },
         },
       },
       "/api/ticket": {

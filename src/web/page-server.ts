@@ -93,12 +93,12 @@ class PageServer {
 
   async #openBrowser(): Promise<void> {
     if (!this.#server) return;
-    try {
-      await openBrowser(this.#server.linkForOnce());
-      say({ type: "opened" });
-    } catch (thrown) {
-      say({ type: "opened", error: coerceError(thrown).message });
-    }
+    const { link, code } = this.#server.linkForOnce();
+    const error = await openBrowser(link).then(
+      () => undefined,
+      (thrown: unknown) => coerceError(thrown).message,
+    );
+    say({ type: "opened", code, error });
   }
 
   #act(act: string): Promise<unknown> {

@@ -203,6 +203,8 @@ export type AnswerBody = z.infer<typeof answerBody>;
 
 /** The link of a browser that OpenCode calls holds a ticket, which is exchanged for a token once. */
 export const ticketBody = z.strictObject({ ticket: z.string().max(200) });
+/** Of the ticket, as OpenCode tells it to its user. */
+export const confirmBody = z.strictObject({ code: z.string().max(20) });
 export const tokenView = z.object({ token: z.string() });
 
 export const actionView = z.object({ text: z.string() });

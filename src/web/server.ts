@@ -47,8 +47,8 @@ export interface WebServer {
   link: string;
   /** One for each address and name by which it may be called; `link` is the first. */
   links: string[];
-  /** Another link, for the arguments of a browser: good for one use within two minutes. */
-  linkForOnce(): string;
+  /** Another link, for the arguments of a browser: good for one use within two minutes, in full with its code. */
+  linkForOnce(): { link: string; code: string };
   /** Reads the records again. */
   refresh(): void;
   close(): Promise<void>;
@@ -79,7 +79,10 @@ export async function startWeb(options: WebOptions): Promise<WebServer> {
     port: own,
     link: links[0] ?? "",
     links,
-    linkForOnce: () => `http://${hosts[0]}/#ticket=${entrance.ticket()}`,
+    linkForOnce: () => {
+      const { ticket, code } = entrance.ticket();
+      return { link: `http://${hosts[0]}/#ticket=${ticket}`, code };
+    },
     refresh: () => feed.refresh(),
     close: () => {
       closing ??= new Promise((resolve) => {

@@ -346,7 +346,7 @@ void describe("a terminal attached to a server", { skip }, () => {
     await terminal.type("/jobs-page");
     await terminal.waitFor(/\/jobs-page +Open it in the browser/);
     await terminal.press("Enter");
-    const words = /^Your browser was called for (\S+)$/u;
+    const words = /^Your browser was called for (\S+) \(code \d{6}\)$/u;
     const { properties } = await host.waitFor(
       "tui.toast.show",
       ({ message }) => words.test(message),

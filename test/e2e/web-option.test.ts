@@ -29,7 +29,7 @@ async function openPage(host: Host): Promise<URL> {
   const from = host.events.cursor;
   const body = requestEvent({ act: "page" });
   await host.client.tui.publish({ directory: host.project, body }, { throwOnError: true });
-  return linkOf(host, /^Your browser was called for (\S+)$/u, from);
+  return linkOf(host, /^Your browser was called for (\S+) \(code \d{6}\)$/u, from);
 }
 
 async function linkOf(host: Host, words: RegExp, from: number): Promise<URL> {

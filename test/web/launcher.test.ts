@@ -24,7 +24,7 @@ function server(proof: string, jobID: string): string {
         secret = said.secret;
         say({ type: "serving", port: said.port, link: "http://x/#token=t" });
         say({ type: "act", id: 7, act, proof: ${proof} });
-      } else say({ type: "opened", error: JSON.stringify(said) });
+      } else say({ type: "opened", code: "", error: JSON.stringify(said) });
     }).on("close", () => process.exit());
   `;
 }

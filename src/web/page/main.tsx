@@ -2,11 +2,20 @@
 import { render } from "preact";
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import type { JobView } from "../schemas.js";
-import { ServerError, takeToken, watchJobs } from "./connection.js";
+import { confirm, needsCode, NEW_TOKEN, ServerError, takeToken, watchJobs } from "./connection.js";
 import { Details } from "./details.js";
 import { TimeLine } from "./plots.js";
-import { BackButton, Sign } from "./parts.js";
-import { folderWords, inOrder, isLive, lookOf, sessionTitles, stateOf, visible } from "./words.js";
+import { BackButton, Connection, Sign } from "./parts.js";
+import {
+  folderWords,
+  inOrder,
+  isLive,
+  lookOf,
+  sessionTitles,
+  stateOf,
+  visible,
+  wordsOf,
+} from "./words.js";
 
 type Show = "all" | "live" | "failed";
 type Place = { view: "job" | "session"; id: string } | undefined;
@@ -19,7 +28,7 @@ function placeOf(hash: string): Place {
 }
 
 function App() {
-  const { jobs, problem } = useJobs();
+  const { jobs, problem, connection } = useJobs();
   const [place, setPlace] = useState(() => placeOf(location.hash));
   const [query, setQuery] = useState("");
   const [show, setShow] = useState<Show>("all");
@@ -79,6 +88,7 @@ function App() {
         <Theme />
       </header>
       <Problem problem={problem} />
+      {needsCode() && <Code />}
       <main>
         <nav aria-label="Jobs">
           <div class="bar">
@@ -111,13 +121,15 @@ function App() {
         </nav>
         <div class="content">
           {job && (
-            <Details
-              key={job.id}
-              job={job}
-              session={titles.get(job.sessionID)}
-              now={now}
-              onClose={close}
-            />
+            <Connection.Provider value={connection}>
+              <Details
+                key={job.id}
+                job={job}
+                session={titles.get(job.sessionID)}
+                now={now}
+                onClose={close}
+              />
+            </Connection.Provider>
           )}
           {session.length > 0 && (
             <>
@@ -212,6 +224,36 @@ function Problem({ problem }: { problem: Error | undefined }) {
   );
 }
 
+/** Another process may have come by the link with which the browser was called: what OpenCode shows tells them apart. */
+function Code() {
+  const [code, setCode] = useState("");
+  const [problem, setProblem] = useState("");
+  const send = () =>
+    confirm(code.replaceAll(/\s/gu, "")).catch((thrown) => setProblem(wordsOf(thrown)));
+  return (
+    <form
+      class="bar code"
+      onSubmit={(event) => {
+        event.preventDefault();
+        void send();
+      }}
+    >
+      <label>
+        To answer, type and run again here: the code that OpenCode shows
+        <input
+          inputMode="numeric"
+          autocomplete="off"
+          size={8}
+          value={code}
+          onInput={(event) => setCode(event.currentTarget.value)}
+        />
+      </label>
+      <button type="submit">Confirm</button>
+      <span role="status">{problem}</span>
+    </form>
+  );
+}
+
 function Theme() {
   const [theme, setTheme] = useState(() => localStorage.getItem("theme") ?? "system");
   useEffect(() => {
@@ -234,6 +276,7 @@ function Theme() {
 function useJobs() {
   const [jobs, setJobs] = useState<ReadonlyMap<string, JobView>>(new Map());
   const [problem, setProblem] = useState<Error>();
+  const [connection, setConnection] = useState(0);
   useEffect(() => {
     const gone = new AbortController();
     let known = new Map<string, JobView>();
@@ -247,10 +290,16 @@ function useJobs() {
         setJobs(new Map(known));
       });
     };
-    void watchJobs({ onEvent, onProblem: setProblem }, gone.signal);
+    const again = () => setConnection((count) => count + 1);
+    const onConnected = () => {
+      setProblem(undefined);
+      again();
+    };
+    void watchJobs({ onEvent, onConnected, onProblem: setProblem }, gone.signal);
+    addEventListener(NEW_TOKEN, again, gone);
     return () => gone.abort();
   }, []);
-  return { jobs, problem };
+  return { jobs, problem, connection };
 }
 
 /** Once a second, for the times that run. */
