@@ -222,8 +222,10 @@ void describe("the page", { skip, timeout: 240_000 }, () => {
     assert.deepEqual(served.asked, ["stop proc_1"]);
   });
 
-  void it("loses the server and finds it again", async (t) => {
-    const { page, served, made } = await open(t);
+  void it("loses the server and finds it again, and the log that it followed", async (t) => {
+    const { page, served, made, log } = await open(t);
+    await page.getByRole("button", { name: "dev server" }).click();
+    await page.locator(".line", { hasText: "a warning" }).waitFor();
     await served.close();
     await page.getByRole("alert").filter({ hasText: "looking for it" }).waitFor();
     const { port, token, root } = served;
@@ -232,6 +234,51 @@ void describe("the page", { skip, timeout: 240_000 }, () => {
     made.jobs.updateSubagent("bg_1", { name: "after the server came back" });
     await made.store.flush();
     await page.getByRole("button", { name: "after the server came back" }).waitFor();
+    log.append(STDOUT, Buffer.from("printed since\n"));
+    await page.locator(".line", { hasText: "printed since" }).waitFor();
+    assert.equal(await page.locator(".line", { hasText: "a warning" }).count(), 1);
+    await page.getByText("The output is not followed").waitFor({ state: "detached" });
+  });
+
+  void it("says that a server has stopped which closes nothing, and looks for it", async (t) => {
+    const { page } = await open(t);
+    await page.clock.install();
+    await page.reload();
+    await page.getByRole("button", { name: "dev server" }).waitFor();
+    await page.clock.runFor(39_000);
+    assert.equal(await page.getByRole("alert").count(), 0);
+    await page.clock.runFor(1_000);
+    await page.getByRole("alert").filter({ hasText: "it is silent" }).waitFor();
+    await page.clock.runFor(1_000);
+    await page.getByRole("alert").waitFor({ state: "detached" });
+  });
+
+  void it("asks for the code where OpenCode has called the browser, and does everything with it", async (t) => {
+    const { page, served } = await open(t, DESK, "light", {
+      byOpenCode: true,
+      requests: { bg_permission: PERMISSION },
+      more: [asks("bg_permission", PERMISSION)],
+    });
+    const called = await page.context().newPage();
+    const { link, code } = served.linkForOnce();
+    await called.goto(link);
+    await called.getByRole("button", { name: "asks for a permission" }).click();
+    const refused = called.locator(".request [role=status]", { hasText: "the code that OpenCode" });
+    await refused.waitFor();
+    const field = called.getByRole("textbox", { name: /the code that OpenCode shows/u });
+    await field.fill("no");
+    await called.keyboard.press("Enter");
+    await called.getByText("this is not the code").waitFor();
+    await field.fill(`${code.slice(0, 3)} ${code.slice(3)}`);
+    await called.keyboard.press("Enter");
+    await called.getByRole("button", { name: "Allow once" }).click();
+    await called.locator(".request [role=status]", { hasText: "done" }).waitFor();
+    assert.equal(await field.count(), 0);
+    await called.reload();
+    await called.getByRole("button", { name: "Allow once" }).waitFor();
+    assert.equal(await field.count(), 0);
+    // That of the link needs none.
+    assert.equal(await page.getByRole("button", { name: "Confirm" }).count(), 0);
   });
 
   void it("says that the link is old when the server has another token", async (t) => {

@@ -158,7 +158,7 @@ export async function watchJobs(
     let isConnected = false;
     const wait = (): void => {
       clearTimeout(timer);
-      timer = setTimeout(() => silent.abort(new Error("it is silent")), SILENCE_MS);
+      timer = setTimeout(() => silent.abort(), SILENCE_MS);
     };
     const heard = (): void => {
       wait();
@@ -178,7 +178,9 @@ export async function watchJobs(
       onProblem(new Error("the server ended"));
     } catch (thrown) {
       if (signal.aborted) return;
-      onProblem(thrown instanceof Error ? thrown : new Error(String(thrown)));
+      // Of an end by us the browser says its own words.
+      const problem = silent.signal.aborted ? new Error("it is silent") : thrown;
+      onProblem(problem instanceof Error ? problem : new Error(String(problem)));
       // A new server has new events and a new token.
       if (thrown instanceof ServerError) lastID = undefined;
       // An old token gets no better by being sent again, and ten of them close the API for a while.
