@@ -562,13 +562,36 @@ void describe("the page", { skip, timeout: 240_000 }, () => {
   });
 
   void it("fits a phone: the list, then the job, then back", async (t) => {
-    const { page } = await open(t, PHONE);
+    const { page, made } = await open(t, PHONE, "light", { byOpenCode: true });
+    made.jobs.updateProcess("proc_1", { stdin: "open" });
+    await made.store.flush();
     const isWide = () =>
       page.evaluate("document.documentElement.scrollWidth > document.documentElement.clientWidth");
     assert.equal(await isWide(), false);
     await page.getByRole("button", { name: "dev server" }).click();
     await page.locator(".line", { hasText: "on port 3000" }).waitFor();
     assert.equal(await isWide(), false);
+    // The log, what steers it and the input below it are seen at once; the facts are a step away.
+    const isSeen = async (element: Locator) => {
+      const box = (await element.boundingBox()) ?? assert.fail("it is not in the page");
+      assert.ok(box.y >= 0 && box.y + box.height <= PHONE.height, JSON.stringify(box));
+    };
+    const lines = page.getByRole("log", { name: "Lines" });
+    assert.ok(((await lines.boundingBox())?.height ?? 0) >= 300);
+    for (const name of ["Stop", "Next", "Send"]) {
+      await isSeen(page.getByRole("button", { name, exact: true }));
+    }
+    for (const seen of [lines, page.getByRole("checkbox", { name: "Follow" })]) await isSeen(seen);
+    const folder = page.locator("dd", { hasText: "/project" });
+    assert.equal(await folder.isVisible(), false);
+    const summary = page.locator("summary", {
+      hasText: /^running, .* npm run dev -- --port 3000$/u,
+    });
+    await summary.focus();
+    await page.keyboard.press("Enter");
+    await isSeen(folder);
+    await page.keyboard.press("Enter");
+    await folder.waitFor({ state: "hidden" });
     await page.getByRole("button", { name: "Back to the list" }).click();
     await page.getByRole("button", { name: "dev server" }).waitFor();
   });
