@@ -37,11 +37,16 @@ async function linkOf(host: Host, words: RegExp, from: number): Promise<URL> {
   return new URL(words.exec(told.properties.message)?.[1] ?? "");
 }
 
+/** The system's resolver may not know the names below `localhost`, as browsers do. */
+function byAddress({ port }: URL): string {
+  return `http://127.0.0.1:${port}`;
+}
+
 /** Requests with the link's token. */
 function asking(link: URL) {
   const headers = { Authorization: `Bearer ${link.hash.replace("#token=", "")}` };
   return (path: string, method = "GET", body?: object) =>
-    fetch(new URL(path, link.origin), {
+    fetch(new URL(path, byAddress(link)), {
       method,
       headers,
       ...(body && { body: JSON.stringify(body) }),
@@ -266,7 +271,7 @@ describe("the page of an OpenCode", () => {
     assert.equal(stdout, "");
     // The browser was called with a ticket.
     for (const address of readFileSync(called, "utf8").trim().split("\n"))
-      assert.match(address, /^http:\/\/127\.0\.0\.1:\d+\/#ticket=/u);
+      assert.match(address, /^http:\/\/jobs-\w{16}\.localhost:\d+\/#ticket=/u);
     assert.equal(
       (
         await asking(link)(`/api/jobs/${waiting.id}/answer`, "POST", {
@@ -362,7 +367,7 @@ describe("two OpenCodes", () => {
 
     await second.stop("SIGKILL");
     assert.deepEqual(await second.survivors(5_000, "web/serve.js"), []);
-    await assert.rejects(fetch(link.origin));
+    await assert.rejects(fetch(byAddress(own)));
     assert.deepEqual(await first.survivors(0, "web/serve.js"), []);
   });
 });

@@ -1,5 +1,6 @@
 /** The page in a real browser, over state that a test writes as an owner does: on a desk and on a phone, by keyboard only. */
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { existsSync, readFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { createRequire } from "node:module";
@@ -650,6 +651,40 @@ void describe("the page", { skip, timeout: 240_000 }, () => {
       });
     }
   }
+
+  void it("is out of reach for a service worker of a program that had the port before", async (t) => {
+    const seen: string[] = [];
+    const program = createServer(({ url }, response) => {
+      seen.push(url ?? "");
+      response.setHeader("Content-Type", url === "/worker.js" ? "text/javascript" : "text/html");
+      const answer = `new Response("hostile", { headers: { "Content-Type": "text/html" } })`;
+      const worker = `addEventListener("fetch", (event) => event.respondWith(${answer}))`;
+      const page = `<script>navigator.serviceWorker.register("/worker.js")</script>`;
+      response.end(url === "/worker.js" ? worker : page);
+    }).listen(0, "127.0.0.1");
+    await once(program, "listening");
+    const address = program.address();
+    assert.ok(address && typeof address === "object");
+    const { port } = address;
+    const context = await browser.newContext();
+    t.after(() => context.close());
+    const page = await context.newPage();
+    await page.goto(`http://127.0.0.1:${port}/`);
+    await page.evaluate("navigator.serviceWorker.ready.then(() => undefined)");
+    program.close();
+    program.closeAllConnections();
+    await once(program, "close");
+    assert.ok(seen.includes("/worker.js"));
+
+    const root = stateFolder(t);
+    await owner(1, root, processJob("proc_1", { name: "dev server" }));
+    const served = await serve(t, root, { port, ownName: "jobs-new.localhost" });
+    await page.goto(`http://127.0.0.1:${port}/`);
+    await page.getByText("hostile").waitFor();
+    await page.goto(served.link);
+    assert.equal(new URL(page.url()).host, `jobs-new.localhost:${port}`);
+    await page.getByRole("button", { name: "dev server" }).waitFor();
+  });
 
   void it("gives a hostile page on another port of the same host nothing", async (t) => {
     const { page, served } = await open(t);

@@ -146,6 +146,11 @@ export interface Watcher {
   onProblem: (problem: Error) => void;
 }
 
+/** Its token is no more, or its name: a server that was started anew has others. */
+export function isOldLink(problem: unknown): boolean {
+  return problem instanceof ServerError && (problem.status === 401 || problem.status === 421);
+}
+
 /** Follows all jobs; a lost server is looked for until it is found, and goes on where it was. */
 export async function watchJobs(
   { onEvent, onConnected, onProblem }: Watcher,
@@ -184,7 +189,7 @@ export async function watchJobs(
       // A new server has new events and a new token.
       if (thrown instanceof ServerError) lastID = undefined;
       // An old token gets no better by being sent again, and ten of them close the API for a while.
-      if (thrown instanceof ServerError && thrown.status === 401) {
+      if (isOldLink(thrown)) {
         await new Promise((resolve) => addEventListener(NEW_TOKEN, resolve, { once: true }));
         continue;
       }

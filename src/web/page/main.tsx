@@ -2,7 +2,7 @@
 import { render } from "preact";
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import type { JobView } from "../schemas.js";
-import { confirm, needsCode, NEW_TOKEN, ServerError, takeToken, watchJobs } from "./connection.js";
+import { confirm, isOldLink, needsCode, NEW_TOKEN, takeToken, watchJobs } from "./connection.js";
 import { Details } from "./details.js";
 import { TimeLine } from "./plots.js";
 import { BackButton, Connection, Sign } from "./parts.js";
@@ -214,10 +214,9 @@ function Project({ job }: { job: JobView | undefined }) {
 
 function Problem({ problem }: { problem: Error | undefined }) {
   if (!problem) return null;
-  const isOld = problem instanceof ServerError && problem.status === 401;
   return (
     <p class="problem" role="alert">
-      {isOld
+      {isOldLink(problem)
         ? "This link is not valid, or not any more: open the new link of OpenCode, or the one that the server printed."
         : `The server cannot be reached (${problem.message}); looking for it.`}
     </p>
