@@ -7,7 +7,7 @@ import { transcriptEntry } from "../control/protocol.js";
 
 const time = z.iso.datetime();
 
-export const jobAction = z.enum(["stop", "terminate", "cancel", "restart", "write", "answer"]);
+const jobAction = z.enum(["stop", "terminate", "cancel", "restart", "write", "answer"]);
 export type JobAction = z.infer<typeof jobAction>;
 
 export const jobView = z.object({
@@ -126,7 +126,6 @@ export const outputView = z.object({
   dropped: z.number().int(),
   matches: z.number().int().optional(),
 });
-export type OutputView = z.infer<typeof outputView>;
 
 /** Events of `/api/jobs/{id}/stream`. */
 export const streamPiece = z.object({

@@ -183,6 +183,10 @@ void describe("the page", { skip, timeout: 240_000 }, () => {
     await page.getByRole("button", { name: "dev server" }).click();
     await page.locator(".ansi-green", { hasText: "ready" }).waitFor();
     await page.locator(".line.stderr", { hasText: "a warning" }).waitFor();
+    log.append(STDOUT, Buffer.from("\u001b[1;91mbold and bright\u001b[0m\n"));
+    await page.locator(".ansi-red.ansi-bold", { hasText: "bold and bright" }).waitFor();
+    const weight = "getComputedStyle(document.querySelector('.ansi-bold')).fontWeight";
+    assert.equal(await page.evaluate(weight), "600");
     for (let n = 1; n <= 20_000; n += 1) log.append(STDOUT, Buffer.from(`line ${n} of many\n`));
     await page.locator(".line", { hasText: "line 20000 of many" }).waitFor();
     // A smaller window does not end the following.

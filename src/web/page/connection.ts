@@ -140,7 +140,7 @@ async function readEvents(
   }
 }
 
-export interface Watcher {
+interface Watcher {
   onEvent: (event: JobEvent) => void;
   onConnected: () => void;
   onProblem: (problem: Error) => void;

@@ -97,6 +97,8 @@ export function spans(raw: string): Span[] {
   const coloured = raw.replace(SEQUENCE, (found) => (isColour(found) ? found : ""));
   return Anser.ansiToJson(coloured, { use_classes: true, remove_empty: true }).map((part) => ({
     text: withoutHidden(part.content),
-    classes: [part.fg, part.bg && `bg-${part.bg}`, ...part.decorations].filter(Boolean).join(" "),
+    classes: [part.fg?.replace("-bright", ""), ...part.decorations.map((name) => `ansi-${name}`)]
+      .filter(Boolean)
+      .join(" "),
   }));
 }

@@ -1,7 +1,7 @@
 /** The page: jobs by project and session, one of them in full. What is open stands in the address. */
 import { render } from "preact";
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
-import type { JobView } from "../schemas.js";
+import type { JobEvent, JobView } from "../schemas.js";
 import { confirm, isOldLink, needsCode, NEW_TOKEN, takeToken, watchJobs } from "./connection.js";
 import { Details } from "./details.js";
 import { TimeLine } from "./plots.js";
@@ -280,7 +280,7 @@ function useJobs() {
     const gone = new AbortController();
     let known = new Map<string, JobView>();
     let frame = 0;
-    const onEvent = (event: Parameters<Parameters<typeof watchJobs>[0]["onEvent"]>[0]) => {
+    const onEvent = (event: JobEvent) => {
       if (event.type === "reset") known = new Map();
       else if (event.type === "job.removed") known.delete(event.id);
       else known.set(event.job.id, event.job);
@@ -321,15 +321,9 @@ function isWanted(job: JobView, show: Show): boolean {
 }
 
 function contains(job: JobView, query: string): boolean {
-  const text = [
-    job.name,
-    job.id,
-    job.status,
-    job.process?.command,
-    job.subagent?.agent,
-    ...job.tags,
-  ];
-  return text.join(" ").toLowerCase().includes(query.toLowerCase());
+  const { name, id, status, process, subagent, tags } = job;
+  const text = [name, id, status, process?.command, subagent?.agent, ...tags].join(" ");
+  return text.toLowerCase().includes(query.toLowerCase());
 }
 
 function moveFocus(by: number): void {
