@@ -86,7 +86,13 @@ function blockedText({ kind, what, attempt, nextAt }: BlockedOn, now: number): s
 
 /** What is worth knowing of a live one: agent, calls and last tool; pid or port and readiness. */
 export function facts({ job }: ShownJob, now: number): string {
-  return job.kind === "subagent" ? subagentFacts(job) : processFacts(job, now);
+  if (job.kind === "subagent") return subagentFacts(job);
+  return processFacts(job, now, job.identity && `pid ${job.identity.pid}`);
+}
+
+/** How it stands: what it waits for, else what is worth knowing of it; of an ended one its end. */
+export function stateOf(shown: ShownJob, now: number): string {
+  return isLive(shown) ? (waitsFor(shown, now) ?? facts(shown, now)) : outcome(shown);
 }
 
 function subagentFacts(job: SubagentJob): string {
@@ -110,13 +116,8 @@ function standingBranch({ job }: ShownJob): string {
   return worktree?.state === "removed" ? "" : clean(worktree?.branch ?? "");
 }
 
-function processFacts(job: ProcessJob, now: number): string {
-  const pid = job.identity && `pid ${job.identity.pid}`;
-  return factsBehind(job, now, pid);
-}
-
 /** Without a port `first` stands at the front. */
-function factsBehind(job: ProcessJob, now: number, first: string | undefined): string {
+function processFacts(job: ProcessJob, now: number, first: string | undefined): string {
   const parts = [
     job.readyPort === undefined ? first : `port ${job.readyPort}`,
     (job.readyPattern !== undefined || job.readyPort !== undefined) &&
@@ -169,7 +170,7 @@ export function jobLine(shown: ShownJob, width: number, now: number, said?: stri
 function silent(shown: ShownJob, now: number): string {
   const { job } = shown;
   if (job.kind !== "process" || job.output.bytes > 0) return facts(shown, now);
-  return factsBehind(job, now, job.identity && "no output yet");
+  return processFacts(job, now, job.identity && "no output yet");
 }
 
 /** "1 blocked, 2 running"; what is not there is not named. */
@@ -179,8 +180,13 @@ export function summary(jobs: readonly ShownJob[]): string {
     .join(", ");
 }
 
+export interface Count {
+  look: Look;
+  count: number;
+}
+
 /** How many there are of each live look, in the order of their urgency. */
-export function counts(jobs: readonly ShownJob[]): { look: Look; count: number }[] {
+export function counts(jobs: readonly ShownJob[]): Count[] {
   const looks = jobs.filter(isLive).map(lookOf);
   const live: Look[] = ["blocked", "stalled", "running", "pending"];
   return live

@@ -6,7 +6,7 @@ import { costWords, modelOf, tokensOf } from "../../jobs/facts.js";
 import { byteSize, counted, grouped } from "../../text.js";
 import { branchOf, duration, outcome, waitsFor } from "../describe.js";
 import { isLive, lookOf, type ShownJob } from "../shown-job.js";
-import { kindOf } from "./search.js";
+import { kindOf } from "./job-options.js";
 
 export interface LookedUp {
   usage?: Usage | undefined;
