@@ -9,7 +9,7 @@
  */
 import { closeSync, mkdirSync, openSync, writeSync } from "node:fs";
 import { dirname } from "node:path";
-import { coerceError, type Clock } from "../ports.js";
+import { coerceError, errorCode, type Clock } from "../ports.js";
 import { blockPosition, fileHeader, layoutFor } from "./format.js";
 import type { Layout, StreamNumber } from "./format.js";
 import { OutputBlock } from "./block.js";
@@ -240,7 +240,7 @@ export class OutputLog {
     this.#retryAt = this.#clock.monotonic() + RETRY_MILLISECONDS;
     this.#missing ??= { since: new Date(this.#clock.now()), error: error.message };
     // A descriptor that the system does not know any more is opened anew; a full disk keeps its own.
-    if ("code" in error && error.code === "EBADF") this.#fd = undefined;
+    if (errorCode(error) === "EBADF") this.#fd = undefined;
   }
 
   #closeFile(): void {

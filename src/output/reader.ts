@@ -4,6 +4,7 @@
  * as wrong text.
  */
 import { closeSync, openSync, readSync } from "node:fs";
+import { errorCode } from "../ports.js";
 import {
   BLOCK_HEADER,
   FILE_HEADER,
@@ -34,7 +35,7 @@ export function openOutput(file: string): OutputReader | undefined {
   try {
     fd = openSync(file, "r");
   } catch (thrown) {
-    if (thrown instanceof Error && "code" in thrown && thrown.code === "ENOENT") return undefined;
+    if (errorCode(thrown) === "ENOENT") return undefined;
     throw thrown;
   }
   try {

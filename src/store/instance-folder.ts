@@ -9,7 +9,8 @@ import { existsSync, lstatSync } from "node:fs";
 import { homedir } from "node:os";
 import { dirname, isAbsolute, join } from "node:path";
 import { outputFile } from "../output/format.js";
-import { checkFolder, diskFiles, entriesOf, errorCode, type StoreFiles } from "./files.js";
+import { errorCode } from "../ports.js";
+import { checkFolder, diskFiles, entriesOf, type StoreFiles } from "./files.js";
 import { OWNER_FILE, writeOwner, type Owner } from "./owner.js";
 import { isSafeName } from "./state-file.js";
 

@@ -9,14 +9,8 @@ import { z } from "zod";
 import { identity, type ProcessIdentity } from "../jobs/job.js";
 import { waysOf } from "../platform.js";
 import { hasEnded, identifyProcess } from "../system/identity.js";
-import {
-  diskFiles,
-  errorCode,
-  type StoreFiles,
-  UnsafePath,
-  readTextSync,
-  saveSync,
-} from "./files.js";
+import { errorCode } from "../ports.js";
+import { diskFiles, readTextSync, saveSync, UnsafePath, type StoreFiles } from "./files.js";
 
 const date = z.union([z.date(), z.iso.datetime().transform((text) => new Date(text))]);
 

@@ -1,8 +1,8 @@
 /** The words for one job: short enough for a sidebar, the same in the dialog. Pure. */
 import { counted } from "../text.js";
 import { groupCounts, groupsOf, isOpen } from "../jobs/group.js";
-import type { BlockedOn, Job, ProcessJob, SubagentJob } from "../jobs/job.js";
-import { restartWords, runSince } from "../jobs/facts.js";
+import type { BlockedOn, ProcessJob, SubagentJob } from "../jobs/job.js";
+import { END_WORDS, restartWords, runSince } from "../jobs/facts.js";
 import { cells, clean, fit } from "../cells.js";
 import { endedAt, isLive, lookOf, type Look, type ShownJob } from "./shown-job.js";
 
@@ -44,26 +44,8 @@ export function outcome(shown: ShownJob): string {
     if (job.exitCode !== undefined) return job.exitCode === 0 ? "done" : `exit ${job.exitCode}`;
     if (job.signal) return job.signal;
   }
-  return OUTCOMES[job.endReason ?? "finished"];
+  return END_WORDS[job.endReason ?? "finished"];
 }
-
-const OUTCOMES: Readonly<Record<NonNullable<Job["endReason"]>, string>> = {
-  finished: "done",
-  error: "error",
-  never_started: "never started",
-  timeout: "timeout",
-  tool_limit: "tool limit",
-  stalled: "stalled",
-  cancelled_by_agent: "cancelled by agent",
-  cancelled_by_user: "cancelled by you",
-  session_deleted: "session deleted",
-  host_exit: "OpenCode ended",
-  reloaded: "OpenCode reloaded",
-  interrupted: "interrupted",
-  crash_loop: "crash loop",
-  dependency_failed: "what it waited for failed",
-  budget: "budget spent",
-};
 
 /** The same where there is little room: who cancelled it is told by the list. */
 function shortOutcome(shown: ShownJob): string {

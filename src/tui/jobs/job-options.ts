@@ -7,7 +7,8 @@ import { arrange } from "../arrange.js";
 import { cells, clean, fit } from "../../cells.js";
 import { branchOf, duration, outcome, SIGNS, stateOf, waitsFor } from "../describe.js";
 import { endedAt, isLive, lookOf, type ShownJob } from "../shown-job.js";
-import type { BlockedOn, Job } from "../../jobs/job.js";
+import { kindOf } from "../../jobs/facts.js";
+import type { BlockedOn } from "../../jobs/job.js";
 
 /** `width`: of a row, which the host would cut without a sign that something is missing. */
 export function optionsFor(
@@ -75,10 +76,6 @@ function searched(shown: ShownJob, now: number): string[] {
       ? [job.command, String(job.identity?.pid ?? "")]
       : [job.agent, job.model?.modelID ?? ""]),
   ].map(clean);
-}
-
-export function kindOf({ kind }: Pick<Job, "kind">): string {
-  return kind === "subagent" ? "task" : "process";
 }
 
 export type Action =
