@@ -62,7 +62,7 @@ function readPidNamespace(): string {
 
 /**
  * `elsewhere`: on another machine or in another container, or it cannot be told. Never taken for dead by its pid; a
- * folder that shows no sign of life for a day is (see `Heartbeat`).
+ * folder that shows no sign of life for a day is (see `InstanceFolder.keepMarking`).
  */
 export type OwnerState = "alive" | "dead" | "elsewhere";
 
