@@ -1,5 +1,5 @@
 /**
- * Reads an output file (see output-format.ts) from the file alone, also while it is being written, also from
+ * Reads an output file (see format.ts) from the file alone, also while it is being written, also from
  * another process. One block is in memory at a time. What the writer overwrites meanwhile comes as a gap, never
  * as wrong text.
  */
