@@ -50,14 +50,14 @@ function shown(value: unknown): string {
   }
 }
 
-/** For `.catch(…)`: logs what was thrown, and what was to be done goes on without it. */
+/** For `.catch(…)`: logs what was thrown, and what was to be done goes on without it, as with nothing. */
 export function logFailure(
   log: Log,
   level: LogLevel,
   message: string,
   extra: Record<string, unknown> = {},
-): (thrown: unknown) => void {
-  return (thrown) => log(level, message, { ...extra, error: coerceError(thrown).message });
+): (thrown: unknown) => undefined {
+  return (thrown) => void log(level, message, { ...extra, error: coerceError(thrown).message });
 }
 
 /**
