@@ -139,6 +139,17 @@ export class House extends Stage {
     return { id, sessionID };
   }
 
+  /** With `maxRunning: 1`: an ended task that is continued and waits for its turn, which `next` gives it. */
+  async continuedAfter(
+    parentSessionID: string,
+  ): Promise<{ id: string; next: () => Promise<void> }> {
+    const { id, sessionID } = await this.child({ parentSessionID });
+    await this.answer(sessionID, "done");
+    const other = await this.child({ parentSessionID });
+    await this.tasks.resume(id, "more", {});
+    return { id, next: () => this.answer(other.sessionID, "done") };
+  }
+
   job(id: string): SubagentJob {
     const job = this.jobs.getSubagent(id);
     if (!job) throw new Error(`there is no task ${id}`);
