@@ -57,7 +57,10 @@ export function logFailure(
   message: string,
   extra: Record<string, unknown> = {},
 ): (thrown: unknown) => undefined {
-  return (thrown) => void log(level, message, { ...extra, error: coerceError(thrown).message });
+  return (thrown) => {
+    log(level, message, { ...extra, error: coerceError(thrown).message });
+    return undefined;
+  };
 }
 
 /**

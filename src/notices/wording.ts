@@ -5,8 +5,14 @@
  */
 import { groupCounts } from "../jobs/group.js";
 import type { Job, SubagentJob } from "../jobs/job.js";
-import { costWords, furtherError, furtherReason, restartWords, runSince } from "../jobs/facts.js";
-import { emptyInputHint } from "../jobs/empty-input.js";
+import {
+  costWords,
+  emptyInputHint,
+  furtherError,
+  furtherReason,
+  restartWords,
+  runSince,
+} from "../jobs/facts.js";
 import { isTerminal } from "../jobs/status.js";
 import { counted, dollars, elapsed, grouped, lastOf } from "../text.js";
 import { branchLines } from "./branch.js";

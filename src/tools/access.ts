@@ -3,8 +3,14 @@
  * answered as if it were not there.
  */
 import { UserError } from "../ports.js";
-import { isJobId } from "../jobs/id.js";
-import { isEmptyFilter, jobsNamed, matches, type JobFilter } from "../jobs/filter.js";
+import {
+  isEmptyFilter,
+  isJobId,
+  jobsNamed,
+  matches,
+  maySee,
+  type JobFilter,
+} from "../jobs/filter.js";
 import type { Job, ProcessJob, SubagentJob } from "../jobs/job.js";
 import { shownValue } from "../text.js";
 import type { Workspace } from "../workspace.js";
@@ -49,7 +55,7 @@ export class Access {
   }
 
   may(job: Job): boolean {
-    return job.rootSessionID === this.rootSessionID || (job.kind === "process" && job.global);
+    return maySee(this.rootSessionID, job);
   }
 
   /** By id or name. Throws a UserError when there is no such process in reach; `owned`: to be changed, not only to be read. */
