@@ -56,14 +56,17 @@ export function errorCode(thrown: unknown): string | undefined {
   return typeof thrown.code === "string" ? thrown.code : undefined;
 }
 
-/** For `.catch(…)`: logs what was thrown, and what was to be done goes on without it. */
+/** For `.catch(…)`: logs what was thrown, and what was to be done goes on without it, as with nothing. */
 export function logFailure(
   log: Log,
   level: LogLevel,
   message: string,
   extra: Record<string, unknown> = {},
-): (thrown: unknown) => void {
-  return (thrown) => log(level, message, { ...extra, error: coerceError(thrown).message });
+): (thrown: unknown) => undefined {
+  return (thrown) => {
+    log(level, message, { ...extra, error: coerceError(thrown).message });
+    return undefined;
+  };
 }
 
 /**
