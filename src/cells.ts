@@ -12,9 +12,7 @@ export function clean(text: string): string {
 
 /** The same for a line of output, whose spaces mean something; a tab reaches to the next multiple of four. */
 export function cleanOutput(line: string): string {
-  const plain = line.replaceAll(ESCAPE_SEQUENCE, "");
-  const spaced = plain.includes("\t") ? expandTabs(plain) : plain;
-  return harmless(spaced);
+  return expandTabs(line.replaceAll(ESCAPE_SEQUENCE, ""));
 }
 
 const ESCAPE_SEQUENCE =
@@ -112,10 +110,10 @@ function split(text: string, width: number): { head: string; tail: string } {
   return { head: text.slice(0, at), tail: text.slice(at) };
 }
 
-function expandTabs(text: string): string {
-  let line = "";
-  for (const part of text.split(/(\t)/u)) {
-    line += part === "\t" ? " ".repeat(4 - (cells(line) % 4)) : part;
-  }
-  return line;
+/** Harmless, with spaces in the place of tabs; `before` stands before it in its line. */
+export function expandTabs(text: string, before = ""): string {
+  const [first = "", ...others] = text.split("\t").map(harmless);
+  return others.reduce((line, part) => {
+    return line + " ".repeat(4 - (cells(before + line) % 4)) + part;
+  }, first);
 }

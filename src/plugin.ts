@@ -4,7 +4,7 @@
  */
 import type { Plugin, PluginInput, PluginOptions, ToolDefinition } from "@opencode-ai/plugin";
 import { isMainThread } from "node:worker_threads";
-import { detaches, HINT } from "./bash/hint.js";
+import { DETACHED_HINT, detaches } from "./bash/limits.js";
 import { served } from "./host/opencode-2.js";
 import { isOneShot } from "./host/one-shot.js";
 import { isWritten } from "./host/written.js";
@@ -84,7 +84,7 @@ export const server: Plugin = async (input, rawOptions) => {
     ...(hints && {
       "tool.execute.after": async ({ tool, args }, output) => {
         const command: unknown = tool === "bash" ? Reflect.get(Object(args), "command") : undefined;
-        if (detaches(command)) output.output += HINT;
+        if (detaches(command)) output.output += DETACHED_HINT;
       },
     }),
     dispose: () => shared.leave(user),

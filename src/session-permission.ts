@@ -43,12 +43,12 @@ export interface LaunchRights {
 }
 
 export class SessionPermission {
-  readonly #host: Pick<Host, "agents" | "session">;
+  readonly #host: Pick<Host, "agents" | "sharedSession">;
   readonly #configuredShell: () => string | undefined;
 
   /** `configuredShell` as for the process manager: what is asked about is what will run. */
   constructor(
-    host: Pick<Host, "agents" | "session">,
+    host: Pick<Host, "agents" | "sharedSession">,
     configuredShell: () => string | undefined = () => undefined,
   ) {
     this.#host = host;
@@ -104,7 +104,7 @@ export class SessionPermission {
   async #inForce({ sessionID, agent }: Caller) {
     const [agents, session] = await Promise.all([
       this.#host.agents(),
-      this.#host.session(sessionID),
+      this.#host.sharedSession(sessionID),
     ]);
     const own = agents.find(({ name }) => name === agent)?.permission ?? [];
     return { agents, rules: [...own, ...(session?.permission ?? [])] };

@@ -112,6 +112,13 @@ export function harmlessLines(text: string): string {
     .join("\n");
 }
 
+/** A search for a text in lines; one in small letters finds capitals, too, and none nothing. */
+export function finds(query: string): (line: string) => boolean {
+  if (query === "") return () => false;
+  if (query !== query.toLowerCase()) return (line) => line.includes(query);
+  return (line) => line.toLowerCase().includes(query);
+}
+
 /** What a line of quoted text begins with: so none of them can pass for a line of ours. */
 export const QUOTE_MARK = "| ";
 

@@ -143,7 +143,7 @@ export class Workspace {
       tree: this.tree,
       directoryOf: (sessionID) => this.worktrees.directoryOf(sessionID),
       save: () => this.persist(),
-      onParentAbort: (sessionID) => this.#sessionCleanup.aborted(sessionID),
+      onStopped: (sessionID) => this.#sessionCleanup.aborted(sessionID),
       onUsed: (sessionID) => this.#waiting.used(sessionID),
     });
     this.store = new JobStore({

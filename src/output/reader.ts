@@ -1,9 +1,10 @@
 /**
- * Reads an output file (see output-format.ts) from the file alone, also while it is being written, also from
+ * Reads an output file (see format.ts) from the file alone, also while it is being written, also from
  * another process. One block is in memory at a time. What the writer overwrites meanwhile comes as a gap, never
  * as wrong text.
  */
 import { closeSync, openSync, readSync } from "node:fs";
+import { errorCode } from "../ports.js";
 import {
   BLOCK_HEADER,
   FILE_HEADER,
@@ -34,7 +35,7 @@ export function openOutput(file: string): OutputReader | undefined {
   try {
     fd = openSync(file, "r");
   } catch (thrown) {
-    if (thrown instanceof Error && "code" in thrown && thrown.code === "ENOENT") return undefined;
+    if (errorCode(thrown) === "ENOENT") return undefined;
     throw thrown;
   }
   try {

@@ -4,13 +4,13 @@
  * patterns also when it is still open and nothing was added to it for a moment (a prompt, a status that is redrawn).
  * What is left open at the end may still be announced, but never makes a process ready. The output is not changed.
  *
- * Patterns are matched elsewhere (see pattern-guard.ts) while output goes on; what comes faster than it can be
+ * Patterns are matched elsewhere (see pattern.ts) while output goes on; what comes faster than it can be
  * matched is not, and a pattern that takes too long is switched off. Both are said, once.
  */
 import { coerceError, type Clock, type Timer } from "../ports.js";
 import { LineReader } from "./line-reader.js";
 import { STREAMS, type StreamNumber } from "./format.js";
-import type { PatternGuard } from "./pattern-guard.js";
+import type { PatternGuard } from "./pattern.js";
 import { plainLine } from "./plain-text.js";
 
 const NOTIFY_PREFIX = "OPENCODE_NOTIFY:";

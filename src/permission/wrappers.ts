@@ -4,7 +4,7 @@
  * means of their own (`git -c`, `awk`, `python -c`, `npx`) are not among them.
  */
 import { normalize } from "node:path";
-import { assertHarmless } from "./variables.js";
+import { assertHarmless } from "./builtins.js";
 import { literal, opaque, readTable, shapes, UNKNOWN, type Dialect, type Word } from "./words.js";
 
 /** What a wrapper runs: a command, code, or the file of a script. */

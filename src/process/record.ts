@@ -2,7 +2,7 @@
  * What a start says and what its record keeps of it: a new record, one that runs again with some of it changed, and
  * the arguments that a record stands for.
  */
-import { newJobId } from "../jobs/id.js";
+import { newJobId } from "../jobs/filter.js";
 import type { ProcessJob } from "../jobs/job.js";
 import type { StartInput } from "./check-input.js";
 import type { CreateInput, RestartInput } from "./types.js";

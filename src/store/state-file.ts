@@ -6,9 +6,9 @@
 import { z } from "zod";
 import { job, type Job } from "../jobs/job.js";
 import { notice, type Notice } from "../notices/notice.js";
-import { coerceError } from "../ports.js";
+import { coerceError, errorCode } from "../ports.js";
 import { acceptor } from "./accept.js";
-import { errorCode, UnsafePath, readText } from "./files.js";
+import { readText, UnsafePath } from "./files.js";
 
 export const STATE_VERSION = 1;
 

@@ -7,7 +7,7 @@
 import type { Context } from "../context.js";
 import type { SubagentJob } from "../jobs/job.js";
 import type { JobChange } from "../jobs/registry.js";
-import type { NoticePort } from "../notices/port.js";
+import type { Notices } from "../notices/notices.js";
 import { UserError } from "../ports.js";
 import {
   budgetWords,
@@ -22,7 +22,7 @@ import {
 import type { RunEnd, RunEvent } from "./run.js";
 
 export interface BudgetsDeps extends Context {
-  notices: Pick<NoticePort, "announce">;
+  notices: Pick<Notices, "announce">;
   /** Something has happened to the run of this job. */
   take: (jobID: string, event: RunEvent) => void;
 }

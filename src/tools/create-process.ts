@@ -1,7 +1,7 @@
 /** createBackgroundProcess: asks OpenCode's permission, then starts a shell command that outlives the turn. */
 import { isAbsolute, resolve } from "node:path";
 import { z } from "zod";
-import { emptyInputHint } from "../jobs/empty-input.js";
+import { emptyInputHint } from "../jobs/facts.js";
 import { restartPolicy, type ProcessJob } from "../jobs/job.js";
 import { resolveAfter } from "../jobs/order.js";
 import { isTerminal } from "../jobs/status.js";

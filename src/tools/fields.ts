@@ -27,14 +27,13 @@ const someTags = () =>
 export const tags = field(someTags, "a list of up to 20 short texts", {
   shown: shownOptionalList,
   aliases: ["tag"],
-  read: (value) => listOf(value),
+  read: listOf,
 });
 
 export function after(about?: string) {
   const some = () => z.array(anId()).max(50).optional();
-  const read = (value: unknown) => listOf(value);
   const expects = "a list of up to 50 ids or names of jobs";
-  return field(some, expects, { shown: shownOptionalList, about, read });
+  return field(some, expects, { shown: shownOptionalList, about, read: listOf });
 }
 
 export function group(about?: string) {
@@ -44,6 +43,19 @@ export function group(about?: string) {
 export const status = field(() => jobStatus.optional(), `one of ${jobStatus.options.join(", ")}`, {
   read: (value) => statusOf(choiceOf(value)),
 });
+
+/** The same where the model has read the choices in another tool's definition, or the one that is mostly meant. */
+const unlistedStatus: typeof status = { ...status, shown: shownOptionalText };
+
+/** By which jobs are chosen. */
+export const filters = {
+  sessionId: field(() => z.string().min(1).max(200).optional(), "the id of a session (ses_…)", {
+    shown: shownOptionalText,
+  }),
+  status: unlistedStatus,
+  tags,
+  group: group(),
+};
 
 /** What other tools call the same. */
 const STATUS_WORDS = new Map<string, JobStatus>([
@@ -60,20 +72,10 @@ function statusOf(word: unknown): unknown {
   return typeof word === "string" ? (STATUS_WORDS.get(word) ?? word) : word;
 }
 
-/** The same where the model has read the choices in another tool's definition, or the one that is mostly meant. */
-export const unlistedStatus: typeof status = { ...status, shown: z.string().optional() };
-
 export function optionalChoice<const T extends readonly string[]>(choices: T, about: About = {}) {
   return field(() => z.enum(choices).optional(), `one of ${choices.join(", ")}`, {
     ...about,
-    read: (value) => choiceOf(value),
-  });
-}
-
-export function sessionId(about?: string) {
-  return field(() => z.string().min(1).max(200).optional(), "the id of a session (ses_…)", {
-    shown: shownOptionalText,
-    about,
+    read: choiceOf,
   });
 }
 
@@ -100,7 +102,7 @@ export function optionalNames(about: string) {
     shown: shownOptionalList,
     about,
     aliases: ["key"],
-    read: (value) => listOf(value),
+    read: listOf,
   });
 }
 
@@ -117,7 +119,7 @@ export function optionalFlag(about?: string) {
   return field(() => z.boolean().optional(), "true or false", {
     shown: shownOptionalFlag,
     about,
-    read: (value) => flagOf(value),
+    read: flagOf,
   });
 }
 
@@ -131,15 +133,14 @@ export function optionalWorktree(about: string) {
         .optional()
         .transform((value) => (value === false ? undefined : value)),
     "true, or the id of a job (bg_…)",
-    { shown, about, read: (value) => flagOf(value) },
+    { shown, about, read: flagOf },
   );
 }
 
 export function optionalInteger(least: number, most: number, about: About = {}) {
   const expects = `a whole number from ${least} to ${grouped(most)}`;
   const accepted = () => z.number().int().min(least).max(most).optional();
-  const read = (value: unknown): unknown => numberOf(value);
-  return field(accepted, expects, { shown: shownOptionalNumber, ...about, read });
+  return field(accepted, expects, { shown: shownOptionalNumber, ...about, read: numberOf });
 }
 
 /** Names and texts; numbers and flags as values are read as they would stand in a shell. */
@@ -154,7 +155,7 @@ export function optionalEnvironment() {
     "an object of variable names and texts",
     {
       shown: z.object({}).catchall(z.string()).optional(),
-      read: (value) => textsOf(value),
+      read: textsOf,
       aliases: ["environment"],
     },
   );

@@ -4,8 +4,7 @@ import { isTerminal } from "../jobs/status.js";
 import { UserError } from "../ports.js";
 import type { TaskResult } from "../subagent/manager.js";
 import { elapsed, headEnd, QUOTE_MARK, quoteLines, shownValue } from "../text.js";
-import { Access } from "./access.js";
-import { askForTool, defineTool, type Ready } from "./define.js";
+import { answering, defineTool, enter, listeningToUser, type Ready } from "./define.js";
 import { readGroup } from "./read-group.js";
 import { describeJob } from "./describe-job.js";
 import { group, optionalCursor, optionalId, optionalInteger } from "./fields.js";
@@ -35,52 +34,35 @@ export function getBackgroundTask(ready: Ready) {
         throw new UserError(`taskId: expected either it or group, got ${got}`);
       }
       const workspace = await ready(sessionID);
-      // What the user writes while the rest is looked up ends the wait as well.
-      const written = workspace.tasks.untilUserWrites(sessionID);
-      try {
-        return await look(written.signal);
-      } finally {
-        written.stop();
-      }
-
-      async function look(userWrites: AbortSignal): Promise<string> {
-        await askForTool(workspace, context, {
-          tool: "getBackgroundTask",
-          pattern: "*",
-          onlyWhereNamed: true,
-        });
-        const access = await Access.of(workspace, sessionID);
+      return listeningToUser(workspace, sessionID, async (userWrites) => {
+        const access = await enter(workspace, context, "getBackgroundTask");
         const ended = AbortSignal.any([abort, userWrites]);
+        const milliseconds = wait * 1_000;
         if (taskId === undefined) {
-          return readGroup(workspace, access, context, {
-            name: name ?? "",
-            milliseconds: wait * 1_000,
-            ended,
-          });
+          return readGroup(workspace, access, context, { name: name ?? "", milliseconds, ended });
         }
         await access.allowReading(taskId, sessionID);
         const { id } = await access.task(taskId);
-        const now = () => workspace.clock.now();
-        const read = async (tells: (ids: string[]) => void): Promise<string> => {
-          if (wait > 0) await workspace.tasks.wait(id, wait * 1_000, ended);
+        const { tasks, clock } = workspace;
+        return answering(workspace, context, [id], async (tells) => {
+          if (wait > 0) await tasks.wait(id, milliseconds, ended);
           const job = await access.task(id);
-          const result = await workspace.tasks.result(job);
+          const result = await tasks.result(job);
           const size = result.text.length;
-          const unchanged = lastReads.unchanged(sessionID, job, size, now());
+          const unchanged = lastReads.unchanged(sessionID, job, size, clock.now());
           if (unchanged !== undefined && cursor === undefined) {
             const asks = job.blockedOn ? ` · waits for ${job.blockedOn.kind}` : "";
             const next = whatFollows(`${size}@${textMark(job, result.run)}`);
             return `${job.id} ${job.status}${asks} · unchanged since your last look ${elapsed(unchanged)} ago; you will be told when it ends ${next}`;
           }
-          const line = describeJob(job, now(), workspace.tasks.position(id));
-          const answer = `${line}\n${page(job, result, { cursor, length })}`;
+          const line = describeJob(job, clock.now(), tasks.position(id));
+          const text = page(job, result, { cursor, length });
           // Only an end or a question that this answer says is one that the parent was told of.
           const asks = job.blockedOn !== undefined && job.blockedOn.kind !== "retry";
-          if ((isTerminal(job.status) || asks) && !abort.aborted) tells([id]);
-          return answer;
-        };
-        return workspace.notices.answering([id], read, sessionID);
-      }
+          if (isTerminal(job.status) || asks) tells([id]);
+          return `${line}\n${text}`;
+        });
+      });
     },
   });
 }

@@ -8,12 +8,13 @@ import { shares } from "../notices/quote.js";
 import { quoteLines } from "../text.js";
 import type { Workspace } from "../workspace.js";
 import type { Access } from "./access.js";
+import { answering } from "./define.js";
 import { describeGroup, describeJob, fitting } from "./describe-job.js";
 
 /** Of the whole answer; what is longer is read by itself. */
 const MOST_BYTES = 16_000;
 
-export interface GroupRequest {
+interface GroupRequest {
   name: string;
   milliseconds: number;
   /** Ends the wait. */
@@ -23,11 +24,12 @@ export interface GroupRequest {
 export async function readGroup(
   workspace: Workspace,
   access: Access,
-  { sessionID, abort }: Pick<ToolContext, "sessionID" | "abort">,
+  context: ToolContext,
   { name, milliseconds, ended }: GroupRequest,
 ): Promise<string> {
+  const { sessionID } = context;
   const ids = access.group(name, sessionID).map(({ id }) => id);
-  const read = async (tells: (ids: string[]) => void): Promise<string> => {
+  return answering(workspace, context, ids, async (tells) => {
     if (milliseconds > 0) {
       await workspace.tasks.waitForGroup(sessionID, name, milliseconds, ended);
     }
@@ -37,17 +39,16 @@ export async function readGroup(
     const lines = members.map((job) => describeJob(job, now, workspace.tasks.position(job.id)));
     if (workspace.jobs.isGroupOpen(sessionID, name)) {
       const asks = members.filter(({ blockedOn }) => blockedOn && blockedOn.kind !== "retry");
-      if (!abort.aborted) tells(asks.map(({ id }) => id));
+      tells(asks.map(({ id }) => id));
       const rest = (more: number) =>
         `and ${more} more: listBackgroundTasks, listBackgroundProcesses`;
       return fitting([head, ...lines], lines.length + 1, rest);
     }
     const answer = await withTexts(workspace, head, members, lines);
     // Those that there was no room for are still to be told.
-    if (!abort.aborted) tells(answer.told);
+    tells(answer.told);
     return answer.text;
-  };
-  return workspace.notices.answering(ids, read, sessionID);
+  });
 }
 
 async function withTexts(

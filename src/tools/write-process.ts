@@ -1,6 +1,6 @@
 /** writeBackgroundProcess: types into a running process, by the rules of who calls now, and answers with what it printed. */
 import { Access } from "./access.js";
-import { asker, askForTool, defineTool, type Ready } from "./define.js";
+import { answering, asker, askForTool, defineTool, type Ready } from "./define.js";
 import { describeJob } from "./describe-job.js";
 import {
   id,
@@ -32,27 +32,17 @@ export function writeBackgroundProcess(ready: Ready) {
       const workspace = await ready(sessionID);
       const access = await Access.of(workspace, sessionID);
       const { id, command, cwd } = access.process(processId);
-      await askForTool(workspace, context, {
-        tool: "writeBackgroundProcess",
-        pattern: command,
-        onlyWhereNamed: true,
-      });
-      const write = async (tells: (ids: string[]) => void): Promise<string> => {
+      const tool = "writeBackgroundProcess";
+      await askForTool(workspace, context, { tool, pattern: command, onlyWhereNamed: true });
+      return answering(workspace, context, [id], async (tells) => {
         const { job, output, matched } = await workspace.processes.write(id, {
           ...request,
           quoted: true,
           signal: abort,
-          allow: ({ lines, context: earlier }) =>
-            workspace.askForInput({
-              ...asker(context),
-              command,
-              cwd,
-              lines,
-              context: earlier,
-            }),
+          allow: (typed) => workspace.askForInput({ ...asker(context), command, cwd, ...typed }),
         });
         const hasEnded = isTerminal(job.status);
-        if (hasEnded && !abort.aborted) tells([id]);
+        if (hasEnded) tells([id]);
         const answer = [describeJob(job, workspace.clock.now())];
         if (matched === false) {
           answer.push(hasEnded ? "It ended before a line matched." : "No line has matched yet.");
@@ -62,8 +52,7 @@ export function writeBackgroundProcess(ready: Ready) {
         if (!hasEnded && !output.more)
           answer.push(`(what comes after this: cursor "${output.cursor}")`);
         return answer.join("\n");
-      };
-      return workspace.notices.answering([id], write, sessionID);
+      });
     },
   });
 }

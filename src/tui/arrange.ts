@@ -52,6 +52,8 @@ export interface ShortList {
   ended: ShownJob[];
   /** Ended ones that are still news and that there was no room for. */
   moreEnded: number;
+  /** In how many milliseconds the first of these and of `ended` is no news any more. */
+  firstFade: number;
 }
 
 export interface ShortListLimits {
@@ -66,11 +68,13 @@ export function shorten(jobs: readonly ShownJob[], limits: ShortListLimits): Sho
   const { blocked, running, ended } = arrange(jobs);
   const live = [...blocked, ...running];
   const fresh = ended.filter((shown) => limits.now - endedAt(shown) < limits.fadeMilliseconds);
+  const oldest = fresh.at(-1);
   return {
     live: live.slice(0, limits.live),
     moreLive: Math.max(0, live.length - limits.live),
     ended: fresh.slice(0, limits.ended),
     moreEnded: Math.max(0, fresh.length - limits.ended),
+    firstFade: oldest ? endedAt(oldest) + limits.fadeMilliseconds - limits.now : Infinity,
   };
 }
 
@@ -78,9 +82,7 @@ export function shorten(jobs: readonly ShownJob[], limits: ShortListLimits): Sho
  * In how many milliseconds the list looks different although nothing happened: the next second of a live job, or
  * the end of the news about an ended one. Undefined: never, so no timer is needed.
  */
-export function nextChange(list: ShortList, limits: ShortListLimits): number | undefined {
-  const { now, fadeMilliseconds } = limits;
-  if (list.live.length > 0) return 1000;
-  const fades = list.ended.map((shown) => endedAt(shown) + fadeMilliseconds - now);
-  return fades.length > 0 ? Math.max(1, Math.min(...fades)) : undefined;
+export function nextChange({ live, ended, moreEnded, firstFade }: ShortList): number | undefined {
+  if (live.length > 0) return 1000;
+  return ended.length + moreEnded > 0 ? Math.max(1, firstFade) : undefined;
 }

@@ -8,7 +8,7 @@ import type { Context } from "../context.js";
 import type { Job, SubagentJob, WorktreeRecord } from "../jobs/job.js";
 import type { JobChange } from "../jobs/registry.js";
 import { isTerminal } from "../jobs/status.js";
-import type { NoticePort } from "../notices/port.js";
+import type { Notices } from "../notices/notices.js";
 import { coerceError, logFailure, UserError } from "../ports.js";
 import { isInside } from "../system/inside.js";
 import { copyFiles, filesToCopy } from "./copies.js";
@@ -34,7 +34,7 @@ export interface WorktreesDeps extends Context {
   /** Of this OpenCode. */
   directory: string;
   homes: Homes;
-  notices: Pick<NoticePort, "hold">;
+  notices: Pick<Notices, "hold">;
   persist: () => Promise<void>;
 }
 

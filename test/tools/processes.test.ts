@@ -34,6 +34,37 @@ void describe("a call about processes that is aborted", () => {
   }
 });
 
+void describe("getBackgroundProcess", () => {
+  void it("says the end of a process also with its screen: it is told no second time", async (t) => {
+    const { call, workspace, root } = desk(t);
+    const place = { parentSessionID: root, rootSessionID: root };
+    const job = aProcess({ ...place, ...ENDED, stdin: "terminal" });
+    workspace.jobs.add(job);
+    workspace.onEvent({ type: "busy", sessionID: root });
+    workspace.notices.outbox.markEnded(job);
+    const answer = await call("getBackgroundProcess", { processId: job.id, mode: "screen" });
+    assert.match(answer, / completed .*\nscreen of /u);
+    assert.deepEqual(workspace.notices.outbox.pending(root), []);
+  });
+
+  void it("waits no longer when its user writes while a question stands", async (t) => {
+    const { call, workspace, host, root: sessionID } = desk(t);
+    host.agentList
+      .find(({ name }) => name === "build")
+      ?.permission.push({ permission: "getBackgroundProcess", pattern: "*", action: "ask" });
+    const place = { parentSessionID: sessionID, rootSessionID: sessionID };
+    const job = aProcess({ ...place, status: "running" });
+    workspace.jobs.add(job);
+    const asked = mock.fn(async () => {
+      await workspace.userMessage({ sessionID, messageID: host.newMessageID(), typed: true });
+    });
+    const request = { processId: job.id, wait: 600 };
+    const answer = await call("getBackgroundProcess", request, { ask: asked });
+    assert.equal(asked.mock.callCount(), 1);
+    assert.match(answer, / running /u);
+  });
+});
+
 const COMMAND = { command: "sleep 300" };
 const SILENT = { ...COMMAND, notify: false };
 

@@ -1,12 +1,11 @@
 /** What can be done with one job, as a dialog; each entry is there only when it can be done. */
 import { createComponent } from "@opentui/solid";
-import { createMemo } from "solid-js";
 import { answerRequest } from "./answer.js";
 import { cancelJob, removeWorktree, restartJob } from "./cancel.js";
 import { openDetails } from "./details-dialog.js";
 import { fit } from "../../cells.js";
-import { dialogWidth, findJob, openDialog, type ViewContext } from "../context.js";
-import type { Element } from "../element.js";
+import { followJob, type ViewContext } from "../context.js";
+import { dialogWidth, openDialog, type Element } from "../element.js";
 import { actionsFor, BACK, titleOf, type Action } from "./job-options.js";
 import { LOG_ROUTE } from "../log/log-view.js";
 import type { ShownJob } from "../shown-job.js";
@@ -17,7 +16,7 @@ export function openJob(context: ViewContext, id: string, back: () => void): voi
 
 function actions(context: ViewContext, id: string, back: () => void): Element {
   const { api, clock } = context;
-  const job = createMemo<ShownJob | undefined>((before) => findJob(context, id) ?? before);
+  const job = followJob(context, id);
   return createComponent(api.ui.DialogSelect<Action>, {
     get title() {
       const shown = job();

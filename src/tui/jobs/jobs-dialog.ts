@@ -2,14 +2,12 @@
 import { createComponent } from "@opentui/solid";
 import { createMemo, createSignal } from "solid-js";
 import { clean } from "../../cells.js";
-import { dialogWidth, openDialog, rootOf, type ViewContext } from "../context.js";
+import { createTicker, jobsOf, openSession, rootOf, type ViewContext } from "../context.js";
 import { summary } from "../describe.js";
-import type { Element } from "../element.js";
+import { dialogWidth, openDialog, type Element } from "../element.js";
 import { openJob } from "./job-dialog.js";
-import { optionsFor } from "./job-options.js";
-import { isFound } from "./search.js";
-import { isLive, jobsFor } from "../shown-job.js";
-import { createTicker } from "../ticker.js";
+import { isFound, optionsFor } from "./job-options.js";
+import { isLive } from "../shown-job.js";
 
 export function openJobs(context: ViewContext): void {
   context.source.refresh();
@@ -17,23 +15,14 @@ export function openJobs(context: ViewContext): void {
 }
 
 function list(context: ViewContext): Element {
-  const { api, source, clock } = context;
-  const { current } = api.route;
-  const sessionID = current.name === "session" ? current.params?.["sessionID"] : undefined;
-  const rootSessionID = typeof sessionID === "string" ? rootOf(context, sessionID) : undefined;
+  const { api } = context;
+  const sessionID = openSession(context);
+  const rootSessionID = sessionID && rootOf(context, sessionID);
   const [query, setQuery] = createSignal("");
   const [isWide, setWide] = createSignal(false);
-  const jobs = createMemo(() => {
-    const audience = isWide() ? undefined : rootSessionID;
-    return jobsFor(source.snapshot().jobs, {
-      directory: api.state.path.directory,
-      rootSessionID: audience,
-    });
-  });
-  const now = createTicker(
-    clock,
-    () => source.snapshot().at,
-    () => (jobs().some(isLive) ? 1000 : jobs().length > 0 ? 60_000 : undefined),
+  const jobs = jobsOf(context, () => (isWide() ? undefined : rootSessionID));
+  const now = createTicker(context, () =>
+    jobs().some(isLive) ? 1000 : jobs().length > 0 ? 60_000 : undefined,
   );
   const options = createMemo(() => {
     const found = jobs().filter((shown) => isFound(shown, query(), now()));

@@ -24,7 +24,7 @@ import {
   type Row,
 } from "./log-rows.js";
 import { NOTHING_FOUND, type Found } from "./log-search.js";
-import type { LogReading } from "./log-source.js";
+import type { LogSource } from "./log-source.js";
 
 export interface LogPosition {
   /** The rows on the screen. */
@@ -65,7 +65,7 @@ interface Wanted {
 }
 
 export function createLogPosition(
-  log: LogReading,
+  log: Accessor<LogSource>,
   size: Accessor<{ width: number; height: number }>,
 ): LogPosition {
   const [position, setPosition] = createSignal<Position>(FOLLOW);
@@ -83,7 +83,7 @@ export function createLogPosition(
   const search = createMemo(() => {
     const text = query();
     if (text === "") return undefined;
-    const running = log.search(text);
+    const running = log().search(text);
     onCleanup(() => running.stop());
     return running;
   });
@@ -91,31 +91,36 @@ export function createLogPosition(
 
   const rows = createMemo(() => {
     const label = labelOf(labels());
-    return layRows(log.lines(), { width: size().width, wrap: wraps(), left: left(), label });
+    return layRows(log().lines(), { width: size().width, wrap: wraps(), left: left(), label });
   });
   const top = createMemo(() => topOf(rows(), position(), size().height));
   const visible = createMemo(() => rows().slice(top(), top() + size().height));
 
   const move = (by: number) => {
     const { height } = size();
-    if (by < 0 && top() + by < 0 && log.hasEarlier()) {
+    if (by < 0 && top() + by < 0 && log().hasEarlier()) {
       // Tied to the line that is on top now, which the earlier part holds, too.
       setPosition(moved(rows(), position(), height, 0));
-      log.earlier();
-    } else if (by > 0 && top() + height + by > rows().length && log.hasLater()) {
+      log().earlier();
+    } else if (by > 0 && top() + height + by > rows().length && log().hasLater()) {
       setPosition(moved(rows(), position(), height, 0));
-      log.later();
+      log().later();
     }
     setPosition(moved(rows(), position(), height, by));
   };
   const end = () => {
-    log.toEnd();
+    log().toEnd();
     setPosition(FOLLOW);
   };
   const goTo = (offset: number) => {
     setFound(offset);
     setNotice("");
-    if (!log.lines().some((line) => line.offset === offset)) log.toPlace(offset);
+    if (
+      !log()
+        .lines()
+        .some((line) => line.offset === offset)
+    )
+      log().toPlace(offset);
     setPosition(around(rows(), offset, size().height));
   };
   // As soon as it is known which match is meant, or that there is none.
@@ -152,9 +157,11 @@ export function createLogPosition(
   };
   const percent = createMemo(() => {
     if (position() === FOLLOW) return 100;
-    const isLast = top() + size().height >= rows().length && !log.hasLater();
+    const isLast = top() + size().height >= rows().length && !log().hasLater();
     const place = visible().at(-1)?.offset ?? 0;
-    return isLast || log.end() === 0 ? 100 : Math.min(99, Math.floor((place / log.end()) * 100));
+    return isLast || log().end() === 0
+      ? 100
+      : Math.min(99, Math.floor((place / log().end()) * 100));
   });
   return {
     visible,
@@ -169,11 +176,11 @@ export function createLogPosition(
     move,
     page: (pages) => move(pages * Math.max(1, size().height - 1)),
     shift: (cells) => {
-      if (!wraps()) setLeft((before) => clamp(before + cells, widest(log.lines()) - 1));
+      if (!wraps()) setLeft((before) => clamp(before + cells, widest(log().lines()) - 1));
     },
     start: () => {
       setPosition(moved(rows(), position(), size().height, 0));
-      log.toStart();
+      log().toStart();
       setPosition(moved(rows(), position(), size().height, -rows().length));
     },
     end,
