@@ -141,7 +141,7 @@ function Row({ line, top, times, query, isCurrent }: RowProps) {
               {text}
             </span>
           ))
-        : marked(plain(line.raw), query)}
+        : marked(plain(line), query)}
     </div>
   );
 }
@@ -166,7 +166,7 @@ function indexOf(text: string, query: string): number {
 
 function find(lines: readonly LogLine[], query: string): number[] {
   if (query === "") return [];
-  return lines.flatMap((line, index) => (indexOf(plain(line.raw), query) < 0 ? [] : [index]));
+  return lines.flatMap((line, index) => (indexOf(plain(line), query) < 0 ? [] : [index]));
 }
 
 /** Lines as they come; drawn at most once a frame, however fast the process prints. */
