@@ -243,11 +243,11 @@ function partOf(job: Job): Pick<JobView, "process" | "subagent"> {
     const plain = { command, cwd, global, exitCode, signal, readyPort, stdin, run, restart };
     return {
       process: {
-        ...plain,
         pid: job.identity?.pid,
         readyAt: job.readyAt?.toISOString(),
         outputBytes: job.output.bytes,
         droppedBytes: job.output.dropped,
+        ...plain,
       },
     };
   }
