@@ -75,18 +75,16 @@ export class Notices {
     ];
   }
 
-  /** The parent is told that a job is blocked, stalled, ready or has printed something. Ends announce themselves. */
-  announce(job: Job, kind: Exclude<Notice["kind"], "ended">, text: string): void {
+  /**
+   * The parent is told that a job is blocked, stalled, ready or has printed something. Ends announce themselves.
+   * `again`: it is still blocked; only the user is told.
+   */
+  announce(job: Job, kind: Exclude<Notice["kind"], "ended"> | "again", text: string): void {
     if (kind === "output") this.#flood.offer(job.id, text);
-    else this.outbox.add(job, kind, { text });
+    else if (kind !== "again") this.outbox.add(job, kind, { text });
     if (kind === "stalled") this.#showConcern(job, kind, text);
-    if (kind === "blocked") this.callUser(job, text);
-  }
-
-  /** It is blocked: only the user is told. */
-  callUser(job: Job, text: string): void {
-    const kind = job.blockedOn?.kind === "password" ? "password" : "blocked";
-    this.#showConcern(job, kind, text);
+    const asks = job.blockedOn?.kind === "password" ? "password" : "blocked";
+    if (kind === "blocked" || kind === "again") this.#showConcern(job, asks, text);
   }
 
   #showConcern(job: Job, kind: Concern, text: string): void {

@@ -8,7 +8,7 @@ import { z } from "zod";
 import type { CallAnswer } from "../bash/call.js";
 import type { AnswerLimits } from "../bash/output.js";
 import type { Options } from "../options.js";
-import { coerceError } from "../ports.js";
+import { coerceError, logFailure } from "../ports.js";
 import { elapsed } from "../text.js";
 import type { Workspace } from "../workspace.js";
 import { Access } from "./access.js";
@@ -29,7 +29,7 @@ const FIELDS = {
       read: (value) => (typeof value === "string" && /^\d+$/u.test(value) ? Number(value) : value),
     },
   ),
-  workdir: optionalText(4_000, { about: "Folder to run it in, instead of cd" }),
+  workdir: optionalText(4_000, "Folder to run it in, instead of cd"),
 };
 
 /** As the host takes it; see its OPENCODE_EXPERIMENTAL_BASH_DEFAULT_TIMEOUT_MS. */
@@ -152,13 +152,8 @@ function known(raw: unknown): unknown {
 }
 
 async function readLimits({ host, log }: Workspace): Promise<AnswerLimits> {
-  try {
-    return await host.answerLimits();
-  } catch (thrown) {
-    const error = coerceError(thrown).message;
-    log("warn", "the limits of answers are not known; the usual ones are taken", { error });
-    return WHOLE_OUTPUT;
-  }
+  const message = "the limits of answers are not known; the usual ones are taken";
+  return (await host.answerLimits().catch(logFailure(log, "warn", message))) ?? WHOLE_OUTPUT;
 }
 
 function usualTimeout(env: NodeJS.ProcessEnv = process.env): number {

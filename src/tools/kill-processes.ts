@@ -5,6 +5,7 @@ import type { ProcessNote } from "../system/process-table.js";
 import { waysOf } from "../platform.js";
 import type { KilledJob } from "../process/manager.js";
 import { isOwnGroup, requireFilter, toFilter } from "./access.js";
+import { aliased } from "./arguments.js";
 import { answering, defineTool, enter, type Ready } from "./define.js";
 import { describeJob, fitting } from "./describe-job.js";
 import { filters, optionalFlag, optionalId } from "./fields.js";
@@ -13,7 +14,7 @@ export function killProcesses(ready: Ready) {
   return defineTool({
     description: "End processes with their descendants. At least one filter; all: status running.",
     fields: {
-      processId: optionalId("proc", { aliases: ["id"] }),
+      processId: aliased(optionalId("proc"), "id"),
       ...filters,
       remove: optionalFlag("Also its record and output"),
     },
