@@ -200,12 +200,7 @@ export class JobRegistry {
   }
 
   #select(ids: ReadonlySet<string> | undefined): Job[] {
-    const jobs: Job[] = [];
-    for (const id of ids ?? []) {
-      const job = this.#jobs.get(id);
-      if (job) jobs.push(job);
-    }
-    return jobs;
+    return [...(ids ?? [])].flatMap((id) => this.#jobs.get(id) ?? []);
   }
 
   #emit(happened: Omit<JobChange, "closesGroup">): void {
@@ -215,11 +210,8 @@ export class JobRegistry {
       try {
         listener(change);
       } catch (thrown) {
-        const error = coerceError(thrown);
-        this.#log("error", "a listener for job changes failed", {
-          error: error.stack,
-          id: change.job.id,
-        });
+        const extra = { error: coerceError(thrown).stack, id: change.job.id };
+        this.#log("error", "a listener for job changes failed", extra);
       }
     }
   }

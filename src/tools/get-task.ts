@@ -75,15 +75,10 @@ interface PageLimits {
   lines: number;
 }
 
-interface Asked {
-  cursor: string | undefined;
-  length: number | undefined;
-}
-
 function page(
   job: SubagentJob,
   { text, run, toolError }: TaskResult,
-  { cursor, length }: Asked,
+  { cursor, length }: { cursor?: string | undefined; length?: number | undefined },
 ): string {
   const mark = textMark(job, run);
   const hasEnded = isTerminal(job.status);
