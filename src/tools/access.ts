@@ -39,7 +39,8 @@ export class Access {
    */
   async allowReading(id: string, sessionID: string): Promise<void> {
     const job = this.#workspace.jobs.get(id);
-    if (job && this.may(job)) return;
+    // A name is one of a job in reach, and the history is long.
+    if (!isJobId(id) || (job && this.may(job))) return;
     const messages = await this.#workspace.host.messages(sessionID);
     const calls = messages.flatMap((message) =>
       message.role === "assistant" ? message.tools : [],

@@ -38,11 +38,14 @@ const WHOLE_OUTPUT: AnswerLimits = { lines: 2_000, bytes: 51_200 };
 
 export function bash(ready: Ready, options: Pick<Options, "bashSeconds">): ToolDefinition {
   const args = Object.fromEntries(Object.entries(FIELDS).map(([name, { shown }]) => [name, shown]));
-  const limits = new WeakMap<Workspace, Promise<AnswerLimits>>();
-  const limitsOfAnswers = (workspace: Workspace): Promise<AnswerLimits> => {
-    const known = limits.get(workspace) ?? readLimits(workspace);
-    limits.set(workspace, known);
-    return known;
+  const limits = new WeakMap<Workspace, AnswerLimits>();
+  const limitsOfAnswers = async (workspace: Workspace): Promise<AnswerLimits> => {
+    const { host, log } = workspace;
+    const message = "the limits of answers are not known; the usual ones are taken";
+    const unknown = logFailure(log, "warn", message);
+    const known = limits.get(workspace) ?? (await host.answerLimits().catch(unknown));
+    if (known) limits.set(workspace, known);
+    return known ?? WHOLE_OUTPUT;
   };
   return {
     description: describeBash(options),
@@ -149,11 +152,6 @@ async function ask(
 function known(raw: unknown): unknown {
   if (typeof raw !== "object" || raw === null) return raw;
   return Object.fromEntries(Object.entries(raw).filter(([name]) => Object.hasOwn(FIELDS, name)));
-}
-
-async function readLimits({ host, log }: Workspace): Promise<AnswerLimits> {
-  const message = "the limits of answers are not known; the usual ones are taken";
-  return (await host.answerLimits().catch(logFailure(log, "warn", message))) ?? WHOLE_OUTPUT;
 }
 
 function usualTimeout(env: NodeJS.ProcessEnv = process.env): number {
