@@ -27,8 +27,8 @@ export class GroupIndex {
 
   /** Takes a job as it is now into account. True when its group was open and is no more. */
   note(job: Job, isRemoved = false): boolean {
-    if (job.group === undefined) return false;
-    const key = keyOf(job.parentSessionID, job.group);
+    const key = groupKey(job);
+    if (key === undefined) return false;
     const open = this.#open.get(key);
     if (!isRemoved && isOpen(job)) {
       if (open) open.add(job.id);
@@ -42,12 +42,13 @@ export class GroupIndex {
 
   /** Whether some job of this group is open. */
   isOpen(sessionID: string, group: string): boolean {
-    return this.#open.has(keyOf(sessionID, group));
+    return this.#open.has(groupKey({ parentSessionID: sessionID, group }) ?? "");
   }
 }
 
-function keyOf(sessionID: string, group: string): string {
-  return `${sessionID} ${group}`;
+/** By which groups are told apart: two sessions may use the same name. */
+export function groupKey({ parentSessionID, group }: Pick<Job, "parentSessionID" | "group">) {
+  return group === undefined ? undefined : `${parentSessionID} ${group}`;
 }
 
 /** The jobs of a group that count as its present ones: what was added after all before was told is a new round. */
@@ -87,11 +88,11 @@ export function groupCounts(members: readonly Job[]): string {
 export function groupsOf(jobs: readonly Job[]): { name: string; members: Job[] }[] {
   const byKey = new Map<string, { name: string; members: Job[] }>();
   for (const job of jobs) {
-    if (job.group === undefined) continue;
-    const key = keyOf(job.parentSessionID, job.group);
+    const [key, name] = [groupKey(job), job.group];
+    if (key === undefined || name === undefined) continue;
     const known = byKey.get(key);
     if (known) known.members.push(job);
-    else byKey.set(key, { name: job.group, members: [job] });
+    else byKey.set(key, { name, members: [job] });
   }
   return Array.from(byKey.values(), ({ name, members }) => ({
     name,

@@ -104,6 +104,11 @@ export class JobRegistry {
     return this.#groups.isOpen(sessionID, group);
   }
 
+  /** Whether it is of a group with a job that is still to be waited for. */
+  waitsForGroup({ parentSessionID, group }: Job): boolean {
+    return group !== undefined && this.isGroupOpen(parentSessionID, group);
+  }
+
   all(): Job[] {
     return [...this.#jobs.values()];
   }
