@@ -50,6 +50,12 @@ function shown(value: unknown): string {
   }
 }
 
+/** The errno's name of a failed call, for example ENOENT. */
+export function errorCode(thrown: unknown): string | undefined {
+  if (!(thrown instanceof Error) || !("code" in thrown)) return undefined;
+  return typeof thrown.code === "string" ? thrown.code : undefined;
+}
+
 /** For `.catch(…)`: logs what was thrown, and what was to be done goes on without it, as with nothing. */
 export function logFailure(
   log: Log,

@@ -14,6 +14,30 @@ export function furtherReason({ endReason }: Pick<Job, "endReason">): EndReason 
   return endReason === "finished" || endReason === "error" ? undefined : endReason;
 }
 
+/** In a word or two. */
+export const END_WORDS: Readonly<Record<EndReason, string>> = {
+  finished: "done",
+  error: "error",
+  never_started: "never started",
+  timeout: "timeout",
+  tool_limit: "tool limit",
+  stalled: "stalled",
+  cancelled_by_agent: "cancelled by agent",
+  cancelled_by_user: "cancelled by you",
+  session_deleted: "session deleted",
+  host_exit: "OpenCode ended",
+  reloaded: "OpenCode reloaded",
+  interrupted: "interrupted",
+  crash_loop: "crash loop",
+  dependency_failed: "what it waited for failed",
+  budget: "budget spent",
+};
+
+/** What an agent calls it. */
+export function kindOf({ kind }: Pick<Job, "kind">): string {
+  return kind === "subagent" ? "task" : "process";
+}
+
 /** Its error, unless that only says the exit code or the signal, which stand among its facts already. */
 export function furtherError(job: Job): string | undefined {
   if (job.kind === "subagent") return job.error;

@@ -13,7 +13,7 @@ import type { WaitingJobs } from "../jobs/waiting.js";
 import type { Notices } from "../notices/notices.js";
 import type { Options } from "../options.js";
 import type { OutputFs } from "../output/log.js";
-import { PatternGuard } from "../output/pattern-guard.js";
+import { PatternGuard } from "../output/pattern.js";
 import type { ScreenText } from "../output/screen.js";
 import type { ReadRequest, ReadResult, StreamOptions, StreamPiece } from "../output/types.js";
 import { coerceError, logFailure, requireID, UserError, type Clock, type Log } from "../ports.js";

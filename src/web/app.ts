@@ -11,7 +11,7 @@ import { userAct, type UserAct } from "../control/user-acts.js";
 import { outputOf } from "../cli/survey.js";
 import { isTerminal } from "../jobs/status.js";
 import { followOutput, type Pace } from "../output/follow.js";
-import type { PatternGuard } from "../output/pattern-guard.js";
+import type { PatternGuard } from "../output/pattern.js";
 import { readOutput } from "../output/read.js";
 import { openOutput } from "../output/reader.js";
 import { coerceError, UserError, type Clock } from "../ports.js";

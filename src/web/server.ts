@@ -3,7 +3,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { isIP, type AddressInfo } from "node:net";
 import { extname, join } from "node:path";
 import { createAdaptorServer, type ServerType } from "@hono/node-server";
-import { PatternGuard } from "../output/pattern-guard.js";
+import { PatternGuard } from "../output/pattern.js";
 import { UserError, type Clock, type Log } from "../ports.js";
 import type { Processes } from "../store/owner.js";
 import { createApp, type ActForUser, type OwnerActions, type PageFile } from "./app.js";
