@@ -216,8 +216,8 @@ function whyNot({ owner, state }: InstanceView): string {
 }
 
 /** How a kill finds what a command has started, and what it cannot find. */
-export function foundBy(platform?: NodeJS.Platform): string {
-  const { processes } = waysOf(platform);
+function foundBy(): string {
+  const { processes } = waysOf();
   if (processes === "cim") return "the tree of their parents (taskkill)";
   const always = "their group and their parents";
   if (processes === "ps") return `${always}; one that has left both may survive`;

@@ -58,7 +58,9 @@ export function leavesRoom(rows: readonly (readonly string[])[], columns?: numbe
 /** Of the columns; all rows have the same ones. */
 function widthsOf(rows: readonly (readonly string[])[]): number[] {
   const [first = []] = rows;
-  return first.map((_, at) => Math.max(...rows.map((row) => cells(row[at] ?? ""))));
+  return first.map((_, at) =>
+    rows.reduce((widest, row) => Math.max(widest, cells(row[at] ?? "")), 0),
+  );
 }
 
 /**

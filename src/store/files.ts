@@ -35,14 +35,14 @@ import { waysOf } from "../platform.js";
 import { errorCode, type Clock } from "../ports.js";
 
 /** A file that was just made, so that no other process has it open. */
-export interface NewFile {
+interface NewFile {
   write(text: string): Promise<void>;
   /** On the disk, not only in the system's memory: fsync(2). */
   sync(): Promise<void>;
   close(): Promise<void>;
 }
 
-export interface NewFileSync {
+interface NewFileSync {
   write(text: string): void;
   sync(): void;
   close(): void;

@@ -49,7 +49,7 @@ export interface InstanceFilter {
   directory?: string;
 }
 
-export class InstanceReader {
+class InstanceReader {
   readonly #root: string;
   readonly #filter: InstanceFilter;
   readonly #ownership: Ownership;

@@ -39,7 +39,7 @@ export interface Rejected {
 export type Migration = (contents: Record<string, unknown>) => Record<string, unknown>;
 
 /** By the version that they start from. There has only been one version so far. */
-export const MIGRATIONS: ReadonlyMap<number, Migration> = new Map();
+const MIGRATIONS: ReadonlyMap<number, Migration> = new Map();
 
 export function formatState({ savedAt, jobs, notices, adopted }: State): string {
   return JSON.stringify({

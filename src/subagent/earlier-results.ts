@@ -2,10 +2,10 @@
  * What a subagent that comes after others is given of them above its prompt: the result of each, quoted as what it is,
  * bounded as a notice is, with the call that reads more.
  */
+import type { Context } from "../context.js";
 import { storedMessages } from "../host/stored-messages.js";
 import type { Host } from "../host/host.js";
 import type { SubagentJob } from "../jobs/job.js";
-import type { JobRegistry } from "../jobs/registry.js";
 import { shares } from "../notices/quote.js";
 import { readCall } from "../notices/wording.js";
 import { grouped, oneLine, quoteLines } from "../text.js";
@@ -17,7 +17,7 @@ const MOST_IN_ALL = 16_000;
 
 /** Empty when none of these is a subagent. Rejects with a HostError when a result cannot be read. */
 export async function earlierResults(
-  { host, jobs }: { host: Host; jobs: JobRegistry },
+  { host, jobs }: Pick<Context, "host" | "jobs">,
   ids: readonly string[],
 ): Promise<string> {
   const tasks = ids.flatMap((id) => jobs.getSubagent(id) ?? []);

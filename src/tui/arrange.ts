@@ -2,7 +2,7 @@
  * In which order jobs stand and which of them a short list has room for. Blocked ones first, for they wait for
  * the reader; then the stalled, the running and the queued; the ended last, and only while they are news. Pure.
  */
-import { endedAt, isLive, lookOf, type Look, type ShownJob } from "./shown-job.js";
+import { endedAt, isLive, LIVE_LOOKS, lookOf, type ShownJob } from "./shown-job.js";
 
 export interface Arranged {
   /** Waiting for an answer or for input. */
@@ -12,17 +12,6 @@ export interface Arranged {
   /** Newest end first. */
   ended: ShownJob[];
 }
-
-const ORDER: Readonly<Record<Look, number>> = {
-  blocked: 0,
-  stalled: 1,
-  running: 2,
-  pending: 3,
-  completed: 4,
-  failed: 4,
-  cancelled: 4,
-  lost: 4,
-};
 
 export function arrange(jobs: readonly ShownJob[]): Arranged {
   const live = jobs.filter(isLive).toSorted(byUrgency);
@@ -36,7 +25,7 @@ export function arrange(jobs: readonly ShownJob[]): Arranged {
 /** The longest blocked first; of the others the newest, as they are what the reader has in mind. */
 function byUrgency(a: ShownJob, b: ShownJob): number {
   const [lookA, lookB] = [lookOf(a), lookOf(b)];
-  if (lookA !== lookB) return ORDER[lookA] - ORDER[lookB];
+  if (lookA !== lookB) return LIVE_LOOKS.indexOf(lookA) - LIVE_LOOKS.indexOf(lookB);
   if (lookA === "blocked") return since(a) - since(b);
   return b.job.createdAt.getTime() - a.job.createdAt.getTime();
 }

@@ -25,7 +25,9 @@ function callFor(old: ShownJob | undefined, now: ShownJob): Call | undefined {
   const { job } = now;
   const name = fit(clean(job.name), 40);
   const [lookBefore, look] = [old && lookOf(old), lookOf(now)];
-  if (lookBefore === look) return undefined;
+  const { requestID } = job.blockedOn ?? {};
+  const asksAgain = requestID !== undefined && requestID !== old?.job.blockedOn?.requestID;
+  if (lookBefore === look && !asksAgain) return undefined;
   const isTask = job.kind === "subagent";
   switch (look) {
     case "blocked":

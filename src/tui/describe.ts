@@ -4,7 +4,7 @@ import { groupCounts, groupsOf, isOpen } from "../jobs/group.js";
 import type { BlockedOn, ProcessJob, SubagentJob } from "../jobs/job.js";
 import { END_WORDS, restartWords, runSince } from "../jobs/facts.js";
 import { cells, clean, fit } from "../cells.js";
-import { endedAt, isLive, lookOf, type Look, type ShownJob } from "./shown-job.js";
+import { endedAt, isLive, LIVE_LOOKS, lookOf, type Look, type ShownJob } from "./shown-job.js";
 
 /** What a colour says; the theme has the colours. */
 export type Tone = "text" | "muted" | "good" | "warning" | "bad" | "active";
@@ -170,10 +170,10 @@ export interface Count {
 /** How many there are of each live look, in the order of their urgency. */
 export function counts(jobs: readonly ShownJob[]): Count[] {
   const looks = jobs.filter(isLive).map(lookOf);
-  const live: Look[] = ["blocked", "stalled", "running", "pending"];
-  return live
-    .map((look) => ({ look, count: looks.filter((each) => each === look).length }))
-    .filter(({ count }) => count > 0);
+  return LIVE_LOOKS.map((look) => ({
+    look,
+    count: looks.filter((each) => each === look).length,
+  })).filter(({ count }) => count > 0);
 }
 
 /** "audit 9/12 done, 2 running", of each group that something is still waited for in. */
