@@ -5,7 +5,7 @@ import { anyError } from "./shapes.js";
 import type { TranscriptEntry } from "./host.js";
 
 /** Longer texts are cut: the session itself has them. */
-const LONGEST_TEXT = 20_000;
+const LONGEST_TEXT = 20_001;
 
 const message = z.object({
   info: z.object({
