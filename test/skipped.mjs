@@ -15,6 +15,7 @@ const FILES = ["unit", "host"].map((name) =>
 const ALLOWED = new Set([
   "node-pty cannot be installed here: it needs npm's registry, a compiler and Node's headers",
   "tailwindcss cannot be installed here: it needs npm's registry",
+  "the machine has no IPv6",
 ]);
 
 /**

@@ -6,7 +6,7 @@ import { logFailure } from "../ports.js";
 import type { HostEvent } from "../host/events.js";
 import type { Toast } from "../host/host.js";
 import type { SessionTree } from "../host/session-tree.js";
-import { groupsOf, roundAmong } from "../jobs/group.js";
+import { groupKey, groupsOf, roundAmong } from "../jobs/group.js";
 import { isWaitedFor, type Job } from "../jobs/job.js";
 import type { JobChange } from "../jobs/registry.js";
 import { isTerminal } from "../jobs/status.js";
@@ -75,18 +75,16 @@ export class Notices {
     ];
   }
 
-  /** The parent is told that a job is blocked, stalled, ready or has printed something. Ends announce themselves. */
-  announce(job: Job, kind: Exclude<Notice["kind"], "ended">, text: string): void {
+  /**
+   * The parent is told that a job is blocked, stalled, ready or has printed something. Ends announce themselves.
+   * `again`: it is still blocked; only the user is told.
+   */
+  announce(job: Job, kind: Exclude<Notice["kind"], "ended"> | "again", text: string): void {
     if (kind === "output") this.#flood.offer(job.id, text);
-    else this.outbox.add(job, kind, { text });
+    else if (kind !== "again") this.outbox.add(job, kind, { text });
     if (kind === "stalled") this.#showConcern(job, kind, text);
-    if (kind === "blocked") this.callUser(job, text);
-  }
-
-  /** It is blocked: only the user is told. */
-  callUser(job: Job, text: string): void {
-    const kind = job.blockedOn?.kind === "password" ? "password" : "blocked";
-    this.#showConcern(job, kind, text);
+    const asks = job.blockedOn?.kind === "password" ? "password" : "blocked";
+    if (kind === "blocked" || kind === "again") this.#showConcern(job, asks, text);
   }
 
   #showConcern(job: Job, kind: Concern, text: string): void {
@@ -247,7 +245,7 @@ export class Notices {
     if (job.endReason === "budget") this.outbox.withdraw(job.id, ["budget"]);
     if (job.notify && !(isExit && job.kind === "process")) {
       this.outbox.markEnded(job, quote);
-      if (job.status === "failed" && this.#waitsForOthers(job)) {
+      if (job.status === "failed" && this.#deps.jobs.waitsForGroup(job)) {
         this.outbox.add(job, "failed", { text: job.error });
       }
     }
@@ -272,7 +270,7 @@ export class Notices {
     const { jobs } = this.#deps;
     const others = jobs
       .byParent(parentSessionID)
-      .filter((each) => each.group === group && each.id !== id);
+      .filter((job) => job.group === group && job.id !== id);
     // What one step of the agent starts belongs together, also when some of it ends at once.
     const isOwed = (job: Job) =>
       this.outbox.unsent(job.id, ["ended"]).length > 0 ||
@@ -284,18 +282,10 @@ export class Notices {
 
   /** All jobs of the groups of these. */
   #groupMembers(told: readonly Job[]): Job[] {
-    const inGroups = told.filter(({ group }) => group !== undefined);
-    const sessionIDs = new Set(inGroups.map(({ parentSessionID }) => parentSessionID));
-    const isMember = (job: Job) =>
-      inGroups.some(
-        ({ parentSessionID, group }) =>
-          job.parentSessionID === parentSessionID && job.group === group,
-      );
-    return [...sessionIDs].flatMap((id) => this.#deps.jobs.byParent(id).filter(isMember));
-  }
-
-  #waitsForOthers({ parentSessionID, group }: Job): boolean {
-    return group !== undefined && this.#deps.jobs.isGroupOpen(parentSessionID, group);
+    const keys = new Set(told.flatMap((job) => groupKey(job) ?? []));
+    const sessionIDs = new Set(told.map(({ parentSessionID }) => parentSessionID));
+    const all = [...sessionIDs].flatMap((id) => this.#deps.jobs.byParent(id));
+    return all.filter((job) => keys.has(groupKey(job) ?? ""));
   }
 
   /** On a busy machine the host's events come later than its answers. */

@@ -5,6 +5,7 @@
  */
 import { randomBytes } from "node:crypto";
 import type { Clock } from "../ports.js";
+import { groupKey } from "../jobs/group.js";
 import type { Job } from "../jobs/job.js";
 import type { JobRegistry, Quote } from "../jobs/registry.js";
 import { isTerminal } from "../jobs/status.js";
@@ -120,12 +121,13 @@ export class Outbox {
     const pending = this.pending(parentSessionID);
     // An end that is held back holds back those of its group: they are told together.
     const held = new Set(
-      pending.filter(({ jobID }) => this.#held.has(jobID)).map((notice) => this.#groupOf(notice)),
+      pending.flatMap((each) => (this.#held.has(each.jobID) ? (this.#groupOf(each) ?? []) : [])),
     );
     return pending.filter((notice) => {
       if (notice.carrier || this.#held.has(notice.jobID)) return false;
-      const group = this.#groupOf(notice);
-      return group === undefined || !(this.#isOpen(notice) || held.has(group));
+      const job = this.#jobs.get(notice.jobID);
+      if (notice.kind !== "ended" || !job) return true;
+      return !this.#jobs.waitsForGroup(job) && !held.has(groupKey(job) ?? "");
     });
   }
 
@@ -214,12 +216,7 @@ export class Outbox {
   /** Of an end that is told with a group. */
   #groupOf({ kind, jobID }: Notice): string | undefined {
     const job = kind === "ended" ? this.#jobs.get(jobID) : undefined;
-    return job?.group === undefined ? undefined : `${job.parentSessionID} ${job.group}`;
-  }
-
-  #isOpen({ jobID }: Notice): boolean {
-    const { group, parentSessionID = "" } = this.#jobs.get(jobID) ?? {};
-    return group !== undefined && this.#jobs.isGroupOpen(parentSessionID, group);
+    return job && groupKey(job);
   }
 
   #isFor(jobID: string, recipient: string | undefined): boolean {

@@ -8,7 +8,7 @@ import { assertHarmless } from "./builtins.js";
 import { literal, opaque, readTable, shapes, UNKNOWN, type Dialect, type Word } from "./words.js";
 
 /** What a wrapper runs: a command, code, or the file of a script. */
-export type Inner =
+type Inner =
   | { readonly words: readonly Word[] }
   | { readonly code: string; readonly dialect: Dialect }
   | { readonly script: string };

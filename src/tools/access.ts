@@ -15,13 +15,8 @@ import type { Job, ProcessJob, SubagentJob } from "../jobs/job.js";
 import { shownValue } from "../text.js";
 import type { Workspace } from "../workspace.js";
 
-interface FilterArguments {
-  id?: string | undefined;
-  sessionId?: string | undefined;
-  status?: Job["status"] | undefined;
-  tags?: string[] | undefined;
-  group?: string | undefined;
-}
+/** As tools take it. */
+type FilterArguments = Omit<JobFilter, "sessionID"> & { sessionId?: string | undefined };
 
 export class Access {
   readonly #workspace: Workspace;
@@ -44,7 +39,8 @@ export class Access {
    */
   async allowReading(id: string, sessionID: string): Promise<void> {
     const job = this.#workspace.jobs.get(id);
-    if (job && this.may(job)) return;
+    // A name is one of a job in reach, and the history is long.
+    if (!isJobId(id) || (job && this.may(job))) return;
     const messages = await this.#workspace.host.messages(sessionID);
     const calls = messages.flatMap((message) =>
       message.role === "assistant" ? message.tools : [],
@@ -123,8 +119,8 @@ export function requireFilter(filter: FilterArguments, idName: string): void {
   );
 }
 
-export function toFilter({ id, sessionId, status, tags, group }: FilterArguments): JobFilter {
-  return { id, sessionID: sessionId, status, tags, group };
+export function toFilter({ sessionId, ...rest }: FilterArguments): JobFilter {
+  return { ...rest, sessionID: sessionId };
 }
 
 /** A name in the form of an id would be taken for one. Throws a UserError. */

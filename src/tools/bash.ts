@@ -8,7 +8,7 @@ import { z } from "zod";
 import type { CallAnswer } from "../bash/call.js";
 import type { AnswerLimits } from "../bash/output.js";
 import type { Options } from "../options.js";
-import { coerceError } from "../ports.js";
+import { coerceError, logFailure } from "../ports.js";
 import { elapsed } from "../text.js";
 import type { Workspace } from "../workspace.js";
 import { Access } from "./access.js";
@@ -29,7 +29,7 @@ const FIELDS = {
       read: (value) => (typeof value === "string" && /^\d+$/u.test(value) ? Number(value) : value),
     },
   ),
-  workdir: optionalText(4_000, { about: "Folder to run it in, instead of cd" }),
+  workdir: optionalText(4_000, "Folder to run it in, instead of cd"),
 };
 
 /** As the host takes it; see its OPENCODE_EXPERIMENTAL_BASH_DEFAULT_TIMEOUT_MS. */
@@ -38,11 +38,14 @@ const WHOLE_OUTPUT: AnswerLimits = { lines: 2_000, bytes: 51_200 };
 
 export function bash(ready: Ready, options: Pick<Options, "bashSeconds">): ToolDefinition {
   const args = Object.fromEntries(Object.entries(FIELDS).map(([name, { shown }]) => [name, shown]));
-  const limits = new WeakMap<Workspace, Promise<AnswerLimits>>();
-  const limitsOfAnswers = (workspace: Workspace): Promise<AnswerLimits> => {
-    const known = limits.get(workspace) ?? readLimits(workspace);
-    limits.set(workspace, known);
-    return known;
+  const limits = new WeakMap<Workspace, AnswerLimits>();
+  const limitsOfAnswers = async (workspace: Workspace): Promise<AnswerLimits> => {
+    const { host, log } = workspace;
+    const message = "the limits of answers are not known; the usual ones are taken";
+    const unknown = logFailure(log, "warn", message);
+    const known = limits.get(workspace) ?? (await host.answerLimits().catch(unknown));
+    if (known) limits.set(workspace, known);
+    return known ?? WHOLE_OUTPUT;
   };
   return {
     description: describeBash(options),
@@ -149,16 +152,6 @@ async function ask(
 function known(raw: unknown): unknown {
   if (typeof raw !== "object" || raw === null) return raw;
   return Object.fromEntries(Object.entries(raw).filter(([name]) => Object.hasOwn(FIELDS, name)));
-}
-
-async function readLimits({ host, log }: Workspace): Promise<AnswerLimits> {
-  try {
-    return await host.answerLimits();
-  } catch (thrown) {
-    const error = coerceError(thrown).message;
-    log("warn", "the limits of answers are not known; the usual ones are taken", { error });
-    return WHOLE_OUTPUT;
-  }
 }
 
 function usualTimeout(env: NodeJS.ProcessEnv = process.env): number {

@@ -2,6 +2,7 @@
 import { isTerminal } from "../jobs/status.js";
 import { UserError } from "../ports.js";
 import { isOwnGroup, requireFilter } from "./access.js";
+import { aliased } from "./arguments.js";
 import { answering, defineTool, enter, type Ready } from "./define.js";
 import { describeJob, fitting } from "./describe-job.js";
 import { filters, optionalFlag, optionalId } from "./fields.js";
@@ -11,7 +12,7 @@ export function cancelBackgroundTasks(ready: Ready) {
     description:
       "Cancel subagents and what they started; their text stays. At least one filter; all: status running.",
     fields: {
-      taskId: optionalId("bg", { aliases: ["id"] }),
+      taskId: aliased(optionalId("bg"), "id"),
       ...filters,
       remove: optionalFlag("Its worktree, too"),
     },

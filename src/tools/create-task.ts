@@ -8,7 +8,7 @@ import { oneOf } from "../host/agents.js";
 import { endStart, grouped, headEnd, oneLine, quoteLines, shownValue } from "../text.js";
 import type { Workspace } from "../workspace.js";
 import { Access, refuseIdAsName } from "./access.js";
-import { missing, type Values } from "./arguments.js";
+import { aliased, missing, type Values } from "./arguments.js";
 import { askForTool, defineTool, OncePerMessage, withProblem, type Ready } from "./define.js";
 import { describeJob } from "./describe-job.js";
 import { after, group, optionalId, optionalText, optionalWorktree, tags, text } from "./fields.js";
@@ -18,18 +18,18 @@ const NAME = "createBackgroundTask";
 const MOST_EARLIER = 16_000;
 
 const FIELDS = {
-  description: optionalText(200, { aliases: ["name", "title"] }),
+  description: aliased(optionalText(200), "name", "title"),
   prompt: text(200_000),
-  agent: optionalText(200, { aliases: ["subagent_type", "subagent", "agent_type"] }),
-  model: optionalText(200, { about: "provider/model" }),
+  agent: aliased(optionalText(200), "subagent_type", "subagent", "agent_type"),
+  model: optionalText(200, "provider/model"),
   tags,
   group: group("Jobs told together, once, when all have ended"),
   after: after("Ids or names: starts when these succeeded"),
   worktree: optionalWorktree("Own git worktree (true), or that of a task"),
-  taskId: optionalId("bg", {
-    about: "Send prompt to this one, running or ended; no agent needed",
-    aliases: ["id"],
-  }),
+  taskId: aliased(
+    optionalId("bg", "Send prompt to this one, running or ended; no agent needed"),
+    "id",
+  ),
 };
 
 const NO_LIMIT = "no limit here: getBackgroundTask waits, with wait (seconds)";

@@ -88,7 +88,7 @@ export async function enter(
 }
 
 /** Names the jobs of which an answer says what a notice would say. */
-export type Tells = (jobIDs: readonly string[]) => void;
+type Tells = (jobIDs: readonly string[]) => void;
 
 /**
  * Makes an answer, while notices about these jobs are held back; of those that it tells none is sent. The answer of a

@@ -1,7 +1,14 @@
 /** getBackgroundProcess: the state of one process and a part of its output. */
+import { aliased } from "./arguments.js";
 import { answering, defineTool, enter, listeningToUser, type Ready } from "./define.js";
 import { describeJob, describeRun } from "./describe-job.js";
-import { id, optionalChoice, optionalCursor, optionalInteger, optionalText } from "./fields.js";
+import {
+  optionalChoice,
+  optionalCursor,
+  optionalInteger,
+  optionalText,
+  processId,
+} from "./fields.js";
 import { earlierRun } from "../process/outputs.js";
 import type { ProcessJob } from "../jobs/job.js";
 import type { ScreenText } from "../output/screen.js";
@@ -18,24 +25,24 @@ export function getBackgroundProcess(ready: Ready) {
   return defineTool({
     description: "State and output.",
     fields: {
-      processId: id("proc", { aliases: ["id"] }),
-      mode: optionalChoice(MODES, { about: "Default tail" }),
-      lines: optionalInteger(1, 2_000, { about: "Default 100" }),
-      pattern: optionalText(512, { about: "Regex for grep" }),
+      processId: processId(),
+      mode: optionalChoice(MODES, "Default tail"),
+      lines: optionalInteger(1, 2_000, "Default 100"),
+      pattern: optionalText(512, "Regex for grep"),
       cursor: optionalCursor("Only what is new"),
-      wait: optionalInteger(0, 600, { aliases: ["waitSeconds"] }),
-      run: optionalInteger(1, 1_000_000, { about: "Earlier run" }),
+      wait: aliased(optionalInteger(0, 600), "waitSeconds"),
+      run: optionalInteger(1, 1_000_000, "Earlier run"),
     },
     refused: { timeout: "wait (seconds)", timeoutMs: "wait (seconds)", waitMs: "wait (seconds)" },
-    async run({ processId, mode, wait = 0, ...request }, context) {
+    async run({ processId: named, mode, wait = 0, ...request }, context) {
       const { sessionID, abort } = context;
       const workspace = await ready(sessionID);
       const { processes, clock } = workspace;
       const maxBytes = (request.lines ?? USUAL_LINES) > USUAL_LINES ? MOST_BYTES : undefined;
       return listeningToUser(workspace, sessionID, async (userWrites) => {
         const access = await enter(workspace, context, "getBackgroundProcess");
-        await access.allowReading(processId, sessionID);
-        const { id } = access.process(processId);
+        await access.allowReading(named, sessionID);
+        const { id } = access.process(named);
         return answering(workspace, context, [id], async (tells) => {
           const stopped = AbortSignal.any([abort, userWrites]);
           if (wait > 0) await processes.wait(id, wait * 1_000, stopped);

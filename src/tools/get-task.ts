@@ -4,6 +4,7 @@ import { isTerminal } from "../jobs/status.js";
 import { UserError } from "../ports.js";
 import type { TaskResult } from "../subagent/manager.js";
 import { elapsed, headEnd, QUOTE_MARK, quoteLines, shownValue } from "../text.js";
+import { aliased } from "./arguments.js";
 import { answering, defineTool, enter, listeningToUser, type Ready } from "./define.js";
 import { readGroup } from "./read-group.js";
 import { describeJob } from "./describe-job.js";
@@ -14,17 +15,14 @@ export function getBackgroundTask(ready: Ready) {
   return defineTool({
     description: "State and text of a subagent by pages.",
     fields: {
-      taskId: optionalId("bg", { aliases: ["id"] }),
+      taskId: aliased(optionalId("bg"), "id"),
       group: group("In its place: both kinds"),
-      wait: optionalInteger(0, 600, {
-        about: "Seconds to wait for its end",
-        aliases: ["waitSeconds"],
-      }),
+      wait: aliased(optionalInteger(0, 600, "Seconds to wait for its end"), "waitSeconds"),
       cursor: optionalCursor("From an earlier answer, or an offset"),
-      length: optionalInteger(1, MOST_PAGE.characters, {
-        about: "Characters, default 16000",
-        aliases: ["limit"],
-      }),
+      length: aliased(
+        optionalInteger(1, MOST_PAGE.characters, "Characters, default 16000"),
+        "limit",
+      ),
     },
     refused: { timeout: "wait (seconds)", timeoutMs: "wait (seconds)", waitMs: "wait (seconds)" },
     async run({ taskId, group: name, wait = 0, cursor, length }, context) {
@@ -69,23 +67,12 @@ export function getBackgroundTask(ready: Ready) {
 
 /** Characters of a page unless another number is asked for; the rest is what the host leaves of any answer. */
 const USUAL_PAGE = 16_000;
-const MOST_PAGE: PageLimits = { characters: 40_000, bytes: 40_000, lines: 1_900 };
-
-interface PageLimits {
-  characters: number;
-  bytes: number;
-  lines: number;
-}
-
-interface Asked {
-  cursor: string | undefined;
-  length: number | undefined;
-}
+const MOST_PAGE = { characters: 40_000, bytes: 40_000, lines: 1_900 };
 
 function page(
   job: SubagentJob,
   { text, run, toolError }: TaskResult,
-  { cursor, length }: Asked,
+  { cursor, length }: { cursor?: string | undefined; length?: number | undefined },
 ): string {
   const mark = textMark(job, run);
   const hasEnded = isTerminal(job.status);
@@ -142,7 +129,7 @@ function textMark(job: SubagentJob, run: string): string {
  * The end of the largest page from `start` within all limits, with the mark that each line gets: at a line end if that
  * keeps half of it, and never half of a character.
  */
-function pageEnd(text: string, start: number, most: PageLimits): number {
+function pageEnd(text: string, start: number, most: typeof MOST_PAGE): number {
   let bytes = QUOTE_MARK.length;
   let lines = 1;
   let end = start;

@@ -5,15 +5,16 @@ import type { ProcessNote } from "../system/process-table.js";
 import { waysOf } from "../platform.js";
 import type { KilledJob } from "../process/manager.js";
 import { isOwnGroup, requireFilter, toFilter } from "./access.js";
+import { aliased } from "./arguments.js";
 import { answering, defineTool, enter, type Ready } from "./define.js";
-import { describeJob, fitting } from "./describe-job.js";
+import { describeJob, fitting, fittingIn } from "./describe-job.js";
 import { filters, optionalFlag, optionalId } from "./fields.js";
 
 export function killProcesses(ready: Ready) {
   return defineTool({
     description: "End processes with their descendants. At least one filter; all: status running.",
     fields: {
-      processId: optionalId("proc", { aliases: ["id"] }),
+      processId: aliased(optionalId("proc"), "id"),
       ...filters,
       remove: optionalFlag("Also its record and output"),
     },
@@ -30,10 +31,14 @@ export function killProcesses(ready: Ready) {
       return answering(workspace, context, ids, async (tells) => {
         const options = { reason: "cancelled_by_agent", remove, only: mayEnd } as const;
         const { jobs } = await workspace.processes.kill(toFilter(filter), options);
-        // The answer names only whom it ended: of the others an earlier end is still to be told.
-        tells(jobs.map(({ job }) => job.id));
-        if (jobs.length === 0) return "no process matched; nothing was ended";
         const lines = jobs.map((job) => outcome(job, workspace.clock.now()));
+        const shown = fittingIn(lines);
+        // What had ended before is told by its line alone, and what was not reached is still to be told.
+        const told = jobs.filter(
+          ({ outcome }, index) => index < shown || outcome !== "already_ended",
+        );
+        tells(told.map(({ job }) => job.id));
+        if (jobs.length === 0) return "no process matched; nothing was ended";
         const others = (more: number) => `and ${more} more: listBackgroundProcesses tells`;
         return fitting(lines, lines.length, others);
       });

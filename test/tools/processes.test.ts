@@ -158,6 +158,29 @@ void describe("killProcesses", () => {
     assert.deepEqual(workspace.notices.outbox.pending(root), []);
   });
 
+  void it("of more than it names, tells those that it has ended itself", async (t) => {
+    const { call, workspace, root } = desk(t);
+    const at = { parentSessionID: root, rootSessionID: root, tags: ["x"], ...ENDED };
+    const name = "x".repeat(60);
+    const jobs = Array.from({ length: 80 }, (_, n) =>
+      aProcess({ id: `proc_${String(n).padStart(10, "0")}`, name, ...at }),
+    );
+    for (const job of jobs) workspace.jobs.add(job);
+    workspace.onEvent({ type: "busy", sessionID: root });
+    const [first, earlier, last] = [jobs[0], jobs.at(-2), jobs.at(-1)];
+    for (const job of [first, earlier, last]) if (job) workspace.notices.outbox.markEnded(job);
+    const rest = { survivors: [], mayBeLeft: [], error: undefined, removed: false };
+    const killed = jobs.map((job): KilledJob => {
+      const outcome = job === last ? "killed" : "already_ended";
+      return { job, outcome, ...rest };
+    });
+    mock.method(workspace.processes, "kill", () => Promise.resolve({ jobs: killed }));
+    const answer = await call("killProcesses", { tags: ["x"], status: "completed" });
+    assert.ok(!answer.includes(earlier?.id ?? ""));
+    const owed = workspace.notices.outbox.pending(root).map(({ jobID }) => jobID);
+    assert.deepEqual(owed, [earlier?.id]);
+  });
+
   void it("says what could not be verified", async (t) => {
     const { call, workspace, root } = desk(t);
     const job = aProcess({ parentSessionID: root, rootSessionID: root, ...ENDED });
