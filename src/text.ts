@@ -64,7 +64,7 @@ export function cutText(text: string, most: number): string {
 }
 
 /** The beginning of a text, never half of a character. */
-function headOf(text: string, most: number): string {
+export function headOf(text: string, most: number): string {
   return text.slice(0, most).replace(/[\ud800-\udbff]$/u, "");
 }
 

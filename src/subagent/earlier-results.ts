@@ -8,7 +8,7 @@ import type { Host } from "../host/host.js";
 import type { SubagentJob } from "../jobs/job.js";
 import { shares } from "../notices/quote.js";
 import { readCall } from "../notices/wording.js";
-import { grouped, oneLine, quoteLines } from "../text.js";
+import { grouped, headOf, lastOf, oneLine, quoteLines } from "../text.js";
 import { finalText } from "./verdict.js";
 
 /** Characters quoted of one result, and of all. */
@@ -40,9 +40,9 @@ function section(task: SubagentJob, text: string, most: number): string {
   const start = Math.floor(most * 0.4);
   return [
     head,
-    ...quoteLines(text.slice(0, start)),
+    ...quoteLines(headOf(text, start)),
     `(${grouped(left)} characters left out; to read them: ${readCall(task)})`,
-    ...quoteLines(text.slice(start + left)),
+    ...quoteLines(lastOf(text, most - start)),
   ].join("\n");
 }
 

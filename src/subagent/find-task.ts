@@ -2,18 +2,13 @@
  * A task that is not in memory: in the folder of another OpenCode, or with no record left at all. An id that was
  * ever announced leads to its state and text for as long as its child session exists.
  */
-import type { Context } from "../context.js";
 import type { Message, SessionInfo } from "../host/host.js";
-import type { SessionTree } from "../host/session-tree.js";
-import type { Job, SubagentJob } from "../jobs/job.js";
+import type { SubagentJob } from "../jobs/job.js";
+import type { SubagentDeps } from "./deps.js";
 import { Tally } from "./tally.js";
 import { finalText, judge } from "./verdict.js";
 
-interface FindDeps extends Context {
-  tree: SessionTree;
-  /** Records in other owners' folders. */
-  lookup: (jobID: string) => Promise<{ job: Job } | undefined>;
-}
+type FindDeps = Pick<SubagentDeps, "host" | "jobs" | "tree" | "lookup">;
 
 /**
  * By job id or by the id of the child session, within the tree of this root. What no owner has is put together

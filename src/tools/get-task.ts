@@ -67,13 +67,7 @@ export function getBackgroundTask(ready: Ready) {
 
 /** Characters of a page unless another number is asked for; the rest is what the host leaves of any answer. */
 const USUAL_PAGE = 16_000;
-const MOST_PAGE: PageLimits = { characters: 40_000, bytes: 40_000, lines: 1_900 };
-
-interface PageLimits {
-  characters: number;
-  bytes: number;
-  lines: number;
-}
+const MOST_PAGE = { characters: 40_000, bytes: 40_000, lines: 1_900 };
 
 function page(
   job: SubagentJob,
@@ -135,7 +129,7 @@ function textMark(job: SubagentJob, run: string): string {
  * The end of the largest page from `start` within all limits, with the mark that each line gets: at a line end if that
  * keeps half of it, and never half of a character.
  */
-function pageEnd(text: string, start: number, most: PageLimits): number {
+function pageEnd(text: string, start: number, most: typeof MOST_PAGE): number {
   let bytes = QUOTE_MARK.length;
   let lines = 1;
   let end = start;

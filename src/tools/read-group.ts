@@ -14,18 +14,12 @@ import { describeGroup, describeJob, fitting, fittingIn } from "./describe-job.j
 /** Of the whole answer; what is longer is read by itself. */
 const MOST_BYTES = 16_000;
 
-interface GroupRequest {
-  name: string;
-  milliseconds: number;
-  /** Ends the wait. */
-  ended: AbortSignal;
-}
-
+/** `ended` ends the wait. */
 export async function readGroup(
   workspace: Workspace,
   access: Access,
   context: ToolContext,
-  { name, milliseconds, ended }: GroupRequest,
+  { name, milliseconds, ended }: { name: string; milliseconds: number; ended: AbortSignal },
 ): Promise<string> {
   const { sessionID } = context;
   const ids = access.group(name, sessionID).map(({ id }) => id);
