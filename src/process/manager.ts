@@ -128,10 +128,9 @@ export class BackgroundProcessManager {
       spawn: own.spawn ?? systemSpawn,
       system,
       killTree: chooseKillTree(system),
-      // What is started or seen by a test's own parts is in no group of the system's.
+      // A system of a test's own has none.
       controlGroups:
-        own.controlGroups ??
-        (own.spawn || own.system ? undefined : new ControlGroups({ instanceID, clock, log })),
+        own.controlGroups ?? (own.system ? undefined : new ControlGroups({ instanceID, log })),
       watchdog: own.watchdog ?? new Watchdog({ clock, log, instanceID, env }),
       guard: new PatternGuard(clock),
       outputFs,

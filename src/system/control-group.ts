@@ -14,10 +14,10 @@
 import { readdirSync, readFileSync, statSync } from "node:fs";
 import { mkdir, rmdir, writeFile } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import type { ProcessIdentity } from "../jobs/job.js";
 import { waysOf } from "../platform.js";
-import { coerceError, type Clock, type Log } from "../ports.js";
-import { pause } from "../time.js";
+import { coerceError, type Log } from "../ports.js";
 import { identifyProcess } from "./identity.js";
 import { isInside } from "./inside.js";
 
@@ -75,6 +75,8 @@ function findHome(files: GroupFiles, platform?: NodeJS.Platform): Home {
   try {
     const own = /^0::(\/.*)$/mu.exec(files.read("/proc/self/cgroup"))?.[1];
     if (own === undefined) return { why: "this system has no cgroup v2" };
+    // It is above all that this container shows.
+    if (own.startsWith("/..")) return { why: "our own group is not shown here" };
     const folder = mountsIn(files.read("/proc/self/mountinfo")).flatMap(({ root, at }) =>
       isInside(root, own) ? [join(at, own.slice(root === "/" ? 0 : root.length))] : [],
     )[0];
@@ -158,7 +160,7 @@ export class ControlGroup {
   }
 
   /** With the groups below it. False: it is still in use. Throws for any other reason that it is still there. */
-  async remove(clock: Clock): Promise<boolean> {
+  async remove(): Promise<boolean> {
     for (let tries = 1; ; tries += 1) {
       try {
         for (const folder of this.#all().toReversed()) await removeFolder(folder, this.#files);
@@ -168,7 +170,8 @@ export class ControlGroup {
         // The kernel counts one that has just ended for a moment.
         if (tries === TRIES || !this.isEmpty()) return false;
       }
-      await pause(clock, PAUSE_MILLISECONDS);
+      // A timer that keeps the process awake: our clock's do not.
+      await sleep(PAUSE_MILLISECONDS);
     }
   }
 
@@ -237,7 +240,6 @@ export function recordedGroup(
 
 export interface ControlGroupsDeps {
   instanceID: string;
-  clock: Clock;
   log: Log;
   files?: GroupFiles;
   identify?: (pid: number) => ProcessIdentity | undefined;
@@ -329,7 +331,7 @@ export class ControlGroups {
   }
 
   async #remove(group: ControlGroup): Promise<void> {
-    if (!(await group.remove(this.#deps.clock))) return;
+    if (!(await group.remove())) return;
     try {
       await removeFolder(dirname(group.path), this.#files);
     } catch (thrown) {
@@ -340,12 +342,12 @@ export class ControlGroups {
 
   /** What other OpenCodes left that are gone, as far as it is empty. Never rejects. */
   async #clean(home: string): Promise<void> {
-    const { identify = identifyProcess, clock, log } = this.#deps;
+    const { identify = identifyProcess, log } = this.#deps;
     try {
       for (const name of this.#files.folders(home)) {
         const [, pid, startTime] = INSTANCE.exec(name) ?? [];
         if (pid === undefined || identify(Number(pid))?.startTime === startTime) continue;
-        await new ControlGroup(join(home, name), this.#files).remove(clock);
+        await new ControlGroup(join(home, name), this.#files).remove();
       }
     } catch (thrown) {
       log("debug", "control groups of earlier OpenCodes could not be removed", {
