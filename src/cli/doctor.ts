@@ -3,6 +3,7 @@ import { waysOf } from "../platform.js";
 import { isTerminal } from "../jobs/status.js";
 import { howToAdd, isConfigured } from "../terminal-part.js";
 import { counted, elapsed } from "../text.js";
+import type { Home } from "../system/control-group.js";
 import type { InstanceView } from "../store/instances.js";
 import type { Survey } from "./survey.js";
 import { describeEntry } from "./list.js";
@@ -26,6 +27,7 @@ export function doctor(
   survey: Survey,
   worktrees: readonly SeenWorktree[],
   unseen: readonly string[],
+  groups: Home,
   now: number,
   terminal: Pick<Terminal, "colour">,
 ): Diagnosis {
@@ -37,7 +39,7 @@ export function doctor(
   );
   const ok = isWell(survey);
 
-  const lines = [`State folder: ${root}`, `Processes of a job are found by ${foundBy()}.`];
+  const lines = [`State folder: ${root}`, `Processes of a job are found by ${foundBy(groups)}.`];
   if (instances.length === 0) lines.push("No OpenCode has left or keeps any background work here.");
   for (const instance of instances) {
     lines.push("", ...describeInstance(instance, now, terminal));
@@ -95,6 +97,7 @@ export function doctorJSON(
   survey: Survey,
   worktrees: readonly SeenWorktree[],
   unseen: readonly string[],
+  groups: Home,
 ): Diagnosis {
   const { root, instances, entries, unwritable } = survey;
   const orphans = entries.filter(({ fate }) => fate === "orphan").map(({ job }) => job.id);
@@ -102,6 +105,7 @@ export function doctorJSON(
   const text = json({
     ok,
     root,
+    controlGroups: groups,
     orphans,
     unwritable,
     withoutTerminalPart: unseen,
@@ -200,10 +204,13 @@ function whyNot({ owner, state }: InstanceView): string {
 }
 
 /** How a kill finds what a command has started, and what it cannot find. */
-export function foundBy(platform?: NodeJS.Platform): string {
+export function foundBy(groups: Home, platform?: NodeJS.Platform): string {
   const { processes } = waysOf(platform);
   if (processes === "cim") return "the tree of their parents (taskkill)";
   const always = "their group and their parents";
   if (processes === "ps") return `${always}; one that has left both may survive`;
-  return `their environment, an inherited descriptor, ${always}`;
+  const marks = `their environment, an inherited descriptor, ${always}`;
+  return "folder" in groups
+    ? `control groups of their own (below ${safe(groups.folder, 500)}), ${marks}`
+    : `${marks}; one that hides from all of these may survive, as there are no control groups for them: ${safe(groups.why, 500)}`;
 }

@@ -13,7 +13,7 @@
  */
 import { readdirSync, readFileSync, statSync } from "node:fs";
 import { mkdir, rmdir, writeFile } from "node:fs/promises";
-import { basename, dirname, join } from "node:path";
+import { basename, dirname, join, relative } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { ProcessIdentity } from "../jobs/job.js";
 import { waysOf } from "../platform.js";
@@ -78,7 +78,7 @@ function findHome(files: GroupFiles, platform?: NodeJS.Platform): Home {
     // It is above all that this container shows.
     if (own.startsWith("/..")) return { why: "our own group is not shown here" };
     const folder = mountsIn(files.read("/proc/self/mountinfo")).flatMap(({ root, at }) =>
-      isInside(root, own) ? [join(at, own.slice(root === "/" ? 0 : root.length))] : [],
+      isInside(root, own) ? [join(at, relative(root, own))] : [],
     )[0];
     if (folder === undefined) return { why: "our own group is in no cgroup v2 that is mounted" };
     // Lines to the watchdog and paths to shells: none that could be taken for two.

@@ -60,9 +60,9 @@ function measured(context: ViewContext, job: () => ShownJob | undefined) {
   let isClosed = false;
   const look = async () => {
     const shown = untrack(job);
-    const identity = shown?.job.kind === "process" ? shown.job.identity : undefined;
+    const { identity, controlGroup } = shown?.job.kind === "process" ? shown.job : {};
     if (!shown || !identity || !isLive(shown)) return setSeen({});
-    const usage = await measure({ jobID: shown.job.id, identity });
+    const usage = await measure({ jobID: shown.job.id, identity, controlGroup });
     if (!usage || isClosed) return undefined;
     const at = clock.monotonic();
     const used = usage.cpuMilliseconds - (before?.usage.cpuMilliseconds ?? 0);
