@@ -286,7 +286,9 @@ export class LiveProcess {
     this.#isGroupKnown = true;
     try {
       if (group.wasEntered()) return;
+      this.#controlGroup = undefined;
       this.#deps.controlGroups?.failed(group);
+      this.#deps.controlGroups?.release(group);
       this.#deps.jobs.updateProcess(this.id, { controlGroup: undefined });
     } catch (thrown) {
       this.#warn("looking into its control group", thrown);

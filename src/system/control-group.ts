@@ -7,7 +7,7 @@
  * Ours lie below the group that we run in ourselves, where that can be written: OWN/opencode-background.INSTANCE.PID.START
  * for each instance, with the number and the start of its OpenCode, and below it JOB.RUN for each run. All are removed
  * when they are empty. What makes, removes or ends a group waits in the kernel for moves that are under way, so it is
- * asynchronous; who is in a group is read at once.
+ * asynchronous, and a shell waits for its folder itself; who is in a group is read at once.
  *
  * Where none can be made, or a move fails, processes run without one, and why is said.
  */
@@ -112,19 +112,37 @@ export class ControlGroup {
   readonly #files: GroupFiles;
   #wasEntered = false;
 
-  constructor(path: string, files: GroupFiles = systemGroupFiles) {
+  readonly #made: Promise<unknown>;
+
+  /** `made` resolves when its folder is there, or cannot be made. */
+  constructor(
+    path: string,
+    files: GroupFiles = systemGroupFiles,
+    made: Promise<unknown> = Promise.resolve(),
+  ) {
     this.path = path;
     this.#files = files;
+    this.#made = made;
   }
 
   /** Who is in it and in the groups below it; throws when the system does not say. */
   pids(): number[] {
     return this.#all().flatMap((folder) =>
-      orWhenGone("", () => this.#files.read(join(folder, "cgroup.procs")))
+      orWhenGone("", () => this.#readPids(folder))
         .split("\n")
         // 0: of a process that our own numbers do not reach.
         .flatMap((line) => (Number(line) > 0 ? [Number(line)] : [])),
     );
+  }
+
+  #readPids(folder: string): string {
+    try {
+      return this.#files.read(join(folder, "cgroup.procs"));
+    } catch (thrown) {
+      // Made threaded by its own processes, it shows threads only; the first of each has the number of its process.
+      if (!isCode(thrown, ["EOPNOTSUPP", "ENOTSUP"])) throw thrown;
+      return this.#files.read(join(folder, "cgroup.threads"));
+    }
   }
 
   /** No process lives in it, nor below; throws when the system does not say. */
@@ -161,6 +179,7 @@ export class ControlGroup {
 
   /** With the groups below it. False: it is still in use. Throws for any other reason that it is still there. */
   async remove(): Promise<boolean> {
+    await this.#made;
     for (let tries = 1; ; tries += 1) {
       try {
         for (const folder of this.#all().toReversed()) await removeFolder(folder, this.#files);
@@ -253,6 +272,7 @@ export class ControlGroups {
   /** That of the instance; undefined: none can be made, or was not tried yet. */
   #folder: string | undefined;
   #isTried = false;
+  #canMake = false;
 
   constructor(deps: ControlGroupsDeps) {
     this.#deps = deps;
@@ -264,22 +284,18 @@ export class ControlGroups {
     return this.#folder;
   }
 
-  /** That of a run that is about to begin; undefined where none can be made. Never rejects. */
+  /**
+   * That of a run that is about to begin; undefined where none can be made. Its folder may be there a moment later: only
+   * the first is waited for. Never rejects.
+   */
   async open(jobID: string, run: number): Promise<ControlGroup | undefined> {
     if (!this.#isTried) this.#find();
-    const { log } = this.#deps;
     const folder = this.#folder;
     if (folder === undefined) return undefined;
     const path = join(folder, `${jobID}.${run}`);
-    try {
-      await this.#make(path);
-      return new ControlGroup(path, this.#files);
-    } catch (thrown) {
-      this.#folder = undefined;
-      const error = coerceError(thrown).message;
-      log("info", "no control group can be made: processes run without", { error });
-      return undefined;
-    }
+    const made = this.#make(path);
+    const group = new ControlGroup(path, this.#files, made);
+    return this.#canMake || (await made) ? group : undefined;
   }
 
   /** A shell did not get into its group: none is tried any more. */
@@ -320,13 +336,21 @@ export class ControlGroups {
     this.#removals.add(this.#clean(home.folder));
   }
 
-  async #make(path: string): Promise<void> {
+  async #make(path: string): Promise<boolean> {
+    const { make } = this.#files;
     try {
-      await this.#files.make(path);
+      await make(path).catch((thrown: unknown) => {
+        // The run before may have taken the instance's folder away in the middle of it.
+        if (!isCode(thrown, GONE)) throw thrown;
+        return make(path);
+      });
+      this.#canMake = true;
+      return true;
     } catch (thrown) {
-      // The run before may have taken the instance's folder away in the middle of it.
-      if (!isCode(thrown, GONE)) throw thrown;
-      await this.#files.make(path);
+      this.#folder = undefined;
+      const error = coerceError(thrown).message;
+      this.#deps.log("info", "no control group can be made: processes run without", { error });
+      return false;
     }
   }
 

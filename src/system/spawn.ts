@@ -104,8 +104,18 @@ export interface StartRequest {
 /** A shell that moves itself into a control group and becomes the user's; its file, and what stands before its program. */
 export type Mover = readonly [file: string, ...options: string[]];
 
-/** `$1` is the group's folder, the rest what it becomes. It says nothing: that it has not moved is seen. */
-const MOVE = '{ echo 0 >"$1/cgroup.procs"; } 2>/dev/null; shift; exec "$@"';
+/**
+ * `$1` is the group's folder, the rest what it becomes. The folder may still be on its way for a moment, of which it waits
+ * a second at most. It says nothing: that it has not moved is seen.
+ */
+const MOVE = `opencode_tries=0
+until [ -d "$1" ] || [ $opencode_tries = 50 ]; do
+  sleep 0.02
+  opencode_tries=$((opencode_tries + 1))
+done 2>/dev/null
+{ echo 0 >"$1/cgroup.procs"; } 2>/dev/null
+shift
+exec "$@"`;
 
 /** A plain sh takes variables with other names out of the environment; bash keeps them (exported functions). */
 const PLAIN_NAME = /^[A-Za-z_]\w*$/u;

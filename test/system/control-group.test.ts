@@ -209,8 +209,14 @@ test("no group can be made: said once, none is tried again, and processes run", 
 test("a shell cannot move: it runs, that is said, and no more groups are made", { skip }, () => {
   const logged: string[] = [];
   const controlGroups = groupsWith(
-    // It is not there.
-    { make: () => Promise.resolve() },
+    {
+      // Below a group of threads it is invalid: EOPNOTSUPP.
+      make: async (folder) => {
+        await systemGroupFiles.make(dirname(folder));
+        await systemGroupFiles.write(join(dirname(folder), "cgroup.type"), "threaded");
+        await systemGroupFiles.make(folder);
+      },
+    },
     (_level, message) => void logged.push(message),
   );
   return withRoom(
@@ -226,6 +232,29 @@ test("a shell cannot move: it runs, that is said, and no more groups are made", 
       assert.equal(jobs[0]?.outcome, "killed");
     },
     { deps: { controlGroups } },
+  );
+});
+
+test("a folder that comes late is waited for by the shell alone", { skip }, () => {
+  let open: () => void = () => undefined;
+  let isLate = false;
+  const make = async (folder: string) => {
+    if (isLate) await new Promise<void>((resolve) => (open = resolve));
+    await systemGroupFiles.make(folder);
+  };
+  return withRoom(
+    async (room) => {
+      await room.create("exec sleep 60");
+      isLate = true;
+      const { job } = await room.create("echo up; exec sleep 60");
+      const { identity, controlGroup } = room.manager.get(job.id) ?? assert.fail();
+      assert.ok(identity && controlGroup);
+      assert.equal(existsSync(controlGroup), false);
+      open();
+      await room.seen(job.id, "up");
+      assert.deepEqual(new ControlGroup(controlGroup).pids(), [identity.pid]);
+    },
+    { deps: { controlGroups: groupsWith({ make }) } },
   );
 });
 
