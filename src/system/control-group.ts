@@ -83,12 +83,26 @@ function findHome(files: GroupFiles, platform?: NodeJS.Platform): Home {
     if (folder === undefined) return { why: "our own group is in no cgroup v2 that is mounted" };
     // Lines to the watchdog and paths to shells: none that could be taken for two.
     if (/\s/u.test(folder)) return { why: `the path of our own group has white space: ${folder}` };
+    if (isThere(OOMD, files)) return { why: OOMD_RUNS };
     // Fails for a threaded group, which holds no processes.
-    const isThere = files.read(join(folder, "cgroup.procs")).split("\n").includes(`${process.pid}`);
-    return isThere ? { folder } : { why: `${folder} does not list this process` };
+    const pids = files.read(join(folder, "cgroup.procs")).split("\n");
+    return pids.includes(`${process.pid}`)
+      ? { folder }
+      : { why: `${folder} does not list this process` };
   } catch (thrown) {
     return { why: coerceError(thrown).message };
   }
+}
+
+/**
+ * What runs out of memory is ended by systemd-oomd by its group: one without groups below it, and with a memory
+ * controller, which ours cannot have beside processes in the group above. It would end another program in their place.
+ */
+const OOMD = "/run/systemd/oom";
+const OOMD_RUNS = "systemd-oomd runs, which would not see what is in groups of ours";
+
+function isThere(folder: string, files: GroupFiles): boolean {
+  return orWhenGone(false, () => files.folders(folder).length >= 0);
 }
 
 /** Where cgroup v2 is mounted, and what of it; of /proc/self/mountinfo. */

@@ -395,12 +395,16 @@ test("where there is no cgroup v2, it is not writable, or not Linux, the reason 
       {
         ...systemGroupFiles,
         read: (file) => files[file] ?? assert.fail(`ENOENT ${file}`),
+        folders: () => throwENOENT(),
         make: () => Promise.resolve(),
         remove: () => Promise.resolve(),
         ...more,
       },
       "linux",
     );
+  const throwENOENT = () => {
+    throw Object.assign(new Error("none"), { code: "ENOENT" });
+  };
   const mount = "31 23 0:28 / /cg rw - cgroup2 cgroup2 rw\n";
   const self = "/proc/self/cgroup";
   const mounts = "/proc/self/mountinfo";
@@ -438,6 +442,11 @@ test("where there is no cgroup v2, it is not writable, or not Linux, the reason 
     { make: () => Promise.reject(new Error("EROFS: read-only file system, mkdir '/cg/a/x'")) },
   );
   assert.match("why" in readOnly ? readOnly.why : "", /EROFS/u);
+  const withOomd = await withFiles(
+    { [self]: "0::/a\n", [mounts]: mount, "/cg/a/cgroup.procs": procs },
+    { folders: (folder) => (folder === "/run/systemd/oom" ? [] : throwENOENT()) },
+  );
+  assert.match("why" in withOomd ? withOomd.why : "", /systemd-oomd runs/u);
 });
 
 test("after all of these nothing of ours is left", { skip }, async () => {
