@@ -200,8 +200,8 @@ export class ControlGroup {
         return true;
       } catch (thrown) {
         if (!isCode(thrown, ["EBUSY", "ENOTEMPTY"])) throw thrown;
-        // The kernel counts one that has just ended for a moment.
-        if (tries === TRIES || !this.isEmpty()) return false;
+        // The kernel may count one that has just ended for a moment.
+        if (tries === TRIES) return false;
       }
       // A timer that keeps the process awake: our clock's do not.
       await sleep(PAUSE_MILLISECONDS);
