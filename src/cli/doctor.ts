@@ -209,8 +209,7 @@ export function foundBy(groups: Home, platform?: NodeJS.Platform): string {
   if (processes === "cim") return "the tree of their parents (taskkill)";
   const always = "their group and their parents";
   if (processes === "ps") return `${always}; one that has left both may survive`;
-  const marks = `their environment, an inherited descriptor, ${always}`;
   return "folder" in groups
-    ? `control groups of their own (below ${safe(groups.folder, 500)}), ${marks}`
-    : `${marks}; one that hides from all of these may survive, as there are no control groups for them: ${safe(groups.why, 500)}`;
+    ? `control groups of their own (in ${safe(groups.folder, 500)}), environment, descriptor, group and parents`
+    : `their environment, an inherited descriptor, ${always}; no control groups: ${safe(groups.why, 500)}`;
 }

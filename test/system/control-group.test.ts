@@ -1,14 +1,19 @@
 /** Control groups of the real kernel, and what becomes of a process where they fail in one way or another. */
 import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import {
   existsSync,
   mkdirSync,
+  mkdtempSync,
   readdirSync,
   readFileSync,
   rmdirSync,
+  rmSync,
   writeFileSync,
 } from "node:fs";
-import { dirname, join } from "node:path";
+import { tmpdir } from "node:os";
+import { basename, dirname, join } from "node:path";
 import { test } from "node:test";
 import { DAEMONS, HIDDEN, noControlGroups, numberIn } from "../../fixtures/programs/daemons.js";
 import {
@@ -351,6 +356,8 @@ test("a recorded group is used only where it can be one of that job", { skip }, 
   const home = await homeFolder();
   const instance = join(home, "opencode-background.0d.1.1");
   const path = join(instance, "proc_a.2");
+  const scratch = mkdtempSync(join(tmpdir(), "ocbm-group-"));
+  const elsewhere = join(scratch, basename(instance), basename(path));
   mkdirSync(path, { recursive: true });
   try {
     const found = (controlGroup: string, id = "proc_a") =>
@@ -359,14 +366,15 @@ test("a recorded group is used only where it can be one of that job", { skip }, 
     assert.equal(found(path, "proc_b"), undefined);
     assert.equal(found(home), undefined);
     assert.equal(found(join(instance, "proc_a.3")), undefined);
-    assert.equal(found(`${home}/../${path}`), undefined);
-    assert.equal(found(`${instance}/./proc_a.2`), undefined);
-    assert.equal(found("/tmp/opencode-background.0d.1.1/proc_a.2"), undefined);
+    assert.equal(found(`${instance}/../${basename(instance)}/proc_a.2`), undefined);
+    mkdirSync(elsewhere, { recursive: true });
+    assert.equal(found(elsewhere), undefined);
     const foreign = { ...systemGroupFiles, isOwn: () => false };
     assert.equal(recordedGroup({ id: "proc_a", controlGroup: path }, foreign), undefined);
   } finally {
     rmdirSync(path);
     rmdirSync(instance);
+    rmSync(scratch, { recursive: true });
   }
 });
 
@@ -448,6 +456,38 @@ test("where there is no cgroup v2, it is not writable, or not Linux, the reason 
   );
   assert.match("why" in withOomd ? withOomd.why : "", /systemd-oomd runs/u);
 });
+
+test(
+  "all in a group are killed at once, but not where a process is that must live",
+  { skip },
+  async () => {
+    const folder = join(await homeFolder(), `ocbm-kill.${process.pid}`);
+    mkdirSync(folder);
+    const command = 'echo 0 >"$1/cgroup.procs"; echo up; exec sleep 60';
+    const child = spawn("sh", ["-c", command, "sh", folder], {
+      stdio: ["ignore", "pipe", "ignore"],
+    });
+    const exit = once(child, "exit");
+    try {
+      await once(child.stdout, "data");
+      const { pid = 0 } = child;
+      const group = new ControlGroup(folder);
+      assert.equal(await group.kill([pid]), false);
+      assert.equal(isRunning(pid), true);
+      // Linux before 5.14 has none.
+      const isKillable = existsSync(join(folder, "cgroup.kill"));
+      assert.equal(await group.kill([process.pid]), isKillable);
+      if (!isKillable) child.kill("SIGKILL");
+      assert.deepEqual(await exit, [null, "SIGKILL"]);
+      assert.equal(new ControlGroup(folder).wasEntered(), true);
+    } finally {
+      child.kill("SIGKILL");
+      await exit;
+      await new ControlGroup(folder).remove();
+    }
+    assert.equal(existsSync(folder), false);
+  },
+);
 
 test("after all of these nothing of ours is left", { skip }, async () => {
   const mine = new RegExp(`\\.${process.pid}\\.`, "u");

@@ -9,7 +9,7 @@ import { dirname, join } from "node:path";
 import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { noControlGroups } from "../../fixtures/programs/daemons.js";
-import { tryControlGroups } from "../../src/system/control-group.js";
+import { ControlGroup, tryControlGroups } from "../../src/system/control-group.js";
 import { identifyProcess } from "../../src/system/identity.js";
 import { WATCHDOG_SCRIPT } from "../../src/system/watchdog-script.js";
 import { rounds } from "../rounds.js";
@@ -181,15 +181,25 @@ for (const [kernel, script] of [
           stdio: ["ignore", "pipe", "ignore"],
         });
       });
-      await Promise.all(children.map((child) => once(child.stdout, "data")));
       const exits = children.map((child) => once(child, "exit"));
-      await runScript(`groups ${folder}\n`, "no-such-instance", script);
-      assert.deepEqual(await Promise.all(exits), [
-        [3, null],
-        [null, "SIGKILL"],
-        [null, "SIGTERM"],
-      ]);
-      assert.equal(existsSync(folder), false);
+      try {
+        await Promise.all(children.map((child) => once(child.stdout, "data")));
+        await runScript(`groups ${folder}\n`, "no-such-instance", script);
+        assert.deepEqual(
+          children.filter(({ pid = 0 }) => isRunning(pid)).map(({ pid }) => pid),
+          [],
+        );
+        assert.deepEqual(await Promise.all(exits), [
+          [3, null],
+          [null, "SIGKILL"],
+          [null, "SIGTERM"],
+        ]);
+        assert.equal(existsSync(folder), false);
+      } finally {
+        for (const child of children) child.kill("SIGKILL");
+        await Promise.all(exits);
+        await new ControlGroup(folder).remove();
+      }
     },
   );
 }
