@@ -175,7 +175,7 @@ export class LiveProcess {
   async start({ wasPortTaken = false } = {}): Promise<void> {
     const { clock, jobs, watchdog, probe, controlGroups } = this.#deps;
     const env = this.#environment();
-    const group = controlGroups && (await this.#openGroup(env, controlGroups));
+    const group = controlGroups?.mayOpen() ? await this.#openGroup(env, controlGroups) : undefined;
     if (this.#killReason) {
       this.#end();
       return;

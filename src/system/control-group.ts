@@ -17,7 +17,7 @@ import { basename, dirname, join, relative } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { ProcessIdentity } from "../jobs/job.js";
 import { waysOf } from "../platform.js";
-import { coerceError, type Log } from "../ports.js";
+import { coerceError, type Clock, type Log } from "../ports.js";
 import { identifyProcess } from "./identity.js";
 import { isInside } from "./inside.js";
 
@@ -271,8 +271,14 @@ export function recordedGroup(
   }
 }
 
+/** While a process is moved none is started on the whole machine: a flood of starts goes without after so many. */
+const MOVES_AT_ONCE = 8;
+/** In which one more may follow. */
+const MOVE_MILLISECONDS = 250;
+
 export interface ControlGroupsDeps {
   instanceID: string;
+  clock: Clock;
   log: Log;
   files?: GroupFiles;
   identify?: (pid: number) => ProcessIdentity | undefined;
@@ -287,6 +293,9 @@ export class ControlGroups {
   #folder: string | undefined;
   #isTried = false;
   #canMake = false;
+  /** How many may follow now, as of the last. */
+  #moves = MOVES_AT_ONCE;
+  #lastMove = 0;
 
   constructor(deps: ControlGroupsDeps) {
     this.#deps = deps;
@@ -298,12 +307,17 @@ export class ControlGroups {
     return this.#folder;
   }
 
+  /** Ask before each `open`. False where none can be made, and in a flood of starts. */
+  mayOpen(): boolean {
+    if (!this.#isTried) this.#find();
+    return this.#folder !== undefined && this.#mayMove();
+  }
+
   /**
    * That of a run that is about to begin; undefined where none can be made. Its folder may be there a moment later: only
    * the first is waited for. Never rejects.
    */
   async open(jobID: string, run: number): Promise<ControlGroup | undefined> {
-    if (!this.#isTried) this.#find();
     const folder = this.#folder;
     if (folder === undefined) return undefined;
     const path = join(folder, `${jobID}.${run}`);
@@ -334,6 +348,16 @@ export class ControlGroups {
   /** Resolves when what was released is removed. Never rejects. */
   async close(): Promise<void> {
     await Promise.all(this.#removals);
+  }
+
+  #mayMove(): boolean {
+    const now = this.#deps.clock.monotonic();
+    const since = now - this.#lastMove;
+    this.#moves = Math.min(MOVES_AT_ONCE, this.#moves + since / MOVE_MILLISECONDS);
+    this.#lastMove = now;
+    if (this.#moves < 1) return false;
+    this.#moves -= 1;
+    return true;
   }
 
   #find(): void {

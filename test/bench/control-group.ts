@@ -1,7 +1,7 @@
 /**
  * What a control group (cgroup v2) of its own costs a process: ours with groups, and ours without. One by one and
  * apart, as an agent's starts come, because the kernel waits for a grace period with each move that follows no other at
- * once; and many at once.
+ * once; and many at once, of which only the first few get one.
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import { noControlGroups } from "../../fixtures/programs/daemons.js";

@@ -18,13 +18,16 @@ import { test } from "node:test";
 import { DAEMONS, HIDDEN, noControlGroups, numberIn } from "../../fixtures/programs/daemons.js";
 import {
   ControlGroup,
+  ControlGroups,
   recordedGroup,
   systemGroupFiles,
   tryControlGroups,
   type GroupFiles,
 } from "../../src/system/control-group.js";
+import { silentLog } from "../../src/ports.js";
 import { identifyProcess } from "../../src/system/identity.js";
 import { chooseMover } from "../../src/system/spawn.js";
+import { FakeClock } from "../fakes/clock.js";
 import { withRoom, type Room } from "../process/room.js";
 import { AGENT, eventually, isRunning, proc } from "../process/support.js";
 import { groupsWith } from "./control-groups.js";
@@ -262,6 +265,29 @@ test("a folder that comes late is waited for by the shell alone", { skip }, () =
     { deps: { controlGroups: groupsWith({ make }) } },
   );
 });
+
+test(
+  "a flood of starts goes without groups after the first eight, and has them again later",
+  { skip },
+  async () => {
+    const clock = new FakeClock();
+    const made: string[] = [];
+    const files = { ...systemGroupFiles, make: async (folder: string) => void made.push(folder) };
+    const groups = new ControlGroups({ instanceID: "0e", clock, log: silentLog, files });
+    const open = async (count: number) => {
+      const before = made.length;
+      for (let at = 0; at < count; at += 1) {
+        if (groups.mayOpen()) await groups.open(`proc_${before + at}`, 1);
+      }
+      return made.length - before;
+    };
+    assert.equal(await open(20), 8);
+    await clock.advance(600);
+    assert.equal(await open(20), 2);
+    await clock.advance(60_000);
+    assert.equal(await open(20), 8);
+  },
+);
 
 test("a kernel without cgroup.kill: each is killed by its number", { skip }, () => {
   const write = () => Promise.reject(Object.assign(new Error("none"), { code: "ENOENT" }));

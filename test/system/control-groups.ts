@@ -1,5 +1,5 @@
 // Owns: control groups of a manager whose files fail in one way or another.
-import { silentLog, type Log } from "../../src/ports.js";
+import { silentLog, systemClock, type Log } from "../../src/ports.js";
 import {
   ControlGroups,
   systemGroupFiles,
@@ -8,5 +8,5 @@ import {
 
 export function groupsWith(faults: Partial<GroupFiles>, log: Log = silentLog): ControlGroups {
   const files = { ...systemGroupFiles, ...faults };
-  return new ControlGroups({ instanceID: "0a", log, files });
+  return new ControlGroups({ instanceID: "0a", clock: systemClock, log, files });
 }
