@@ -43,12 +43,12 @@ export interface LaunchRights {
 }
 
 export class SessionPermission {
-  readonly #host: Pick<Host, "agents" | "session">;
+  readonly #host: Pick<Host, "agents" | "sharedSession">;
   readonly #configuredShell: () => string | undefined;
 
   /** `configuredShell` as for the process manager: what is asked about is what will run. */
   constructor(
-    host: Pick<Host, "agents" | "session">,
+    host: Pick<Host, "agents" | "sharedSession">,
     configuredShell: () => string | undefined = () => undefined,
   ) {
     this.#host = host;
@@ -58,22 +58,23 @@ export class SessionPermission {
   /** Throws unless the rules of this agent in this session allow every part of the command. */
   async ask(question: SessionQuestion): Promise<void> {
     const { askForCommand } = await import("./permission/ask.js");
-    const shell = this.#shell();
-    const denies = async () => deniesCommands(await this.#rulesOf(question));
-    await askForCommand({ ...question, shell, deniesCommands: denies });
+    await askForCommand({ ...question, ...this.#ways(question) });
   }
 
   /** What is typed into a process of this command; see `askForInput`. */
   async askForInput(question: SessionInput): Promise<string> {
     const { askForInput } = await import("./process/input/input-permission.js");
-    const shell = this.#shell();
-    const rules = () => this.#rulesOf(question);
-    const denies = async () => deniesCommands(await rules());
-    return askForInput({ ...question, shell, rules, deniesCommands: denies });
+    return askForInput({ ...question, ...this.#ways(question) });
   }
 
-  #shell(): string {
-    return chooseShell(process.env, undefined, undefined, this.#configuredShell()).file;
+  /** The shell that reads it, and what is in force. */
+  #ways(who: Caller) {
+    const rules = () => this.#rulesOf(who);
+    return {
+      shell: chooseShell(process.env, undefined, undefined, this.#configuredShell()).file,
+      rules,
+      deniesCommands: async () => deniesCommands(await rules()),
+    };
   }
 
   /**
@@ -104,7 +105,7 @@ export class SessionPermission {
   async #inForce({ sessionID, agent }: Caller) {
     const [agents, session] = await Promise.all([
       this.#host.agents(),
-      this.#host.session(sessionID),
+      this.#host.sharedSession(sessionID),
     ]);
     const own = agents.find(({ name }) => name === agent)?.permission ?? [];
     return { agents, rules: [...own, ...(session?.permission ?? [])] };

@@ -16,6 +16,7 @@ const ALLOWED = new Set([
   "node-pty cannot be installed here: it needs npm's registry, a compiler and Node's headers",
   "no control group can be made here",
   "tailwindcss cannot be installed here: it needs npm's registry",
+  "the machine has no IPv6",
 ]);
 
 /**

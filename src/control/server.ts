@@ -66,7 +66,9 @@ export class ControlServer {
       this.#server.once("error", reject);
       this.#server.listen(this.#path, () => {
         this.#server.off("error", reject);
-        this.#server.on("error", (error) => this.#warn(error));
+        this.#server.on("error", ({ message: error }) => {
+          this.#deps.log("warn", "the control socket failed", { error });
+        });
         chmodSync(this.#path, 0o600);
         resolve();
       });
@@ -119,10 +121,6 @@ export class ControlServer {
     } catch (thrown) {
       return { ok: false, error: coerceError(thrown).message };
     }
-  }
-
-  #warn(error: Error): void {
-    this.#deps.log("warn", "the control socket failed", { error: error.message });
   }
 }
 

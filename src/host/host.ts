@@ -101,12 +101,16 @@ export interface AssistantMessage extends AssistantInfo {
   tools: ToolCall[];
 }
 
-export interface UserMessage {
-  role: "user";
-  id: string;
+/** Who answers: in whose name a message is sent, and by what an assistant's message is made. */
+export interface Speaker {
   agent: string;
   model: ModelRef;
   variant?: string | undefined;
+}
+
+export interface UserMessage extends Speaker {
+  role: "user";
+  id: string;
   text: string;
   /** Written by a person: not synthetic or ignored throughout, and not a request to compact. */
   real: boolean;
@@ -206,6 +210,11 @@ export interface Host {
   }): Promise<SessionInfo>;
   /** Undefined when the host says that there is no such session. */
   session(sessionID: string): Promise<SessionInfo | undefined>;
+  /**
+   * The same for several calls of one message: those that ask at the same time share one answer, which may be as old
+   * as the first one's request.
+   */
+  sharedSession(sessionID: string): Promise<SessionInfo | undefined>;
   /** Its direct children. */
   children(sessionID: string): Promise<SessionInfo[]>;
   /** Resolves when the message is stored, which says nothing about a turn. */
@@ -215,6 +224,8 @@ export interface Host {
   busySessions(directory?: string): Promise<ReadonlySet<string>>;
   /** Oldest first; with `limit` the newest so many. */
   messages(sessionID: string, limit?: number): Promise<Message[]>;
+  /** Of an assistant's message. Undefined when the host says that there is no such message. */
+  speaker(sessionID: string, messageID: string): Promise<Speaker | undefined>;
   /** Undefined when the host knows no such call, or it runs no more. */
   runningCall(
     sessionID: string,

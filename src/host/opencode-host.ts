@@ -12,6 +12,7 @@ import {
   type RequestAnswer,
   type RunningCall,
   type SessionInfo,
+  type Speaker,
   type Toast,
   type TranscriptEntry,
 } from "./host.js";
@@ -86,6 +87,22 @@ const config = z.object({
   tool_output: maybe(z.object({ max_lines: maybe(z.number()), max_bytes: maybe(z.number()) })),
 });
 
+const answering = z.object({
+  info: z
+    .object({
+      agent: z.string(),
+      providerID: z.string(),
+      modelID: z.string(),
+      variant: maybe(z.string()),
+    })
+    .transform(({ agent: name, variant, ...model }): Speaker => ({ agent: name, model, variant })),
+});
+
+const sessions = z.array(session);
+const agents = z.array(agent);
+const statuses = z.record(z.string(), z.object({ type: z.string() }));
+const messages = z.array(z.unknown());
+
 const asked = { id: z.string(), sessionID: z.string() };
 const permissions = z.array(
   z.object({
@@ -114,11 +131,19 @@ const questions = z.array(
 
 export class OpenCodeHost implements Host {
   readonly #api: Transport;
-  /** Under way; several calls of one message ask for it at once, and it is configuration. */
-  #agents: Promise<AgentInfo[]> | undefined;
+  readonly agents: () => Promise<AgentInfo[]>;
+  readonly sharedSession: (sessionID: string) => Promise<SessionInfo | undefined>;
+  readonly #speaker: (url: string) => Promise<Speaker | undefined>;
 
   constructor(client: OpenCodeClient) {
     this.#api = new Transport(client);
+    // Several calls of one message ask for these at once.
+    const listAgents = sharedWhileAsked(() => this.#get("list the agents", "/agent", agents));
+    this.agents = () => listAgents("");
+    this.sharedSession = sharedWhileAsked((sessionID) => this.session(sessionID));
+    this.#speaker = sharedWhileAsked(async (url) => {
+      return (await this.#unlessMissing("read who answers", url, answering))?.info;
+    });
   }
 
   createSession(input: Parameters<Host["createSession"]>[0]): Promise<SessionInfo> {
@@ -127,18 +152,17 @@ export class OpenCodeHost implements Host {
     return this.#post("create a session", "/session", body, session, directory);
   }
 
-  async session(sessionID: string): Promise<SessionInfo | undefined> {
-    try {
-      return await this.#get(`read session ${sessionID}`, path`/session/${sessionID}`, session);
-    } catch (thrown) {
-      if (thrown instanceof HostError && thrown.status === 404) return undefined;
-      throw thrown;
-    }
+  session(sessionID: string): Promise<SessionInfo | undefined> {
+    return this.#unlessMissing(`read session ${sessionID}`, path`/session/${sessionID}`, session);
+  }
+
+  speaker(sessionID: string, messageID: string): Promise<Speaker | undefined> {
+    return this.#speaker(path`/session/${sessionID}/message/${messageID}`);
   }
 
   children(sessionID: string): Promise<SessionInfo[]> {
     const url = path`/session/${sessionID}/children`;
-    return this.#get(`list the children of ${sessionID}`, url, z.array(session));
+    return this.#get(`list the children of ${sessionID}`, url, sessions);
   }
 
   async prompt({ sessionID, text, synthetic, ...message }: PromptInput): Promise<void> {
@@ -152,9 +176,8 @@ export class OpenCodeHost implements Host {
   }
 
   async busySessions(directory?: string): Promise<ReadonlySet<string>> {
-    const status = z.record(z.string(), z.object({ type: z.string() }));
     const what = "read the sessions' status";
-    const known = await this.#get(what, "/session/status", status, directory);
+    const known = await this.#get(what, "/session/status", statuses, directory);
     const busy = Object.entries(known).filter(([, { type }]) => type !== "idle");
     return new Set(busy.map(([sessionID]) => sessionID));
   }
@@ -174,13 +197,6 @@ export class OpenCodeHost implements Host {
   async answerLimits(): Promise<{ lines: number; bytes: number }> {
     const { tool_output: set } = await this.#get("read the configuration", "/config", config);
     return { lines: set?.max_lines ?? 2_000, bytes: set?.max_bytes ?? 51_200 };
-  }
-
-  agents(): Promise<AgentInfo[]> {
-    this.#agents ??= this.#get("list the agents", "/agent", z.array(agent)).finally(() => {
-      this.#agents = undefined;
-    });
-    return this.#agents;
   }
 
   async models(): Promise<string[]> {
@@ -267,8 +283,21 @@ export class OpenCodeHost implements Host {
       method: "GET",
       url: path`/session/${sessionID}/message`,
       query: { limit },
-      answer: z.array(z.unknown()),
+      answer: messages,
     });
+  }
+
+  async #unlessMissing<T extends z.ZodType>(
+    what: string,
+    url: string,
+    answer: T,
+  ): Promise<z.output<T> | undefined> {
+    try {
+      return await this.#get(what, url, answer);
+    } catch (thrown) {
+      if (thrown instanceof HostError && thrown.status === 404) return undefined;
+      throw thrown;
+    }
   }
 
   #get<T extends z.ZodType>(
@@ -296,6 +325,16 @@ export class OpenCodeHost implements Host {
       answer,
     });
   }
+}
+
+/** Calls with the same key while one of them is under way get its answer; the next one asks anew. */
+function sharedWhileAsked<T>(ask: (key: string) => Promise<T>): (key: string) => Promise<T> {
+  const underWay = new Map<string, Promise<T>>();
+  return (key) => {
+    const asked = underWay.get(key) ?? ask(key).finally(() => underWay.delete(key));
+    underWay.set(key, asked);
+    return asked;
+  };
 }
 
 /** A long change is cut: the host's own view has all of it. */

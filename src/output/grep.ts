@@ -8,11 +8,9 @@ import { newLineReaders, type LineBatch } from "./line-reader.js";
 import { STREAMS, type StreamNumber } from "./format.js";
 import { sizeOf, streamName, type PlainLine } from "./page.js";
 import type { OutputReader } from "./reader.js";
-import { checkPattern, PATTERN_LIMIT } from "./pattern.js";
-import type { PatternGuard } from "./pattern-guard.js";
+import { checkPattern, PATTERN_LIMIT, type PatternGuard } from "./pattern.js";
 import { cutBytes, openCharacter, plainLine } from "./plain-text.js";
-import { answer, bytesText, type OutputCounts, type Wanted } from "./answer.js";
-import type { ReadResult } from "./types.js";
+import { answer, bytesText, type OutputCounts, type ReadResult, type Wanted } from "./types.js";
 
 /** Bytes of a line that are matched. */
 const MAX_LINE = 4096;

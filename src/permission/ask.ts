@@ -5,7 +5,7 @@
 import { judgeCommand, type Judgement } from "./judge.js";
 import { directoryPattern, outsideDirectories, type Project } from "./paths.js";
 import { opaquePatterns } from "./patterns.js";
-import { isHarmlessVariable } from "./variables.js";
+import { isHarmlessVariable } from "./builtins.js";
 import { Opaque } from "./words.js";
 
 /** The host's `ctx.ask`: resolves when allowed, throws when denied or rejected. */
@@ -27,7 +27,7 @@ export interface CommandQuestion extends Project {
   readonly deniesCommands?: () => Promise<boolean>;
 }
 
-export interface Asked extends Judgement {
+interface Asked extends Judgement {
   /** The construct that made the command opaque, and how to write it plainly. */
   readonly opaque: string | undefined;
   readonly directories: readonly string[];

@@ -41,6 +41,7 @@ import {
   type StartRequest,
 } from "../system/spawn.js";
 import type { Watchdog } from "../system/watchdog.js";
+import { cutText } from "../text.js";
 import { within } from "../time.js";
 import { Capture, type Announce, type CaptureDeps } from "./capture.js";
 import { Drain } from "./drain.js";
@@ -160,7 +161,8 @@ export class LiveProcess {
     }
     this.#request = request;
     this.#deps = deps;
-    const onReadyLine = (line: string) => this.#readiness?.matched(shorten(line));
+    const onReadyLine = (line: string) =>
+      this.#readiness?.matched(cutText(line, LONGEST_READY_LINE));
     this.capture = new Capture({ job, file, announce, onReadyLine }, deps);
     this.#sigterm = new Sigterm((pids) => deps.watchdog.told(this.id, pids));
     this.ended = new Promise((resolve) => {
@@ -560,10 +562,6 @@ async function isClean(members: JobMembers): Promise<boolean> {
 }
 
 const LONGEST_READY_LINE = 500;
-
-function shorten(line: string): string {
-  return line.length > LONGEST_READY_LINE ? `${line.slice(0, LONGEST_READY_LINE - 1)}…` : line;
-}
 
 /** Of what is no child of ours it is not known, and nothing speaks for a failure. */
 const UNKNOWN_EXIT: ShellExit = { code: 0, signal: null };

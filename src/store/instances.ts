@@ -9,6 +9,7 @@ import { join } from "node:path";
 import type { Job } from "../jobs/job.js";
 import type { Notice } from "../notices/notice.js";
 import { coerceError, silentLog, systemClock, type Clock, type Log, type Timer } from "../ports.js";
+import { throttle } from "../time.js";
 import { entriesOf, foldersIn, readText } from "./files.js";
 import {
   CLAIMED_FOLDER,
@@ -48,7 +49,7 @@ export interface InstanceFilter {
   directory?: string;
 }
 
-export class InstanceReader {
+class InstanceReader {
   readonly #root: string;
   readonly #filter: InstanceFilter;
   readonly #ownership: Ownership;
@@ -137,7 +138,10 @@ export class InstanceReader {
     if (stamp === undefined) return { kind: "missing" };
     const before = this.#before.get(path);
     const reading = before?.stamp === stamp ? before.reading : await readStateFile(path);
-    this.#readings.set(path, { stamp, reading });
+    // What could not be read may be readable later, though its stamp stays: rights, descriptors, a disk's fault.
+    if (reading.kind !== "unavailable" && reading.kind !== "misplaced") {
+      this.#readings.set(path, { stamp, reading });
+    }
     return reading;
   }
 }
@@ -238,62 +242,47 @@ export function watchInstances(
   { clock = systemClock, log = silentLog, processes }: WatchOptions = {},
 ): InstanceWatch {
   const reader = new InstanceReader(root, projectID === undefined ? {} : { projectID }, processes);
-  let timer: Timer | undefined;
-  let updating = false;
+  let poll: Timer | undefined;
+  let isReading = false;
   let again = false;
-  let closed = false;
-  let lastUpdate = Number.NEGATIVE_INFINITY;
+  let isClosed = false;
 
-  const schedule = (): void => {
-    if (closed || timer) return;
-    if (updating) {
+  const read = async (): Promise<void> => {
+    isReading = true;
+    again = false;
+    poll?.cancel();
+    try {
+      // First watch, then read: what changes in between is seen.
+      const roots = projectID === undefined ? [root] : [];
+      folders.set([...roots, ...reader.projects, ...reader.folders]);
+      const instances = await reader.read();
+      if (!isClosed) callback(instances);
+    } finally {
+      isReading = false;
+      if (again) refresh();
+      else if (!folders.canWatch && !isClosed) poll = clock.after(POLL_MILLISECONDS, refresh);
+    }
+  };
+  const update = throttle(clock, UPDATE_MILLISECONDS, () => {
+    if (isReading) {
       again = true;
       return;
     }
-    const wait = lastUpdate + UPDATE_MILLISECONDS - clock.monotonic();
-    timer = clock.after(Math.max(0, wait), () => {
-      timer = undefined;
-      update().catch((thrown: unknown) => {
-        log("error", "a listener for changes on disk failed", { error: coerceError(thrown).stack });
-      });
+    read().catch((thrown: unknown) => {
+      log("error", "a listener for changes on disk failed", { error: coerceError(thrown).stack });
     });
+  });
+  const refresh = (): void => {
+    if (!isClosed) update.call();
   };
-  const folders = new FolderWatch(schedule, log);
-
-  async function update(): Promise<void> {
-    updating = true;
-    again = false;
-    lastUpdate = clock.monotonic();
-    try {
-      // First watch, then read: what changes in between is seen.
-      folders.set([
-        ...(projectID === undefined ? [root] : []),
-        ...reader.projects,
-        ...reader.folders,
-      ]);
-      const instances = await reader.read();
-      if (!closed) callback(instances);
-    } finally {
-      updating = false;
-      if (again) schedule();
-      else if (!folders.canWatch) poll();
-    }
-  }
-
-  function poll(): void {
-    if (closed || timer) return;
-    timer = clock.after(POLL_MILLISECONDS, () => {
-      timer = undefined;
-      schedule();
-    });
-  }
-
-  schedule();
+  const folders = new FolderWatch(refresh, log);
+  refresh();
   return {
-    refresh: schedule,
+    refresh,
     close() {
-      closed = true;
-      timer?.cancel();
+      isClosed = true;
+      poll?.cancel();
+      update.cancel();
       folders.close();
     },
   };

@@ -5,7 +5,7 @@
 import type { Context } from "../context.js";
 import { UserError } from "../ports.js";
 import { findAgent } from "../host/agents.js";
-import type { Host, PermissionRule } from "../host/host.js";
+import type { Host, PermissionRule, Speaker } from "../host/host.js";
 import { latestRealUserMessage } from "../host/latest-user.js";
 import type { SessionTree } from "../host/session-tree.js";
 import { parseModel, type ModelRef } from "../jobs/job.js";
@@ -19,7 +19,9 @@ export interface PlanInput {
   /** "provider/model"; left out: the agent's own, else the parent's current one. */
   model?: string | undefined;
   parentSessionID: string;
-  /** The agent of the turn that launches; left out: the parent's latest. */
+  /** The assistant's message that launches, whose model is passed on; left out: what the parent's user chose last. */
+  parentMessageID?: string | undefined;
+  /** The agent of that turn; left out: the parent's latest. */
   parentAgent?: string | undefined;
   worktree?: true | string | undefined;
 }
@@ -54,8 +56,8 @@ export async function planLaunch(deps: PlanDeps, input: PlanInput): Promise<Laun
   checkCount(deps.jobs, rootSessionID, options.maxTasksPerSession);
   const agent = findAgent(agents, input.agent);
   const [parent, speaker, explicit] = await Promise.all([
-    host.session(input.parentSessionID),
-    latestRealUserMessage(host, input.parentSessionID),
+    host.sharedSession(input.parentSessionID),
+    speakerOf(host, input),
     input.model === undefined ? undefined : findModel(host, input.model),
   ]);
   if (!parent) throw new UserError(`session ${input.parentSessionID} does not exist`);
@@ -87,6 +89,14 @@ export async function planLaunch(deps: PlanDeps, input: PlanInput): Promise<Laun
   };
 }
 
+async function speakerOf(
+  host: Host,
+  { parentSessionID, parentMessageID }: PlanInput,
+): Promise<Speaker | undefined> {
+  const ofTurn = parentMessageID && (await host.speaker(parentSessionID, parentMessageID));
+  return ofTurn || latestRealUserMessage(host, parentSessionID);
+}
+
 /** The rules that a live task must be under to be given more by a turn of this agent. */
 export async function limitsNow(
   { host, tree, options }: PlanDeps,
@@ -95,7 +105,7 @@ export async function limitsNow(
   const [line, agents, parent] = await Promise.all([
     tree.line(parentSessionID),
     host.agents(),
-    host.session(parentSessionID),
+    host.sharedSession(parentSessionID),
   ]);
   if (!parent) throw new UserError(`session ${parentSessionID} does not exist`);
   const speaker = parentAgent ?? (await latestRealUserMessage(host, parentSessionID))?.agent;

@@ -3,7 +3,7 @@
  * goes the same way again.
  */
 import { UserError, coerceError, requireID, requireText } from "../ports.js";
-import { newJobId } from "../jobs/id.js";
+import { newJobId } from "../jobs/filter.js";
 import type { SubagentJob } from "../jobs/job.js";
 import { resolveAfter } from "../jobs/order.js";
 import { isTerminal } from "../jobs/status.js";
@@ -261,7 +261,8 @@ export class Launcher {
     }
     const { agent, parentSessionID } = task;
     const { parentAgent, parentMessageID, model, signal } = from;
-    const plan = await planLaunch(this.#deps, { agent, model, parentSessionID, parentAgent });
+    const turn = { parentAgent, parentMessageID };
+    const plan = await planLaunch(this.#deps, { agent, model, parentSessionID, ...turn });
     this.#checkWanted(signal);
     checkCount(jobs, plan.rootSessionID, options.maxTasksPerSession);
     const progress = { ...task.progress, lastUpdate: new Date(clock.now()) };

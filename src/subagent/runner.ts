@@ -4,7 +4,7 @@
  * runs, none otherwise.
  */
 import { coerceError, logFailure, UserError, type Timer } from "../ports.js";
-import type { PermissionRule } from "../host/host.js";
+import type { PermissionRule, SessionInfo } from "../host/host.js";
 import { storedMessages } from "../host/stored-messages.js";
 import { isWaitedFor, type SubagentJob } from "../jobs/job.js";
 import { isTerminal, type EndReason } from "../jobs/status.js";
@@ -64,6 +64,9 @@ interface LiveRun {
   lookLater?: Timer;
 }
 
+/** One that was made just now comes with its rules. */
+type ChildSession = Pick<SessionInfo, "id"> & Partial<Pick<SessionInfo, "permission">>;
+
 /** What the host is asked, and answers with an event. */
 type Question = Extract<
   Effect,
@@ -104,8 +107,9 @@ export class Runner {
     try {
       before = await input.before();
       const directory = await this.#deps.worktrees.enter(jobID);
-      const sessionID = job.sessionID ?? (await this.#createSession(job, input.rules, directory));
-      if (input.strict) await this.#checkRules(sessionID, input.rules);
+      const session = await this.#session(job, input.rules, directory);
+      const sessionID = session.id;
+      if (input.strict) await this.#checkRules(session, input.rules);
       if (job.after) await this.#saveSession(jobID, sessionID);
       live = this.#begin(jobID, sessionID, input.isCurrent());
     } catch (thrown) {
@@ -176,14 +180,15 @@ export class Runner {
     this.budgets.dispose();
   }
 
-  async #createSession(
-    { id: taskID, name, agent, parentSessionID: parentID }: SubagentJob,
+  /** The child's own, or a new one with these rules. */
+  async #session(
+    { id: taskID, name, agent, sessionID, parentSessionID: parentID }: SubagentJob,
     permission: PermissionRule[],
     directory: string | undefined,
-  ): Promise<string> {
-    const { host } = this.#deps;
+  ): Promise<ChildSession> {
+    if (sessionID !== undefined) return { id: sessionID };
     const title = `${name} (@${agent} in the background)`;
-    return (await host.createSession({ parentID, title, permission, taskID, directory })).id;
+    return this.#deps.host.createSession({ parentID, title, permission, taskID, directory });
   }
 
   /** A task that waited for others is started again by the next OpenCode unless the disk says that it has begun. */
@@ -196,10 +201,13 @@ export class Runner {
   }
 
   /** Before the first prompt: an agent that could change files does nothing beyond its parent's limits. */
-  async #checkRules(sessionID: string, rules: readonly PermissionRule[]): Promise<void> {
-    const session = await this.#deps.host.session(sessionID);
+  async #checkRules(
+    { id, permission }: ChildSession,
+    rules: readonly PermissionRule[],
+  ): Promise<void> {
+    const inForce = permission ?? (await this.#deps.host.session(id))?.permission;
     // The prompt to one that is gone fails in the host's own words.
-    const missing = session ? missingRules(rules, session.permission) : [];
+    const missing = inForce ? missingRules(rules, inForce) : [];
     if (missing.length > 0) throw limitsMissing(missing);
   }
 

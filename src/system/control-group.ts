@@ -276,7 +276,7 @@ const MOVES_AT_ONCE = 8;
 /** In which one more may follow. */
 const MOVE_MILLISECONDS = 250;
 
-export interface ControlGroupsDeps {
+interface ControlGroupsDeps {
   instanceID: string;
   clock: Clock;
   log: Log;

@@ -102,7 +102,7 @@ export interface StartRequest {
 }
 
 /** A shell that moves itself into a control group and becomes the user's; its file, and what stands before its program. */
-export type Mover = readonly [file: string, ...options: string[]];
+type Mover = readonly [file: string, ...options: string[]];
 
 /**
  * `$1` is the group's folder, the rest what it becomes. The folder may still be on its way for a moment, of which it waits

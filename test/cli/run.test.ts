@@ -1,15 +1,18 @@
 /** The command line on stored state: usage, what is wrong, what runs, what may go. */
 import assert from "node:assert/strict";
-import { existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, it } from "node:test";
 import { z } from "zod";
 import { commandNames } from "../../src/cli/arguments.js";
 import { foundBy } from "../../src/cli/doctor.js";
+import { clean } from "../../src/cli/clean.js";
+import { survey } from "../../src/cli/survey.js";
 import { systemTerminal } from "../../src/cli/terminal.js";
+import { diskFiles, type StoreFiles } from "../../src/store/files.js";
 import { harmless } from "../../src/text.js";
 import { cells } from "../../src/cells.js";
-import { call, owner, realProcess } from "./support.js";
+import { call, machine, owner, realProcess } from "./support.js";
 import { useFolders } from "../fakes/folders.js";
 import { FakeClock } from "../fakes/clock.js";
 import { NOW } from "../store/support.js";
@@ -416,5 +419,33 @@ void describe("clean", () => {
     assert.deepEqual(readdirSync(root), ["project"], "nothing is left of the removal");
     assert.match((await call(["clean", "--root", root])).out, /Nothing to remove/);
     await Promise.all([alive, owed, unsettled, free, newer].map(({ store }) => store.close()));
+  });
+
+  void it("does not say of a folder that it was removed when it could not be, nor when it was claimed", async () => {
+    const root = folder();
+    const done = ended(subagent("bg_1"), new Date("2026-11-21T10:30:00.000Z"));
+    const owners = await Promise.all([2, 3, 4].map((pid) => owner(pid, root, done)));
+    const [kept, claimed, free] = owners.map(({ store }) => store.folder);
+    assert.ok(kept && claimed && free);
+    const files: StoreFiles = {
+      ...diskFiles,
+      rename(from, to) {
+        if (from === kept) throw new Error("no right to rename it");
+        if (from === claimed) rmSync(from, { recursive: true });
+        diskFiles.rename(from, to);
+      },
+    };
+    const said: string[] = [];
+    const terminal = {
+      write: (text: string) => void said.push(text),
+      complain: (text: string) => void said.push(text),
+      colour: false,
+      columns: undefined,
+    };
+    const found = await survey(root, {}, machine);
+    const isDone = await clean(found, { yes: true, json: false, jobs: [] }, terminal, files);
+    assert.equal(isDone, false);
+    assert.deepEqual(said, [`removed ${free}\n`, `not removed ${kept}: no right to rename it\n`]);
+    await Promise.all(owners.map(({ store }) => store.close()));
   });
 });

@@ -14,6 +14,7 @@ import {
   type PromptInput,
   type RequestAnswer,
   type SessionInfo,
+  type Speaker,
   type Toast,
   type TranscriptEntry,
   type UserMessage,
@@ -58,6 +59,8 @@ export class FakeHost implements Host {
     }),
     agent("secret", { hidden: true }),
   ];
+  /** By what every message of an assistant is made. */
+  speaks: Speaker = { agent: "build", model: MODEL };
   modelList = ["scripted/m1", "scripted/m2", "other/m1"];
   /** Called when a prompt has been stored. */
   onPrompt: (input: PromptInput) => void = () => undefined;
@@ -184,6 +187,16 @@ export class FakeHost implements Host {
   async session(sessionID: string) {
     await this.#call("session");
     return this.sessions.get(sessionID)?.info;
+  }
+
+  sharedSession(sessionID: string) {
+    return this.session(sessionID);
+  }
+
+  async speaker(sessionID: string, messageID: string) {
+    await this.#call("speaker");
+    const isIt = ({ id }: Message) => id === messageID;
+    return this.sessions.get(sessionID)?.messages.some(isIt) ? this.speaks : undefined;
   }
 
   async children(sessionID: string) {

@@ -64,7 +64,7 @@ export class House extends Stage {
       tree,
       directoryOf: (sessionID) => this.worktrees.directoryOf(sessionID),
       save: () => this.save(),
-      onParentAbort: (sessionID) => this.stoppedByUser.push(sessionID),
+      onStopped: (sessionID) => this.stoppedByUser.push(sessionID),
     });
     this.worktrees = new Worktrees({
       ...ports,
@@ -137,6 +137,17 @@ export class House extends Stage {
     const { id, sessionID } = await this.launch(input);
     if (sessionID === undefined) throw new Error(`${id} has no session`);
     return { id, sessionID };
+  }
+
+  /** With `maxRunning: 1`: an ended task that is continued and waits for its turn, which `next` gives it. */
+  async continuedAfter(
+    parentSessionID: string,
+  ): Promise<{ id: string; next: () => Promise<void> }> {
+    const { id, sessionID } = await this.child({ parentSessionID });
+    await this.answer(sessionID, "done");
+    const other = await this.child({ parentSessionID });
+    await this.tasks.resume(id, "more", {});
+    return { id, next: () => this.answer(other.sessionID, "done") };
   }
 
   job(id: string): SubagentJob {

@@ -3,7 +3,7 @@ import { describe, it } from "node:test";
 import { UserError } from "../../src/ports.js";
 import type { AgentInfo, PermissionRule } from "../../src/host/host.js";
 import type { LaunchInput } from "../../src/subagent/manager.js";
-import { settle } from "../fakes/clock.js";
+import { MODEL } from "../fakes/host.js";
 import { House } from "../fakes/house.js";
 
 type Input = Partial<LaunchInput> & { parentSessionID: string };
@@ -135,6 +135,20 @@ void describe("the model of a child", () => {
       assert.deepEqual([prompt?.model, prompt?.variant], [task.model, task.variant]);
     });
   }
+
+  void it("is that of the message that launches it, whose session is not read further", async () => {
+    const house = new House();
+    house.host.agentList = [withModel({})];
+    house.host.speaks = { agent: "build", ...speaker };
+    const parentSessionID = house.host.addRoot();
+    const { id: parentMessageID } = house.host.addAssistant(parentSessionID);
+    const task = await house.launch({ parentSessionID, parentMessageID, parentAgent: "build" });
+    assert.deepEqual({ model: task.model, variant: task.variant }, speaker);
+    assert.equal(house.host.calls.get("messages"), undefined);
+    // One that is gone again, or is a program's own, leaves what the user chose last.
+    const other = await house.launch({ parentSessionID, parentMessageID: "msg_gone" });
+    assert.deepEqual(other.model, MODEL);
+  });
 });
 
 const deny = (permission: string): PermissionRule => ({ permission, pattern: "*", action: "deny" });
@@ -209,15 +223,12 @@ void describe("a child's rights", () => {
   }
 
   void it("that cannot be checked are not taken for granted", async () => {
-    const house = new House();
-    const parentSessionID = house.host.addRoot();
-    const gate = house.host.block("createSession");
-    const launching = house.launch({ parentSessionID });
-    await settle();
+    const house = new House({ options: { maxRunning: 1 } });
+    const { id, next } = await house.continuedAfter(house.host.addRoot());
     house.host.fail("session", 1);
-    gate.resolve();
-    const { id } = await launching;
+    const before = house.host.prompts.length;
+    await next();
     assert.equal(house.outcome(id), "failed · error");
-    assert.deepEqual(house.host.prompts, []);
+    assert.equal(house.host.prompts.length, before);
   });
 });

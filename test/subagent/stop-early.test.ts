@@ -20,28 +20,34 @@ void describe("a task that is cancelled early", () => {
     assert.equal((await house.launch({ parentSessionID })).status, "running");
   });
 
-  for (const [what, request] of [
-    ["its session is being created", "createSession"],
-    ["its limits are being checked", "session"],
-  ] as const) {
-    void it(`while ${what}: is never prompted`, async () => {
-      const house = new House({ options: { maxRunning: 1 } });
-      const created = house.host.block("createSession");
-      const launching = house.launch({ parentSessionID: house.host.addRoot() });
-      await settle();
-      const gate = request === "createSession" ? created : house.host.block(request);
-      if (gate !== created) created.resolve();
-      await settle();
-      const [job] = house.tasks.list();
-      await house.tasks.cancel([job?.id ?? ""], "cancelled_by_agent");
-      gate.resolve();
-      const { id } = await launching;
-      await settle();
-      assert.equal(house.outcome(id), BY_AGENT);
-      assert.equal(house.host.prompts.length, 0);
-      assert.equal(house.ends.get(id), 1);
-    });
-  }
+  void it("while its session is being created: is never prompted", async () => {
+    const house = new House({ options: { maxRunning: 1 } });
+    const created = house.host.block("createSession");
+    const launching = house.launch({ parentSessionID: house.host.addRoot() });
+    await settle();
+    const [job] = house.tasks.list();
+    await house.tasks.cancel([job?.id ?? ""], "cancelled_by_agent");
+    created.resolve();
+    const { id } = await launching;
+    await settle();
+    assert.equal(house.outcome(id), BY_AGENT);
+    assert.equal(house.host.prompts.length, 0);
+    assert.equal(house.ends.get(id), 1);
+  });
+
+  void it("while the limits of its session are being checked: is not prompted again", async () => {
+    const house = new House({ options: { maxRunning: 1 } });
+    const { id, next } = await house.continuedAfter(house.host.addRoot());
+    const before = house.host.prompts.length;
+    const gate = house.host.block("session");
+    await next();
+    await house.tasks.cancel([id], "cancelled_by_agent");
+    gate.resolve();
+    await settle();
+    assert.equal(house.outcome(id), BY_AGENT);
+    assert.equal(house.host.prompts.length, before);
+    assert.equal(house.ends.get(id), 2);
+  });
 
   void it("while its prompt is on its way: what starts all the same is aborted, and the slot is free at once", async () => {
     const house = new House({ options: { maxRunning: 1 } });

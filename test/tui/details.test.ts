@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { aProcess, aSubagent } from "../../fixtures/jobs.js";
 import { cells } from "../../src/cells.js";
 import { detailRows } from "../../src/tui/jobs/details.js";
-import { isFound } from "../../src/tui/jobs/search.js";
+import { isFound } from "../../src/tui/jobs/job-options.js";
 import { ago, NOW, shown } from "./shown.js";
 
 const failed = shown(

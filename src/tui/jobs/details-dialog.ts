@@ -5,8 +5,8 @@ import { coerceError, type Timer } from "../../ports.js";
 import { outputPath } from "../../store/instance-folder.js";
 import { systemMeasure, type Usage } from "../../system/usage.js";
 import { openBrowser } from "../../web/browser.js";
-import { dialogWidth, findJob, openDialog, type ViewContext } from "../context.js";
-import type { Element } from "../element.js";
+import { followJob, type ViewContext } from "../context.js";
+import { dialogWidth, openDialog, type Element } from "../element.js";
 import { firstAddress } from "../said.js";
 import { isLive, type ShownJob } from "../shown-job.js";
 import { detailRows, type LookedUp } from "./details.js";
@@ -21,7 +21,7 @@ const LONGEST_TITLE = 60;
 
 function details(context: ViewContext, id: string, back: () => void): Element {
   const { api, clock } = context;
-  const job = createMemo<ShownJob | undefined>((before) => findJob(context, id) ?? before);
+  const job = followJob(context, id);
   const usage = measured(context, job);
   // Not followed: the whole dialog would be made anew with each change of the job.
   const prompt = promptOf(context, untrack(job));

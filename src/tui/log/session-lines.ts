@@ -1,6 +1,7 @@
 /** A subagent's session as lines of a log: what it was told, what it said, which tools it called. Pure. */
 import type { Message, Part, ToolPart } from "@opencode-ai/sdk/v2";
 import { clean, cleanOutput } from "../../cells.js";
+import { cutText } from "../../text.js";
 import type { Tone } from "../describe.js";
 import type { LogLine } from "./log-rows.js";
 
@@ -42,7 +43,9 @@ function partLines(part: Part, role: Message["role"]): Line[] {
 function toolLines({ tool, state }: ToolPart): Line[] {
   const title = "title" in state && state.title ? state.title : inputText(state.input);
   const head = `${TOOL_SIGNS[state.status].sign} ${clean(tool)} ${clean(title)}`.trimEnd();
-  const lines: Line[] = [{ text: shortened(head), tone: TOOL_SIGNS[state.status].tone }];
+  const lines: Line[] = [
+    { text: cutText(head, LONGEST_LINE), tone: TOOL_SIGNS[state.status].tone },
+  ];
   if (state.status === "error") lines.push(...block(state.error, "bad", "  "));
   return lines;
 }
@@ -69,11 +72,10 @@ function errorLines(info: Message): Line[] {
 /** The lines of a text, each after the mark, and an empty one below them. */
 function block(text: string, tone: Tone, mark: string): Line[] {
   const lines = text.trimEnd().split(/\r?\n/u);
-  return [...lines.map((line) => ({ text: shortened(mark + cleanOutput(line)), tone })), EMPTY];
+  return [
+    ...lines.map((line) => ({ text: cutText(mark + cleanOutput(line), LONGEST_LINE), tone })),
+    EMPTY,
+  ];
 }
 
 const EMPTY: Line = { text: "", tone: "muted" };
-
-function shortened(line: string): string {
-  return line.length > LONGEST_LINE ? `${line.slice(0, LONGEST_LINE)}…` : line;
-}
