@@ -375,12 +375,12 @@ export class ControlGroups {
   }
 
   async #make(path: string): Promise<boolean> {
-    const { make } = this.#files;
+    const files = this.#files;
     try {
-      await make(path).catch((thrown: unknown) => {
+      await files.make(path).catch((thrown: unknown) => {
         // The run before may have taken the instance's folder away in the middle of it.
         if (!isCode(thrown, GONE)) throw thrown;
-        return make(path);
+        return files.make(path);
       });
       this.#canMake = true;
       return true;
