@@ -218,8 +218,10 @@ function readSince(text: string | undefined, now: number): number | undefined {
   if (ago !== undefined && (unit === "s" || unit === "m" || unit === "h" || unit === "d")) {
     return now - Number(ago) * UNITS[unit];
   }
-  const time = /^\d{4}-\d{2}-\d{2}/u.test(text) ? Date.parse(text) : Number.NaN;
-  if (!Number.isNaN(time)) return time;
+  const [, rest] = /^\d{4}-\d{2}-\d{2}(.*)$/u.exec(text) ?? [];
+  // A day alone would be read as one of Greenwich, a time without a zone is one of the user's.
+  const time = Date.parse(rest === "" ? `${text}T00:00` : text);
+  if (rest !== undefined && !Number.isNaN(time)) return time;
   throw wrong(`--since: expected a time like 5m or 2026-11-21T10:00, got "${text}"`);
 }
 

@@ -1,8 +1,8 @@
 /**
  * Lines of the output that match a pattern, with their numbers and two lines of context, written as `grep -n -C 2`
  * does: `12:match`, `13-context`, `--` between stretches. When there are too many, the newest are shown; from a cursor
- * on, the first ones after it, with a cursor for the next. The file is read block by block and the host gets its turn between batches; all matching together may
- * take 200 ms, and what takes longer is an error, never "no match".
+ * on, the first ones after it, with a cursor for the next. The file is read block by block and the host gets its turn
+ * between batches; all matching together may take 200 ms, and what takes longer is an error, never "no match".
  */
 import { newLineReaders, type LineBatch } from "./line-reader.js";
 import { STREAMS, type StreamNumber } from "./format.js";

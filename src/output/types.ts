@@ -76,41 +76,26 @@ export interface StreamPiece {
 }
 
 /** What is known of the output besides the file. */
-export interface OutputCounts {
-  bytes: number;
-  dropped: number;
-}
+export type OutputCounts = Pick<ReadResult, "bytes" | "dropped">;
 
 /** A request with its defaults, checked. */
-export interface Wanted {
-  mode: "tail" | "head" | "grep" | "full";
-  lines: number;
+export interface Wanted
+  extends Required<Pick<ReadRequest, "mode" | "lines">>, Pick<ReadRequest, "pattern" | "stream"> {
   /** Lines that were asked for, which may be more than an answer holds. */
   asked: number | undefined;
   from: number;
   /** A cursor was given: from there on, instead of the newest. */
   forward: boolean;
-  pattern?: string;
-  stream?: "stdout" | "stderr";
   /** What each line of the process's own begins with. */
   mark: string;
   /** For the lines, without the hint at the end. */
   budget: number;
 }
 
-/** What an answer says besides its lines. */
-export interface AnswerFacts extends OutputCounts {
-  start: number;
-  cursor: number;
-  more: boolean;
-  lost: number;
-  matches?: number;
-}
-
 export function answer(
   lines: readonly ReadLine[],
   hint: string | undefined,
-  { cursor, ...facts }: AnswerFacts,
+  { cursor, ...facts }: Omit<ReadResult, "text" | "lines" | "cursor"> & { cursor: number },
 ): ReadResult {
   const shown: ReadLine[] = lines.map(({ stream, text }) => ({ stream, text }));
   const { bytes, dropped } = facts;

@@ -2,6 +2,7 @@
  * Asks the user's rules about a command, as the host's bash tool would. Promises: throws unless everything is allowed,
  * and has no effect but the questions; an opaque command takes a catch-all; values of `env` appear in no question.
  */
+import { cutText } from "../text.js";
 import { judgeCommand, type Judgement } from "./judge.js";
 import { directoryPattern, outsideDirectories, type Project } from "./paths.js";
 import { opaquePatterns } from "./patterns.js";
@@ -84,7 +85,7 @@ async function askJudged(question: CommandQuestion, judged: Judgement, opaque?: 
 
 function denied(command: string, opaque: string | undefined, cause: unknown) {
   const message = cause instanceof Error ? cause.message : String(cause);
-  const shown = JSON.stringify(command.length > 200 ? `${command.slice(0, 200)}…` : command);
+  const shown = JSON.stringify(cutText(command, 201));
   const why = opaque === undefined ? "" : ` (it contains ${opaque})`;
   const text = `Permission denied for command ${shown}${why}: ${message}`;
   return new PermissionDeniedError(text, { cause });

@@ -9,7 +9,6 @@ import { join } from "node:path";
 import type { Job } from "../jobs/job.js";
 import type { Notice } from "../notices/notice.js";
 import { coerceError, silentLog, systemClock, type Clock, type Log, type Timer } from "../ports.js";
-import { throttle } from "../time.js";
 import { entriesOf, foldersIn, readText } from "./files.js";
 import {
   CLAIMED_FOLDER,
@@ -242,47 +241,62 @@ export function watchInstances(
   { clock = systemClock, log = silentLog, processes }: WatchOptions = {},
 ): InstanceWatch {
   const reader = new InstanceReader(root, projectID === undefined ? {} : { projectID }, processes);
-  let poll: Timer | undefined;
-  let isReading = false;
+  let timer: Timer | undefined;
+  let updating = false;
   let again = false;
-  let isClosed = false;
+  let closed = false;
+  let lastUpdate = Number.NEGATIVE_INFINITY;
 
-  const read = async (): Promise<void> => {
-    isReading = true;
-    again = false;
-    poll?.cancel();
-    try {
-      // First watch, then read: what changes in between is seen.
-      const roots = projectID === undefined ? [root] : [];
-      folders.set([...roots, ...reader.projects, ...reader.folders]);
-      const instances = await reader.read();
-      if (!isClosed) callback(instances);
-    } finally {
-      isReading = false;
-      if (again) refresh();
-      else if (!folders.canWatch && !isClosed) poll = clock.after(POLL_MILLISECONDS, refresh);
-    }
-  };
-  const update = throttle(clock, UPDATE_MILLISECONDS, () => {
-    if (isReading) {
+  const schedule = (): void => {
+    if (closed || timer) return;
+    if (updating) {
       again = true;
       return;
     }
-    read().catch((thrown: unknown) => {
-      log("error", "a listener for changes on disk failed", { error: coerceError(thrown).stack });
+    const wait = lastUpdate + UPDATE_MILLISECONDS - clock.monotonic();
+    timer = clock.after(Math.max(0, wait), () => {
+      timer = undefined;
+      update().catch((thrown: unknown) => {
+        log("error", "a listener for changes on disk failed", { error: coerceError(thrown).stack });
+      });
     });
-  });
-  const refresh = (): void => {
-    if (!isClosed) update.call();
   };
-  const folders = new FolderWatch(refresh, log);
-  refresh();
+  const folders = new FolderWatch(schedule, log);
+
+  async function update(): Promise<void> {
+    updating = true;
+    again = false;
+    lastUpdate = clock.monotonic();
+    try {
+      // First watch, then read: what changes in between is seen.
+      folders.set([
+        ...(projectID === undefined ? [root] : []),
+        ...reader.projects,
+        ...reader.folders,
+      ]);
+      const instances = await reader.read();
+      if (!closed) callback(instances);
+    } finally {
+      updating = false;
+      if (again) schedule();
+      else if (!folders.canWatch) poll();
+    }
+  }
+
+  function poll(): void {
+    if (closed || timer) return;
+    timer = clock.after(POLL_MILLISECONDS, () => {
+      timer = undefined;
+      schedule();
+    });
+  }
+
+  schedule();
   return {
-    refresh,
+    refresh: schedule,
     close() {
-      isClosed = true;
-      poll?.cancel();
-      update.cancel();
+      closed = true;
+      timer?.cancel();
       folders.close();
     },
   };

@@ -166,6 +166,7 @@ export const requestView = z.discriminatedUnion("kind", [
     requestID: z.string(),
     permission: z.string(),
     patterns: z.array(z.string()),
+    always: z.array(z.string()).optional().describe("What the reply always allows"),
     detail: z.string().optional().describe("The command or the change that it is about"),
   }),
   z.object({

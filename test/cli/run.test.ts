@@ -4,7 +4,7 @@ import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from "node:
 import { join } from "node:path";
 import { describe, it } from "node:test";
 import { z } from "zod";
-import { commandNames } from "../../src/cli/arguments.js";
+import { commandNames, readArguments } from "../../src/cli/arguments.js";
 import { foundBy } from "../../src/cli/doctor.js";
 import { clean } from "../../src/cli/clean.js";
 import { survey } from "../../src/cli/survey.js";
@@ -74,6 +74,19 @@ void describe("usage", () => {
     for (const option of [/-f, --follow/, /-n, --lines N/, /-g, --grep TEXT/]) {
       assert.match(out, option);
     }
+  });
+
+  void it("takes a day, as a time without a zone, for one of the user's own place", (t) => {
+    const { TZ: before } = process.env;
+    t.after(() => {
+      if (before === undefined) delete process.env["TZ"];
+      else process.env["TZ"] = before;
+    });
+    process.env["TZ"] = "Pacific/Auckland";
+    const since = (text: string) => readArguments(["logs", "x", "--since", text], 0).since;
+    assert.equal(since("2026-11-21T00:00"), Date.UTC(2026, 10, 20, 11));
+    assert.equal(since("2026-11-21"), Date.UTC(2026, 10, 20, 11));
+    assert.equal(since("2026-11-21T10:00Z"), Date.UTC(2026, 10, 21, 10));
   });
 
   void it("finds the state folder by XDG_STATE_HOME", async () => {

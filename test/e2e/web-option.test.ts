@@ -112,6 +112,7 @@ describe("the page of an OpenCode", () => {
 
     await page.getByRole("button", { name: "child: tidy" }).click();
     await page.locator(".request pre", { hasText: "rm -f gone.txt" }).waitFor();
+    await page.locator(".request .note", { hasText: "rm *" }).waitFor();
     const replied = host.waitFor("permission.replied", ({ reply }) => reply === "once");
     await page.getByRole("button", { name: "Allow once" }).click();
     await replied;

@@ -70,6 +70,7 @@ const PERMISSION = {
   requestID: "per_1",
   permission: "bash",
   patterns: ["rm *"],
+  always: ["rm *"],
   detail: "rm -f gone.txt",
 } satisfies RequestView;
 
@@ -437,6 +438,8 @@ void describe("the page", { skip, timeout: 240_000 }, () => {
         more: [asks(job, request)],
       });
       await page.getByRole("button", { name: `asks for a ${request.kind}` }).click();
+      if (job === "bg_permission")
+        await page.locator(".request .note", { hasText: "rm *" }).waitFor();
       await page.getByRole("button", { name: button }).click();
       await page.locator(".request [role=status]", { hasText: "done" }).waitFor();
       assert.deepEqual(JSON.parse(served.asked.at(-1) ?? "null"), { jobID: job, ...reply });

@@ -85,7 +85,7 @@ export function widest(lines: readonly LogLine[]): number {
 }
 
 /** Where the window's first row is tied to. */
-export interface Anchor {
+interface Anchor {
   offset: number;
   part: number;
 }

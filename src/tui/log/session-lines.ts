@@ -1,6 +1,7 @@
 /** A subagent's session as lines of a log: what it was told, what it said, which tools it called. Pure. */
 import type { Message, Part, ToolPart } from "@opencode-ai/sdk/v2";
 import { clean, cleanOutput } from "../../cells.js";
+import { inputText } from "../../host/transcript.js";
 import { cutText } from "../../text.js";
 import type { Tone } from "../describe.js";
 import type { LogLine } from "./log-rows.js";
@@ -56,11 +57,6 @@ const TOOL_SIGNS: Readonly<Record<ToolPart["state"]["status"], { sign: string; t
   completed: { sign: "✓", tone: "good" },
   error: { sign: "✗", tone: "bad" },
 };
-
-/** The first text among the arguments says most: a command, a path, a pattern. */
-function inputText(input: Readonly<Record<string, unknown>>): string {
-  return Object.values(input).find((value) => typeof value === "string") ?? "";
-}
 
 function errorLines(info: Message): Line[] {
   if (info.role !== "assistant" || !info.error) return [];

@@ -55,7 +55,7 @@ type Of<K extends RequestView["kind"]> = {
 };
 
 function Permission({ request, onAnswer }: Of<"permission">) {
-  const { requestID, permission, patterns, detail } = request;
+  const { requestID, permission, patterns, always = [], detail } = request;
   const reply = (word: "once" | "always" | "reject") => onAnswer({ requestID, reply: word });
   return (
     <>
@@ -63,6 +63,11 @@ function Permission({ request, onAnswer }: Of<"permission">) {
         Permission: <strong>{visible(permission)}</strong>
       </p>
       <pre>{visibleLines(detail ?? patterns.join("\n"))}</pre>
+      {always.length > 0 && (
+        <p class="note">
+          Always, until OpenCode is restarted: <code>{visible(always.join(", "))}</code>
+        </p>
+      )}
       <div class="buttons">
         <button type="button" onClick={() => reply("once")}>
           Allow once
