@@ -130,7 +130,8 @@ export class BackgroundProcessManager {
       killTree: chooseKillTree(system),
       // A system of a test's own has none.
       controlGroups:
-        own.controlGroups ?? (own.system ? undefined : new ControlGroups({ instanceID, clock, log })),
+        own.controlGroups ??
+        (own.system ? undefined : new ControlGroups({ instanceID, clock, log })),
       watchdog: own.watchdog ?? new Watchdog({ clock, log, instanceID, env }),
       guard: new PatternGuard(clock),
       outputFs,
