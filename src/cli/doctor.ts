@@ -3,6 +3,7 @@ import { waysOf } from "../platform.js";
 import { isTerminal } from "../jobs/status.js";
 import { howToAdd, isConfigured } from "../terminal-part.js";
 import { counted, elapsed } from "../text.js";
+import type { Home } from "../system/control-group.js";
 import type { InstanceView } from "../store/instances.js";
 import type { Survey } from "./survey.js";
 import { PROGRAM } from "./arguments.js";
@@ -27,12 +28,13 @@ export function doctor(
   survey: Survey,
   worktrees: readonly SeenWorktree[],
   unseen: readonly string[],
+  groups: Home,
   now: number,
   terminal: Pick<Terminal, "colour">,
 ): Diagnosis {
   const { root, instances, entries, unwritable } = survey;
   const ok = isWell(survey);
-  const lines = [`State folder: ${root}`, `Processes of a job are found by ${foundBy()}.`];
+  const lines = [`State folder: ${root}`, `Processes of a job are found by ${foundBy(groups)}.`];
   /** Nothing at all without rows. */
   const section = (
     title: string,
@@ -98,6 +100,7 @@ export function doctorJSON(
   survey: Survey,
   worktrees: readonly SeenWorktree[],
   unseen: readonly string[],
+  groups: Home,
 ): Diagnosis {
   const { root, instances, entries, unwritable } = survey;
   const orphans = entries.filter(({ fate }) => fate === "orphan").map(({ job }) => job.id);
@@ -105,6 +108,7 @@ export function doctorJSON(
   const text = json({
     ok,
     root,
+    controlGroups: groups,
     orphans,
     unwritable,
     withoutTerminalPart: unseen,
@@ -216,10 +220,12 @@ function whyNot({ owner, state }: InstanceView): string {
 }
 
 /** How a kill finds what a command has started, and what it cannot find. */
-function foundBy(): string {
-  const { processes } = waysOf();
+export function foundBy(groups: Home, platform?: NodeJS.Platform): string {
+  const { processes } = waysOf(platform);
   if (processes === "cim") return "the tree of their parents (taskkill)";
   const always = "their group and their parents";
   if (processes === "ps") return `${always}; one that has left both may survive`;
-  return `their environment, an inherited descriptor, ${always}`;
+  return "folder" in groups
+    ? `control groups of their own (in ${safe(groups.folder, 500)}), environment, descriptor, group and parents`
+    : `their environment, an inherited descriptor, ${always}; no control groups: ${safe(groups.why, 500)}`;
 }

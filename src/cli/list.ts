@@ -87,6 +87,7 @@ function processRows(job: ProcessJob, entry: Entry): [string, string | undefined
     ["command", safe(job.command, 10_000)],
     ["in", safe(job.cwd, 2000)],
     ["pid", job.identity && `${job.identity.pid}`],
+    ["control group", job.controlGroup && safe(job.controlGroup, 2000)],
     ["exit", exitOf(job) === "-" ? undefined : exitOf(job)],
     ["ready", asksReady ? ready : undefined],
     ["port", job.readyPort === undefined ? undefined : `${job.readyPort}`],

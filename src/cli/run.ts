@@ -3,6 +3,7 @@ import type { ProcessJob } from "../jobs/job.js";
 import { askOwner, OwnerUnreachable } from "../control/client.js";
 import { coerceError, UserError, type Clock } from "../ports.js";
 import type { Measure } from "../system/usage.js";
+import { tryControlGroups } from "../system/control-group.js";
 import { withUnverified, type KillOutcome } from "../system/kill-tree.js";
 import { isTerminal } from "../jobs/status.js";
 import { defaultRoot } from "../store/instance-folder.js";
@@ -93,9 +94,10 @@ async function obey(request: Request, deps: CliDeps): Promise<ExitCode> {
   if (command === "doctor") {
     const worktrees = await worktreesOf(found);
     const unseen = unseenIn(found, deps.cwd, env);
+    const groups = await tryControlGroups();
     const { text, ok } = asJSON
-      ? doctorJSON(found, worktrees, unseen)
-      : doctor(found, worktrees, unseen, now, terminal);
+      ? doctorJSON(found, worktrees, unseen, groups)
+      : doctor(found, worktrees, unseen, groups, now, terminal);
     terminal.write(text);
     return ok ? 0 : 1;
   }

@@ -29,7 +29,9 @@ export async function stats(found: Survey, asJSON: boolean, deps: StatsDeps): Pr
   const live = found.entries.flatMap((entry) => {
     const { job } = entry;
     const isLive = job.kind === "process" && entry.fate !== "ended" && isRunning(job, processes);
-    return isLive && job.identity ? [{ entry, jobID: job.id, identity: job.identity }] : [];
+    if (!isLive || !job.identity) return [];
+    const { id: jobID, identity, controlGroup } = job;
+    return [{ entry, jobID, identity, controlGroup }];
   });
   const look = () => Promise.all(live.map(measure));
   const before = await look();

@@ -17,6 +17,7 @@ import { PatternGuard } from "../output/pattern.js";
 import type { ScreenText } from "../output/screen.js";
 import type { ReadRequest, ReadResult, StreamOptions, StreamPiece } from "../output/types.js";
 import { coerceError, logFailure, requireID, UserError, type Clock, type Log } from "../ports.js";
+import { ControlGroups } from "../system/control-group.js";
 import { isAlive } from "../system/identity.js";
 import { chooseKillTree, systemForKill } from "../system/kill-tree.js";
 import type { TerminalStarter } from "../system/pseudo-terminal.js";
@@ -77,6 +78,7 @@ export interface ProcessManagerDeps {
   outputFs?: OutputFs;
   probe?: Probe;
   watchdog?: Watchdog;
+  controlGroups?: ControlGroups;
 }
 
 /**
@@ -126,6 +128,10 @@ export class BackgroundProcessManager {
       spawn: own.spawn ?? systemSpawn,
       system,
       killTree: chooseKillTree(system),
+      // A system of a test's own has none.
+      controlGroups:
+        own.controlGroups ??
+        (own.system ? undefined : new ControlGroups({ instanceID, clock, log })),
       watchdog: own.watchdog ?? new Watchdog({ clock, log, instanceID, env }),
       guard: new PatternGuard(clock),
       outputFs,
@@ -478,6 +484,7 @@ export class BackgroundProcessManager {
       this.#deps.log("error", "a process could not be ended with its instance", { error });
     }
     await Promise.allSettled(this.#background);
+    await this.#deps.controlGroups?.close();
     this.#stopListening();
     this.#environments.clear();
     try {

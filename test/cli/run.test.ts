@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { describe, it } from "node:test";
 import { z } from "zod";
 import { commandNames, readArguments } from "../../src/cli/arguments.js";
+import { foundBy } from "../../src/cli/doctor.js";
 import { clean } from "../../src/cli/clean.js";
 import { survey } from "../../src/cli/survey.js";
 import { systemTerminal } from "../../src/cli/terminal.js";
@@ -99,6 +100,15 @@ void describe("usage", () => {
 });
 
 void describe("doctor", () => {
+  void it("says how processes are found, and why there are no control groups", () => {
+    const where = foundBy({ folder: "/sys/fs/cgroup/a" }, "linux");
+    assert.match(where, /control groups of their own \(in \/sys\/fs\/cgroup\/a\), environ/u);
+    const without = foundBy({ why: "no cgroup v2" }, "linux");
+    assert.match(without, /^their environment, .*; no control groups: no cgroup v2$/u);
+    assert.match(foundBy({ why: "" }, "darwin"), /^their group and their parents; /u);
+    assert.match(foundBy({ why: "" }, "win32"), /taskkill/u);
+  });
+
   void it("is content with a living owner and with a dead one whose jobs are to be settled", async () => {
     const root = folder();
     const one = await owner(1, root, subagent("bg_1"));

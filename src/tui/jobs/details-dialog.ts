@@ -63,9 +63,9 @@ export function measured(
   const look = async () => {
     const shown = untrack(job);
     if (shown?.job.kind !== "process" || !isLive(shown)) return setSeen({});
-    const { id: jobID, identity } = shown.job;
+    const { id: jobID, identity, controlGroup } = shown.job;
     // Between two runs there is none.
-    const usage = identity && (await measure({ jobID, identity }));
+    const usage = identity && (await measure({ jobID, identity, controlGroup }));
     if (isClosed) return undefined;
     const at = clock.monotonic();
     const used = (usage?.cpuMilliseconds ?? 0) - (before?.usage.cpuMilliseconds ?? 0);
