@@ -12,9 +12,7 @@ export function clean(text: string): string {
 
 /** The same for a line of output, whose spaces mean something; a tab reaches to the next multiple of four. */
 export function cleanOutput(line: string): string {
-  const plain = line.replaceAll(ESCAPE_SEQUENCE, "");
-  const spaced = plain.includes("\t") ? expandTabs(plain) : plain;
-  return harmless(spaced);
+  return expandTabs(line.replaceAll(ESCAPE_SEQUENCE, ""));
 }
 
 const ESCAPE_SEQUENCE =
@@ -57,15 +55,8 @@ export function pad(text: string, width: number): string {
 /** Without the first so many cells; a wide character that would be halved is left out. */
 export function skip(text: string, width: number): string {
   if (width <= 0) return text;
-  if (PLAIN.test(text)) return text.slice(width);
-  let left = width;
-  let at = 0;
-  for (const { segment } of segmenter.segment(text)) {
-    if (left <= 0) break;
-    left -= cellsOfOne(segment);
-    at += segment.length;
-  }
-  return text.slice(at);
+  const { head, tail } = split(text, width);
+  return cells(head) < width ? tail.slice(firstCharacter(tail).length) : tail;
 }
 
 /** The rows that a line takes; at least one. Breaks anywhere, as a terminal does. */
@@ -74,11 +65,10 @@ export function wrap(text: string, width: number): string[] {
   const rows: string[] = [];
   let rest = text;
   while (rest !== "") {
-    const { head, tail } = split(rest, width);
     // A character wider than the row is shown all the same, or this would never end.
-    const [first = rest] = head === "" ? firstCharacter(rest) : [head];
-    rows.push(first);
-    rest = head === "" ? rest.slice(first.length) : tail;
+    const row = split(rest, width).head || firstCharacter(rest);
+    rows.push(row);
+    rest = rest.slice(row.length);
   }
   return rows;
 }
@@ -95,9 +85,8 @@ export function wrapWords(text: string, width: number): string[] {
   return rows;
 }
 
-function firstCharacter(text: string): string[] {
-  for (const { segment } of segmenter.segment(text)) return [segment];
-  return [];
+function firstCharacter(text: string): string {
+  return segmenter.segment(text).containing(0)?.segment ?? "";
 }
 
 function split(text: string, width: number): { head: string; tail: string } {
@@ -112,10 +101,10 @@ function split(text: string, width: number): { head: string; tail: string } {
   return { head: text.slice(0, at), tail: text.slice(at) };
 }
 
-function expandTabs(text: string): string {
-  let line = "";
-  for (const part of text.split(/(\t)/u)) {
-    line += part === "\t" ? " ".repeat(4 - (cells(line) % 4)) : part;
-  }
-  return line;
+/** Harmless, with spaces in the place of tabs; `before` stands before it in its line. */
+export function expandTabs(text: string, before = ""): string {
+  const [first = "", ...others] = text.split("\t").map(harmless);
+  return others.reduce((line, part) => {
+    return line + " ".repeat(4 - (cells(before + line) % 4)) + part;
+  }, first);
 }

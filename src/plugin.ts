@@ -4,7 +4,7 @@
  */
 import type { Plugin, PluginInput, PluginOptions, ToolDefinition } from "@opencode-ai/plugin";
 import { isMainThread } from "node:worker_threads";
-import { detaches, HINT } from "./bash/hint.js";
+import { DETACHED_HINT, detaches } from "./bash/limits.js";
 import { served } from "./host/opencode-2.js";
 import { isOneShot } from "./host/one-shot.js";
 import { isWritten } from "./host/written.js";
@@ -12,19 +12,14 @@ import { coerceError } from "./ports.js";
 import { Shared } from "./shared.js";
 import type { Ready } from "./tools/define.js";
 import { createTools } from "./tools/index.js";
-import type { Predecessor, Workspace } from "./workspace.js";
-import type { Homes } from "./worktree/worktrees.js";
+import type { Workspace, WorkspaceSettings } from "./workspace.js";
 
 export const server: Plugin = async (input, rawOptions) => {
   served();
   let shell: string | undefined;
+  const configuredShell = () => shell;
   const shared = Shared.of(input.directory, (predecessor) =>
-    loadWorkspace(input, {
-      rawOptions,
-      predecessor,
-      homes: shared.homes,
-      configuredShell: () => shell,
-    }),
+    loadWorkspace(input, rawOptions, { predecessor, homes: shared.homes, configuredShell }),
   );
   const user = shared.join();
   // The sessions in use are told what the reload has ended, without waiting for an event.
@@ -36,7 +31,7 @@ export const server: Plugin = async (input, rawOptions) => {
   /** For those that must go on without it. */
   const leading = async (): Promise<Workspace | undefined> => {
     if (!shared.leads(user)) return undefined;
-    return (await shared.home())?.workspace().catch(() => undefined);
+    return (await shared.home())?.workspace().catch(ignore);
   };
 
   const problems = findProblems(shared, rawOptions);
@@ -47,10 +42,10 @@ export const server: Plugin = async (input, rawOptions) => {
     await workspace.ready(sessionID);
     return workspace;
   };
-  const ownBash = rawOptions?.["bash"] === "continue" ? await loadBash(ready, rawOptions) : {};
-  const hints = ownBash.bash === undefined && rawOptions?.["bashHint"] !== false;
+  const bash = rawOptions?.["bash"] === "continue" ? await loadBash(ready, rawOptions) : undefined;
+  const hints = bash === undefined && rawOptions?.["bashHint"] !== false;
   return {
-    tool: { ...createTools(ready), ...ownBash },
+    tool: { ...createTools(ready), ...(bash && { bash }) },
     config: async (config) => {
       // The first SDK's types lack it.
       const set: unknown = Reflect.get(config, "shell");
@@ -84,7 +79,7 @@ export const server: Plugin = async (input, rawOptions) => {
     ...(hints && {
       "tool.execute.after": async ({ tool, args }, output) => {
         const command: unknown = tool === "bash" ? Reflect.get(Object(args), "command") : undefined;
-        if (detaches(command)) output.output += HINT;
+        if (detaches(command)) output.output += DETACHED_HINT;
       },
     }),
     dispose: () => shared.leave(user),
@@ -92,33 +87,24 @@ export const server: Plugin = async (input, rawOptions) => {
 };
 
 /** In the place of the host's own, for those who have chosen it. */
-async function loadBash(
-  ready: Ready,
-  rawOptions: PluginOptions,
-): Promise<{ bash?: ToolDefinition }> {
+async function loadBash(ready: Ready, rawOptions: PluginOptions): Promise<ToolDefinition> {
   const [{ bash }, { parseOptions }] = await Promise.all([
     import("./tools/bash.js"),
     import("./options.js"),
   ]);
-  return { bash: bash(ready, parseOptions(rawOptions).options) };
+  return bash(ready, parseOptions(rawOptions).options);
 }
 
 /** Of what is logged, and answered by every tool. */
-const ignore = (): void => undefined;
+const ignore = (): undefined => undefined;
 
 /** Ids that the host gives to projects: of a directory without version control, or the first commit of its repository. */
 const HOST_PROJECT = /^(?:global|[0-9a-f]{40}|[0-9a-f]{64})$/u;
 
-interface Loading {
-  rawOptions: PluginOptions | undefined;
-  predecessor: Predecessor | undefined;
-  homes: Homes;
-  configuredShell: () => string | undefined;
-}
-
 async function loadWorkspace(
   { client, directory, project }: PluginInput,
-  { rawOptions, predecessor, homes, configuredShell }: Loading,
+  rawOptions: PluginOptions | undefined,
+  given: Pick<WorkspaceSettings, "predecessor" | "homes" | "configuredShell">,
 ): Promise<Workspace> {
   try {
     const [{ OpenCodeHost }, { parseOptions }, { tellWhenUnseen }, { HostPage }, { Workspace }] =
@@ -131,20 +117,16 @@ async function loadWorkspace(
       ]);
     const host = new OpenCodeHost(client);
     const log = host.writeLog.bind(host);
-    const { options } = parseOptions(rawOptions);
-    const oneShot = isOneShot();
     // This module is part of the package's entry, below which all built files are.
     const page = new HostPage({ log, built: new URL(".", import.meta.url) });
     const workspace = new Workspace({
+      ...given,
       host,
       directory,
       projectID: project.id,
       isSibling: (name) => HOST_PROJECT.test(name),
-      predecessor,
-      homes,
-      options,
-      oneShot,
-      configuredShell,
+      options: parseOptions(rawOptions).options,
+      oneShot: isOneShot(),
       page,
       log,
     });
@@ -156,7 +138,7 @@ async function loadWorkspace(
     const message = `background work is not available: ${coerceError(thrown).message}`;
     const entry = { service: "background", level: "error", message } as const;
     // What cannot be logged either is still answered by every tool.
-    await client.app.log({ body: entry }).catch(() => undefined);
+    await client.app.log({ body: entry }).catch(ignore);
     throw new Error(message, { cause: thrown });
   }
 }
@@ -165,10 +147,10 @@ async function loadWorkspace(
 async function findProblems(shared: Shared, rawOptions: PluginOptions = {}): Promise<string[]> {
   if (Object.keys(rawOptions).length === 0) return [];
   // What keeps them from being read keeps the workspace from being loaded, which says so.
-  const room = await import("./options.js").catch(() => undefined);
-  const { problems } = room?.parseOptions(rawOptions) ?? { problems: [] };
+  const room = await import("./options.js").catch(ignore);
+  const problems = room?.parseOptions(rawOptions).problems ?? [];
   if (problems.length === 0) return problems;
-  const workspace = await shared.workspace().catch(() => undefined);
+  const workspace = await shared.workspace().catch(ignore);
   for (const problem of problems) workspace?.log("warn", problem);
   return problems;
 }

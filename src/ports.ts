@@ -50,14 +50,23 @@ function shown(value: unknown): string {
   }
 }
 
-/** For `.catch(…)`: logs what was thrown, and what was to be done goes on without it. */
+/** The errno's name of a failed call, for example ENOENT. */
+export function errorCode(thrown: unknown): string | undefined {
+  if (!(thrown instanceof Error) || !("code" in thrown)) return undefined;
+  return typeof thrown.code === "string" ? thrown.code : undefined;
+}
+
+/** For `.catch(…)`: logs what was thrown, and what was to be done goes on without it, as with nothing. */
 export function logFailure(
   log: Log,
   level: LogLevel,
   message: string,
   extra: Record<string, unknown> = {},
-): (thrown: unknown) => void {
-  return (thrown) => log(level, message, { ...extra, error: coerceError(thrown).message });
+): (thrown: unknown) => undefined {
+  return (thrown) => {
+    log(level, message, { ...extra, error: coerceError(thrown).message });
+    return undefined;
+  };
 }
 
 /**

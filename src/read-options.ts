@@ -3,6 +3,7 @@
  * what came, its default is used and all other options hold.
  */
 import { z } from "zod";
+import { cutText } from "./text.js";
 
 export interface ReadOptions<T> {
   options: T;
@@ -69,6 +70,5 @@ const KINDS: Readonly<Record<string, string>> = {
 };
 
 function shown(value: unknown): string {
-  const text = JSON.stringify(value) ?? String(value);
-  return text.length <= 60 ? text : `${text.slice(0, 60)}…`;
+  return cutText(JSON.stringify(value) ?? String(value), 61);
 }

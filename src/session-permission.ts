@@ -58,22 +58,23 @@ export class SessionPermission {
   /** Throws unless the rules of this agent in this session allow every part of the command. */
   async ask(question: SessionQuestion): Promise<void> {
     const { askForCommand } = await import("./permission/ask.js");
-    const shell = this.#shell();
-    const denies = async () => deniesCommands(await this.#rulesOf(question));
-    await askForCommand({ ...question, shell, deniesCommands: denies });
+    await askForCommand({ ...question, ...this.#ways(question) });
   }
 
   /** What is typed into a process of this command; see `askForInput`. */
   async askForInput(question: SessionInput): Promise<string> {
     const { askForInput } = await import("./process/input/input-permission.js");
-    const shell = this.#shell();
-    const rules = () => this.#rulesOf(question);
-    const denies = async () => deniesCommands(await rules());
-    return askForInput({ ...question, shell, rules, deniesCommands: denies });
+    return askForInput({ ...question, ...this.#ways(question) });
   }
 
-  #shell(): string {
-    return chooseShell(process.env, undefined, undefined, this.#configuredShell()).file;
+  /** The shell that reads it, and what is in force. */
+  #ways(who: Caller) {
+    const rules = () => this.#rulesOf(who);
+    return {
+      shell: chooseShell(process.env, undefined, undefined, this.#configuredShell()).file,
+      rules,
+      deniesCommands: async () => deniesCommands(await rules()),
+    };
   }
 
   /**

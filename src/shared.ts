@@ -12,7 +12,7 @@ import { randomUUID } from "node:crypto";
 import type { Predecessor, Workspace } from "./workspace.js";
 import type { Homes } from "./worktree/worktrees.js";
 
-export type Load = (predecessor: Predecessor | undefined) => Promise<Workspace>;
+type Load = (predecessor: Predecessor | undefined) => Promise<Workspace>;
 
 /** A second copy of this module must find what the first one keeps: a module variable would not do. */
 const WORKSPACES = Symbol.for("opencode-background-manager/workspaces");

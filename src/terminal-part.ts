@@ -6,7 +6,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { dirname, join, resolve, sep } from "node:path";
 import { fileURLToPath } from "node:url";
-import { coerceError } from "./ports.js";
+import { errorCode } from "./ports.js";
 import { PACKAGE } from "./version.js";
 import type { Workspace } from "./workspace.js";
 
@@ -19,8 +19,12 @@ export function isConfigured(
   env: NodeJS.ProcessEnv = process.env,
 ): boolean {
   return placesOf(part, directory, env).some((file) => {
-    const text = readOrUndefined(file);
-    return text !== undefined && (text === UNREADABLE || namesUs(text, dirname(file)));
+    try {
+      return namesUs(readFileSync(file, "utf8"), dirname(file));
+    } catch (thrown) {
+      const code = errorCode(thrown);
+      return code !== "ENOENT" && code !== "ENOTDIR";
+    }
   });
 }
 
@@ -66,19 +70,6 @@ function configFolder(env: NodeJS.ProcessEnv): string {
 function upward(directory: string): string[] {
   const above = dirname(directory);
   return above === directory ? [directory] : [directory, ...upward(above)];
-}
-
-/** It is there, and what it says is not known: no text is empty and this. */
-const UNREADABLE = Symbol("unreadable");
-
-function readOrUndefined(file: string): string | typeof UNREADABLE | undefined {
-  try {
-    return readFileSync(file, "utf8");
-  } catch (thrown) {
-    const error = coerceError(thrown);
-    const code = "code" in error ? error.code : undefined;
-    return code === "ENOENT" || code === "ENOTDIR" ? undefined : UNREADABLE;
-  }
 }
 
 /** By our name, or by the folder that we are in; what else the file says does not matter, nor whether it parses. */

@@ -58,6 +58,16 @@ export function quoted(text: string, most: number): string {
   return `"${oneLine(text, most).replaceAll('"', "'")}"`;
 }
 
+/** At most so many characters (UTF-16), with "…" for the rest; never half of one. */
+export function cutText(text: string, most: number): string {
+  return text.length <= most ? text : `${headOf(text, most - 1)}…`;
+}
+
+/** The beginning of a text, never half of a character. */
+export function headOf(text: string, most: number): string {
+  return text.slice(0, most).replace(/[\ud800-\udbff]$/u, "");
+}
+
 /** The end of a text, never half of a character. */
 export function lastOf(text: string, most: number): string {
   return text.slice(Math.max(0, text.length - most)).replace(/^[\udc00-\udfff]/u, "");
@@ -112,6 +122,13 @@ export function harmlessLines(text: string): string {
     .join("\n");
 }
 
+/** A search for a text in lines; one in small letters finds capitals, too, and none nothing. */
+export function finds(query: string): (line: string) => boolean {
+  if (query === "") return () => false;
+  if (query !== query.toLowerCase()) return (line) => line.includes(query);
+  return (line) => line.toLowerCase().includes(query);
+}
+
 /** What a line of quoted text begins with: so none of them can pass for a line of ours. */
 export const QUOTE_MARK = "| ";
 
@@ -137,5 +154,5 @@ export function escapeUnseen(text: string): string {
 /** A value in an error of ours: as JSON, cut, nothing unseen in it. */
 export function shownValue(value: unknown, most = 100): string {
   const text = escapeUnseen(JSON.stringify(value) ?? typeof value);
-  return text.length <= most + 20 ? text : `${text.slice(0, most)}… (${text.length} characters)`;
+  return text.length <= most + 20 ? text : `${headOf(text, most)}… (${text.length} characters)`;
 }

@@ -1,4 +1,4 @@
-/** Waiting with the injected clock: a time limit for an event, and timers of any length. */
+/** Waiting with the injected clock: a time limit for an event, timers of any length, calls that come not too often. */
 import type { Clock, Timer } from "./ports.js";
 
 /**
@@ -51,4 +51,35 @@ export async function isTrueWithin(
 
 export function pause(clock: Clock, milliseconds: number): Promise<void> {
   return new Promise((resolve) => clock.after(milliseconds, resolve));
+}
+
+export interface Throttled {
+  call(): void;
+  cancel(): void;
+}
+
+/**
+ * At most one call in so many milliseconds: the first at once, what comes meanwhile as one call at the end. No
+ * timer is set while nothing comes.
+ */
+export function throttle(clock: Clock, milliseconds: number, run: () => void): Throttled {
+  let last = Number.NEGATIVE_INFINITY;
+  let timer: Timer | undefined;
+  const runNow = () => {
+    timer = undefined;
+    last = clock.monotonic();
+    run();
+  };
+  return {
+    call() {
+      if (timer) return;
+      const wait = last + milliseconds - clock.monotonic();
+      if (wait <= 0) runNow();
+      else timer = clock.after(wait, runNow);
+    },
+    cancel() {
+      timer?.cancel();
+      timer = undefined;
+    },
+  };
 }

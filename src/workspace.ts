@@ -7,16 +7,7 @@ import type { Context } from "./context.js";
 import { OwnerControl } from "./control/owner.js";
 import { SessionCleanup } from "./control/session-cleanup.js";
 import { UserActs } from "./control/user-acts.js";
-import {
-  coerceError,
-  doAll,
-  logFailure,
-  silentLog,
-  systemClock,
-  type Clock,
-  type Log,
-  type Timer,
-} from "./ports.js";
+import { coerceError, doAll, logFailure, silentLog, systemClock, type Timer } from "./ports.js";
 import { agentsLine } from "./host/agents.js";
 import type { HostEvent } from "./host/events.js";
 import { translateEvent } from "./host/events.js";
@@ -71,8 +62,8 @@ export interface WorkspaceSettings {
   oneShot?: boolean;
   /** `shell` of OpenCode's configuration, if it names one; in the plugin. */
   configuredShell?: ProcessManagerDeps["configuredShell"];
-  clock?: Clock;
-  log?: Log;
+  clock?: Context["clock"];
+  log?: Context["log"];
   /** For tests: parts of the system. */
   system?: Pick<ProcessManagerDeps, "spawn" | "system" | "watchdog"> &
     Pick<JobStoreOptions, "files" | "processes">;
@@ -90,13 +81,13 @@ const NO_HOMES: Homes = {
   during: (making) => making,
 };
 
-export class Workspace {
+export class Workspace implements Context {
   readonly host: Host;
   readonly directory: string;
   readonly options: Options;
   readonly oneShot: boolean;
-  readonly clock: Clock;
-  readonly log: Log;
+  readonly clock: Context["clock"];
+  readonly log: Context["log"];
   /** Every record as it is now; `onChange` tells of each change. */
   readonly jobs: JobRegistry;
   readonly ids: IdSource;
@@ -132,22 +123,24 @@ export class Workspace {
     this.clock = settings.clock ?? systemClock;
     this.log = settings.log ?? silentLog;
     this.jobs = new JobRegistry(this.log);
-    this.ids = new IdSource(() => this.clock.now());
+    const { jobs, clock, log, options } = this;
+    const context: Context = { host, jobs, clock, log, options };
+    this.ids = new IdSource(() => clock.now());
     this.tree = new SessionTree(host);
     this.#predecessor = settings.predecessor;
     this.#page = settings.page;
     this.#permission = new SessionPermission(host, settings.configuredShell);
     this.notices = new Notices({
-      ...this.#ports(),
+      ...context,
       ids: this.ids,
       tree: this.tree,
       directoryOf: (sessionID) => this.worktrees.directoryOf(sessionID),
       save: () => this.persist(),
-      onParentAbort: (sessionID) => this.#sessionCleanup.aborted(sessionID),
+      onStopped: (sessionID) => this.#sessionCleanup.aborted(sessionID),
       onUsed: (sessionID) => this.#waiting.used(sessionID),
     });
     this.store = new JobStore({
-      ...this.#ports(),
+      ...context,
       root: settings.stateFolder ?? defaultRoot(),
       projectID,
       directory,
@@ -165,12 +158,9 @@ export class Workspace {
     // After the notices: what a job's end leads to is told behind it.
     this.#waiting = new WaitingJobs(this.jobs, this.clock);
     this.processes = new BackgroundProcessManager({
-      ...this.#ports(),
+      ...context,
       outputFolder: () => this.#outputFolder(),
-      announce: (job, kind, text) => {
-        if (kind === "again") this.notices.callUser(job, text);
-        else this.notices.announce(job, kind, text);
-      },
+      announce: (...what) => this.notices.announce(...what),
       hold: (jobIDs) => this.notices.hold(jobIDs),
       used: (sessionID) => this.notices.used(sessionID),
       waiting: this.#waiting,
@@ -178,14 +168,14 @@ export class Workspace {
       ...settings.system,
     });
     this.worktrees = new Worktrees({
-      ...this.#ports(),
+      ...context,
       directory,
       homes: settings.homes ?? NO_HOMES,
       notices: this.notices,
       persist: () => this.persist(),
     });
     this.tasks = new BackgroundManager({
-      ...this.#ports(),
+      ...context,
       ids: this.ids,
       tree: this.tree,
       notices: this.notices,
@@ -200,18 +190,10 @@ export class Workspace {
       persist: () => this.persist(),
       restore: () => this.restore(),
     });
-    const { tasks, processes, notices, tree } = this;
-    this.#sessionCleanup = new SessionCleanup({
-      ...this.#ports(),
-      tasks,
-      processes,
-      notices,
-      tree,
-      worktrees: this.worktrees,
-    });
-    this.userActs = new UserActs({ ...this.#ports(), tasks, processes });
-    this.#eventCommand = new EventCommand({ ...this.#ports(), directory });
-    this.#control = new OwnerControl({ ...this.#ports(), tasks, processes, store: this.store });
+    this.#sessionCleanup = new SessionCleanup(this);
+    this.userActs = new UserActs(this);
+    this.#eventCommand = new EventCommand(this);
+    this.#control = new OwnerControl(this);
     this.#exitHooks = [() => this.processes.killAllNow(), () => this.store.flushSync()].map(
       (callback) => onHostExit(callback, this.log),
     );
@@ -300,8 +282,7 @@ export class Workspace {
     this.#agentsLine ??= this.host.agents().then(agentsLine);
     return this.#agentsLine.catch((thrown: unknown) => {
       this.#agentsLine = undefined;
-      this.log("warn", "the agents could not be named", { error: coerceError(thrown).message });
-      return undefined;
+      return logFailure(this.log, "warn", "the agents could not be named")(thrown);
     });
   }
 
@@ -319,17 +300,12 @@ export class Workspace {
     return this.#disposing;
   }
 
-  #ports(): Context {
-    const { host, jobs, clock, log, options } = this;
-    return { host, jobs, clock, log, options };
-  }
-
   /** A folder that cannot be made costs the output, not the process: its record says so. */
   #outputFolder(): string {
     try {
       return this.store.outputFolder();
     } catch (thrown) {
-      this.log("error", "no folder for output", { error: coerceError(thrown).message });
+      logFailure(this.log, "error", "no folder for output")(thrown);
       return join(this.store.folder, "output");
     }
   }

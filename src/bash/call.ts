@@ -7,12 +7,11 @@
 import { homedir } from "node:os";
 import { isAbsolute, join } from "node:path";
 import { isTerminal } from "../jobs/status.js";
-import { logFailure, type Timer } from "../ports.js";
+import { logFailure } from "../ports.js";
 import type { Foreground, ForegroundEnd } from "../process/manager.js";
 import { afterLong } from "../time.js";
 import type { Workspace } from "../workspace.js";
-import { startsInBackground } from "./hint.js";
-import { isSleep, type Limits } from "./limits.js";
+import { isSleep, startsInBackground, type Limits } from "./limits.js";
 import { LiveOutput } from "./live.js";
 import { CallOutput, type AnswerLimits } from "./output.js";
 import {
@@ -27,7 +26,7 @@ import {
   timedOut,
 } from "./wording.js";
 
-export interface CallRequest {
+interface CallRequest {
   command: string;
   /** Absolute. */
   cwd: string;
@@ -69,10 +68,13 @@ export class BashCall {
   readonly #output: CallOutput;
   readonly #live: LiveOutput;
   readonly #startedAt: number;
+  /** Aborted when the call has answered: nothing is waited for any more. */
+  readonly #waits = new AbortController();
+  readonly #aborted: Promise<Event>;
 
   constructor(workspace: Workspace, request: CallRequest) {
     const { host, clock, log, ids } = workspace;
-    const { sessionID, messageID, callID, answerLimits } = request;
+    const { sessionID, messageID, callID, answerLimits, abort } = request;
     this.#workspace = workspace;
     this.#request = request;
     this.#output = new CallOutput(answerLimits, join(outputFolder(), ids.next("tool")), log);
@@ -84,29 +86,21 @@ export class BashCall {
       output: () => this.#output.shown,
     });
     this.#startedAt = clock.monotonic();
+    this.#aborted = as("aborted", untilAborted(abort, this.#waits.signal));
   }
 
   /** Throws a `UserError` for what cannot be started. */
   async run(): Promise<CallAnswer> {
-    const { abort, userWrites } = this.#request;
-    if (abort.aborted) return this.#answer({ notes: [ABORTED] });
-    let command: Foreground;
+    const { abort, userWrites, limits } = this.#request;
     try {
-      command = await this.#start();
-    } catch (thrown) {
-      this.#output.close();
-      throw thrown;
-    }
-    const waits = new AbortController();
-    const aborted = untilAborted(abort, waits.signal).then((): Event => "aborted");
-    try {
-      const over = command.over.then((): Event => "over");
-      const user = untilAborted(userWrites, waits.signal).then((): Event => "user");
-      const ends: Promise<Event>[] = [over, aborted, this.#untilTime(waits.signal)];
-      if (this.#request.limits.movesForUser) ends.push(user);
-      return await this.#settle(command, await Promise.race(ends), aborted);
+      if (abort.aborted) return this.#answer({ notes: [ABORTED] });
+      const command = await this.#start();
+      const ends = [overOf(command), this.#aborted, this.#untilTime()];
+      if (limits.movesForUser) ends.push(as("user", untilAborted(userWrites, this.#waits.signal)));
+      return await this.#settle(command, await Promise.race(ends));
     } finally {
-      waits.abort();
+      this.#waits.abort();
+      this.#output.close();
     }
   }
 
@@ -126,34 +120,31 @@ export class BashCall {
     });
   }
 
-  async #settle(command: Foreground, event: Event, aborted: Promise<Event>): Promise<CallAnswer> {
+  async #settle(command: Foreground, event: Event): Promise<CallAnswer> {
     const { limits } = this.#request;
     if (event === "aborted") return this.#stopped(command);
-    if (event === "over") return this.#over(command, await command.over, aborted);
-    if (event === "time" && limits.afterwards === "end") return this.#timedOut(command, aborted);
-    if (!command.move(limits.endSeconds)) {
-      // It has ended in this very moment.
-      return this.#settle(command, await Promise.race([overOf(command), aborted]), aborted);
+    if (event === "over") return this.#over(command, await command.over);
+    if (event === "time" && limits.afterwards === "end") return this.#timedOut(command);
+    // Where it cannot be moved, it has ended in this very moment.
+    if (command.move(limits.endSeconds)) {
+      if (await this.#isAbortedBefore(this.#workspace.persist())) return this.#stopped(command);
+      if (!isTerminal(command.job.status)) return this.#moved(command);
     }
-    // What was announced is on disk.
-    const saved = this.#workspace.persist().then((): Event => "time");
-    if ((await Promise.race([saved, aborted])) === "aborted") return this.#stopped(command);
-    if (isTerminal(command.job.status)) {
-      return this.#settle(command, await Promise.race([overOf(command), aborted]), aborted);
-    }
+    return this.#settle(command, await Promise.race([overOf(command), this.#aborted]));
+  }
+
+  /** What was announced is on disk. */
+  async #moved(command: Foreground): Promise<CallAnswer> {
+    const { clock } = this.#workspace;
     await this.#live.stop();
     command.answered(false);
     const { id } = command;
-    const continued = this.#continued(id);
-    const notes = moved(continued, this.#ran(), limits.endSeconds);
+    const ran = clock.monotonic() - this.#startedAt;
+    const notes = moved(this.#continued(id), ran, this.#request.limits.endSeconds);
     return this.#answer({ head: stillRuns(id), notes, processId: id, none: "(no output yet)" });
   }
 
-  async #over(
-    command: Foreground,
-    end: ForegroundEnd,
-    aborted: Promise<Event>,
-  ): Promise<CallAnswer> {
+  async #over(command: Foreground, end: ForegroundEnd): Promise<CallAnswer> {
     const { exit } = end;
     if (end.type === "ended") {
       await this.#live.stop();
@@ -163,8 +154,7 @@ export class BashCall {
       const notes = isOurs ? [ABORTED] : exit.signal === null ? [] : [endedBySignal(exit.signal)];
       return this.#answer({ notes, exit: isOurs ? null : exitCode(exit) });
     }
-    const saved = this.#workspace.persist().then((): Event => "over");
-    if ((await Promise.race([saved, aborted])) === "aborted") return this.#stopped(command);
+    if (await this.#isAbortedBefore(this.#workspace.persist())) return this.#stopped(command);
     await this.#live.stop();
     const { id, job } = command;
     const hasEnded = isTerminal(job.status);
@@ -175,10 +165,9 @@ export class BashCall {
   }
 
   /** As the host's own bash: ended, with all its descendants, before it is answered. */
-  async #timedOut(command: Foreground, aborted: Promise<Event>): Promise<CallAnswer> {
+  async #timedOut(command: Foreground): Promise<CallAnswer> {
     const { limits, command: text } = this.#request;
-    const killed = this.#kill(command, "timeout").then((): Event => "time");
-    if ((await Promise.race([killed, aborted])) === "aborted") return this.#stopped(command);
+    if (await this.#isAbortedBefore(this.#kill(command, "timeout"))) return this.#stopped(command);
     await this.#live.stop();
     command.answered(true);
     const notes = [timedOut(limits.milliseconds), ...(isSleep(text) ? [sleepHint(text)] : [])];
@@ -197,6 +186,11 @@ export class BashCall {
     const { log } = this.#workspace;
     const failed = logFailure(log, "error", "a command could not be ended", { id: command.id });
     await command.kill(reason).catch(failed);
+  }
+
+  /** Before this has settled. */
+  async #isAbortedBefore(done: Promise<void>): Promise<boolean> {
+    return (await Promise.race([as("over", done), this.#aborted])) === "aborted";
   }
 
   #answer({ notes, head = "", none = "(no output)", exit = null, processId }: Said): CallAnswer {
@@ -224,17 +218,11 @@ export class BashCall {
     return { id, isChild: sessionID !== rootSessionID, oneShot: this.#workspace.oneShot };
   }
 
-  #ran(): number {
-    return this.#workspace.clock.monotonic() - this.#startedAt;
-  }
-
-  #untilTime(over: AbortSignal): Promise<Event> {
-    const { limits } = this.#request;
+  #untilTime(): Promise<Event> {
+    const { clock } = this.#workspace;
     return new Promise((resolve) => {
-      const timer: Timer = afterLong(this.#workspace.clock, limits.milliseconds, () =>
-        resolve("time"),
-      );
-      over.addEventListener("abort", () => timer.cancel());
+      const timer = afterLong(clock, this.#request.limits.milliseconds, () => resolve("time"));
+      this.#waits.signal.addEventListener("abort", () => timer.cancel());
     });
   }
 }
@@ -248,8 +236,14 @@ interface Said {
   processId?: string;
 }
 
-function overOf(command: Foreground): Promise<Event> {
-  return command.over.then((): Event => "over");
+/** This event, once that has happened. */
+async function as(event: Event, happened: Promise<unknown>): Promise<Event> {
+  await happened;
+  return event;
+}
+
+function overOf({ over }: Foreground): Promise<Event> {
+  return as("over", over);
 }
 
 /** Listens until `over` is aborted. */
@@ -265,8 +259,8 @@ function untilAborted(signal: AbortSignal, over: AbortSignal): Promise<void> {
 }
 
 /** Where the host keeps long outputs of its own tools: what is there may be read without a question. */
-export function outputFolder(env: NodeJS.ProcessEnv = process.env, home = homedir()): string {
-  const data = env["XDG_DATA_HOME"];
-  const base = data && isAbsolute(data) ? data : join(home, ".local", "share");
+function outputFolder(): string {
+  const data = process.env["XDG_DATA_HOME"];
+  const base = data && isAbsolute(data) ? data : join(homedir(), ".local", "share");
   return join(base, "opencode", "tool-output");
 }

@@ -1,4 +1,7 @@
-/** How long a call of `bash` waits for its command, and what becomes of a command that takes longer. Pure. */
+/**
+ * How long a call of `bash` waits for its command, what becomes of one that takes longer, and what its text says of that.
+ * Pure; the plugin loads it at once.
+ */
 import type { Options } from "../options.js";
 
 export interface Situation {
@@ -53,4 +56,21 @@ function endOf(timeout: number | undefined, maxMinutes: number): number {
   const given = timeout / 1_000;
   const later = Math.max(given * TIMES, LEAST_SECONDS);
   return Math.min(later, Math.max(MOST_SECONDS, given));
+}
+
+/** Ends in `&`, or begins with what lets a command outlive its shell. */
+const DETACHED = /^\s*(?:nohup|setsid)\s|(?:^|[^&|>])&\s*$/u;
+
+/** Sent to the background by hand. */
+export function detaches(command: unknown): boolean {
+  return typeof command === "string" && DETACHED.test(command);
+}
+
+/** What the answer of the host's own bash says besides then. */
+export const DETACHED_HINT =
+  "\n\n(For a command that is to keep running there is createBackgroundProcess: its output can be read, it can be ended, and you are told its end.)";
+
+/** Somewhere in it something is sent to the background; in doubt it is. */
+export function startsInBackground(command: string): boolean {
+  return /(?<![&|<>])&(?![&>])|\b(?:nohup|setsid)\b/u.test(command);
 }

@@ -11,7 +11,7 @@ const PAUSE_MILLISECONDS = 250;
 /** A host that does not take a write within this time is not waited for: the answer is worth more. */
 const PATIENCE_MILLISECONDS = 1_000;
 
-export interface LiveDeps {
+interface LiveDeps {
   clock: Clock;
   log: Log;
   /** Asked at the first output; undefined where nothing can be shown. */

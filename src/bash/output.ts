@@ -7,6 +7,7 @@
 import { closeSync, mkdirSync, openSync, writeSync } from "node:fs";
 import { dirname } from "node:path";
 import { coerceError, type Log } from "../ports.js";
+import { lastOf } from "../text.js";
 
 export interface AnswerLimits {
   lines: number;
@@ -16,7 +17,7 @@ export interface AnswerLimits {
 /** The end of an output as its user sees it. */
 const SHOWN_CHARACTERS = 30_000;
 
-export interface OutputText {
+interface OutputText {
   /** Of the answer. */
   text: string;
   isCut: boolean;
@@ -44,10 +45,6 @@ export class CallOutput {
     this.#log = log;
   }
 
-  take(data: Buffer): void {
-    this.#add(this.#decoder.decode(data, { stream: true }));
-  }
-
   /** What its user sees. */
   get shown(): string {
     return this.#shown;
@@ -57,13 +54,10 @@ export class CallOutput {
   end(rest: string): OutputText {
     const all = this.#pieces.join("");
     const { lines, bytes } = this.#limits;
-    const fits = !this.#isLong && isWithin(all + rest, lines, bytes);
-    if (fits) {
-      this.#close();
-      return { text: all, isCut: false, file: undefined };
-    }
-    this.#keep();
-    this.#close();
+    const isCut = this.#isLong || !isWithin(all + rest, lines, bytes);
+    if (isCut) this.#keep();
+    this.close();
+    if (!isCut) return { text: all, isCut, file: undefined };
     const file = this.#problem === undefined ? this.#file : undefined;
     const head = headOf(file, this.#problem);
     const around = head + rest;
@@ -72,17 +66,20 @@ export class CallOutput {
       Math.max(1, lines - around.split("\n").length + 1),
       Math.max(1, bytes - Buffer.byteLength(around)),
     );
-    return { text: head + text, isCut: true, file };
+    return { text: head + text, isCut, file };
   }
 
-  /** The call has failed: the file, if there is one, holds what came. */
+  /** The file, if there is one, holds what came until now. */
   close(): void {
-    this.#close();
+    const descriptor = this.#descriptor;
+    this.#descriptor = undefined;
+    if (descriptor !== undefined) closeSync(descriptor);
   }
 
-  #add(text: string): void {
+  take(data: Buffer): void {
+    const text = this.#decoder.decode(data, { stream: true });
     if (text === "") return;
-    this.#shown = lastOf(this.#shown + text);
+    this.#shown = shownOf(this.#shown + text);
     this.#pieces.push(text);
     this.#bytes += Buffer.byteLength(text);
     if (this.#descriptor !== undefined) this.#write(text);
@@ -123,13 +120,7 @@ export class CallOutput {
   #failed(thrown: unknown): void {
     this.#problem = coerceError(thrown).message;
     this.#log("warn", "a long output could not be kept whole", { error: this.#problem });
-    this.#close();
-  }
-
-  #close(): void {
-    const descriptor = this.#descriptor;
-    this.#descriptor = undefined;
-    if (descriptor !== undefined) closeSync(descriptor);
+    this.close();
   }
 }
 
@@ -170,6 +161,6 @@ function endOf(line: string, mostBytes: number): string {
   return data.subarray(from).toString();
 }
 
-function lastOf(text: string): string {
-  return text.length <= SHOWN_CHARACTERS ? text : `...\n\n${text.slice(-SHOWN_CHARACTERS)}`;
+function shownOf(text: string): string {
+  return text.length <= SHOWN_CHARACTERS ? text : `...\n\n${lastOf(text, SHOWN_CHARACTERS)}`;
 }

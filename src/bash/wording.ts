@@ -21,7 +21,7 @@ export function endedBySignal(signal: string): string {
   return `The shell was ended by ${signal}.`;
 }
 
-export interface Continued {
+interface Continued {
   id: string;
   isChild: boolean;
   oneShot: boolean;
@@ -34,20 +34,15 @@ export function moved(
   ranMilliseconds: number,
   endSeconds: number,
 ): string[] {
-  const read = JSON.stringify({ processId: id });
-  const lines = [
+  const read = (request: object) =>
+    `getBackgroundProcess ${JSON.stringify({ processId: id, ...request })}`;
+  return [
     `THE COMMAND STILL RUNS. It was not ended: after ${elapsed(ranMilliseconds)} it went on in the background as ${id}. Do not run it again.`,
+    isChild
+      ? `Wait for it before you answer: ${read({ wait: 600 })}.`
+      : `You will be told when it ends, with its exit code: go on with other work or end your turn, and do not poll. Its output: ${read({})}.`,
+    `It is ended if it runs longer than ${elapsed(endSeconds * 1_000)}.`,
   ];
-  if (isChild) {
-    const wait = JSON.stringify({ processId: id, wait: 600 });
-    lines.push(`Wait for it before you answer: getBackgroundProcess ${wait}.`);
-  } else {
-    lines.push(
-      `You will be told when it ends, with its exit code: go on with other work or end your turn, and do not poll. Its output: getBackgroundProcess ${read}.`,
-    );
-  }
-  lines.push(`It is ended if it runs longer than ${elapsed(endSeconds * 1_000)}.`);
-  return lines;
 }
 
 /** The first line of the answer of a command that was moved: its id stands there. */
@@ -72,9 +67,10 @@ export function block(lines: readonly string[]): string {
   return `\n\n<shell_metadata>\n${lines.join("\n")}\n</shell_metadata>`;
 }
 
+const SIGNALS: Readonly<Record<string, number>> = constants.signals;
+
 /** As a shell shows the exit of a program that a signal has ended. */
 export function exitCode({ code, signal }: ForegroundExit): number | null {
-  if (code !== null || signal === null) return code;
-  const found = Object.entries(constants.signals).find(([name]) => name === signal);
-  return found ? 128 + found[1] : null;
+  const number = SIGNALS[signal ?? ""];
+  return code ?? (number === undefined ? null : 128 + number);
 }

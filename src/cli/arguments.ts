@@ -1,5 +1,5 @@
 /** What the user typed, as a command or as a complaint in one line. Owns the commands, their options and their help. Pure. */
-import { parseArgs, type ParseArgsConfig } from "node:util";
+import { parseArgs } from "node:util";
 import { coerceError, UserError } from "../ports.js";
 
 export const PROGRAM = "opencode-background-manager";
@@ -137,7 +137,8 @@ export type ShellName = (typeof SHELLS)[number];
 /** Every command takes these. */
 const COMMON: readonly OptionName[] = ["json", "root", "project", "help"];
 
-export interface Request {
+/** The options as they were given, and what they are of. */
+export interface Request extends Omit<Values, "lines" | "since" | "port"> {
   command: CommandName | "help" | "version";
   /** Whose help is asked for; undefined: that of all. */
   about: CommandName | undefined;
@@ -145,35 +146,13 @@ export interface Request {
   jobs: string[];
   /** For completion. */
   shell: ShellName;
-  json: boolean;
-  /** Undefined: the default state folder. */
-  root: string | undefined;
-  project: string | undefined;
-  /** ls: ended jobs, too. */
-  all: boolean;
-  /** ls: ids only. */
-  quiet: boolean;
-  /** logs: go on until the process ends. */
-  follow: boolean;
-  /** logs: the last so many lines; undefined: all. */
   lines: number | undefined;
-  /** logs: only lines with this text. */
-  grep: string | undefined;
-  /** logs: only lines since then, in milliseconds since 1970. */
+  /** In milliseconds since 1970. */
   since: number | undefined;
-  /** logs: the time before each line. */
-  timestamps: boolean;
-  /** clean: do it. */
-  yes: boolean;
-  /** web: undefined: the usual port. */
   port: number | undefined;
-  /** web: undefined: loopback. */
-  host: string | undefined;
-  /** web: names by which it may be called. */
-  names: string[];
-  /** web: where the token stands. */
-  tokenFile: string | undefined;
 }
+
+type Values = ReturnType<typeof parse>["values"];
 
 /** Throws a `UserError` that says in one line what is wrong and where the help is. */
 export function readArguments(args: readonly string[], now: number): Request {
@@ -181,25 +160,14 @@ export function readArguments(args: readonly string[], now: number): Request {
   const [name, ...rest] = positionals;
   const command = commandNames().find((known) => known === name);
   const request: Request = {
+    ...values,
     command: "help",
     about: command,
     jobs: [],
     shell: "bash",
-    json: values.json ?? false,
-    root: values.root,
-    project: values.project,
-    all: values.all ?? false,
-    quiet: values.quiet ?? false,
-    follow: values.follow ?? false,
     lines: readLines(values.lines),
-    grep: values.grep,
     since: readSince(values.since, now),
-    timestamps: values.timestamps ?? false,
-    yes: values.yes ?? false,
     port: readPort(values.port),
-    host: values.host,
-    names: values.name ?? [],
-    tokenFile: values["token-file"],
   };
   if (name === "help") return { ...request, about: commandNames().find((one) => one === rest[0]) };
   if (values.help) return request;
@@ -217,8 +185,7 @@ export function readArguments(args: readonly string[], now: number): Request {
     if (!shell) throw wrong(`completion: which shell? ${SHELLS.join(", ")}`, command);
     return { ...request, command, shell };
   }
-  const { jobs } = COMMANDS[command];
-  const [least, most] = HOW_MANY[jobs];
+  const [least, most] = HOW_MANY[COMMANDS[command].jobs];
   if (rest.length < least) throw wrong(`${command}: a job is missing`, command);
   const extra = rest[most];
   if (extra !== undefined) throw wrong(`${command}: "${extra}" was not expected`, command);
@@ -251,8 +218,10 @@ function readSince(text: string | undefined, now: number): number | undefined {
   if (ago !== undefined && (unit === "s" || unit === "m" || unit === "h" || unit === "d")) {
     return now - Number(ago) * UNITS[unit];
   }
-  const time = /^\d{4}-\d{2}-\d{2}/u.test(text) ? Date.parse(text) : Number.NaN;
-  if (!Number.isNaN(time)) return time;
+  const [, rest] = /^\d{4}-\d{2}-\d{2}(.*)$/u.exec(text) ?? [];
+  // A day alone would be read as one of Greenwich, a time without a zone is one of the user's.
+  const time = Date.parse(rest === "" ? `${text}T00:00` : text);
+  if (rest !== undefined && !Number.isNaN(time)) return time;
   throw wrong(`--since: expected a time like 5m or 2026-11-21T10:00, got "${text}"`);
 }
 
@@ -271,15 +240,13 @@ function takes(command: CommandName, option: OptionName): boolean {
 
 function parse(args: readonly string[]) {
   try {
-    return parseArgs({ args: [...args], options: PARSED, allowPositionals: true });
+    return parseArgs({ args: [...args], options: OPTIONS, allowPositionals: true });
   } catch (thrown) {
     // The first sentence; Node's second one is about arguments that begin with a dash.
     const [what = ""] = coerceError(thrown).message.split(/\. (?=[A-Z])/u);
     throw wrong(what, undefined, thrown);
   }
 }
-
-const PARSED = OPTIONS satisfies ParseArgsConfig["options"];
 
 export function commandNames(): CommandName[] {
   return Object.keys(COMMANDS).filter((name): name is CommandName => name in COMMANDS);
@@ -296,16 +263,18 @@ export function optionsOf(command: CommandName): { name: string; short?: string;
     .map((name) => ({ name, ...OPTIONS[name] }));
 }
 
+/** Every word for which jobs are completed. */
+export function jobCommands(): CommandName[] {
+  return commandNames().filter((name) => COMMANDS[name].jobs !== "none");
+}
+
 export function aboutOf(command: CommandName): string {
   return COMMANDS[command].about;
 }
 
 /** Of one command, or of all. */
 export function helpText(command: CommandName | undefined): string {
-  return command === undefined ? helpOfAll() : helpOfOne(command);
-}
-
-function helpOfAll(): string {
+  if (command !== undefined) return helpOfOne(command);
   const width = Math.max(...commandNames().map((name) => synopsis(name).length)) + 2;
   return [
     "Background jobs of OpenCode, seen from outside: reads the state folders, needs no model.",

@@ -5,6 +5,7 @@
 import {
   aboutOf,
   commandNames,
+  jobCommands,
   optionsOf,
   PROGRAM,
   SHELLS,
@@ -12,12 +13,8 @@ import {
   type ShellName,
 } from "./arguments.js";
 
-/** Every word for which jobs are completed. */
-const WITH_JOBS: readonly CommandName[] = ["ls", "show", "logs", "kill", "cancel", "clean"];
-
 export function completion(shell: ShellName): string {
-  if (shell === "bash") return bash();
-  return shell === "zsh" ? zsh() : fish();
+  return { bash, zsh, fish }[shell]();
 }
 
 const JOBS = `command ${PROGRAM} ls --all --quiet 2>/dev/null`;
@@ -43,7 +40,7 @@ ${cases.join("\n")}
   esac
   if [ "\${word#-}" = "$word" ]; then
     case \${COMP_WORDS[1]} in
-      ${WITH_JOBS.join("|")}) words=$(${JOBS}) ;;
+      ${jobCommands().join("|")}) words=$(${JOBS}) ;;
       completion) words='${SHELLS.join(" ")}' ;;
     esac
   fi
@@ -71,7 +68,7 @@ ${cases.join("\n")}
   esac
   if [[ $PREFIX != -* ]]; then
     case $command in
-      ${WITH_JOBS.join("|")}) offered=(\${(f)"$(${JOBS})"}) ;;
+      ${jobCommands().join("|")}) offered=(\${(f)"$(${JOBS})"}) ;;
       completion) offered=(${SHELLS.join(" ")}) ;;
     esac
   fi
@@ -83,22 +80,17 @@ compdef _opencode_background_manager ${PROGRAM}
 
 function fish(): string {
   const lines = [`complete -c ${PROGRAM} -f`];
+  const add = (after: string, offer: string) =>
+    lines.push(`complete -c ${PROGRAM} -n ${after} ${offer}`);
   for (const name of commandNames()) {
-    lines.push(
-      `complete -c ${PROGRAM} -n __fish_use_subcommand -a ${name} -d '${quoted(aboutOf(name))}'`,
-    );
+    add("__fish_use_subcommand", `-a ${name} -d '${quoted(aboutOf(name))}'`);
     for (const { name: option, short, help } of optionsOf(name)) {
-      const flag = short === undefined ? "" : ` -s ${short}`;
-      lines.push(
-        `complete -c ${PROGRAM} -n '__fish_seen_subcommand_from ${name}'${flag} -l ${option} -d '${quoted(help)}'`,
-      );
+      const flag = short === undefined ? "" : `-s ${short} `;
+      add(`'__fish_seen_subcommand_from ${name}'`, `${flag}-l ${option} -d '${quoted(help)}'`);
     }
   }
-  const jobs = `__fish_seen_subcommand_from ${WITH_JOBS.join(" ")}`;
-  lines.push(`complete -c ${PROGRAM} -n '${jobs}' -a '(${JOBS})'`);
-  lines.push(
-    `complete -c ${PROGRAM} -n '__fish_seen_subcommand_from completion' -a '${SHELLS.join(" ")}'`,
-  );
+  add(`'__fish_seen_subcommand_from ${jobCommands().join(" ")}'`, `-a '(${JOBS})'`);
+  add("'__fish_seen_subcommand_from completion'", `-a '${SHELLS.join(" ")}'`);
   return `${lines.join("\n")}\n`;
 }
 

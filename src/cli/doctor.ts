@@ -3,10 +3,12 @@ import { waysOf } from "../platform.js";
 import { isTerminal } from "../jobs/status.js";
 import { howToAdd, isConfigured } from "../terminal-part.js";
 import { counted, elapsed } from "../text.js";
+import type { Home } from "../system/control-group.js";
 import type { InstanceView } from "../store/instances.js";
 import type { Survey } from "./survey.js";
+import { PROGRAM } from "./arguments.js";
 import { describeEntry } from "./list.js";
-import { json, paint, safe, type Terminal } from "./terminal.js";
+import { json, paint, safe, type Colour, type Terminal } from "./terminal.js";
 import { describeWorktree, type SeenWorktree } from "./worktrees.js";
 
 export interface Diagnosis {
@@ -26,68 +28,71 @@ export function doctor(
   survey: Survey,
   worktrees: readonly SeenWorktree[],
   unseen: readonly string[],
+  groups: Home,
   now: number,
   terminal: Pick<Terminal, "colour">,
 ): Diagnosis {
   const { root, instances, entries, unwritable } = survey;
-  const orphans = entries.filter(({ fate }) => fate === "orphan");
-  const owed = debtsOf(survey);
-  const broken = instances.flatMap((instance) =>
-    instance.problems.map((text) => ({ instance, text })),
-  );
   const ok = isWell(survey);
-
-  const lines = [`State folder: ${root}`, `Processes of a job are found by ${foundBy()}.`];
+  const lines = [`State folder: ${root}`, `Processes of a job are found by ${foundBy(groups)}.`];
+  /** Nothing at all without rows. */
+  const section = (
+    title: string,
+    rows: readonly string[],
+    colour: Colour | undefined,
+    last = "",
+  ) => {
+    if (rows.length === 0) return;
+    lines.push(
+      "",
+      colour ? paint(terminal, colour, title) : title,
+      ...rows.map((row) => `  ${row}`),
+    );
+    if (last !== "") lines.push(`  ${last}`);
+  };
   if (instances.length === 0) lines.push("No OpenCode has left or keeps any background work here.");
   for (const instance of instances) {
     lines.push("", ...describeInstance(instance, now, terminal));
     const rows = entries.filter((entry) => entry.instance === instance && entry.fate !== "ended");
     for (const entry of rows) lines.push(`    ${describeEntry(entry, now, terminal)}`);
   }
-  if (orphans.length > 0) {
-    lines.push("", paint(terminal, "red", `Orphans (their OpenCode is gone): ${orphans.length}`));
-    for (const { job } of orphans)
-      lines.push(`  ${job.id}: opencode-background-manager kill ${job.id}`);
-  }
-  if (broken.length > 0) {
-    lines.push("", paint(terminal, "red", `Broken or set aside: ${broken.length}`));
-    for (const { instance, text } of broken) lines.push(`  ${instance.folder}: ${safe(text)}`);
-  }
-  if (unwritable.length > 0) {
-    lines.push("", paint(terminal, "red", `Not writable for this user: ${unwritable.length}`));
-    for (const { folder, why } of unwritable) lines.push(`  ${folder}: ${safe(why)}`);
-    lines.push("  What OpenCode starts is lost to the next one as long as that lasts.");
-  }
-  if (owed.length > 0) {
-    lines.push("", paint(terminal, "yellow", "Owed by an OpenCode that is gone:"));
-    for (const { directory, notices, jobs, sessions } of owed) {
-      const what = [
-        notices > 0 ? counted(notices, "notice") : undefined,
-        jobs > 0 ? `the end of ${counted(jobs, "job")}` : undefined,
-      ];
-      lines.push(`  ${safe(directory)}: ${what.filter(Boolean).join(" and ")}`);
-      for (const session of sessions.slice(0, MOST_SESSIONS))
-        lines.push(`    opencode -s ${safe(session)}`);
-      if (sessions.length > MOST_SESSIONS)
-        lines.push(`    and ${sessions.length - MOST_SESSIONS} more`);
-    }
-    lines.push(
-      "  Start OpenCode in that directory: it is delivered with the session's next message.",
-    );
-  }
-  if (unseen.length > 0) {
-    lines.push("", paint(terminal, "yellow", "Jobs are not shown in the terminal there:"));
-    for (const directory of unseen) lines.push(`  ${safe(directory, 500)}`);
-    lines.push(`  The terminal part is missing: ${howToAdd()}.`);
-  }
-  if (worktrees.length > 0) {
-    lines.push("", `Worktrees of subagents: ${worktrees.length}`);
-    for (const worktree of worktrees) lines.push(`  ${describeWorktree(worktree)}`);
-  }
-  lines.push(
-    "",
-    ok ? paint(terminal, "green", "All is well.") : paint(terminal, "red", "Problems found."),
+  const orphans = entries.filter(({ fate }) => fate === "orphan").map(({ job }) => job.id);
+  section(
+    `Orphans (their OpenCode is gone): ${orphans.length}`,
+    orphans.map((id) => `${id}: ${PROGRAM} kill ${id}`),
+    "red",
   );
+  const broken = instances.flatMap(({ folder, problems }) =>
+    problems.map((text) => `${folder}: ${safe(text)}`),
+  );
+  section(`Broken or set aside: ${broken.length}`, broken, "red");
+  section(
+    `Not writable for this user: ${unwritable.length}`,
+    unwritable.map(({ folder, why }) => `${folder}: ${safe(why)}`),
+    "red",
+    "What OpenCode starts is lost to the next one as long as that lasts.",
+  );
+  section(
+    "Owed by an OpenCode that is gone:",
+    debtsOf(survey).flatMap(describeDebt),
+    "yellow",
+    "Start OpenCode in that directory: it is delivered with the session's next message.",
+  );
+  section(
+    "Jobs are not shown in the terminal there:",
+    unseen.map((directory) => safe(directory, 500)),
+    "yellow",
+    `The terminal part is missing: ${howToAdd()}.`,
+  );
+  section(
+    `Worktrees of subagents: ${worktrees.length}`,
+    worktrees.map(describeWorktree),
+    undefined,
+  );
+  const [colour, verdict] = ok
+    ? (["green", "All is well."] as const)
+    : (["red", "Problems found."] as const);
+  lines.push("", paint(terminal, colour, verdict));
   return { text: `${lines.join("\n")}\n`, ok };
 }
 
@@ -95,6 +100,7 @@ export function doctorJSON(
   survey: Survey,
   worktrees: readonly SeenWorktree[],
   unseen: readonly string[],
+  groups: Home,
 ): Diagnosis {
   const { root, instances, entries, unwritable } = survey;
   const orphans = entries.filter(({ fate }) => fate === "orphan").map(({ job }) => job.id);
@@ -102,6 +108,7 @@ export function doctorJSON(
   const text = json({
     ok,
     root,
+    controlGroups: groups,
     orphans,
     unwritable,
     withoutTerminalPart: unseen,
@@ -173,6 +180,19 @@ function debtsOf({ instances, entries }: Survey): Debt[] {
   });
 }
 
+function describeDebt({ directory, notices, jobs, sessions }: Debt): string[] {
+  const what = [
+    notices > 0 && counted(notices, "notice"),
+    jobs > 0 && `the end of ${counted(jobs, "job")}`,
+  ];
+  const more = sessions.length - MOST_SESSIONS;
+  return [
+    `${safe(directory)}: ${what.filter(Boolean).join(" and ")}`,
+    ...sessions.slice(0, MOST_SESSIONS).map((session) => `  opencode -s ${safe(session)}`),
+    ...(more > 0 ? [`  and ${more} more`] : []),
+  ];
+}
+
 function describeInstance(
   instance: InstanceView,
   now: number,
@@ -200,10 +220,12 @@ function whyNot({ owner, state }: InstanceView): string {
 }
 
 /** How a kill finds what a command has started, and what it cannot find. */
-export function foundBy(platform?: NodeJS.Platform): string {
+export function foundBy(groups: Home, platform?: NodeJS.Platform): string {
   const { processes } = waysOf(platform);
   if (processes === "cim") return "the tree of their parents (taskkill)";
   const always = "their group and their parents";
   if (processes === "ps") return `${always}; one that has left both may survive`;
-  return `their environment, an inherited descriptor, ${always}`;
+  return "folder" in groups
+    ? `control groups of their own (in ${safe(groups.folder, 500)}), environment, descriptor, group and parents`
+    : `their environment, an inherited descriptor, ${always}; no control groups: ${safe(groups.why, 500)}`;
 }

@@ -1,6 +1,7 @@
 /** `ls` and `show`: jobs in a table, one job in full; for people and for scripts. */
-import type { Job, ProcessJob, WorktreeRecord } from "../jobs/job.js";
-import { costWords, modelOf, tokensOf } from "../jobs/facts.js";
+import type { Job, ProcessJob, SubagentJob, WorktreeRecord } from "../jobs/job.js";
+import { costWords, END_WORDS, kindOf, modelOf, tokensOf } from "../jobs/facts.js";
+import type { EndReason } from "../jobs/status.js";
 import type { Request } from "./arguments.js";
 import { byteSize, counted, elapsed, grouped } from "../text.js";
 import { outputOf, stoppedAt, type Entry } from "./survey.js";
@@ -45,12 +46,9 @@ const HEADS = ["ID", "KIND", "STATUS", "EXIT", "TIME", "OPENCODE", "DIRECTORY", 
 /** In a window that has no room for all: what `show` says, too. */
 const LEFT_OUT: readonly (readonly string[])[] = [[], ["OPENCODE"], ["OPENCODE", "DIRECTORY"]];
 
+/** For people what is known, in the order in which it is asked; raw values for scripts. */
 export function show(entry: Entry, asJSON: boolean, now: number): string {
-  return asJSON ? json(asRecord(entry)) : describe(entry, now);
-}
-
-/** For people: what is known, in the order in which it is asked. Raw values are in `--json`. */
-function describe(entry: Entry, now: number): string {
+  if (asJSON) return json(asRecord(entry));
   const { job, instance, fate } = entry;
   const owed = instance.notices.filter(({ jobID }) => jobID === job.id).length;
   const time = elapsed(stoppedAt(entry, now) - (job.startedAt ?? job.createdAt).getTime());
@@ -78,7 +76,7 @@ function describe(entry: Entry, now: number): string {
 
 const OWNERS = { alive: "running", dead: "gone", elsewhere: "elsewhere" } as const;
 
-function processRows(job: Job & { kind: "process" }, entry: Entry): [string, string | undefined][] {
+function processRows(job: ProcessJob, entry: Entry): [string, string | undefined][] {
   const { bytes, dropped, missingError } = job.output;
   const lost = dropped > 0 ? `, ${byteSize(dropped)} of it not kept` : "";
   const ready = job.readyAt ? `since ${localTime(job.readyAt)}` : "not yet";
@@ -89,6 +87,7 @@ function processRows(job: Job & { kind: "process" }, entry: Entry): [string, str
     ["command", safe(job.command, 10_000)],
     ["in", safe(job.cwd, 2000)],
     ["pid", job.identity && `${job.identity.pid}`],
+    ["control group", job.controlGroup && safe(job.controlGroup, 2000)],
     ["exit", exitOf(job) === "-" ? undefined : exitOf(job)],
     ["ready", asksReady ? ready : undefined],
     ["port", job.readyPort === undefined ? undefined : `${job.readyPort}`],
@@ -102,7 +101,7 @@ function processRows(job: Job & { kind: "process" }, entry: Entry): [string, str
   ];
 }
 
-function subagentRows(job: Job & { kind: "subagent" }): [string, string | undefined][] {
+function subagentRows(job: SubagentJob): [string, string | undefined][] {
   const { progress, sessionID } = job;
   const tokens = tokensOf(job);
   const model = modelOf(job);
@@ -129,9 +128,7 @@ function worktreeOf({ folder, state }: WorktreeRecord): string {
 
 /** "2026-11-21 10:00:00", in the time zone of who reads it. */
 function localTime(date: Date): string {
-  const two = (value: number): string => String(value).padStart(2, "0");
-  const day = [date.getFullYear(), two(date.getMonth() + 1), two(date.getDate())].join("-");
-  return `${day} ${[date.getHours(), date.getMinutes(), date.getSeconds()].map(two).join(":")}`;
+  return date.toLocaleString("sv-SE");
 }
 
 /** For `doctor`: one line. */
@@ -161,10 +158,6 @@ function asRecord(entry: Entry) {
   };
 }
 
-function kindOf(job: Job): string {
-  return job.kind === "subagent" ? "task" : "process";
-}
-
 /** The exit code, or the signal that ended it. */
 function exitOf(job: Job): string {
   if (job.kind === "subagent") return "-";
@@ -181,19 +174,13 @@ function statusOf(job: Job, fate: Entry["fate"]): string {
 }
 
 /** What the status and the exit code do not say already. */
-const WHY_ENDED: Readonly<Partial<Record<NonNullable<Job["endReason"]>, string>>> = {
-  never_started: "never started",
-  timeout: "timeout",
-  tool_limit: "tool limit",
-  stalled: "stalled",
+const WHY_ENDED: Readonly<Partial<Record<EndReason, string>>> = {
+  ...END_WORDS,
+  finished: undefined,
+  error: undefined,
   cancelled_by_agent: "by the agent",
   cancelled_by_user: "by you",
-  session_deleted: "session deleted",
-  host_exit: "OpenCode ended",
-  interrupted: "interrupted",
-  crash_loop: "crash loop",
-  dependency_failed: "what it waited for failed",
-  budget: "budget spent",
+  reloaded: undefined,
 };
 
 function colourOf(fate: Entry["fate"]): Colour {

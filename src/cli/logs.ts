@@ -1,22 +1,19 @@
 /** `logs`: the output of a process as plain text, from the first byte that is kept or its last lines, and on as it comes. */
+import { statSync } from "node:fs";
 import { followOutput, type FollowSource } from "../output/follow.js";
+import { plainLine } from "../output/plain-text.js";
 import { openOutput } from "../output/reader.js";
 import type { StreamPiece } from "../output/types.js";
 import { UserError, type Clock, type Timer } from "../ports.js";
-import { byteSize } from "../text.js";
-import { jsonLine, safeOutput } from "./terminal.js";
+import { byteSize, finds } from "../text.js";
+import type { Request } from "./arguments.js";
+import { json } from "./terminal.js";
 
-export interface LogOptions {
+export interface LogOptions extends Pick<
+  Request,
+  "json" | "lines" | "grep" | "since" | "timestamps"
+> {
   file: string;
-  asJSON: boolean;
-  /** Only the last so many of the lines that are there at first. */
-  lines: number | undefined;
-  /** Only lines with this text. */
-  grep: string | undefined;
-  /** Only lines that came then or later, in milliseconds since 1970. */
-  since: number | undefined;
-  /** Each line after the time at which it came. */
-  timestamps: boolean;
   /** Nothing is written any more. Asked again and again while following, never rejects; undefined: only what is there. */
   hasEnded: (() => Promise<boolean>) | undefined;
   clock: Clock;
@@ -25,37 +22,50 @@ export interface LogOptions {
 
 const POLL_MILLISECONDS = 250;
 
-/** Whole lines, ready to be written; throws the system's error when the file cannot be read. */
+/**
+ * Whole lines, ready to be written; throws the system's error when the file cannot be read. A process that is started
+ * again while it is followed has another file from then on: that is followed, too.
+ */
 export async function* logs(options: LogOptions): AsyncGenerator<string, void, undefined> {
-  const { file, asJSON, hasEnded, clock, signal } = options;
-  const watch = new EndWatch(hasEnded, clock);
-  const source = {
-    open: () => openOutput(file),
-    hasEnded: () => watch.hasEnded,
-    onChange: (listener: () => void) => watch.listen(listener),
-  };
-  const wanted = (live: typeof source) => wantedLines(live, options, signal);
-  let skip = 0;
-  let lostThen = Number.POSITIVE_INFINITY;
-  if (options.lines !== undefined) {
-    // What is there now is counted first; a line that is still being written is one of them.
-    const there = { ...source, hasEnded: () => true, onChange: () => () => undefined };
-    let lost = 0;
-    for await (const line of wanted(there)) {
-      skip += line.stream === "lost" ? 0 : 1;
-      lost = line.lost;
-    }
-    skip -= options.lines;
-    lostThen = lost;
+  const first = new RunWatch(options);
+  const skip = options.lines === undefined ? undefined : await skipped(first, options);
+  for (let run = first; ; run = new RunWatch(options)) {
+    yield* linesOf(run, options, run === first ? skip : undefined);
+    if (!run.isReplaced || options.signal?.aborted) return;
   }
-  for await (const { stream, text, at, lost } of wanted(source)) {
+}
+
+interface Skip {
+  lines: number;
+  /** Bytes that were not there any more when the lines were counted. */
+  lost: number;
+}
+
+/** What is there now is counted first; a line that is still being written is one of them. */
+async function skipped(run: RunWatch, options: LogOptions): Promise<Skip> {
+  const there = { open: run.open, hasEnded: () => true, onChange: () => () => undefined };
+  const skip = { lines: -(options.lines ?? 0), lost: 0 };
+  for await (const line of wantedLines(there, options)) {
+    skip.lines += line.stream === "lost" ? 0 : 1;
+    skip.lost = line.lost;
+  }
+  return skip;
+}
+
+async function* linesOf(
+  run: RunWatch,
+  options: LogOptions,
+  skip: Skip = { lines: 0, lost: 0 },
+): AsyncGenerator<string, void, undefined> {
+  let left = skip.lines;
+  for await (const { stream, text, at, lost } of wantedLines(run, options)) {
     // Lost since they were counted: rather too many than too few.
-    if (lost > lostThen) skip = 0;
-    const isSkipped = skip > 0;
-    if (stream !== "lost") skip -= 1;
+    if (lost > skip.lost) left = 0;
+    const isSkipped = left > 0;
+    if (stream !== "lost") left -= 1;
     if (isSkipped) continue;
     const time = at === undefined ? undefined : new Date(at).toISOString();
-    if (asJSON) yield jsonLine({ stream, line: text, at: time });
+    if (options.json) yield json({ stream, line: text, at: time }, 0);
     else yield options.timestamps ? `${time ?? NO_TIME} ${text}\n` : `${text}\n`;
   }
 }
@@ -74,80 +84,68 @@ interface LogLine {
 
 async function* wantedLines(
   source: FollowSource,
-  { grep, since }: Pick<LogOptions, "grep" | "since">,
-  signal: AbortSignal | undefined,
+  { grep, since, signal }: LogOptions,
 ): AsyncGenerator<LogLine, void, undefined> {
-  const finding = grep === undefined ? () => true : finds(grep);
-  const isHit = (text: string, at: number | undefined): boolean => {
-    if (since !== undefined && at === undefined) throw new UserError(NO_TIMES);
-    return (since === undefined || (at ?? 0) >= since) && finding(text);
-  };
-  const lines = new Lines();
+  // None finds nothing in a search, and says of all lines that they are wanted here.
+  const finding = grep ? finds(grep) : () => true;
   let lost = 0;
+  const wanted = ({ stream, text: raw, at }: Omit<StreamPiece, "lost">): LogLine[] => {
+    if (since !== undefined && at === undefined) throw new UserError(NO_TIMES);
+    const text = plainLine(raw);
+    const isWanted = (since === undefined || (at ?? 0) >= since) && finding(text);
+    return isWanted ? [{ stream, text, at, lost }] : [];
+  };
+  const open = new Map<StreamPiece["stream"], Omit<StreamPiece, "lost">>();
   for await (const piece of followOutput(source, 0, signal)) {
-    lost += piece.lost;
     const { stream, at } = piece;
+    lost += piece.lost;
     if (piece.lost > 0)
       yield { stream: "lost", text: `[${byteSize(piece.lost)} are not kept]`, at: undefined, lost };
-    for (const line of lines.push(piece)) {
-      const text = safeOutput(line);
-      if (isHit(text, at)) yield { stream, text, at, lost };
-    }
+    const lines = `${open.get(stream)?.text ?? ""}${piece.text}`.split("\n");
+    open.set(stream, { stream, text: lines.pop() ?? "", at });
+    for (const text of lines) yield* wanted({ stream, text, at });
   }
-  for (const { stream, text, at } of lines.rest()) {
-    const plain = safeOutput(text);
-    if (isHit(plain, at)) yield { stream, text: plain, at, lost };
-  }
+  for (const rest of open.values()) if (rest.text !== "") yield* wanted(rest);
 }
 
 const NO_TIMES = "--since: this output was written by an earlier version, which kept no times";
 
-/** A search in small letters finds capitals, too. */
-function finds(text: string): (line: string) => boolean {
-  if (text !== text.toLowerCase()) return (line) => line.includes(text);
-  return (line) => line.toLowerCase().includes(text);
-}
+/**
+ * The output of one run while it is followed. The file tells nothing by itself, so it is looked at four times a second:
+ * whether the process has ended, and whether another file is in its place.
+ */
+class RunWatch implements FollowSource {
+  readonly #options: LogOptions;
+  #isOver: boolean;
+  #opened: number | undefined;
+  isReplaced = false;
 
-/** The pieces of two streams as the lines of each. */
-class Lines {
-  readonly #open = new Map<StreamPiece["stream"], Omit<StreamPiece, "lost">>();
-
-  push({ stream, text, at }: StreamPiece): string[] {
-    const lines = `${this.#open.get(stream)?.text ?? ""}${text}`.split("\n");
-    this.#open.set(stream, { stream, text: lines.pop() ?? "", at });
-    return lines;
+  constructor(options: LogOptions) {
+    this.#options = options;
+    this.#isOver = options.hasEnded === undefined;
   }
 
-  rest(): Omit<StreamPiece, "lost">[] {
-    return [...this.#open.values()].filter(({ text }) => text !== "");
-  }
-}
+  readonly open = () => {
+    const reader = openOutput(this.#options.file);
+    if (reader) this.#opened = this.#inode();
+    return reader;
+  };
 
-/** The file tells nothing by itself, so it is looked at four times a second while it is followed. */
-class EndWatch {
-  readonly #ask: (() => Promise<boolean>) | undefined;
-  readonly #clock: Clock;
-  #ended: boolean;
-
-  constructor(ask: (() => Promise<boolean>) | undefined, clock: Clock) {
-    this.#ask = ask;
-    this.#clock = clock;
-    this.#ended = ask === undefined;
+  hasEnded(): boolean {
+    return this.#isOver;
   }
 
-  get hasEnded(): boolean {
-    return this.#ended;
-  }
-
-  listen(listener: () => void): () => void {
+  onChange(listener: () => void): () => void {
     let timer: Timer | undefined;
     let isStopped = false;
     const wait = (): void => {
-      if (!this.#ended && !isStopped)
-        timer = this.#clock.after(POLL_MILLISECONDS, () => void look());
+      if (this.#isOver || isStopped) return;
+      timer = this.#options.clock.after(POLL_MILLISECONDS, () => void look());
     };
     const look = async (): Promise<void> => {
-      this.#ended = (await this.#ask?.()) ?? true;
+      const hasEnded = (await this.#options.hasEnded?.()) ?? true;
+      this.isReplaced = this.#opened !== undefined && this.#inode() !== this.#opened;
+      this.#isOver = hasEnded || this.isReplaced;
       listener();
       wait();
     };
@@ -156,5 +154,9 @@ class EndWatch {
       isStopped = true;
       timer?.cancel();
     };
+  }
+
+  #inode(): number | undefined {
+    return statSync(this.#options.file, { throwIfNoEntry: false })?.ino;
   }
 }

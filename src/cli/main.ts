@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 /** `npx opencode-background-manager`: gives the command line the real terminal, clock and processes. */
 import { silentLog, systemClock } from "../ports.js";
+import { recordedGroup } from "../system/control-group.js";
 import { chooseKillTree, systemForKill } from "../system/kill-tree.js";
 import { systemMeasure } from "../system/usage.js";
 import { systemProcesses } from "../store/owner.js";
@@ -32,8 +33,11 @@ process.exitCode = await run(process.argv.slice(2), {
   terminal: systemTerminal(),
   clock,
   processes: systemProcesses,
-  kill: ({ id, identity }) =>
-    killTree({ pid: identity?.pid ?? 0, identity, held: false, jobID: id }, GRACE_MILLISECONDS),
+  kill: (job) => {
+    const { id, identity } = job;
+    const target = { pid: identity?.pid ?? 0, identity, held: false, jobID: id };
+    return killTree({ ...target, controlGroup: recordedGroup(job) }, GRACE_MILLISECONDS);
+  },
   measure: systemMeasure(),
   env: process.env,
   cwd: process.cwd(),

@@ -3,6 +3,7 @@ import type { ProcessJob } from "../jobs/job.js";
 import { askOwner, OwnerUnreachable } from "../control/client.js";
 import { coerceError, UserError, type Clock } from "../ports.js";
 import type { Measure } from "../system/usage.js";
+import { tryControlGroups } from "../system/control-group.js";
 import { withUnverified, type KillOutcome } from "../system/kill-tree.js";
 import { isTerminal } from "../jobs/status.js";
 import { defaultRoot } from "../store/instance-folder.js";
@@ -12,7 +13,7 @@ import type { WebRequest } from "../web/main.js";
 import type { WebServer } from "../web/server.js";
 import { helpText, PROGRAM, readArguments, type Request } from "./arguments.js";
 import { completion } from "./completion.js";
-import { planClean, removeFolders, type CleanPlan } from "./clean.js";
+import { clean } from "./clean.js";
 import { doctor, doctorJSON, unseenIn } from "./doctor.js";
 import { list, show } from "./list.js";
 import { logs } from "./logs.js";
@@ -29,13 +30,7 @@ import {
   type WhyUnwritable,
 } from "./survey.js";
 import { json, safe, type Terminal } from "./terminal.js";
-import {
-  describeWorktree,
-  planWorktrees,
-  removeWorktree,
-  worktreesOf,
-  type SeenWorktree,
-} from "./worktrees.js";
+import { worktreesOf } from "./worktrees.js";
 
 /** 0: all is well; 1: a problem was found, or there is no such job; 2: wrong usage. */
 export type ExitCode = 0 | 1 | 2;
@@ -79,7 +74,7 @@ export async function run(args: readonly string[], deps: CliDeps): Promise<ExitC
 
 async function obey(request: Request, deps: CliDeps): Promise<ExitCode> {
   const { terminal, clock, processes, env } = deps;
-  const { command, json: asJSON } = request;
+  const { command, json: asJSON = false } = request;
   if (command === "help" || command === "version" || command === "completion") {
     const texts = {
       help: () => helpText(request.about),
@@ -99,9 +94,10 @@ async function obey(request: Request, deps: CliDeps): Promise<ExitCode> {
   if (command === "doctor") {
     const worktrees = await worktreesOf(found);
     const unseen = unseenIn(found, deps.cwd, env);
+    const groups = await tryControlGroups();
     const { text, ok } = asJSON
-      ? doctorJSON(found, worktrees, unseen)
-      : doctor(found, worktrees, unseen, now, terminal);
+      ? doctorJSON(found, worktrees, unseen, groups)
+      : doctor(found, worktrees, unseen, groups, now, terminal);
     terminal.write(text);
     return ok ? 0 : 1;
   }
@@ -117,7 +113,7 @@ async function obey(request: Request, deps: CliDeps): Promise<ExitCode> {
     terminal.write(await stats(found, asJSON, deps));
     return 0;
   }
-  if (command === "clean") return clean(found, request, terminal);
+  if (command === "clean") return (await clean(found, request, terminal)) ? 0 : 1;
   if (command === "kill" || command === "cancel") {
     // All are found before any is ended.
     const entries = request.jobs.map((job) => chooseEntry(found, job, "end"));
@@ -168,7 +164,7 @@ async function cancel(
 
 /** Until it is interrupted. */
 async function serve(root: string, request: Request, deps: CliDeps): Promise<ExitCode> {
-  const { port = 4777, host = "127.0.0.1", names, tokenFile } = request;
+  const { port = 4777, host = "127.0.0.1", name: names = [], "token-file": tokenFile } = request;
   const { signal, terminal } = deps;
   const server = await deps.web({ root, port, host, names, tokenFile });
   const { link, links } = server;
@@ -205,16 +201,13 @@ async function writeLogs(
   const hasEnded = async (): Promise<boolean> =>
     isTerminal(job.status) ||
     (!isRunning(job, deps.processes) && findEntry(await look(), job.id)?.fate !== "active");
+  const { clock, signal } = deps;
   const lines = logs({
+    ...request,
     file: outputOf(entry),
-    asJSON: request.json,
-    lines: request.lines,
-    grep: request.grep,
-    since: request.since,
-    timestamps: request.timestamps,
     hasEnded: request.follow ? hasEnded : undefined,
-    clock: deps.clock,
-    signal: deps.signal,
+    clock,
+    signal,
   });
   for await (const line of lines) deps.terminal.write(line);
   return 0;
@@ -275,65 +268,4 @@ async function kill(entry: Entry, request: Request, deps: CliDeps): Promise<Exit
     deps.terminal.write(json({ id, pid: identity.pid, text, survivors, foreign, unverified }));
   else deps.terminal.write(`${text}\n`);
   return isAll ? 0 : 1;
-}
-
-const NO_FOLDERS: CleanPlan = { remove: [], keep: [] };
-
-function worktreeNamed(all: readonly SeenWorktree[], { job }: Entry): SeenWorktree {
-  const owner = job.kind === "subagent" ? job.worktree?.owner : undefined;
-  const found = all.find(({ task }) => owner !== undefined && task?.worktree.owner === owner);
-  if (!found) throw new UserError(`${job.id} has no worktree`);
-  return found;
-}
-
-async function clean(
-  found: Survey,
-  { yes, json: asJSON, jobs }: Request,
-  terminal: Terminal,
-): Promise<ExitCode> {
-  const all = await worktreesOf(found);
-  const named = jobs.map((job) => worktreeNamed(all, chooseEntry(found, job, "end")));
-  const worktrees = await planWorktrees(named.length > 0 ? [...new Set(named)] : all);
-  const failed: { folder: string; error: string }[] = [];
-  // A folder of state goes only when the worktrees that it leads to are gone.
-  const gone = new Set<string>();
-  for (const removal of worktrees.remove) {
-    const { folder } = removal.worktree;
-    const error = yes ? await removeWorktree(removal) : undefined;
-    if (error === undefined) gone.add(folder);
-    else failed.push({ folder, error });
-  }
-  const { remove, keep } = named.length > 0 ? NO_FOLDERS : planClean(found, gone);
-  const folders = remove.map(({ folder }) => folder);
-  if (yes) failed.push(...removeFolders(found.root, folders));
-  if (asJSON) {
-    const kept = [
-      ...keep.map(({ instance, why }) => ({ folder: instance.folder, why })),
-      ...worktrees.keep.map(({ worktree, why }) => ({ folder: worktree.folder, why })),
-    ];
-    const trees = worktrees.remove.map(({ worktree: { folder, branch }, what }) => ({
-      folder,
-      branch,
-      what,
-    }));
-    terminal.write(json({ removed: yes, folders, worktrees: trees, failed, kept }));
-    return failed.length > 0 ? 1 : 0;
-  }
-  const removed = yes ? "removed" : "would remove";
-  for (const { worktree, what } of worktrees.remove) {
-    if (!yes || gone.has(worktree.folder)) {
-      terminal.write(`${removed} worktree ${describeWorktree(worktree)}; ${what}\n`);
-    }
-  }
-  for (const folder of folders) terminal.write(`${removed} ${folder}\n`);
-  for (const { worktree, why } of worktrees.keep) {
-    terminal.write(`kept worktree ${describeWorktree(worktree)}: ${safe(why, 500)}\n`);
-  }
-  for (const { instance, why } of keep) terminal.write(`kept ${instance.folder}: ${why}\n`);
-  for (const { folder, error } of failed) {
-    terminal.complain(`not removed ${safe(folder, 1_000)}: ${safe(error, 500)}\n`);
-  }
-  if (folders.length + worktrees.remove.length === 0) terminal.write("Nothing to remove.\n");
-  else if (!yes) terminal.write("Call clean --yes to remove them.\n");
-  return failed.length > 0 ? 1 : 0;
 }

@@ -2,6 +2,7 @@
 import type { Clock } from "../ports.js";
 import type { Measure, Usage } from "../system/usage.js";
 import { byteSize, elapsed } from "../text.js";
+import { pause } from "../time.js";
 import { isRunning, type Entry, type Survey } from "./survey.js";
 import type { Processes } from "../store/owner.js";
 import { json, safe, table, type Terminal } from "./terminal.js";
@@ -28,14 +29,14 @@ export async function stats(found: Survey, asJSON: boolean, deps: StatsDeps): Pr
   const live = found.entries.flatMap((entry) => {
     const { job } = entry;
     const isLive = job.kind === "process" && entry.fate !== "ended" && isRunning(job, processes);
-    return isLive && job.identity ? [{ entry, jobID: job.id, identity: job.identity }] : [];
+    if (!isLive || !job.identity) return [];
+    const { id: jobID, identity, controlGroup } = job;
+    return [{ entry, jobID, identity, controlGroup }];
   });
   const look = () => Promise.all(live.map(measure));
   const before = await look();
   const start = clock.monotonic();
-  if (live.length > 0) {
-    await new Promise<void>((resolve) => void clock.after(BETWEEN_MILLISECONDS, resolve));
-  }
+  if (live.length > 0) await pause(clock, BETWEEN_MILLISECONDS);
   const after = await look();
   const took = Math.max(1, clock.monotonic() - start);
   const rows = live.flatMap(({ entry }, at): Row[] => {

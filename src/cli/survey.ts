@@ -6,7 +6,7 @@ import { accessSync, constants, readdirSync, statSync } from "node:fs";
 import { dirname } from "node:path";
 import { isTerminal } from "../jobs/status.js";
 import type { Job, ProcessJob } from "../jobs/job.js";
-import { coerceError, UserError } from "../ports.js";
+import { coerceError, errorCode, UserError } from "../ports.js";
 import { outputPath } from "../store/instance-folder.js";
 import type { Processes } from "../store/owner.js";
 import { readInstances, type InstanceFilter, type InstanceView } from "../store/instances.js";
@@ -61,9 +61,9 @@ function checkReadable(root: string): void {
   try {
     readdirSync(root);
   } catch (thrown) {
-    const error = coerceError(thrown);
-    if ("code" in error && error.code === "ENOENT") return;
-    throw new UserError(`the state folder cannot be read: ${error.message}`, { cause: thrown });
+    if (errorCode(thrown) === "ENOENT") return;
+    const { message } = coerceError(thrown);
+    throw new UserError(`the state folder cannot be read: ${message}`, { cause: thrown });
   }
 }
 
@@ -79,9 +79,8 @@ function systemWhyUnwritable(folder: string): string | undefined {
     accessSync(folder, constants.W_OK | constants.X_OK);
     return undefined;
   } catch (thrown) {
-    const error = coerceError(thrown);
-    const isMissing = "code" in error && error.code === "ENOENT" && dirname(folder) !== folder;
-    return isMissing ? systemWhyUnwritable(dirname(folder)) : error.message;
+    const isMissing = errorCode(thrown) === "ENOENT" && dirname(folder) !== folder;
+    return isMissing ? systemWhyUnwritable(dirname(folder)) : coerceError(thrown).message;
   }
 }
 
@@ -123,7 +122,10 @@ export function chooseEntry(found: Survey, what: string, purpose: "end" | "look"
     const one = preferred(chosen);
     if (one) return one;
   }
-  const near = purpose === "end" ? entries.filter(isPartOf(what)) : [];
+  const near = entries.filter(
+    ({ job: { id, name }, fate }) =>
+      what !== "" && fate !== "ended" && (id.includes(what) || name.includes(what)),
+  );
   const [{ job } = { job: undefined }] = near;
   if (job) {
     const more = near.length > 1 ? ` and ${near.length - 1} more` : "";
@@ -132,11 +134,6 @@ export function chooseEntry(found: Survey, what: string, purpose: "end" | "look"
     );
   }
   throw new UserError(`there is no job ${what} in ${root}`);
-}
-
-function isPartOf(what: string): (entry: Entry) => boolean {
-  return ({ job, fate }) =>
-    what !== "" && fate !== "ended" && (job.id.includes(what) || job.name.includes(what));
 }
 
 export function outputOf({ job, instance }: Entry): string {

@@ -2,7 +2,6 @@
  * Where the command line writes: two streams, and whether they show colour. The only part of the package that
  * prints. What comes from jobs goes through `safe` first, because a terminal obeys what it is given.
  */
-import { plainLine } from "../output/plain-text.js";
 import { cells, clean, fit, pad } from "../cells.js";
 import { escapeUnseen, oneLine } from "../text.js";
 
@@ -41,11 +40,6 @@ export function safe(text: string, most = 200): string {
   return oneLine(clean(text), most);
 }
 
-/** A whole line of output, whose spaces and tabs mean something. */
-export function safeOutput(line: string): string {
-  return plainLine(line);
-}
-
 /** The last column needs so much of a narrow window; the column before it gives way. */
 const LAST_COLUMN = 24;
 
@@ -61,12 +55,12 @@ export function leavesRoom(rows: readonly (readonly string[])[], columns?: numbe
   return before + Math.min(wide, CUT_COLUMN) + 2 + LAST_COLUMN <= columns;
 }
 
+/** Of the columns; all rows have the same ones. */
 function widthsOf(rows: readonly (readonly string[])[]): number[] {
-  const widths: number[] = [];
-  for (const row of rows) {
-    for (const [at, cell] of row.entries()) widths[at] = Math.max(widths[at] ?? 0, cells(cell));
-  }
-  return widths;
+  const [first = []] = rows;
+  return first.map((_, at) =>
+    rows.reduce((widest, row) => Math.max(widest, cells(row[at] ?? "")), 0),
+  );
 }
 
 /**
@@ -94,11 +88,7 @@ export function table(rows: readonly (readonly string[])[], columns?: number): s
   return rows.map((row) => `${line(row)}\n`).join("");
 }
 
-export function json(value: unknown): string {
-  return `${escapeUnseen(JSON.stringify(value, undefined, 2))}\n`;
-}
-
-/** The same in one line. */
-export function jsonLine(value: unknown): string {
-  return `${escapeUnseen(JSON.stringify(value))}\n`;
+/** Over several lines, or in one. */
+export function json(value: unknown, indent: 0 | 2 = 2): string {
+  return `${escapeUnseen(JSON.stringify(value, undefined, indent))}\n`;
 }

@@ -1,13 +1,9 @@
-/**
- * Worktrees of subagents, seen from a shell: which there are, and the removal of those whose OpenCode is gone. What is
- * uncommitted is committed first, and a branch with commits stays; git refuses to remove whatever else has changes.
- */
-import { counted } from "../text.js";
+/** Worktrees of subagents, seen from a shell: which there are, and what is said of each. */
 import { existsSync } from "node:fs";
 import { hasWorktree, type SubagentJob, type WorktreeRecord } from "../jobs/job.js";
 import { isTerminal } from "../jobs/status.js";
-import { coerceError } from "../ports.js";
-import { commitLeftovers, examine, findMade, remove, type Made } from "../worktree/finish.js";
+import { counted } from "../text.js";
+import { findMade } from "../worktree/finish.js";
 import { branches } from "../worktree/git.js";
 import type { Entry, Survey } from "./survey.js";
 import { safe } from "./terminal.js";
@@ -65,64 +61,4 @@ export function describeWorktree({ folder, branch, task }: SeenWorktree): string
     if (result.uncommitted > 0) facts.push(`${counted(result.uncommitted, "file")} not committed`);
   }
   return `${safe(folder, 1_000)}: ${facts.join(", ")}`;
-}
-
-export interface Removal {
-  worktree: SeenWorktree;
-  /** What becomes of its branch, and of what is not committed. */
-  what: string;
-}
-
-export interface WorktreePlan {
-  remove: Removal[];
-  keep: { worktree: SeenWorktree; why: string }[];
-}
-
-/** Only those whose OpenCode is known to be gone: a living one removes its own. */
-export async function planWorktrees(worktrees: readonly SeenWorktree[]): Promise<WorktreePlan> {
-  const plan: WorktreePlan = { remove: [], keep: [] };
-  for (const worktree of worktrees) {
-    const made = madeOf(worktree);
-    const state = worktree.entry?.instance.state;
-    if (!made || !worktree.task) plan.keep.push({ worktree, why: "no record knows it" });
-    else if (state !== "dead")
-      plan.keep.push({ worktree, why: "its OpenCode runs, or is elsewhere" });
-    else if (!isTerminal(worktree.task.status)) {
-      plan.keep.push({ worktree, why: `${worktree.task.id} is still to be settled` });
-    } else {
-      const stands = await examine(made, made.source).catch(coerceError);
-      if (stands instanceof Error) plan.keep.push({ worktree, why: stands.message });
-      else {
-        const { commits, uncommitted } = stands;
-        const left =
-          uncommitted > 0
-            ? `${counted(uncommitted, "file is", "files are")} committed first, `
-            : "";
-        const stays =
-          commits + uncommitted > 0
-            ? `its branch stays (${counted(commits, "commit")})`
-            : "nothing is lost";
-        plan.remove.push({ worktree, what: left + stays });
-      }
-    }
-  }
-  return plan;
-}
-
-/** Resolves with why it could not be removed. */
-export async function removeWorktree({ worktree }: Removal): Promise<string | undefined> {
-  const made = madeOf(worktree);
-  const { task } = worktree;
-  if (!made || !task) return "no record knows it";
-  try {
-    await commitLeftovers(made, `${task.name}\n\nLeft uncommitted by the subagent ${task.id}.`);
-    await remove(made);
-    return undefined;
-  } catch (thrown) {
-    return coerceError(thrown).message;
-  }
-}
-
-function madeOf({ folder, branch, task }: SeenWorktree): Made | undefined {
-  return task && { ...task.worktree, folder, branch };
 }

@@ -3,9 +3,11 @@
  * 100 bytes only. Both sides check that folder and socket belong to this user and that no other one may enter.
  */
 import { createHash } from "node:crypto";
-import { chmodSync, lstatSync, mkdirSync } from "node:fs";
+import { once } from "node:events";
+import { chmodSync, lstatSync, mkdirSync, rmSync } from "node:fs";
+import type { Server } from "node:net";
 import { tmpdir } from "node:os";
-import { isAbsolute, join } from "node:path";
+import { dirname, isAbsolute, join } from "node:path";
 import { UserError } from "../ports.js";
 
 /** `sun_path` has 104 bytes on macOS and 108 on Linux, with the zero at its end. */
@@ -44,6 +46,19 @@ export function ensureOwnFolder(folder: string, uid = process.getuid?.()): void 
   if (uid === undefined) return;
   if (info.uid !== uid) throw new Error(`${folder} belongs to another user (${info.uid})`);
   if ((info.mode & 0o077) !== 0) chmodSync(folder, 0o700);
+}
+
+/**
+ * Resolves when the server listens at a path that only this user can enter. What stands there is of an owner that was
+ * killed: its name is a hash of what this process alone has. Rejects with the system's error, or when the folder is not
+ * ours.
+ */
+export async function listenAlone(server: Server, path: string): Promise<void> {
+  ensureOwnFolder(dirname(path));
+  rmSync(path, { force: true });
+  server.listen(path);
+  await once(server, "listening");
+  chmodSync(path, 0o600);
 }
 
 /** For the side that connects: throws unless folder and socket are this user's and closed to all others. */

@@ -2,11 +2,10 @@
  * The owner's end of the control socket: other processes of this user stop and cancel the jobs of this instance by
  * it. One request per connection; a client that says nothing, too much or anything else is answered and let go.
  */
-import { chmodSync, rmSync } from "node:fs";
+import { rmSync } from "node:fs";
 import { createServer, type Server, type Socket } from "node:net";
-import { dirname } from "node:path";
 import { coerceError, type Clock, type Log } from "../ports.js";
-import { ensureOwnFolder } from "./address.js";
+import { listenAlone } from "./address.js";
 import {
   controlRequest,
   LONGEST_LINE,
@@ -33,11 +32,11 @@ export class ControlServer {
 
   /** Resolves when it listens on `path`. Rejects with the system's error, or when the folder is not ours. */
   static async listen(path: string, deps: ControlServerDeps): Promise<ControlServer> {
-    ensureOwnFolder(dirname(path));
-    // Of an owner that was killed: the name is a hash of this instance's folder, so nothing listens there.
-    rmSync(path, { force: true });
     const control = new ControlServer(path, deps);
-    await control.#listen();
+    await listenAlone(control.#server, path);
+    control.#server.on("error", ({ message: error }) => {
+      deps.log("warn", "the control socket failed", { error });
+    });
     return control;
   }
 
@@ -56,18 +55,6 @@ export class ControlServer {
       // Its only error is that it is closed already.
       this.#server.close(() => {
         rmSync(this.#path, { force: true });
-        resolve();
-      });
-    });
-  }
-
-  #listen(): Promise<void> {
-    return new Promise((resolve, reject) => {
-      this.#server.once("error", reject);
-      this.#server.listen(this.#path, () => {
-        this.#server.off("error", reject);
-        this.#server.on("error", (error) => this.#warn(error));
-        chmodSync(this.#path, 0o600);
         resolve();
       });
     });
@@ -119,10 +106,6 @@ export class ControlServer {
     } catch (thrown) {
       return { ok: false, error: coerceError(thrown).message };
     }
-  }
-
-  #warn(error: Error): void {
-    this.#deps.log("warn", "the control socket failed", { error: error.message });
   }
 }
 

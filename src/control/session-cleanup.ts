@@ -44,34 +44,31 @@ export class SessionCleanup {
   /** What the user wants done to one job, in the terminal. */
   requested(request: Exclude<UserRequest, { act: "page" }>): void {
     const { act, jobID } = request;
-    const { jobs, notices, log } = this.#deps;
+    const { jobs, notices, processes, log } = this.#deps;
     const job = jobs.get(jobID);
     if (!job) return;
+    const failed = (thrown: unknown): void => {
+      notices.toast(`${job.name}: ${coerceError(thrown).message}`, "error");
+    };
     if (act === "type") {
       try {
-        this.#deps.processes.answer(jobID, request.sealed);
+        processes.answer(jobID, request.sealed);
       } catch (thrown) {
-        notices.toast(`${job.name}: ${coerceError(thrown).message}`, "error");
+        failed(thrown);
       }
-      return;
-    }
-    if (act === "cancel") {
+    } else if (act === "cancel") {
       void this.#end(liveOf([job]));
-      return;
+    } else if (act === "restart") {
+      processes.restart(jobID, {}, "cancelled_by_user").catch(failed);
+    } else {
+      this.removeWorktree(jobID, "cancelled_by_user").then(
+        (done) => notices.toast(`${job.name}: ${done}`, "success"),
+        (thrown: unknown) => {
+          logFailure(log, "warn", "a worktree could not be removed", { id: jobID })(thrown);
+          failed(thrown);
+        },
+      );
     }
-    if (act === "restart") {
-      this.#deps.processes.restart(jobID, {}, "cancelled_by_user").catch((thrown: unknown) => {
-        notices.toast(`${job.name}: ${coerceError(thrown).message}`, "error");
-      });
-      return;
-    }
-    this.removeWorktree(jobID, "cancelled_by_user").then(
-      (done) => notices.toast(`${job.name}: ${done}`, "success"),
-      (thrown: unknown) => {
-        logFailure(log, "warn", "a worktree could not be removed", { id: jobID })(thrown);
-        notices.toast(`${job.name}: ${coerceError(thrown).message}`, "error");
-      },
-    );
   }
 
   /** Ends what works in the worktree of a task and removes it; see Worktrees. Rejects with a UserError. */

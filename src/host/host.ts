@@ -152,6 +152,8 @@ export type OpenRequest =
       requestID: string;
       permission: string;
       patterns: string[];
+      /** What "always" allows, which may be more than what is asked. */
+      always?: string[] | undefined;
       /** The command or the change that it is about, as the host shows it to its user. */
       detail?: string | undefined;
     }

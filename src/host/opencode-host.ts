@@ -109,6 +109,7 @@ const permissions = z.array(
     ...asked,
     permission: z.string(),
     patterns: z.array(z.string()),
+    always: maybe(z.array(z.string())),
     metadata: maybe(z.record(z.string(), z.unknown())),
   }),
 );
@@ -232,9 +233,9 @@ export class OpenCodeHost implements Host {
     const what = `read the request ${requestID}`;
     const permission = (await this.#get(what, "/permission", permissions, directory)).find(isAsked);
     if (permission) {
-      const { permission: name, patterns, metadata } = permission;
+      const { permission: name, patterns, always, metadata } = permission;
       const detail = detailOf(metadata ?? {});
-      return { kind: "permission", requestID, permission: name, patterns, detail };
+      return { kind: "permission", requestID, permission: name, patterns, always, detail };
     }
     const question = (await this.#get(what, "/question", questions, directory)).find(isAsked);
     return question && { kind: "question", requestID, questions: question.questions };

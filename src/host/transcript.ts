@@ -1,10 +1,11 @@
 /** A session as people read it: what it was told, what it said, which tools it called. Pure. */
 import { z } from "zod";
+import { cutText } from "../text.js";
 import { anyError } from "./shapes.js";
 import type { TranscriptEntry } from "./host.js";
 
 /** Longer texts are cut: the session itself has them. */
-const LONGEST_TEXT = 20_000;
+const LONGEST_TEXT = 20_001;
 
 const message = z.object({
   info: z.object({
@@ -41,7 +42,7 @@ export function transcriptOf(raw: unknown): TranscriptEntry[] {
   });
   if (error) {
     const text = [error.name, error.message].filter(Boolean).join(": ");
-    entries.push({ ...about, kind: "error", text: shortened(text) });
+    entries.push({ ...about, kind: "error", text: cutText(text, LONGEST_TEXT) });
   }
   return entries;
 }
@@ -51,18 +52,14 @@ function entryOf(found: z.infer<typeof part>): Omit<TranscriptEntry, "at" | "rol
     const { tool } = found;
     const { status, title, input, error } = found.state;
     const text = error ?? (title || inputText(input));
-    return { kind: "tool", tool, status, text: shortened(text) };
+    return { kind: "tool", tool, status, text: cutText(text, LONGEST_TEXT) };
   }
   const text = found.text.trim();
   if (text === "" || (found.type === "text" && found.ignored)) return undefined;
-  return { kind: found.type, text: shortened(text) };
+  return { kind: found.type, text: cutText(text, LONGEST_TEXT) };
 }
 
 /** The first text among the arguments says most: a command, a path, a pattern. */
-function inputText(input: Readonly<Record<string, unknown>>): string {
+export function inputText(input: Readonly<Record<string, unknown>>): string {
   return Object.values(input).find((value) => typeof value === "string") ?? "";
-}
-
-function shortened(text: string): string {
-  return text.length > LONGEST_TEXT ? `${text.slice(0, LONGEST_TEXT)}…` : text;
 }

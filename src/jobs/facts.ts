@@ -14,6 +14,30 @@ export function furtherReason({ endReason }: Pick<Job, "endReason">): EndReason 
   return endReason === "finished" || endReason === "error" ? undefined : endReason;
 }
 
+/** In a word or two. */
+export const END_WORDS: Readonly<Record<EndReason, string>> = {
+  finished: "done",
+  error: "error",
+  never_started: "never started",
+  timeout: "timeout",
+  tool_limit: "tool limit",
+  stalled: "stalled",
+  cancelled_by_agent: "cancelled by agent",
+  cancelled_by_user: "cancelled by you",
+  session_deleted: "session deleted",
+  host_exit: "OpenCode ended",
+  reloaded: "OpenCode reloaded",
+  interrupted: "interrupted",
+  crash_loop: "crash loop",
+  dependency_failed: "what it waited for failed",
+  budget: "budget spent",
+};
+
+/** What an agent calls it. */
+export function kindOf({ kind }: Pick<Job, "kind">): string {
+  return kind === "subagent" ? "task" : "process";
+}
+
 /** Its error, unless that only says the exit code or the signal, which stand among its facts already. */
 export function furtherError(job: Job): string | undefined {
   if (job.kind === "subagent") return job.error;
@@ -52,4 +76,25 @@ export function costWords({ tokens, cost }: { tokens: number; cost: number }): s
 export function modelOf({ model, runs }: Pick<SubagentJob, "model" | "runs">): string | undefined {
   const latest = runs.at(-1)?.models?.at(-1)?.model;
   return latest ?? (model && `${model.providerID}/${model.modelID}`);
+}
+
+const SOON_MILLISECONDS = 5_000;
+/** Words by which a command says that it goes on. */
+const GOES_ON = /(?:^|[\s:=/-])(?:watch|serve|dev)(?![\w.-])/iu;
+
+/**
+ * Watchers that end with their stdin (`esbuild --watch`, anything that listens for its end) end at once, as a success
+ * and without a word, where it is empty: one sentence on what may have been the reason of such an end.
+ */
+export function emptyInputHint(job: Job): string | undefined {
+  if (job.kind !== "process" || job.stdin || job.status !== "completed") return undefined;
+  const { startedAt, completedAt, readyPattern, readyPort, notifyPattern, command } = job;
+  if (!startedAt || !completedAt) return undefined;
+  if (completedAt.getTime() - startedAt.getTime() > SOON_MILLISECONDS) return undefined;
+  const wasMeantToGoOn =
+    job.global ||
+    [readyPattern, readyPort, notifyPattern].some((each) => each !== undefined) ||
+    GOES_ON.test(command);
+  if (!wasMeantToGoOn) return undefined;
+  return 'its stdin was empty, and some programs end with it: if it should have gone on, start it with "stdin":"open"';
 }

@@ -1,7 +1,29 @@
-/** One way to choose jobs, for lists, kills and cancels: the parts combine with AND, several tags with OR. */
+/** How a job is called, who sees it, and one way to choose jobs, for lists, kills and cancels. */
+import { randomBytes } from "node:crypto";
 import type { Job } from "./job.js";
 import { isTerminal, type JobStatus } from "./status.js";
 
+const ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz";
+const LENGTH = 10;
+const ID = new RegExp(`^(?:bg|proc)_[${ALPHABET}]{${LENGTH}}$`);
+
+/** A prefix that names the kind and 10 random characters of Crockford's base 32 (50 bits). */
+export function newJobId(prefix: "bg" | "proc"): string {
+  let id = `${prefix}_`;
+  for (const byte of randomBytes(LENGTH)) id += ALPHABET.charAt(byte & 31);
+  return id;
+}
+
+export function isJobId(text: string): boolean {
+  return ID.test(text);
+}
+
+/** By the sessions of this tree: its own jobs, and global processes. */
+export function maySee(rootSessionID: string, job: Job): boolean {
+  return job.rootSessionID === rootSessionID || (job.kind === "process" && job.global);
+}
+
+/** The parts combine with AND, several tags with OR. */
 export interface JobFilter {
   id?: string;
   /** The session that started the job, or the one that a subagent works in. */

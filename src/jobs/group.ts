@@ -27,8 +27,8 @@ export class GroupIndex {
 
   /** Takes a job as it is now into account. True when its group was open and is no more. */
   note(job: Job, isRemoved = false): boolean {
-    if (job.group === undefined) return false;
-    const key = keyOf(job.parentSessionID, job.group);
+    const key = groupKey(job);
+    if (key === undefined) return false;
     const open = this.#open.get(key);
     if (!isRemoved && isOpen(job)) {
       if (open) open.add(job.id);
@@ -42,55 +42,57 @@ export class GroupIndex {
 
   /** Whether some job of this group is open. */
   isOpen(sessionID: string, group: string): boolean {
-    return this.#open.has(keyOf(sessionID, group));
+    return this.#open.has(groupKey({ parentSessionID: sessionID, group }) ?? "");
   }
 }
 
-function keyOf(sessionID: string, group: string): string {
-  return `${sessionID} ${group}`;
+/** By which groups are told apart: two sessions may use the same name. */
+export function groupKey({ parentSessionID, group }: Pick<Job, "parentSessionID" | "group">) {
+  return group === undefined ? undefined : `${parentSessionID} ${group}`;
 }
 
 /** The jobs of a group that count as its present ones: what was added after all before was told is a new round. */
 export function latestRound<T extends Job>(members: readonly T[]): T[] {
-  const latest = Math.max(...members.map(roundOf));
-  return members.filter((job) => roundOf(job) === latest);
-}
-
-function roundOf({ groupRound = 0 }: Job): number {
-  return groupRound;
+  const latest = Math.max(...members.map(({ groupRound = 0 }) => groupRound));
+  return members.filter(({ groupRound = 0 }) => groupRound === latest);
 }
 
 /** The round of a new job among the others of its group; `isOwed`: the end of this one is still to be told. */
 export function roundAmong(others: readonly Job[], isOwed: (job: Job) => boolean): number {
   const latest = latestRound(others);
-  const isOver = latest.length > 0 && !latest.some((job) => isOpen(job) || isOwed(job));
-  return Math.max(0, ...latest.map(roundOf)) + (isOver ? 1 : 0);
+  const [{ groupRound = 0 } = {}] = latest;
+  return latest.length === 0 || latest.some((job) => isOpen(job) || isOwed(job))
+    ? groupRound
+    : groupRound + 1;
 }
 
 /** "9/12 done, 2 running, 1 failed"; what is not there is not named. */
 export function groupCounts(members: readonly Job[]): string {
+  const count = (word: string, isCounted: (job: Job) => boolean): string[] => {
+    const { length } = members.filter(isCounted);
+    return length > 0 ? [`${length} ${word}`] : [];
+  };
   const done = members.filter((job) => !isOpen(job));
-  const counts: [number, string][] = [
-    [members.filter((job) => isOpen(job) && job.status === "running").length, "running"],
-    [members.filter((job) => job.status === "pending").length, "waiting"],
-    [members.filter((job) => job.status === "failed").length, "failed"],
-    [members.filter((job) => job.status === "cancelled").length, "cancelled"],
-    [members.filter((job) => job.blockedOn !== undefined).length, "blocked"],
-    [members.filter((job) => job.stalledSince !== undefined).length, "stalled"],
-  ];
-  const named = counts.flatMap(([count, word]) => (count > 0 ? `${count} ${word}` : []));
-  return [`${done.length}/${members.length} done`, ...named].join(", ");
+  return [
+    `${done.length}/${members.length} done`,
+    ...count("running", (job) => isOpen(job) && job.status === "running"),
+    ...count("waiting", ({ status }) => status === "pending"),
+    ...count("failed", ({ status }) => status === "failed"),
+    ...count("cancelled", ({ status }) => status === "cancelled"),
+    ...count("blocked", ({ blockedOn }) => blockedOn !== undefined),
+    ...count("stalled", ({ stalledSince }) => stalledSince !== undefined),
+  ].join(", ");
 }
 
 /** Of each group among these jobs, by session and name, those of its latest round. */
 export function groupsOf(jobs: readonly Job[]): { name: string; members: Job[] }[] {
   const byKey = new Map<string, { name: string; members: Job[] }>();
   for (const job of jobs) {
-    if (job.group === undefined) continue;
-    const key = keyOf(job.parentSessionID, job.group);
+    const [key, name] = [groupKey(job), job.group];
+    if (key === undefined || name === undefined) continue;
     const known = byKey.get(key);
     if (known) known.members.push(job);
-    else byKey.set(key, { name: job.group, members: [job] });
+    else byKey.set(key, { name, members: [job] });
   }
   return Array.from(byKey.values(), ({ name, members }) => ({
     name,

@@ -8,9 +8,10 @@ import { endReason, jobStatus } from "./status.js";
 
 const date = z.union([z.date(), z.iso.datetime().transform((text) => new Date(text))]);
 const count = z.number().int().nonnegative();
+const processNotes = z.array(z.object({ pid: z.number().int(), command: z.string() }));
 
 /** What a running job waits for before it can go on. */
-export const blockedOn = z.object({
+const blockedOn = z.object({
   /** `password`: input that is not shown as it is typed, which is the user's to give. */
   kind: z.enum(["permission", "question", "retry", "input", "password"]),
   /** What is asked, or the error that is retried; for people. */
@@ -60,7 +61,7 @@ const shared = {
   stalledSince: date.optional(),
 };
 
-export const modelRef = z.object({ providerID: z.string(), modelID: z.string() });
+const modelRef = z.object({ providerID: z.string(), modelID: z.string() });
 export type ModelRef = z.infer<typeof modelRef>;
 
 /** Of "provider/model", as the host and its users name one; the model's own name may hold slashes. */
@@ -70,7 +71,7 @@ export function parseModel(name: string): ModelRef {
 }
 
 /** What one model did of a run that went on with another. */
-export const modelUse = z.object({
+const modelUse = z.object({
   /** "provider/model". */
   model: z.string(),
   /** US dollars, as the host reports it. */
@@ -83,7 +84,7 @@ export const modelUse = z.object({
 export type ModelUse = z.infer<typeof modelUse>;
 
 /** One prompt to the child and how it was answered; a continued task has several. */
-export const run = z.object({
+const run = z.object({
   /** The user message that we sent; its answer has it as `parentID`. */
   promptMessageID: z.string(),
   /** Of a run that was given further instructions: the message that began it. */
@@ -98,7 +99,7 @@ export const run = z.object({
 export type Run = z.infer<typeof run>;
 
 /** What became of a worktree's branch, against where it began and against the tree that it was made from. */
-export const worktreeResult = z.object({
+const worktreeResult = z.object({
   /** Its newest commit. */
   head: z.string(),
   commits: count,
@@ -117,7 +118,7 @@ export const worktreeResult = z.object({
 export type WorktreeResult = z.infer<typeof worktreeResult>;
 
 /** The git worktree in which a subagent works. */
-export const worktree = z.object({
+const worktree = z.object({
   /** The task that it was made for; others may work in it, too. */
   owner: z.string(),
   /**
@@ -150,7 +151,7 @@ export function hasWorktree(job: Job): job is SubagentJob & { worktree: Worktree
   return job.kind === "subagent" && job.worktree !== undefined && job.worktree.state !== "removed";
 }
 
-export const subagentJob = z.object({
+const subagentJob = z.object({
   kind: z.literal("subagent"),
   ...shared,
   agent: z.string(),
@@ -211,7 +212,7 @@ const output = z.object({
 });
 
 /** An earlier run of a process that was started again. */
-export const processRun = z.object({
+const processRun = z.object({
   /** From 1 on. */
   number: z.number().int().positive(),
   command: z.string(),
@@ -229,7 +230,7 @@ export type ProcessRun = z.infer<typeof processRun>;
 export const restartPolicy = z.enum(["on-failure", "always"]);
 export type RestartPolicy = z.infer<typeof restartPolicy>;
 
-export const processJob = z.object({
+const processJob = z.object({
   kind: z.literal("process"),
   ...shared,
   command: z.string(),
@@ -239,6 +240,8 @@ export const processJob = z.object({
   /** Not bound to a session: runs until it is killed or the host ends. */
   global: z.boolean(),
   identity: identity.optional(),
+  /** The folder of the control group (Linux, cgroup v2) that holds its processes while it runs; without: it has none. */
+  controlGroup: z.string().optional(),
   exitCode: z.number().int().optional(),
   /** The signal that ended the shell, for example SIGTERM. */
   signal: z.string().optional(),
@@ -267,15 +270,15 @@ export const processJob = z.object({
   /** Its command was given to `bash`, and outlived that call; or what it had left running did. */
   fromBash: z.enum(["moved", "left"]).optional(),
   /** What the shell left running in its group, ended with the job. */
-  leftovers: z.array(z.object({ pid: z.number().int(), command: z.string() })).optional(),
+  leftovers: processNotes.optional(),
   /** Of one with an open input: the line that it has begun and not ended, quiet since then. */
   openLine: z.object({ text: z.string(), since: date }).optional(),
   /** SIGKILL was needed to end what was left of it. */
   forced: z.boolean().optional(),
   /** What was still alive after the kill, or may be: shown, never claimed dead. */
-  survivors: z.array(z.object({ pid: z.number().int(), command: z.string() })).optional(),
+  survivors: processNotes.optional(),
   /** Alive at its end and perhaps of it: they hide where they came from. */
-  mayBeLeft: z.array(z.object({ pid: z.number().int(), command: z.string() })).optional(),
+  mayBeLeft: processNotes.optional(),
 });
 export type ProcessJob = z.infer<typeof processJob>;
 

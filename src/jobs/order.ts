@@ -4,9 +4,9 @@
  */
 import { UserError } from "../ports.js";
 import { shownValue } from "../text.js";
-import { jobsNamed } from "./filter.js";
-import { isJobId } from "./id.js";
-import type { Job, SubagentJob } from "./job.js";
+import { isJobId, jobsNamed, maySee } from "./filter.js";
+import type { Job } from "./job.js";
+import type { JobRegistry } from "./registry.js";
 
 export type Standing = "open" | "done" | "failed";
 
@@ -18,16 +18,10 @@ export function standingOf(job: Job | undefined): Standing {
   return job.kind === "process" && job.readyAt !== undefined ? "done" : "open";
 }
 
-/** What the registry is asked here. */
-export interface KnownJobs {
-  get(id: string): Job | undefined;
-  findBySession(sessionID: string): SubagentJob | undefined;
-  byRoot(sessionID: string): Job[];
-  all(): Job[];
-}
+type KnownJobs = Pick<JobRegistry, "get" | "findBySession" | "byRoot" | "all">;
 
 /** Who names the jobs. */
-export interface Namer {
+interface Namer {
   sessionID: string;
   rootSessionID: string;
 }
@@ -59,8 +53,7 @@ export function resolveAfter(jobs: KnownJobs, namer: Namer, names: readonly stri
 }
 
 function jobNamed(jobs: KnownJobs, { rootSessionID }: Namer, name: string): Job {
-  const mayBeSeen = (job: Job) =>
-    job.rootSessionID === rootSessionID || (job.kind === "process" && job.global);
+  const mayBeSeen = (job: Job) => maySee(rootSessionID, job);
   const byID = jobs.get(name);
   if (byID && mayBeSeen(byID)) return byID;
   // A name in the form of an id is none: a caller that writes an id means that one job.
@@ -70,7 +63,7 @@ function jobNamed(jobs: KnownJobs, { rootSessionID }: Namer, name: string): Job 
   if (only) {
     const ids = named.map(({ id }) => id).slice(-10);
     throw new UserError(
-      `after: expected one id (${ids.slice(-10).join(", ")}), as ${named.length} jobs are named so, got ${shownValue(name)}`,
+      `after: expected one id (${ids.join(", ")}), as ${named.length} jobs are named so, got ${shownValue(name)}`,
     );
   }
   const known = jobs

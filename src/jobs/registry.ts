@@ -104,6 +104,11 @@ export class JobRegistry {
     return this.#groups.isOpen(sessionID, group);
   }
 
+  /** Whether it is of a group with a job that is still to be waited for. */
+  waitsForGroup({ parentSessionID, group }: Job): boolean {
+    return group !== undefined && this.isGroupOpen(parentSessionID, group);
+  }
+
   all(): Job[] {
     return [...this.#jobs.values()];
   }
@@ -200,12 +205,7 @@ export class JobRegistry {
   }
 
   #select(ids: ReadonlySet<string> | undefined): Job[] {
-    const jobs: Job[] = [];
-    for (const id of ids ?? []) {
-      const job = this.#jobs.get(id);
-      if (job) jobs.push(job);
-    }
-    return jobs;
+    return [...(ids ?? [])].flatMap((id) => this.#jobs.get(id) ?? []);
   }
 
   #emit(happened: Omit<JobChange, "closesGroup">): void {
@@ -215,11 +215,8 @@ export class JobRegistry {
       try {
         listener(change);
       } catch (thrown) {
-        const error = coerceError(thrown);
-        this.#log("error", "a listener for job changes failed", {
-          error: error.stack,
-          id: change.job.id,
-        });
+        const extra = { error: coerceError(thrown).stack, id: change.job.id };
+        this.#log("error", "a listener for job changes failed", extra);
       }
     }
   }

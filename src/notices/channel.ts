@@ -4,10 +4,11 @@
  * HTTP 204 proves nothing, so an unanswered message of an idle parent is started again, without inserting it a second
  * time. What fails leaves the entries where they are.
  */
-import { HostError, type AssistantInfo, type Host, type Message } from "../host/host.js";
+import type { Context } from "../context.js";
+import { HostError, type AssistantInfo, type Message } from "../host/host.js";
 import type { IdSource } from "../host/ids.js";
 import { latestRealUserMessage } from "../host/latest-user.js";
-import { coerceError, type Clock, type Log, type Timer } from "../ports.js";
+import { logFailure, type Timer } from "../ports.js";
 import { within } from "../time.js";
 import {
   INITIAL,
@@ -21,36 +22,35 @@ import {
 } from "./delivery.js";
 import { isWorthSending, type Carrier, type Notice } from "./notice.js";
 import type { Outbox } from "./outbox.js";
+import { mayWake } from "./recipients.js";
 
 /** A user's message waits so long for the disk. */
 const SAVE_PATIENCE_MS = 1_000;
 /** So many are remembered of what was told, for an undo. */
 const MOST_TOLD = 500;
 
-export interface ChannelDeps {
-  host: Host;
+/** What comes from outside the room. */
+export interface DeliveryDeps extends Context {
   ids: IdSource;
   /** Where a session lives, if that is a worktree. */
   directoryOf: (sessionID: string) => string | undefined;
-  outbox: Outbox;
-  clock: Clock;
-  log: Log;
-  mergeMilliseconds: number;
-  /** The text of a message to this session that carries these entries. */
-  compose: (sessionID: string, notices: readonly Notice[]) => string;
   /** Makes sure that what was said so far is on disk. */
   save: () => Promise<void>;
-  /** As the option `wake` has it: whether this parent may be woken now. */
-  mayWake: (sessionID: string, notices: readonly Notice[]) => boolean;
+  /** The user has stopped the run of this session. */
+  onStopped: (sessionID: string) => void;
+  /** It is used for the first time since this OpenCode started, or its user has typed. */
+  onUsed?: (sessionID: string) => void;
+}
+
+export interface ChannelDeps extends DeliveryDeps {
+  outbox: Outbox;
+  /** The text of a message to this session that carries these entries. */
+  compose: (sessionID: string, notices: readonly Notice[]) => string;
   /**
    * Asks the host whether this session is a subagent of its own that has ended while its event is still on the way;
    * what it was owed then goes to another session. Rejects with a HostError.
    */
   checkEnd: (sessionID: string) => Promise<void>;
-  /** The user has stopped the run of this session. */
-  onStopped: (sessionID: string) => void;
-  /** It is used for the first time since this OpenCode started, or its user has typed. */
-  onUsed: (sessionID: string) => void;
 }
 
 export class ParentChannel {
@@ -84,36 +84,33 @@ export class ParentChannel {
 
   /** Something happened in the session. */
   take(event: DeliveryEvent): void {
-    const { clock, onStopped, onUsed } = this.#deps;
+    const { onStopped, onUsed } = this.#deps;
     const before = this.#state;
-    this.#state = step(before, event, clock.monotonic());
+    this.#step(event);
     if (event.type === "assistant") this.#receive(event.message);
     if (this.#state.stopped && !before.stopped) onStopped(this.#sessionID);
-    if (event.type === "typed" || this.#state.used !== before.used) onUsed(this.#sessionID);
+    if (event.type === "typed" || this.#state.used !== before.used) onUsed?.(this.#sessionID);
     this.schedule();
   }
 
   /** Does what is due, and sets the timer for what will be. Called after every change. */
   schedule(): void {
     this.#timer?.cancel();
-    this.#timer = undefined;
     if (this.#isDisposed) return;
-    const { outbox, clock, mergeMilliseconds, mayWake } = this.#deps;
+    const { outbox, clock, jobs, options } = this.#deps;
+    const sessionID = this.#sessionID;
     const now = clock.monotonic();
-    const deliverable = outbox.deliverable(this.#sessionID);
+    const deliverable = outbox.deliverable(sessionID);
     const waiting = isWorthSending(deliverable) ? deliverable : [];
-    const inFlight = outbox.inFlight(this.#sessionID);
-    const next = plan(
-      this.#state,
-      {
-        waiting,
-        inFlight,
-        newest: outbox.newest(inFlight.length > 0 ? inFlight : waiting),
-        mayWake: () => mayWake(this.#sessionID, waiting),
-        mergeMilliseconds,
-      },
-      now,
-    );
+    const inFlight = outbox.inFlight(sessionID);
+    const owed = {
+      waiting,
+      inFlight,
+      newest: outbox.newest(inFlight.length > 0 ? inFlight : waiting),
+      mayWake: () => mayWake(jobs, options.wake, sessionID, waiting),
+      mergeMilliseconds: options.mergeMilliseconds,
+    };
+    const next = plan(this.#state, owed, now);
     this.#state = next.state;
     if (next.plan.do === "wait") {
       this.#timer = clock.after(next.plan.until - now, () => this.schedule());
@@ -146,9 +143,8 @@ export class ParentChannel {
       await within(clock, SAVE_PATIENCE_MS, this.#save());
       return text;
     } catch (thrown) {
-      const error = coerceError(thrown).message;
-      log("error", "notices could not be attached", { sessionID: this.#sessionID, error });
-      return undefined;
+      const extra = { sessionID: this.#sessionID };
+      return logFailure(log, "error", "notices could not be attached", extra)(thrown);
     } finally {
       this.take({ type: "attached" });
     }
@@ -156,21 +152,22 @@ export class ParentChannel {
 
   dispose(): void {
     this.#timer?.cancel();
-    this.#timer = undefined;
     this.#isDisposed = true;
+  }
+
+  #step(event: DeliveryEvent): void {
+    this.#state = step(this.#state, event, this.#deps.clock.monotonic());
   }
 
   /** Never rejects: the next try comes after a pause. */
   async #carryOut(action: "send" | "confirm"): Promise<void> {
-    this.#state = step(this.#state, { type: "began", action }, this.#deps.clock.monotonic());
+    this.#step({ type: "began", action });
     try {
       await (action === "send" ? this.#send() : this.#confirm());
     } catch (thrown) {
-      const { log, clock } = this.#deps;
-      const error = coerceError(thrown).message;
-      const sessionID = this.#sessionID;
-      log("warn", `could not ${action} notices; they are kept`, { sessionID, error });
-      this.#state = step(this.#state, { type: "failed" }, clock.monotonic());
+      const message = `could not ${action} notices; they are kept`;
+      logFailure(this.#deps.log, "warn", message, { sessionID: this.#sessionID })(thrown);
+      this.#step({ type: "failed" });
     }
     this.take({ type: "finished" });
   }
@@ -212,8 +209,8 @@ export class ParentChannel {
       const { agent, model, variant } = speaker.value;
       const { messageID } = carrier;
       await host.prompt({ sessionID, messageID, agent, model, variant, text, synthetic: true });
-      this.#state = step(this.#state, { type: "stored", messageID }, clock.monotonic());
-      this.#state = step(this.#state, { type: "sent" }, clock.monotonic());
+      this.#step({ type: "stored", messageID });
+      this.#step({ type: "sent" });
     } finally {
       outbox.setCarrier(ours().filter(isPrepared), undefined);
     }
@@ -221,7 +218,7 @@ export class ParentChannel {
 
   /** Looks for the answer to what is under way, and starts its turn again when there will be none. */
   async #confirm(): Promise<void> {
-    const { host, outbox, clock, directoryOf } = this.#deps;
+    const { host, outbox, directoryOf } = this.#deps;
     const sessionID = this.#sessionID;
     const { changes } = this.#state;
     if (!(await this.#look())) return;
@@ -236,8 +233,7 @@ export class ParentChannel {
     // A busy parent reads the message at its next step.
     const isWaitedFor = carrier && messages.some(({ id }) => id === carrier.messageID);
     if (!busy && isWaitedFor) await this.#startAgain(carrier, changes);
-    const confirmed = { type: "confirmed", busy, answered: answered > 0 } as const;
-    this.#state = step(this.#state, confirmed, clock.monotonic());
+    this.#step({ type: "confirmed", busy, answered: answered > 0 });
   }
 
   async #startAgain(carrier: Carrier, changes: number): Promise<void> {
@@ -271,7 +267,7 @@ export class ParentChannel {
       this.#freeMissing(messages);
       if (tellAgain) this.#tellAgain(new Set(messages.map(({ id }) => id)));
     } catch (thrown) {
-      log("warn", "notices under way could not be checked", { error: coerceError(thrown).message });
+      logFailure(log, "warn", "notices under way could not be checked")(thrown);
     }
   }
 
@@ -318,13 +314,13 @@ export class ParentChannel {
   }
 
   #remove(readMessageIDs: ReadonlySet<string>): number {
-    const { outbox, log, clock } = this.#deps;
+    const { outbox, log } = this.#deps;
     const sessionID = this.#sessionID;
     const delivered = outbox
       .inFlight(sessionID)
       .filter(({ carrier }) => carrier && readMessageIDs.has(carrier.messageID));
     if (delivered.length === 0) return 0;
-    this.#state = step(this.#state, { type: "delivered" }, clock.monotonic());
+    this.#step({ type: "delivered" });
     const told = delivered.map((notice) => ({ ...notice, quote: undefined }));
     this.#told = [...this.#told, ...told].slice(-MOST_TOLD);
     outbox.remove(delivered);
@@ -344,13 +340,12 @@ export class ParentChannel {
 
   /** False when the session is gone. Rejects while its user has undone messages, which a prompt would take away. */
   async #look(): Promise<boolean> {
-    const { host, outbox, log, clock } = this.#deps;
+    const { host, outbox, log } = this.#deps;
     const sessionID = this.#sessionID;
     const session = await host.session(sessionID);
     if (session) {
       const undone = session.revertedFrom !== undefined;
-      const looked = { type: "looked", archived: session.archived, undone } as const;
-      this.#state = step(this.#state, looked, clock.monotonic());
+      this.#step({ type: "looked", archived: session.archived, undone });
       if (undone) throw new HostError("its user has undone messages");
       return true;
     }
@@ -362,12 +357,8 @@ export class ParentChannel {
 
   /** A state that cannot be written must not keep a notice back. Never rejects. */
   async #save(): Promise<void> {
-    try {
-      await this.#deps.save();
-    } catch (thrown) {
-      const error = coerceError(thrown).message;
-      this.#deps.log("warn", "a notice goes out before it was saved", { error });
-    }
+    const { save, log } = this.#deps;
+    await save().catch(logFailure(log, "warn", "a notice goes out before it was saved"));
   }
 }
 

@@ -24,69 +24,50 @@ const BUSY_PAUSE_MS = 30_000;
 /** Ids of stored user messages that are remembered. */
 const MOST_STORED = 500;
 
-export interface DeliveryState {
+/** As it is at first. */
+class Initial {
   /** Used since this OpenCode started. */
-  readonly used: boolean;
-  readonly busy: boolean;
+  used = false;
+  busy = false;
   /** The user stopped its run; only the user starts the next one. */
-  readonly stopped: boolean;
+  stopped = false;
   /** Read from the host; only a run that the user started is told anything then. */
-  readonly archived: boolean;
+  archived = false;
   /** Its user has undone messages, which the next prompt would take away for good. */
-  readonly undone: boolean;
+  undone = false;
   /** Something was undone since the user typed last: what those messages told may have to be told again. */
-  readonly tellAgain: boolean;
+  tellAgain = false;
   /** Questions to its user. */
-  readonly asked: ReadonlySet<string>;
+  asked: ReadonlySet<string> = new Set();
   /** How often its user has typed or undone something: what was prepared before may be out of place. */
-  readonly changes: number;
+  changes = 0;
   /** What the user typed last; empty before the first time. */
-  readonly lastUserMessageID: string;
+  lastUserMessageID = "";
   /** Until then that message is awaited: what we sent meanwhile could be answered in its place. */
-  readonly userMessageUntil: number;
+  userMessageUntil = 0;
   /** Messages of the user to which entries are being attached. */
-  readonly attaching: number;
+  attaching = 0;
   /** What is being carried out. */
-  readonly action: "send" | "confirm" | undefined;
+  action: "send" | "confirm" | undefined;
   /** Failures and looks in vain since the last answer. */
-  readonly attempts: number;
+  attempts = 0;
   /** Nothing is sent before. */
-  readonly retryAt: number;
+  retryAt = 0;
   /** Since then the answer to what is in flight has been waited for anew. */
-  readonly lookedAt: number;
+  lookedAt = Number.NEGATIVE_INFINITY;
   /** Since when there is something that might be sent. */
-  readonly mergingSince: number | undefined;
+  mergingSince: number | undefined;
   /** User messages in the order in which the host first named them: ids do not tell it. */
-  readonly stored: readonly string[];
+  stored: readonly string[] = [];
   /** The host has last said that its run waits to ask the provider again. */
-  readonly retrying: boolean;
-  readonly stoppedStepID: string;
+  retrying = false;
+  stoppedStepID = "";
   /** The newest since the user typed last. */
-  readonly lastStep: AssistantInfo | undefined;
+  lastStep: AssistantInfo | undefined;
 }
 
-export const INITIAL: DeliveryState = {
-  used: false,
-  busy: false,
-  stopped: false,
-  archived: false,
-  undone: false,
-  tellAgain: false,
-  asked: new Set(),
-  changes: 0,
-  lastUserMessageID: "",
-  userMessageUntil: 0,
-  attaching: 0,
-  action: undefined,
-  attempts: 0,
-  retryAt: 0,
-  lookedAt: Number.NEGATIVE_INFINITY,
-  mergingSince: undefined,
-  stored: [],
-  retrying: false,
-  stoppedStepID: "",
-  lastStep: undefined,
-};
+export type DeliveryState = Readonly<Initial>;
+export const INITIAL: DeliveryState = new Initial();
 
 export type DeliveryEvent =
   /** `goesOn`: a stop between two tries was ours, and the run goes on. */
@@ -218,7 +199,7 @@ function stored(state: DeliveryState, messageID: string): DeliveryState {
 }
 
 /** What stands in the outbox for the session, as far as it matters here. */
-export interface Owed {
+interface Owed {
   /** May go out: not under way, and of no job that is held back. */
   readonly waiting: readonly Notice[];
   readonly inFlight: readonly Notice[];
@@ -230,7 +211,7 @@ export interface Owed {
   readonly mergeMilliseconds: number;
 }
 
-export type Plan = { do: "nothing" } | { do: "wait"; until: number } | { do: "send" | "confirm" };
+type Plan = { do: "nothing" } | { do: "wait"; until: number } | { do: "send" | "confirm" };
 
 const NOTHING: Plan = { do: "nothing" };
 

@@ -6,20 +6,20 @@
  * Commands run one at a time, without a shell, in a process group of their own that is killed after 10 s. At most 100
  * events wait; of more the oldest are dropped and counted. Nothing here can fail or delay a job.
  */
-import { spawn } from "node:child_process";
-import type { Host } from "../host/host.js";
+import { spawn, type ChildProcess } from "node:child_process";
+import type { Context } from "../context.js";
 import type { Job } from "../jobs/job.js";
-import type { JobChange, JobRegistry, Quote } from "../jobs/registry.js";
+import type { JobChange, Quote } from "../jobs/registry.js";
 import { isTerminal } from "../jobs/status.js";
 import type { Options } from "../options.js";
 import { waysOf } from "../platform.js";
-import { coerceError, type Clock, type Log } from "../ports.js";
+import { coerceError, logFailure } from "../ports.js";
 
 export const EVENT_QUEUE_LIMIT = 100;
 export const EVENT_COMMAND_LIMIT_MS = 10_000;
 
 /** What the command reads from its stdin: one line of JSON, then end-of-file. Fields are only ever added. */
-export interface OutsideEvent {
+interface OutsideEvent {
   /** Of this format. */
   version: 1;
   event: "ended" | "blocked" | "stalled" | "crash_loop" | "budget";
@@ -44,11 +44,8 @@ export interface OutsideEvent {
   text?: string | undefined;
 }
 
-export interface EventCommandDeps {
-  host: Pick<Host, "session">;
-  jobs: JobRegistry;
-  clock: Clock;
-  log: Log;
+interface EventCommandDeps extends Pick<Context, "jobs" | "clock" | "log"> {
+  host: Pick<Context["host"], "session">;
   options: Pick<Options, "onEvent" | "onEventText">;
   directory: string;
 }
@@ -155,19 +152,14 @@ export class EventCommand {
   }
 
   async #titleOf(sessionID: string): Promise<string | undefined> {
-    try {
-      return (await this.#deps.host.session(sessionID))?.title;
-    } catch (thrown) {
-      this.#deps.log("debug", "onEvent: the session's title could not be read", {
-        error: coerceError(thrown).message,
-      });
-      return undefined;
-    }
+    const { host, log } = this.#deps;
+    const failed = logFailure(log, "debug", "onEvent: the session's title could not be read");
+    return (await host.session(sessionID).catch(failed))?.title;
   }
 
   /** Resolves when the command has exited; rejects when it cannot start, fails or takes too long. */
   #run(event: OutsideEvent): Promise<void> {
-    const { clock, directory, options } = this.#deps;
+    const { clock, directory, log, options } = this.#deps;
     const [file = "", ...args] = options.onEvent;
     const { hasProcessGroups } = waysOf();
     return new Promise((resolve, reject) => {
@@ -177,32 +169,30 @@ export class EventCommand {
         stdio: ["pipe", "ignore", "ignore"],
         windowsHide: true,
       });
-      const kill = (): void => {
-        if (child.pid === undefined) return;
-        if (hasProcessGroups) killGroup(child.pid);
-        else child.kill("SIGKILL");
-      };
-      let isLate = false;
-      const timer = clock.after(EVENT_COMMAND_LIMIT_MS, () => {
-        isLate = true;
-        kill();
-      });
-      this.#kill = kill;
       const settle = (problem: string | undefined): void => {
         timer.cancel();
         this.#kill = () => undefined;
         if (problem === undefined) resolve();
         else reject(new Error(problem));
       };
+      const late = `took longer than ${EVENT_COMMAND_LIMIT_MS / 1000} s`;
+      let isLate = false;
+      this.#kill = () => {
+        const problem = killed(child, hasProcessGroups);
+        // One of another user (sudo) may not be ended: it is left alone, and what waits goes on.
+        if (problem !== undefined) settle(`could not be ended: ${problem}`);
+      };
+      const timer = clock.after(EVENT_COMMAND_LIMIT_MS, () => {
+        isLate = true;
+        this.#kill();
+      });
       child.once("error", (error) => settle(error.message));
       child.once("exit", (code, signal) => {
-        if (isLate) settle(`took longer than ${EVENT_COMMAND_LIMIT_MS / 1000} s`);
+        if (isLate) settle(late);
         else settle(code === 0 ? undefined : `exit ${code ?? signal}`);
       });
       // A command that does not read its stdin is as good as one that does: EPIPE is no failure.
-      child.stdin.on("error", (error) => {
-        this.#deps.log("debug", "onEvent: the event was not read", { error: error.message });
-      });
+      child.stdin.on("error", logFailure(log, "debug", "onEvent: the event was not read"));
       child.stdin.end(`${JSON.stringify(event)}\n`);
     });
   }
@@ -216,11 +206,15 @@ export class EventCommand {
   }
 }
 
-/** ESRCH: the group is gone, which is what is wanted. */
-function killGroup(pid: number): void {
+/** Why it could not be ended with its group; undefined when it was, or had ended before. */
+function killed({ pid }: ChildProcess, hasProcessGroups: boolean): string | undefined {
+  if (pid === undefined) return undefined;
   try {
-    process.kill(-pid, "SIGKILL");
+    process.kill(hasProcessGroups ? -pid : pid, "SIGKILL");
   } catch (thrown) {
-    if (!(thrown instanceof Error && "code" in thrown && thrown.code === "ESRCH")) throw thrown;
+    if (!(thrown instanceof Error && "code" in thrown && thrown.code === "ESRCH")) {
+      return coerceError(thrown).message;
+    }
   }
+  return undefined;
 }

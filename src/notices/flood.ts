@@ -5,6 +5,7 @@
  * comes is merged on, so that they grow no further.
  */
 import type { Clock, Timer } from "../ports.js";
+import { headOf } from "../text.js";
 
 const BURST = 5;
 const MERGE_MS = 60_000;
@@ -41,14 +42,15 @@ export class FloodGate {
     this.#unsent = unsent;
   }
 
-  offer(jobID: string, text: string): void {
+  offer(jobID: string, all: string): void {
+    const text = headOf(all, MOST_CHARACTERS);
     const source = this.#sources.get(jobID) ?? this.#open(jobID);
     if (source.tokens > 0 && this.#unsent(jobID) < BURST) {
       source.tokens -= 1;
-      this.#pass(jobID, text.slice(0, MOST_CHARACTERS), source.tokens === 0);
+      this.#pass(jobID, text, source.tokens === 0);
     } else {
       source.waiting += 1;
-      source.newest.push(text.slice(0, MOST_CHARACTERS));
+      source.newest.push(text);
       if (source.newest.length > NEWEST) source.newest.shift();
     }
     source.timer ??= this.#clock.after(MERGE_MS, () => this.#minute(jobID, source));

@@ -2,46 +2,28 @@
  * Notices: what happened to jobs, brought to the sessions that started them. Turns changes of jobs into entries of the
  * outbox and events of the host into the state of each parent's delivery; wires both, decides nothing else.
  */
-import { coerceError, type Clock, type Log } from "../ports.js";
+import { logFailure } from "../ports.js";
 import type { HostEvent } from "../host/events.js";
-import type { Host, Toast } from "../host/host.js";
-import type { IdSource } from "../host/ids.js";
+import type { Toast } from "../host/host.js";
 import type { SessionTree } from "../host/session-tree.js";
-import { groupsOf, roundAmong } from "../jobs/group.js";
+import { groupKey, groupsOf, roundAmong } from "../jobs/group.js";
 import { isWaitedFor, type Job } from "../jobs/job.js";
-import type { JobChange, JobRegistry } from "../jobs/registry.js";
+import type { JobChange } from "../jobs/registry.js";
 import { isTerminal } from "../jobs/status.js";
-import type { Options } from "../options.js";
-import { ParentChannel, type ChannelDeps } from "./channel.js";
-import { compactionNote } from "./compaction.js";
-import type { DeliveryEvent } from "./delivery.js";
+import { ParentChannel, type ChannelDeps, type DeliveryDeps } from "./channel.js";
 import { FloodGate } from "./flood.js";
 import { isWorthSending, type Notice } from "./notice.js";
-import { Outbox } from "./outbox.js";
-import type { NoticePort, Release } from "./port.js";
-import { findRecipients, mayWake, Recipients } from "./recipients.js";
+import { Outbox, type Release } from "./outbox.js";
+import { Recipients } from "./recipients.js";
 import { Toasts, type Concern } from "./toasts.js";
-import { composeNotice, type News } from "./wording.js";
+import { compactionNote, composeNotice, type News } from "./wording.js";
 
 /** Sessions that are remembered although nothing is owed to them and nothing of theirs runs. */
 const MOST_QUIET = 200;
 const MOST_DELETED = 1_000;
 
-export interface NoticesDeps {
-  host: Host;
-  ids: IdSource;
+interface NoticesDeps extends DeliveryDeps {
   tree: SessionTree;
-  /** Where a session lives, if that is a worktree. */
-  directoryOf: (sessionID: string) => string | undefined;
-  jobs: JobRegistry;
-  clock: Clock;
-  log: Log;
-  options: Options;
-  save: () => Promise<void>;
-  /** The user stopped the run of this session. */
-  onParentAbort: (sessionID: string) => void;
-  /** See ChannelDeps. */
-  onUsed?: (sessionID: string) => void;
 }
 
 export interface ComingMessage {
@@ -51,7 +33,7 @@ export interface ComingMessage {
   typed: boolean;
 }
 
-export class Notices implements NoticePort {
+export class Notices {
   readonly outbox: Outbox;
   readonly #deps: NoticesDeps;
   readonly #channelDeps: ChannelDeps;
@@ -67,27 +49,23 @@ export class Notices implements NoticePort {
 
   constructor(deps: NoticesDeps) {
     this.#deps = deps;
-    const { jobs, tree, options } = deps;
+    const { jobs, tree, clock } = deps;
     const isBusy = (sessionID: string) => this.#channels.get(sessionID)?.isBusy ?? false;
-    this.#recipients = new Recipients({ jobs, tree, isBusy });
-    this.outbox = new Outbox({ ...deps, recipientOf: (job) => this.#recipients.of(job) });
+    this.#recipients = new Recipients(jobs, tree, isBusy);
+    this.outbox = new Outbox(jobs, clock, (job) => this.#recipients.of(job));
     this.#channelDeps = {
       ...deps,
       outbox: this.outbox,
-      mergeMilliseconds: options.mergeMilliseconds,
       compose: (sessionID, notices) => this.#compose(sessionID, notices),
       checkEnd: (sessionID) => this.#checkEnd(sessionID),
-      mayWake: (sessionID, notices) => mayWake(jobs, options.wake, sessionID, notices),
-      onStopped: (sessionID) => deps.onParentAbort(sessionID),
-      onUsed: (sessionID) => deps.onUsed?.(sessionID),
     };
     const pass = (jobID: string, text: string, throttled: boolean): void => {
       const job = jobs.get(jobID);
       if (job) this.outbox.add(job, "output", { text, ...(throttled && { throttled }) });
     };
     const unsent = (jobID: string): number => this.outbox.unsent(jobID, ["output"]).length;
-    this.#flood = new FloodGate(deps.clock, pass, unsent);
-    this.#toasts = new Toasts(deps.clock, (message, variant) => this.toast(message, variant));
+    this.#flood = new FloodGate(clock, pass, unsent);
+    this.#toasts = new Toasts(clock, (message, variant) => this.toast(message, variant));
     this.#stopListening = [
       jobs.onChange((change) => this.#onJob(change)),
       this.outbox.onChange((sessionID) => {
@@ -97,17 +75,16 @@ export class Notices implements NoticePort {
     ];
   }
 
-  announce(job: Job, kind: Exclude<Notice["kind"], "ended">, text: string): void {
+  /**
+   * The parent is told that a job is blocked, stalled, ready or has printed something. Ends announce themselves.
+   * `again`: it is still blocked; only the user is told.
+   */
+  announce(job: Job, kind: Exclude<Notice["kind"], "ended"> | "again", text: string): void {
     if (kind === "output") this.#flood.offer(job.id, text);
-    else this.outbox.add(job, kind, { text });
+    else if (kind !== "again") this.outbox.add(job, kind, { text });
     if (kind === "stalled") this.#showConcern(job, kind, text);
-    if (kind === "blocked") this.callUser(job, text);
-  }
-
-  /** It is blocked: only the user is told. */
-  callUser(job: Job, text: string): void {
-    const kind = job.blockedOn?.kind === "password" ? "password" : "blocked";
-    this.#showConcern(job, kind, text);
+    const asks = job.blockedOn?.kind === "password" ? "password" : "blocked";
+    if (kind === "blocked" || kind === "again") this.#showConcern(job, asks, text);
   }
 
   #showConcern(job: Job, kind: Concern, text: string): void {
@@ -117,11 +94,15 @@ export class Notices implements NoticePort {
   /** For the user's eyes only; where no terminal shows it, nothing happens. */
   toast(message: string, variant: Toast["variant"]): void {
     const { host, log } = this.#deps;
-    host.toast({ title: "Background", message, variant }).catch((thrown: unknown) => {
-      log("debug", "no toast was shown", { error: coerceError(thrown).message });
-    });
+    const failed = logFailure(log, "debug", "no toast was shown");
+    host.toast({ title: "Background", message, variant }).catch(failed);
   }
 
+  /**
+   * Runs what makes an answer. Until it settles, notices of these jobs are held back; those of the jobs that it handed
+   * to `tells` last are not sent at all, because the answer says the same, and so does an error. With a `recipient`
+   * only notices to that session count. Rejects as `answer` does.
+   */
   async answering<T>(
     jobIDs: readonly string[],
     answer: (tells: (jobIDs: readonly string[]) => void) => Promise<T>,
@@ -136,10 +117,12 @@ export class Notices implements NoticePort {
     }
   }
 
-  hold(jobIDs: readonly string[], recipient?: string): Release {
-    return this.outbox.hold(jobIDs, recipient);
+  /** The same by hand: held back until the returned function says of which of them was told otherwise. */
+  hold(jobIDs: readonly string[]): Release {
+    return this.outbox.hold(jobIDs);
   }
 
+  /** Something is on its way to this session: it will be woken, so its run is not over. */
   owes(sessionID: string): boolean {
     const pending = this.outbox.pending(sessionID).filter((each) => isWorthSending([each]));
     return pending.some(({ carrier, jobID }) => {
@@ -148,12 +131,14 @@ export class Notices implements NoticePort {
     });
   }
 
+  /** We have stopped the run of this session to go on with it: that is no stop of its user's. */
   goesOn(sessionID: string): void {
     this.#channels.get(sessionID)?.take({ type: "goesOn" });
   }
 
+  /** A tool of ours was called from this session, or a job is started for it: it is in use, and may be woken. */
   used(sessionID: string): void {
-    this.#take(sessionID, { type: "used" });
+    this.#channel(sessionID).take({ type: "used" });
   }
 
   /** Sessions that may be woken: the next instance asks, when the host only loads this one anew. */
@@ -164,8 +149,7 @@ export class Notices implements NoticePort {
   /** The `chat.message` hook, before it is stored: the text to attach, if it was typed. `known`: earlier jobs are. */
   async userMessage(message: ComingMessage, known: Promise<void> = Promise.resolve()) {
     const { sessionID, messageID, typed } = message;
-    if (!typed) return undefined;
-    return this.#channel(sessionID).attach(messageID, known);
+    return typed ? this.#channel(sessionID).attach(messageID, known) : undefined;
   }
 
   onEvent(event: HostEvent): void {
@@ -174,11 +158,11 @@ export class Notices implements NoticePort {
       case "busy":
       case "retry":
       case "asked":
-        this.#take(sessionID, event);
+        this.#channel(sessionID).take(event);
         break;
       case "idle":
         this.#channels.get(sessionID)?.take(event);
-        if (this.#recipients.isEndedForeignSubagent(sessionID)) this.outbox.reroute(sessionID);
+        this.#rerouteEnded(sessionID);
         break;
       case "answered":
       case "reverted":
@@ -196,15 +180,25 @@ export class Notices implements NoticePort {
     }
   }
 
-  /** What an earlier owner owed goes to sessions that read it; see `recipients.ts`. Never rejects. */
+  /**
+   * After a restart: asks the host for each session that an earlier owner owed something. Never rejects: what cannot be
+   * looked at is left as it is.
+   */
   async findRecipients(): Promise<void> {
-    const sessionIDs = this.outbox.all().map(({ parentSessionID }) => parentSessionID);
-    await findRecipients(this.#deps, sessionIDs, {
-      gone: (sessionID) => this.#forget(sessionID),
-      found: (sessionID) => {
-        if (this.#recipients.isEndedForeignSubagent(sessionID)) this.outbox.reroute(sessionID);
-      },
+    const { host, tree, log } = this.#deps;
+    const sessionIDs = new Set(this.outbox.all().map(({ parentSessionID }) => parentSessionID));
+    const looks = Array.from(sessionIDs, async (sessionID) => {
+      try {
+        const session = await host.session(sessionID);
+        if (!session) return this.#forget(sessionID);
+        tree.learn(sessionID, session.parentID);
+        return this.#rerouteEnded(sessionID);
+      } catch (thrown) {
+        const message = "notices are kept for a session that cannot be looked at";
+        return logFailure(log, "warn", message, { sessionID })(thrown);
+      }
     });
+    await Promise.all(looks);
   }
 
   /** For the summary of a session that is compacted. */
@@ -251,7 +245,7 @@ export class Notices implements NoticePort {
     if (job.endReason === "budget") this.outbox.withdraw(job.id, ["budget"]);
     if (job.notify && !(isExit && job.kind === "process")) {
       this.outbox.markEnded(job, quote);
-      if (job.status === "failed" && this.#waitsForOthers(job)) {
+      if (job.status === "failed" && this.#deps.jobs.waitsForGroup(job)) {
         this.outbox.add(job, "failed", { text: job.error });
       }
     }
@@ -276,7 +270,7 @@ export class Notices implements NoticePort {
     const { jobs } = this.#deps;
     const others = jobs
       .byParent(parentSessionID)
-      .filter((each) => each.group === group && each.id !== id);
+      .filter((job) => job.group === group && job.id !== id);
     // What one step of the agent starts belongs together, also when some of it ends at once.
     const isOwed = (job: Job) =>
       this.outbox.unsent(job.id, ["ended"]).length > 0 ||
@@ -288,20 +282,10 @@ export class Notices implements NoticePort {
 
   /** All jobs of the groups of these. */
   #groupMembers(told: readonly Job[]): Job[] {
-    const names = new Map<string, Set<string>>();
-    for (const { parentSessionID, group } of told) {
-      if (group === undefined) continue;
-      names.set(parentSessionID, (names.get(parentSessionID) ?? new Set()).add(group));
-    }
-    return Array.from(names, ([sessionID, ofSession]) =>
-      this.#deps.jobs
-        .byParent(sessionID)
-        .filter(({ group }) => group !== undefined && ofSession.has(group)),
-    ).flat();
-  }
-
-  #waitsForOthers({ parentSessionID, group }: Job): boolean {
-    return group !== undefined && this.#deps.jobs.isGroupOpen(parentSessionID, group);
+    const keys = new Set(told.flatMap((job) => groupKey(job) ?? []));
+    const sessionIDs = new Set(told.map(({ parentSessionID }) => parentSessionID));
+    const all = [...sessionIDs].flatMap((id) => this.#deps.jobs.byParent(id));
+    return all.filter((job) => keys.has(groupKey(job) ?? ""));
   }
 
   /** On a busy machine the host's events come later than its answers. */
@@ -320,8 +304,9 @@ export class Notices implements NoticePort {
     return liveOf(started).filter(({ kind }) => kind === "process");
   }
 
-  #take(sessionID: string, event: DeliveryEvent): void {
-    this.#channel(sessionID).take(event);
+  /** What a subagent that is not ours is told after its end is not read. */
+  #rerouteEnded(sessionID: string): void {
+    if (this.#recipients.isEndedForeignSubagent(sessionID)) this.outbox.reroute(sessionID);
   }
 
   #channel(sessionID: string): ParentChannel {

@@ -5,20 +5,15 @@
  */
 import { randomBytes } from "node:crypto";
 import type { Clock } from "../ports.js";
+import { groupKey } from "../jobs/group.js";
 import type { Job } from "../jobs/job.js";
-import type { JobRegistry } from "../jobs/registry.js";
+import type { JobRegistry, Quote } from "../jobs/registry.js";
 import { isTerminal } from "../jobs/status.js";
-import type { Quote } from "../jobs/registry.js";
 import type { Carrier, Notice } from "./notice.js";
-import type { Release } from "./port.js";
 import { storedQuote } from "./quote.js";
 
-export interface OutboxDeps {
-  jobs: JobRegistry;
-  clock: Clock;
-  /** Which session is told of a job. */
-  recipientOf: (job: Job) => string;
-}
+/** Says which of the jobs that were held back was told otherwise: all of them, none, or these. */
+export type Release = (told: boolean | readonly string[]) => void;
 
 /** What a job's state says; what it has printed is told all the same. */
 const TOLD_BY_ANSWERS: readonly Notice["kind"][] = [
@@ -33,7 +28,9 @@ const TOLD_BY_ANSWERS: readonly Notice["kind"][] = [
 type Words = Pick<Notice, "text" | "throttled" | "quote">;
 
 export class Outbox {
-  readonly #deps: OutboxDeps;
+  readonly #jobs: JobRegistry;
+  readonly #clock: Clock;
+  readonly #recipientOf: (job: Job) => string;
   readonly #byParent = new Map<string, Map<string, Notice>>();
   /** Asked at every change of a job. */
   readonly #byJob = new Map<string, Map<string, Notice>>();
@@ -42,22 +39,25 @@ export class Outbox {
   readonly #held = new Map<string, number>();
   readonly #listeners = new Set<(parentSessionID: string) => void>();
 
-  constructor(deps: OutboxDeps) {
-    this.#deps = deps;
+  /** `recipientOf`: which session is told of a job. */
+  constructor(jobs: JobRegistry, clock: Clock, recipientOf: (job: Job) => string) {
+    this.#jobs = jobs;
+    this.#clock = clock;
+    this.#recipientOf = recipientOf;
   }
 
   add(job: Job, kind: Notice["kind"], words: Words = {}): void {
     const notice: Notice = {
       id: `ntc_${randomBytes(8).toString("hex")}`,
-      parentSessionID: this.#deps.recipientOf(job),
+      parentSessionID: this.#recipientOf(job),
       jobID: job.id,
       kind,
       ...words,
-      createdAt: new Date(this.#deps.clock.now()),
+      createdAt: new Date(this.#clock.now()),
     };
-    this.#since.set(notice.id, this.#deps.clock.monotonic());
+    this.#since.set(notice.id, this.#clock.monotonic());
     this.#put(notice);
-    this.#changed(notice.parentSessionID);
+    this.#changed([notice]);
   }
 
   /** One entry per end of a job, which replaces whatever was still to be said of its running. `quote`: its words. */
@@ -71,7 +71,7 @@ export class Outbox {
   /** What was told by messages that are undone, unless the job's start is undone with them, or it is no longer so. */
   tellAgain(notices: readonly Notice[], messageIDs: ReadonlySet<string>): void {
     for (const { jobID, parentSessionID, kind, text, throttled } of notices) {
-      const job = this.#deps.jobs.get(jobID);
+      const job = this.#jobs.get(jobID);
       if (!job) continue;
       const { parentMessageID = "" } = job;
       const isHere = job.parentSessionID === parentSessionID && parentMessageID !== "";
@@ -99,19 +99,17 @@ export class Outbox {
 
   /** Entries that an earlier owner of the state had still to deliver; of a job without a record nothing can be said. */
   adopt(notices: readonly Notice[]): void {
-    const known = notices.filter(({ jobID }) => this.#deps.jobs.get(jobID) !== undefined);
+    const known = notices.filter(({ jobID }) => this.#jobs.get(jobID) !== undefined);
     for (const notice of known) {
       const { carrier } = notice;
       // What was only prepared on disk may have been sent: the host knows.
       const attempts = Math.max(1, carrier?.attempts ?? 0);
       // Of another process only the date is known; what it says is taken once, and never for the future.
-      const age = this.#deps.clock.now() - (carrier?.sentAt ?? notice.createdAt).getTime();
-      this.#since.set(notice.id, this.#deps.clock.monotonic() - Math.max(0, age));
+      const age = this.#clock.now() - (carrier?.sentAt ?? notice.createdAt).getTime();
+      this.#since.set(notice.id, this.#clock.monotonic() - Math.max(0, age));
       this.#put({ ...notice, carrier: carrier && { ...carrier, attempts } });
     }
-    for (const parent of new Set(known.map(({ parentSessionID }) => parentSessionID))) {
-      this.#changed(parent);
-    }
+    this.#changed(known);
   }
 
   pending(parentSessionID: string): Notice[] {
@@ -123,12 +121,13 @@ export class Outbox {
     const pending = this.pending(parentSessionID);
     // An end that is held back holds back those of its group: they are told together.
     const held = new Set(
-      pending.filter(({ jobID }) => this.#held.has(jobID)).map((notice) => this.#groupOf(notice)),
+      pending.flatMap((each) => (this.#held.has(each.jobID) ? (this.#groupOf(each) ?? []) : [])),
     );
     return pending.filter((notice) => {
       if (notice.carrier || this.#held.has(notice.jobID)) return false;
-      const group = this.#groupOf(notice);
-      return group === undefined || !(this.#isOpen(notice) || held.has(group));
+      const job = this.#jobs.get(notice.jobID);
+      if (notice.kind !== "ended" || !job) return true;
+      return !this.#jobs.waitsForGroup(job) && !held.has(groupKey(job) ?? "");
     });
   }
 
@@ -153,10 +152,10 @@ export class Outbox {
     for (const notice of notices) {
       const current = this.#byParent.get(notice.parentSessionID)?.get(notice.id);
       if (!current) continue;
-      if (carrier) this.#since.set(notice.id, this.#deps.clock.monotonic());
+      if (carrier) this.#since.set(notice.id, this.#clock.monotonic());
       this.#put({ ...current, carrier });
     }
-    this.#changed(notices[0]?.parentSessionID);
+    this.#changed(notices);
   }
 
   remove(notices: readonly Notice[]): void {
@@ -165,7 +164,7 @@ export class Outbox {
       drop(this.#byJob, jobID, id);
       this.#since.delete(id);
     }
-    this.#changed(notices[0]?.parentSessionID);
+    this.#changed(notices);
   }
 
   clear(parentSessionID: string): void {
@@ -176,7 +175,7 @@ export class Outbox {
     return this.#held.has(jobID);
   }
 
-  /** See NoticePort. */
+  /** See `Notices.answering`; held back until the returned function is called. */
   hold(jobIDs: readonly string[], recipient?: string): Release {
     const held = jobIDs.filter((id) => this.#isFor(id, recipient));
     for (const id of held) this.#held.set(id, (this.#held.get(id) ?? 0) + 1);
@@ -193,7 +192,7 @@ export class Outbox {
       const ids = typeof told === "boolean" ? jobIDs.filter(() => told) : told;
       const known = ids.filter((id) => this.#isFor(id, recipient));
       for (const id of known) this.withdraw(id, TOLD_BY_ANSWERS);
-      for (const parent of this.#byParent.keys()) this.#changed(parent);
+      this.#changed(this.all());
     };
   }
 
@@ -202,7 +201,7 @@ export class Outbox {
     const orphaned = this.pending(sessionID);
     this.remove(orphaned);
     for (const notice of orphaned) {
-      const job = this.#deps.jobs.get(notice.jobID);
+      const job = this.#jobs.get(notice.jobID);
       const { kind, text, throttled, quote } = notice;
       if (job) this.add(job, kind, { text, throttled, quote });
     }
@@ -216,19 +215,13 @@ export class Outbox {
 
   /** Of an end that is told with a group. */
   #groupOf({ kind, jobID }: Notice): string | undefined {
-    const job = kind === "ended" ? this.#deps.jobs.get(jobID) : undefined;
-    return job?.group === undefined ? undefined : `${job.parentSessionID} ${job.group}`;
-  }
-
-  #isOpen({ jobID }: Notice): boolean {
-    const { jobs } = this.#deps;
-    const { group, parentSessionID = "" } = jobs.get(jobID) ?? {};
-    return group !== undefined && jobs.isGroupOpen(parentSessionID, group);
+    const job = kind === "ended" ? this.#jobs.get(jobID) : undefined;
+    return job && groupKey(job);
   }
 
   #isFor(jobID: string, recipient: string | undefined): boolean {
-    const job = this.#deps.jobs.get(jobID);
-    return recipient === undefined || (job && this.#deps.recipientOf(job)) === recipient;
+    const job = this.#jobs.get(jobID);
+    return recipient === undefined || (job && this.#recipientOf(job)) === recipient;
   }
 
   #ofJob(jobID: string): Notice[] {
@@ -240,9 +233,10 @@ export class Outbox {
     keep(this.#byJob, notice.jobID, notice);
   }
 
-  #changed(parentSessionID: string | undefined): void {
-    if (parentSessionID === undefined) return;
-    for (const listener of this.#listeners) listener(parentSessionID);
+  #changed(notices: readonly Notice[]): void {
+    for (const parent of new Set(notices.map(({ parentSessionID }) => parentSessionID))) {
+      for (const listener of this.#listeners) listener(parent);
+    }
   }
 }
 

@@ -1,11 +1,26 @@
 /**
- * A job's words, cut to what a notice may quote: at line ends where there are any, head and end of a subagent's
- * result, the end of a process's output, and always with the size of what is missing. Pure.
+ * Text from outside (a child's words, a process's output, names) in a notice: harmless as everywhere (see `text.ts`), it
+ * can neither open nor close a block, and is cut to what a notice may quote: at line ends where there are any, head and
+ * end of a subagent's result, the end of a process's output, and always with the size of what is missing. Pure.
  */
 import type { Job } from "../jobs/job.js";
 import type { Quote } from "../jobs/registry.js";
-import { endStart, headEnd } from "../text.js";
+import { endStart, harmlessLines, headEnd, oneLine, quoteLines as quote } from "../text.js";
 import type { StoredQuote } from "./notice.js";
+
+function escapeMarkup(text: string): string {
+  return text.replaceAll("<", "&lt;");
+}
+
+/** Within a line of ours: escaped first, so that what is cut is what is shown. */
+export function outsideLine(text: string, most: number): string {
+  return oneLine(escapeMarkup(harmlessLines(text)), most);
+}
+
+/** As lines of their own, each marked with "| ". */
+export function quoteLines(text: string): string[] {
+  return quote(escapeMarkup(text));
+}
 
 /** Characters quoted of one job. */
 export const MOST_QUOTED = 6_000;
@@ -17,9 +32,9 @@ export function storedQuote(job: Job, { text, total, gapAt = 0, pattern }: Quote
 }
 
 /** The same with at most so many characters. */
-export function cutQuote(kind: Job["kind"], quote: StoredQuote, most: number): StoredQuote {
-  const { text, omitted, omittedAt, pattern } = quote;
-  if (text.length <= most) return quote;
+export function cutQuote(kind: Job["kind"], whole: StoredQuote, most: number): StoredQuote {
+  const { text, omitted, omittedAt, pattern } = whole;
+  if (text.length <= most) return whole;
   // The head of a process's quote is worth something only where it holds the errors.
   const hasHead = kind === "subagent" || pattern !== undefined;
   // One that has a gap keeps it as its only one.

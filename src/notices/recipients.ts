@@ -2,8 +2,6 @@
  * Which session is told of a job, and whether that is worth a turn of its own. The session that started a job is told;
  * when that was a subagent whose run is over, its parent is, for what an ended subagent is told is not read.
  */
-import { coerceError, type Log } from "../ports.js";
-import type { Host } from "../host/host.js";
 import type { SessionTree } from "../host/session-tree.js";
 import { isServer } from "../jobs/group.js";
 import type { Job } from "../jobs/job.js";
@@ -12,18 +10,16 @@ import { isTerminal } from "../jobs/status.js";
 import type { Options } from "../options.js";
 import type { Notice } from "./notice.js";
 
-export interface RecipientsDeps {
-  jobs: JobRegistry;
-  tree: SessionTree;
-  /** Sessions whose run goes on. */
-  isBusy: (sessionID: string) => boolean;
-}
-
 export class Recipients {
-  readonly #deps: RecipientsDeps;
+  readonly #jobs: JobRegistry;
+  readonly #tree: SessionTree;
+  readonly #isBusy: (sessionID: string) => boolean;
 
-  constructor(deps: RecipientsDeps) {
-    this.#deps = deps;
+  /** `isBusy`: whether the run of a session goes on. */
+  constructor(jobs: JobRegistry, tree: SessionTree, isBusy: (sessionID: string) => boolean) {
+    this.#jobs = jobs;
+    this.#tree = tree;
+    this.#isBusy = isBusy;
   }
 
   /** The starting session, or the nearest one above it that is no subagent whose run is over. */
@@ -38,48 +34,20 @@ export class Recipients {
 
   /** A subagent that is not ours, of the host's `task` for one. */
   isForeignSubagent(sessionID: string): boolean {
-    const { jobs, tree } = this.#deps;
-    return tree.knownLine(sessionID).length > 1 && !jobs.findBySession(sessionID);
+    return this.#tree.knownLine(sessionID).length > 1 && !this.#jobs.findBySession(sessionID);
   }
 
   /** It is idle besides. */
   isEndedForeignSubagent(sessionID: string): boolean {
-    return this.isForeignSubagent(sessionID) && !this.#deps.isBusy(sessionID);
+    return this.isForeignSubagent(sessionID) && !this.#isBusy(sessionID);
   }
 
   /** Undefined for one that reads what it is told. */
   #above(sessionID: string): string | undefined {
-    const { jobs, tree } = this.#deps;
-    const own = jobs.findBySession(sessionID);
+    const own = this.#jobs.findBySession(sessionID);
     if (own) return isTerminal(own.status) ? own.parentSessionID : undefined;
-    return this.isEndedForeignSubagent(sessionID) ? tree.knownLine(sessionID)[1] : undefined;
+    return this.isEndedForeignSubagent(sessionID) ? this.#tree.knownLine(sessionID)[1] : undefined;
   }
-}
-
-/**
- * After a restart: asks the host for each session that is owed something by an earlier owner of the state. Never
- * rejects: what cannot be looked at is left as it is.
- */
-export async function findRecipients(
-  { host, tree, log }: { host: Host; tree: SessionTree; log: Log },
-  sessionIDs: Iterable<string>,
-  on: { gone: (sessionID: string) => void; found: (sessionID: string) => void },
-): Promise<void> {
-  const looks = Array.from(new Set(sessionIDs), async (sessionID) => {
-    try {
-      const session = await host.session(sessionID);
-      if (!session) {
-        on.gone(sessionID);
-        return;
-      }
-      tree.learn(sessionID, session.parentID);
-      on.found(sessionID);
-    } catch (thrown) {
-      const error = coerceError(thrown).message;
-      log("warn", "notices are kept for a session that cannot be looked at", { sessionID, error });
-    }
-  });
-  await Promise.all(looks);
 }
 
 /** Whether what a session is owed is worth a turn of its own now, by the option `wake`. */

@@ -1,18 +1,16 @@
 /**
  * Lines of the output that match a pattern, with their numbers and two lines of context, written as `grep -n -C 2`
  * does: `12:match`, `13-context`, `--` between stretches. When there are too many, the newest are shown; from a cursor
- * on, the first ones after it, with a cursor for the next. The file is read block by block and the host gets its turn between batches; all matching together may
- * take 200 ms, and what takes longer is an error, never "no match".
+ * on, the first ones after it, with a cursor for the next. The file is read block by block and the host gets its turn
+ * between batches; all matching together may take 200 ms, and what takes longer is an error, never "no match".
  */
 import { newLineReaders, type LineBatch } from "./line-reader.js";
 import { STREAMS, type StreamNumber } from "./format.js";
 import { sizeOf, streamName, type PlainLine } from "./page.js";
 import type { OutputReader } from "./reader.js";
-import { checkPattern, PATTERN_LIMIT } from "./pattern.js";
-import type { PatternGuard } from "./pattern-guard.js";
+import { checkPattern, PATTERN_LIMIT, type PatternGuard } from "./pattern.js";
 import { cutBytes, openCharacter, plainLine } from "./plain-text.js";
-import { answer, bytesText, type OutputCounts, type Wanted } from "./answer.js";
-import type { ReadResult } from "./types.js";
+import { answer, bytesText, type OutputCounts, type ReadResult, type Wanted } from "./types.js";
 
 /** Bytes of a line that are matched. */
 const MAX_LINE = 4096;

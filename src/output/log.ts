@@ -1,5 +1,5 @@
 /**
- * The writer of one process's output: a file that never grows beyond its limit (see output-format.ts), written
+ * The writer of one process's output: a file that never grows beyond its limit (see format.ts), written
  * synchronously at fixed places, so that what was appended can be read at once by anybody. In memory it holds
  * the one block that is being filled, however much is written.
  *
@@ -9,10 +9,20 @@
  */
 import { closeSync, mkdirSync, openSync, writeSync } from "node:fs";
 import { dirname } from "node:path";
-import { coerceError, type Clock } from "../ports.js";
-import { blockPosition, fileHeader, layoutFor } from "./format.js";
-import type { Layout, StreamNumber } from "./format.js";
-import { OutputBlock } from "./block.js";
+import { coerceError, errorCode, type Clock } from "../ports.js";
+import {
+  BLOCK_HEADER,
+  blockPosition,
+  END_MARK,
+  fileHeader,
+  FRAME_HEADER,
+  layoutFor,
+  TICK,
+  writeBlockHeader,
+  type BlockHeader,
+  type Layout,
+  type StreamNumber,
+} from "./format.js";
 
 /** What the writer asks of the system; tests pass one that fails. */
 export interface OutputFs {
@@ -240,7 +250,7 @@ export class OutputLog {
     this.#retryAt = this.#clock.monotonic() + RETRY_MILLISECONDS;
     this.#missing ??= { since: new Date(this.#clock.now()), error: error.message };
     // A descriptor that the system does not know any more is opened anew; a full disk keeps its own.
-    if ("code" in error && error.code === "EBADF") this.#fd = undefined;
+    if (errorCode(error) === "EBADF") this.#fd = undefined;
   }
 
   #closeFile(): void {
@@ -252,5 +262,117 @@ export class OutputLog {
       this.#failed(coerceError(thrown));
     }
     this.#fd = undefined;
+  }
+}
+
+/** A piece joins the frame before it, of the same moment, while that is shorter: single characters cost no frame each. */
+const JOIN_BELOW = 2048;
+
+/** More than a year. */
+const MOST_TICKS = 2 ** 32 - 1;
+
+/** The block that is being filled, in memory: takes pieces as frames and knows which of its bytes are not on disk yet. */
+class OutputBlock {
+  readonly bytes: Buffer;
+  #header: BlockHeader = { number: 0, start: 0, time: 0 };
+  #used = BLOCK_HEADER;
+  #dirtyFrom = 0;
+  #frameAt = 0;
+  #frameStream: StreamNumber | undefined;
+  #frameLength = 0;
+  #frameTicks = 0;
+  #payload = 0;
+  #payloadOnDisk = 0;
+  /** Of the last good write: where its newest frame (or the block) begins, that frame's mark, where it ends. */
+  #savedFrom = 0;
+  #savedMark: number | undefined;
+  #savedTo = BLOCK_HEADER;
+
+  constructor(size: number) {
+    this.bytes = Buffer.allocUnsafeSlow(size);
+  }
+
+  get number(): number {
+    return this.#header.number;
+  }
+
+  /** Bytes of output in it. */
+  get payload(): number {
+    return this.#payload;
+  }
+
+  get payloadOnDisk(): number {
+    return this.#payloadOnDisk;
+  }
+
+  begin(header: BlockHeader): void {
+    this.#header = header;
+    writeBlockHeader(this.bytes, header);
+    this.#used = BLOCK_HEADER;
+    this.#dirtyFrom = 0;
+    this.#frameStream = undefined;
+    this.#payload = 0;
+    this.#payloadOnDisk = 0;
+    this.#savedFrom = 0;
+    this.#savedMark = undefined;
+    this.#savedTo = BLOCK_HEADER;
+  }
+
+  /**
+   * Takes what fits of `data` from `from` on, which came at `time`, and says how many bytes that were; 0: the block
+   * is full. A clock that was set back gives nothing before the frame that is there.
+   */
+  add(stream: StreamNumber, data: Buffer, from: number, time: number): number {
+    const isFirst = this.#frameStream === undefined;
+    const ticks = Math.max(
+      isFirst ? 0 : this.#frameTicks,
+      Math.min(MOST_TICKS, Math.floor((time - this.#header.time) / TICK)),
+    );
+    const joins =
+      this.#frameStream === stream && this.#frameTicks === ticks && this.#frameLength < JOIN_BELOW;
+    const at = joins ? this.#used : this.#used + FRAME_HEADER;
+    const length = Math.min(this.bytes.length - at, data.length - from);
+    if (length <= 0) return 0;
+    if (!joins) {
+      this.#frameAt = this.#used;
+      this.#frameStream = stream;
+      this.#frameLength = 0;
+      this.#frameTicks = ticks;
+      this.bytes.writeUInt32LE(ticks, this.#frameAt + 4);
+    }
+    data.copy(this.bytes, at, from, from + length);
+    this.#frameLength += length;
+    this.bytes.writeUInt32LE(this.#frameLength * 2 + stream, this.#frameAt);
+    this.#dirtyFrom = Math.min(this.#dirtyFrom, this.#frameAt);
+    this.#used = at + length;
+    this.#payload += length;
+    return length;
+  }
+
+  /** What has to be written: from the first changed byte to the end mark; undefined when all is on disk. */
+  dirty(): { from: number; to: number } | undefined {
+    if (this.#dirtyFrom >= this.#used) return undefined;
+    const to = this.#used + END_MARK;
+    if (to > this.bytes.length) return { from: this.#dirtyFrom, to: this.#used };
+    this.bytes.writeUInt32LE(0, this.#used);
+    return { from: this.#dirtyFrom, to };
+  }
+
+  written(): void {
+    this.#dirtyFrom = this.#used;
+    this.#payloadOnDisk = this.#payload;
+    this.#savedFrom = this.#frameAt;
+    this.#savedMark = this.bytes.readUInt32LE(this.#frameAt);
+    this.#savedTo = this.#used;
+  }
+
+  /** What the last good write left at its end, to be put back after one that failed half-way; a copy. */
+  saved(): { from: number; bytes: Buffer } {
+    const from = this.#savedFrom;
+    const end = Math.min(this.#savedTo + END_MARK, this.bytes.length);
+    const bytes = Buffer.alloc(end - from);
+    this.bytes.copy(bytes, 0, from, this.#savedTo);
+    if (this.#savedMark !== undefined) bytes.writeUInt32LE(this.#savedMark, 0);
+    return { from, bytes };
   }
 }

@@ -132,7 +132,7 @@ export function streamName(stream: StreamNumber): OutputStream {
 }
 
 /** The line that stands for a gap. */
-export function gapLine(bytes: number, offset: number): PlainLine {
+function gapLine(bytes: number, offset: number): PlainLine {
   return { text: `... ${grouped(bytes)} bytes left out ...`, offset, gap: bytes };
 }
 

@@ -6,12 +6,18 @@
 import { UserError } from "../ports.js";
 import { QUOTE_MARK } from "../text.js";
 import { grepOutput } from "./grep.js";
-import { answer, bytesText, type OutputCounts, type Wanted } from "./answer.js";
 import { lastLines, lostIn, readPage, sizeOf, type Page, type PlainLine } from "./page.js";
 import type { OutputReader } from "./reader.js";
-import type { PatternGuard } from "./pattern-guard.js";
+import type { PatternGuard } from "./pattern.js";
 import { cutBytes } from "./plain-text.js";
-import type { ReadRequest, ReadResult } from "./types.js";
+import {
+  answer,
+  bytesText,
+  type OutputCounts,
+  type ReadRequest,
+  type ReadResult,
+  type Wanted,
+} from "./types.js";
 
 const DEFAULT_BYTES = 16_000;
 /** The host cuts a tool's answer at 51,200 bytes and 2,000 lines. */

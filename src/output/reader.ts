@@ -1,9 +1,10 @@
 /**
- * Reads an output file (see output-format.ts) from the file alone, also while it is being written, also from
+ * Reads an output file (see format.ts) from the file alone, also while it is being written, also from
  * another process. One block is in memory at a time. What the writer overwrites meanwhile comes as a gap, never
  * as wrong text.
  */
 import { closeSync, openSync, readSync } from "node:fs";
+import { errorCode } from "../ports.js";
 import {
   BLOCK_HEADER,
   FILE_HEADER,
@@ -18,7 +19,7 @@ import {
 } from "./format.js";
 
 /** A stretch of the output that the file does not hold (any more). */
-export interface Gap {
+interface Gap {
   offset: number;
   bytes: number;
 }
@@ -34,7 +35,7 @@ export function openOutput(file: string): OutputReader | undefined {
   try {
     fd = openSync(file, "r");
   } catch (thrown) {
-    if (thrown instanceof Error && "code" in thrown && thrown.code === "ENOENT") return undefined;
+    if (errorCode(thrown) === "ENOENT") return undefined;
     throw thrown;
   }
   try {
@@ -118,14 +119,22 @@ export class OutputReader {
 
   #findNewest(): number {
     const { headBlocks, ringBlocks } = this.#layout;
-    let newest = -1;
     // Places, not numbers: the first round of numbers lies in each place once.
-    for (let place = 0; place < headBlocks + ringBlocks; place++) {
-      const header = this.#headerAt(blockPosition(this.#layout, place));
-      if (!header) break;
-      newest = Math.max(newest, header.number);
+    const numberIn = (place: number) =>
+      this.#headerAt(blockPosition(this.#layout, place))?.number ?? -1;
+    const ring = numberIn(headBlocks);
+    const first = ring < 0 ? 0 : headBlocks;
+    const oldest = ring < 0 ? numberIn(0) : ring;
+    if (oldest < 0) return -1;
+    // From the first place on numbers grow by one up to the newest; behind it are older ones, or none.
+    let low = 0;
+    let high = (ring < 0 ? headBlocks : ringBlocks) - 1;
+    while (low < high) {
+      const middle = Math.ceil((low + high) / 2);
+      if (numberIn(first + middle) >= oldest) low = middle;
+      else high = middle - 1;
     }
-    return newest;
+    return oldest + low;
   }
 
   /** Follows the writer. A number beyond the next one in the next one's place: it has lapped us. */

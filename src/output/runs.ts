@@ -63,9 +63,14 @@ export async function cutToShare(
   if (statSync(file).size <= share) return undefined;
   const cut = `${file}.new`;
   rmSync(cut, { force: true });
-  const dropped = await copy(file, new OutputLog(cut, share, clock));
-  renameSync(cut, file);
-  return { dropped };
+  try {
+    const dropped = await copy(file, new OutputLog(cut, share, clock));
+    renameSync(cut, file);
+    return { dropped };
+  } finally {
+    // What a full disk has left of it.
+    rmSync(cut, { force: true });
+  }
 }
 
 /** What is copied before the host gets its turn. */

@@ -8,7 +8,7 @@ import type { OutputReader } from "./reader.js";
 type Library = Pick<typeof import("@xterm/headless"), "Terminal">;
 
 /** So much of the newest output is played when a screen is opened; a full-screen program redraws within it. */
-export const SCREEN_REPLAY_BYTES = 512 * 1_024;
+const SCREEN_REPLAY_BYTES = 512 * 1_024;
 
 export interface ScreenText {
   /** As many as the terminal has rows, without trailing spaces; empty ones at the end are left out. */

@@ -4,13 +4,14 @@
  * patterns also when it is still open and nothing was added to it for a moment (a prompt, a status that is redrawn).
  * What is left open at the end may still be announced, but never makes a process ready. The output is not changed.
  *
- * Patterns are matched elsewhere (see pattern-guard.ts) while output goes on; what comes faster than it can be
+ * Patterns are matched elsewhere (see pattern.ts) while output goes on; what comes faster than it can be
  * matched is not, and a pattern that takes too long is switched off. Both are said, once.
  */
 import { coerceError, type Clock, type Timer } from "../ports.js";
+import { cutText } from "../text.js";
 import { LineReader } from "./line-reader.js";
 import { STREAMS, type StreamNumber } from "./format.js";
-import type { PatternGuard } from "./pattern-guard.js";
+import type { PatternGuard } from "./pattern.js";
 import { plainLine } from "./plain-text.js";
 
 const NOTIFY_PREFIX = "OPENCODE_NOTIFY:";
@@ -121,7 +122,7 @@ export class OutputWatch {
       this.#open[stream] = newLine();
       if (text.startsWith(NOTIFY_PREFIX)) {
         const words = plainLine(text.slice(NOTIFY_PREFIX.length)).trim();
-        if (words !== "") this.#request.onNotify(shorten(words));
+        if (words !== "") this.#request.onNotify(cutText(words, MAX_TEXT));
         // It may still say that the process is ready.
         line.wasAnnounced = true;
       }
@@ -154,13 +155,13 @@ export class OutputWatch {
       const first = ready.find((index) => waiting[index]?.canBeReady);
       if (first !== undefined) {
         this.#patterns.delete("readyPattern");
-        this.#request.onReady(shorten(texts[first] ?? ""));
+        this.#request.onReady(cutText(texts[first] ?? "", MAX_TEXT));
       }
       for (const index of await this.#match("notifyPattern", texts)) {
         const line = waiting[index]?.line;
         if (!line || line.wasAnnounced) continue;
         line.wasAnnounced = true;
-        this.#request.onNotify(shorten(texts[index] ?? ""));
+        this.#request.onNotify(cutText(texts[index] ?? "", MAX_TEXT));
       }
     }
     this.#matching = undefined;
@@ -181,8 +182,4 @@ export class OutputWatch {
 
 function newLine(): WatchedLine {
   return { wasAnnounced: false, seen: "" };
-}
-
-function shorten(text: string): string {
-  return text.length > MAX_TEXT ? `${text.slice(0, MAX_TEXT - 1)}…` : text;
 }

@@ -2,10 +2,11 @@
  * Asks the user's rules about a command, as the host's bash tool would. Promises: throws unless everything is allowed,
  * and has no effect but the questions; an opaque command takes a catch-all; values of `env` appear in no question.
  */
+import { cutText } from "../text.js";
 import { judgeCommand, type Judgement } from "./judge.js";
 import { directoryPattern, outsideDirectories, type Project } from "./paths.js";
 import { opaquePatterns } from "./patterns.js";
-import { isHarmlessVariable } from "./variables.js";
+import { isHarmlessVariable } from "./builtins.js";
 import { Opaque } from "./words.js";
 
 /** The host's `ctx.ask`: resolves when allowed, throws when denied or rejected. */
@@ -27,7 +28,7 @@ export interface CommandQuestion extends Project {
   readonly deniesCommands?: () => Promise<boolean>;
 }
 
-export interface Asked extends Judgement {
+interface Asked extends Judgement {
   /** The construct that made the command opaque, and how to write it plainly. */
   readonly opaque: string | undefined;
   readonly directories: readonly string[];
@@ -84,7 +85,7 @@ async function askJudged(question: CommandQuestion, judged: Judgement, opaque?: 
 
 function denied(command: string, opaque: string | undefined, cause: unknown) {
   const message = cause instanceof Error ? cause.message : String(cause);
-  const shown = JSON.stringify(command.length > 200 ? `${command.slice(0, 200)}…` : command);
+  const shown = JSON.stringify(cutText(command, 201));
   const why = opaque === undefined ? "" : ` (it contains ${opaque})`;
   const text = `Permission denied for command ${shown}${why}: ${message}`;
   return new PermissionDeniedError(text, { cause });

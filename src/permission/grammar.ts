@@ -14,7 +14,7 @@ export interface SimpleCommand {
   readonly words: readonly Word[];
 }
 
-export interface Statements {
+interface Statements {
   readonly commands: SimpleCommand[];
   readonly redirects: { readonly writes: boolean; readonly target: Word }[];
 }

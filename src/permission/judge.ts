@@ -4,11 +4,10 @@
  */
 import { normalize } from "node:path";
 import { waysOf } from "../platform.js";
-import { assertPlainBuiltin } from "./builtins.js";
+import { assertHarmless, assertPlainBuiltin } from "./builtins.js";
 import { readStatements, RESERVED, type SimpleCommand } from "./grammar.js";
 import { changesDirectory, pathOfRedirect, pathsOfCommand, type PathUse } from "./paths.js";
 import { alwaysPattern } from "./patterns.js";
-import { assertHarmless } from "./variables.js";
 import { literal, opaque, spell, UNKNOWN, type Dialect, type Word } from "./words.js";
 import { dialectOf, unwrap } from "./wrappers.js";
 

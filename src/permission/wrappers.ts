@@ -4,11 +4,11 @@
  * means of their own (`git -c`, `awk`, `python -c`, `npx`) are not among them.
  */
 import { normalize } from "node:path";
-import { assertHarmless } from "./variables.js";
+import { assertHarmless } from "./builtins.js";
 import { literal, opaque, readTable, shapes, UNKNOWN, type Dialect, type Word } from "./words.js";
 
 /** What a wrapper runs: a command, code, or the file of a script. */
-export type Inner =
+type Inner =
   | { readonly words: readonly Word[] }
   | { readonly code: string; readonly dialect: Dialect }
   | { readonly script: string };

@@ -7,7 +7,7 @@ import type { Options } from "../options.js";
 import type { Clock, Timer } from "../ports.js";
 import type { StreamNumber } from "../output/format.js";
 import { OutputLog, type OutputFs } from "../output/log.js";
-import type { PatternGuard } from "../output/pattern-guard.js";
+import type { PatternGuard } from "../output/pattern.js";
 import { OutputWatch } from "../output/watch.js";
 import type { ProcessRecords } from "./records.js";
 

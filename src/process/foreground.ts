@@ -10,7 +10,7 @@ import { rmSync } from "node:fs";
 import type { ProcessJob } from "../jobs/job.js";
 import type { JobRegistry } from "../jobs/registry.js";
 import { isTerminal } from "../jobs/status.js";
-import type { Release } from "../notices/port.js";
+import type { Release } from "../notices/outbox.js";
 import { logFailure, UserError } from "../ports.js";
 import type { ProcessNote } from "../system/process-table.js";
 import type { Shell } from "../system/spawn.js";

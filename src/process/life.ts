@@ -315,6 +315,7 @@ export class ProcessLife {
     const { count = 0 } = job.restarted ?? {};
     this.#deps.jobs.rerun(this.id, {
       identity: undefined,
+      controlGroup: undefined,
       readyAt: undefined,
       readyLine: undefined,
       // Since when it waits.
@@ -335,6 +336,7 @@ export class ProcessLife {
     const { kind: _kind, id: _id, status: _status, ...patch } = changes;
     return jobs.rerun(this.id, {
       identity: undefined,
+      controlGroup: undefined,
       exitCode: undefined,
       signal: undefined,
       leftovers: undefined,

@@ -26,18 +26,22 @@ import {
   type KillTarget,
   type KillTree,
 } from "../system/kill-tree.js";
+import type { ControlGroup, ControlGroups } from "../system/control-group.js";
 import type { JobMembers } from "../system/members.js";
 import { openMark } from "../system/mark.js";
 import { JOB_MARKER, type ProcessNote } from "../system/process-table.js";
 import type { TerminalStarter } from "../system/pseudo-terminal.js";
 import { Sigterm } from "../system/sigterm.js";
 import {
+  chooseMover,
   INSTANCE_MARKER,
   jobEnvironment,
   type Shell,
   type SpawnFunction,
+  type StartRequest,
 } from "../system/spawn.js";
 import type { Watchdog } from "../system/watchdog.js";
+import { cutText } from "../text.js";
 import { within } from "../time.js";
 import { Capture, type Announce, type CaptureDeps } from "./capture.js";
 import { Drain } from "./drain.js";
@@ -87,6 +91,8 @@ export interface LiveDeps extends CaptureDeps {
   system: LiveSystem;
   killTree: KillTree;
   watchdog: Watchdog;
+  /** Undefined: none are used. */
+  controlGroups: ControlGroups | undefined;
   probe?: Probe;
 }
 
@@ -112,6 +118,9 @@ export class LiveProcess {
   #resolveEnded: () => void = () => undefined;
   #shell: ShellProcess | undefined;
   #forksBefore: number | undefined;
+  #controlGroup: ControlGroup | undefined;
+  /** The shell was seen to be in its control group, or not to have come there. */
+  #isGroupKnown = false;
   #readiness: Readiness | undefined;
   #drain: Drain | undefined;
   #quote: Quote | undefined;
@@ -152,7 +161,8 @@ export class LiveProcess {
     }
     this.#request = request;
     this.#deps = deps;
-    const onReadyLine = (line: string) => this.#readiness?.matched(shorten(line));
+    const onReadyLine = (line: string) =>
+      this.#readiness?.matched(cutText(line, LONGEST_READY_LINE));
     this.capture = new Capture({ job, file, announce, onReadyLine }, deps);
     this.#sigterm = new Sigterm((pids) => deps.watchdog.told(this.id, pids));
     this.ended = new Promise((resolve) => {
@@ -165,14 +175,16 @@ export class LiveProcess {
    * before.
    */
   async start({ wasPortTaken = false } = {}): Promise<void> {
+    const { clock, jobs, watchdog, probe, controlGroups } = this.#deps;
+    const env = this.#environment();
+    const group = controlGroups?.mayOpen() ? await this.#openGroup(env, controlGroups) : undefined;
     if (this.#killReason) {
       this.#end();
       return;
     }
-    const { clock, jobs, watchdog, probe } = this.#deps;
     try {
-      watchdog.prepare();
-      const shell = this.#startShell();
+      watchdog.prepare(controlGroups?.folder);
+      const shell = this.#startShell(env, group);
       // No await where it was started: a kill must find it.
       this.#shell = shell instanceof ShellProcess ? shell : await shell;
     } catch (thrown) {
@@ -181,7 +193,7 @@ export class LiveProcess {
     }
     const { identity } = this.#shell;
     if (identity) watchdog.guard(this.id, identity);
-    jobs.updateProcess(this.id, { identity });
+    jobs.updateProcess(this.id, { identity, controlGroup: group?.path });
     if (this.input) this.#inputName = this.#nameInput(this.#shell.pid);
     jobs.start(this.id, new Date(clock.now()));
     const system = { clock, probe, wasTaken: wasPortTaken };
@@ -254,17 +266,48 @@ export class LiveProcess {
     this.#killLater("host_exit");
   }
 
-  #startShell(): ShellProcess | Promise<never> {
-    const { job, shell, env: own, terminal } = this.#request;
-    const { instanceID, env: base, spawn, system } = this.#deps;
-    const env = jobEnvironment(base, own, { jobID: this.id, instanceID });
+  #environment(): NodeJS.ProcessEnv {
+    const { instanceID, env } = this.#deps;
+    return jobEnvironment(env, this.#request.env, { jobID: this.id, instanceID });
+  }
+
+  async #openGroup(
+    env: NodeJS.ProcessEnv,
+    controlGroups: ControlGroups,
+  ): Promise<StartRequest["group"]> {
+    const { job, shell } = this.#request;
+    const mover = chooseMover(shell, env);
+    this.#controlGroup = mover && (await controlGroups.open(this.id, job.run ?? 1));
+    return mover && this.#controlGroup && { path: this.#controlGroup.path, mover };
+  }
+
+  /** When its shell has printed something, or has ended by itself: by then it has moved, or never will. */
+  #checkGroup(): void {
+    const group = this.#controlGroup;
+    if (!group || this.#isGroupKnown) return;
+    this.#isGroupKnown = true;
+    try {
+      if (group.wasEntered()) return;
+      this.#controlGroup = undefined;
+      this.#deps.controlGroups?.failed(group);
+      this.#deps.controlGroups?.release(group);
+      this.#deps.jobs.updateProcess(this.id, { controlGroup: undefined });
+    } catch (thrown) {
+      this.#warn("looking into its control group", thrown);
+    }
+  }
+
+  #startShell(env: NodeJS.ProcessEnv, group: StartRequest["group"]): ShellProcess | Promise<never> {
+    const { job, shell, terminal } = this.#request;
+    const { spawn, system } = this.#deps;
     this.#forksBefore = this.#countForks();
     const hasInput = job.stdin !== undefined;
     const mark = this.#openMark(env);
-    const request = { command: job.command, cwd: job.cwd, shell, env, hasInput, mark };
+    const request = { command: job.command, cwd: job.cwd, shell, env, hasInput, mark, group };
     const events: ShellEvents = {
       onOutput: (stream, data) => {
         this.capture.take(stream, data);
+        this.#checkGroup();
         this.#inputWatch?.output(data);
         this.#request.onOutput?.(data);
         this.#drain?.output();
@@ -339,6 +382,7 @@ export class LiveProcess {
   async #finish(): Promise<void> {
     const shell = this.#shell;
     if (!shell) return;
+    if (!this.#killReason) this.#checkGroup();
     const leftovers = this.#killing ? [] : await this.#endLeftovers(shell);
     const { survivors, unverified, forced, mayBeLeft = this.#mayBeLeft } = await this.#killed();
     if (!shell.isClosed) await within(this.#deps.clock, REPORT_MILLISECONDS, shell.closed);
@@ -433,7 +477,9 @@ export class LiveProcess {
     this.#deps.jobs.updateProcess(this.id, {
       output: this.capture.counters,
       openLine: undefined,
+      controlGroup: undefined,
     });
+    if (this.#controlGroup) this.#deps.controlGroups?.release(this.#controlGroup);
     this.#cannotStart = cannotStart;
     this.#hasEnded = true;
     this.#tellEnd();
@@ -474,7 +520,15 @@ export class LiveProcess {
   #target({ pid, identity }: ShellProcess): KillTarget {
     const { id: jobID } = this;
     const sigterm = this.#sigterm;
-    return { pid, identity, held: true, jobID, forksBefore: this.#forksBefore, sigterm };
+    return {
+      pid,
+      identity,
+      held: true,
+      jobID,
+      forksBefore: this.#forksBefore,
+      sigterm,
+      controlGroup: this.#controlGroup,
+    };
   }
 
   #killTree(): Promise<KillOutcome> {
@@ -508,10 +562,6 @@ async function isClean(members: JobMembers): Promise<boolean> {
 }
 
 const LONGEST_READY_LINE = 500;
-
-function shorten(line: string): string {
-  return line.length > LONGEST_READY_LINE ? `${line.slice(0, LONGEST_READY_LINE - 1)}…` : line;
-}
 
 /** Of what is no child of ours it is not known, and nothing speaks for a failure. */
 const UNKNOWN_EXIT: ShellExit = { code: 0, signal: null };

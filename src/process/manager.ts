@@ -10,13 +10,14 @@ import type { JobRegistry } from "../jobs/registry.js";
 import { resolveAfter } from "../jobs/order.js";
 import { isTerminal } from "../jobs/status.js";
 import type { WaitingJobs } from "../jobs/waiting.js";
-import type { NoticePort } from "../notices/port.js";
+import type { Notices } from "../notices/notices.js";
 import type { Options } from "../options.js";
 import type { OutputFs } from "../output/log.js";
-import { PatternGuard } from "../output/pattern-guard.js";
+import { PatternGuard } from "../output/pattern.js";
 import type { ScreenText } from "../output/screen.js";
 import type { ReadRequest, ReadResult, StreamOptions, StreamPiece } from "../output/types.js";
 import { coerceError, logFailure, requireID, UserError, type Clock, type Log } from "../ports.js";
+import { ControlGroups } from "../system/control-group.js";
 import { isAlive } from "../system/identity.js";
 import { chooseKillTree, systemForKill } from "../system/kill-tree.js";
 import type { TerminalStarter } from "../system/pseudo-terminal.js";
@@ -61,8 +62,8 @@ export interface ProcessManagerDeps {
   outputFolder: () => string;
   /** Tells the job's session (see `Announce`); what it throws is logged. */
   announce: (job: ProcessJob, ...what: Parameters<Announce>) => void;
-  /** See NoticePort; left out where ends are not announced. */
-  hold?: NoticePort["hold"];
+  /** See `Notices`; left out where ends are not announced. */
+  hold?: Notices["hold"];
   /** A process is started for this session: it is in use, and may be woken. */
   used?: (sessionID: string) => void;
   /** The environment that processes inherit, and in which the shell is looked up; `process.env` by default. */
@@ -77,6 +78,7 @@ export interface ProcessManagerDeps {
   outputFs?: OutputFs;
   probe?: Probe;
   watchdog?: Watchdog;
+  controlGroups?: ControlGroups;
 }
 
 /**
@@ -126,6 +128,10 @@ export class BackgroundProcessManager {
       spawn: own.spawn ?? systemSpawn,
       system,
       killTree: chooseKillTree(system),
+      // A system of a test's own has none.
+      controlGroups:
+        own.controlGroups ??
+        (own.system ? undefined : new ControlGroups({ instanceID, clock, log })),
       watchdog: own.watchdog ?? new Watchdog({ clock, log, instanceID, env }),
       guard: new PatternGuard(clock),
       outputFs,
@@ -478,6 +484,7 @@ export class BackgroundProcessManager {
       this.#deps.log("error", "a process could not be ended with its instance", { error });
     }
     await Promise.allSettled(this.#background);
+    await this.#deps.controlGroups?.close();
     this.#stopListening();
     this.#environments.clear();
     try {

@@ -5,7 +5,7 @@
 import type { ProcessJob, ProcessRun } from "../jobs/job.js";
 import { followOutput } from "../output/follow.js";
 import { outputFile } from "../output/format.js";
-import type { PatternGuard } from "../output/pattern-guard.js";
+import type { PatternGuard } from "../output/pattern.js";
 import { readCursor, readOutput } from "../output/read.js";
 import { openOutput } from "../output/reader.js";
 import { runFile } from "../output/runs.js";

@@ -2,8 +2,9 @@
  * What a start says and what its record keeps of it: a new record, one that runs again with some of it changed, and
  * the arguments that a record stands for.
  */
-import { newJobId } from "../jobs/id.js";
+import { newJobId } from "../jobs/filter.js";
 import type { ProcessJob } from "../jobs/job.js";
+import { cutText } from "../text.js";
 import type { StartInput } from "./check-input.js";
 import type { CreateInput, RestartInput } from "./types.js";
 
@@ -91,6 +92,5 @@ function nameOf({ command }: Pick<StartInput, "command">, name: string | undefin
 }
 
 export function firstLine(command: string): string {
-  const line = command.trim().split("\n", 1)[0] ?? "";
-  return line.length > LONGEST_NAME ? `${line.slice(0, LONGEST_NAME - 1)}…` : line;
+  return cutText(command.trim().split("\n", 1)[0] ?? "", LONGEST_NAME);
 }

@@ -9,6 +9,7 @@
 import type { ProcessJob } from "../jobs/job.js";
 import { isTerminal } from "../jobs/status.js";
 import { coerceError } from "../ports.js";
+import { recordedGroup } from "../system/control-group.js";
 import { isGroupOurs, membersOf, withUnverified } from "../system/kill-tree.js";
 import type { LiveDeps } from "./live-process.js";
 import { quoteOutputEnd } from "../output/quote.js";
@@ -32,7 +33,8 @@ export async function recoverJob(
   if (isTerminal(job.status) && (job.endReason !== "host_exit" || !isSame)) {
     return { ending: undefined };
   }
-  const target = { pid: identity?.pid ?? 0, identity, held: false, jobID: id };
+  const controlGroup = recordedGroup(job);
+  const target = { pid: identity?.pid ?? 0, identity, held: false, jobID: id, controlGroup };
   const isGone = !isSame && (identity === undefined || system.hasEnded(identity));
   const isOurs = isSame && isGroupOurs(system, target);
   const members = membersOf(system, target, isOurs);
@@ -48,13 +50,19 @@ export async function recoverJob(
   const at = isGone && leftovers.length === 0 ? lastSign : new Date(clock.now());
   // What still waited for others was not to be started by anything but this host.
   const status = job.status === "pending" && job.after ? "cancelled" : "failed";
+  jobs.updateProcess(id, { controlGroup: undefined });
   jobs.end(id, { status, reason: "interrupted", error, at, quote });
-  if (isGone && leftovers.length === 0 && problem === undefined) return { ending: undefined };
+  const removeGroup = () => controlGroup && deps.controlGroups?.release(controlGroup);
+  if (isGone && leftovers.length === 0 && problem === undefined) {
+    removeGroup();
+    return { ending: undefined };
+  }
   const ending = killTree(target, options.killGraceMilliseconds).then(
     ({ survivors, unverified }) => {
       if (survivors.length > 0) jobs.updateProcess(id, { survivors });
       const said = withUnverified(interrupted, unverified);
       if (said !== error) jobs.updateProcess(id, { error: said });
+      removeGroup();
     },
     (thrown: unknown) => {
       const reason = coerceError(thrown).message;

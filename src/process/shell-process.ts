@@ -7,7 +7,7 @@ import type { ProcessIdentity } from "../jobs/job.js";
 import { STDERR, STDOUT, type StreamNumber } from "../output/format.js";
 import type { Echo, TerminalStarter } from "../system/pseudo-terminal.js";
 import {
-  shellArguments,
+  commandLine,
   startCommand,
   type SpawnFunction,
   type StartRequest,
@@ -76,13 +76,15 @@ export class ShellProcess {
 
   /** The same in a terminal of its own. Throws what the system says when it cannot be started. */
   static startInTerminal(
-    { command, cwd, shell, env, mark }: StartRequest,
+    request: StartRequest,
     start: TerminalStarter,
     system: ShellSystem,
     events: ShellEvents,
   ): ShellProcess {
-    const request = { file: shell.file, args: shellArguments(shell, command), cwd, env, mark };
-    return new ShellProcess((on) => inTerminal(start, request, on), system, events);
+    const { cwd, env, mark } = request;
+    const [file, ...args] = commandLine(request);
+    const inside = { file, args, cwd, env, mark };
+    return new ShellProcess((on) => inTerminal(start, inside, on), system, events);
   }
 
   private constructor(

@@ -14,11 +14,10 @@ import { lstatSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import type { Job } from "../jobs/job.js";
 import type { Notice } from "../notices/notice.js";
-import { coerceError, type Clock, type Log } from "../ports.js";
+import { coerceError, errorCode, type Clock, type Log } from "../ports.js";
 import {
   checkFolder,
   entriesOf,
-  errorCode,
   foldersIn,
   isOwnFile,
   readStartSync,

@@ -32,17 +32,17 @@ import {
 import { open } from "node:fs/promises";
 import { dirname } from "node:path";
 import { waysOf } from "../platform.js";
-import type { Clock } from "../ports.js";
+import { errorCode, type Clock } from "../ports.js";
 
 /** A file that was just made, so that no other process has it open. */
-export interface NewFile {
+interface NewFile {
   write(text: string): Promise<void>;
   /** On the disk, not only in the system's memory: fsync(2). */
   sync(): Promise<void>;
   close(): Promise<void>;
 }
 
-export interface NewFileSync {
+interface NewFileSync {
   write(text: string): void;
   sync(): void;
   close(): void;
@@ -142,12 +142,6 @@ function belongsTo(path: string, owner: number, user: number): string {
 /** Something in the way that is not ours to use, in words for people. */
 export class UnsafePath extends Error {
   override readonly name = "UnsafePath";
-}
-
-/** The errno's name of a failed call, for example ENOENT. */
-export function errorCode(thrown: unknown): string | undefined {
-  if (!(thrown instanceof Error) || !("code" in thrown)) return undefined;
-  return typeof thrown.code === "string" ? thrown.code : undefined;
 }
 
 // Windows knows neither flag; there `undefined` becomes 0 in the `|`.

@@ -9,7 +9,8 @@ import { existsSync, lstatSync } from "node:fs";
 import { homedir } from "node:os";
 import { dirname, isAbsolute, join } from "node:path";
 import { outputFile } from "../output/format.js";
-import { checkFolder, diskFiles, entriesOf, errorCode, type StoreFiles } from "./files.js";
+import { coerceError, errorCode, type Clock, type Log, type Timer } from "../ports.js";
+import { checkFolder, diskFiles, entriesOf, type StoreFiles } from "./files.js";
 import { OWNER_FILE, writeOwner, type Owner } from "./owner.js";
 import { isSafeName } from "./state-file.js";
 
@@ -51,6 +52,8 @@ export function lastSignIn(path: string, now = Date.now()): Date {
   return new Date(Math.min(now, Math.max(0, ...times)));
 }
 
+const MARK_MILLISECONDS = 60_000;
+
 export class InstanceFolder {
   readonly id = randomBytes(8).toString("hex");
   readonly project: string;
@@ -59,6 +62,7 @@ export class InstanceFolder {
   readonly #makeOwner: () => Owner;
   readonly #files: StoreFiles;
   #owner: Owner | undefined;
+  #mark: Timer | undefined;
 
   /** `project` is a folder in the root; `makeOwner` is asked once, when the folder is first made. */
   constructor(project: string, makeOwner: () => Owner, files: StoreFiles = diskFiles) {
@@ -98,10 +102,28 @@ export class InstanceFolder {
     if (this.exists) writeOwner(this.path, this.#owner, this.#files);
   }
 
-  /** The folder is in use. Throws the system's error. */
-  touch(): void {
-    const path = join(this.path, OWNER_FILE);
-    if (this.#owner && existsSync(path)) this.#files.touch(path);
+  /**
+   * Marks the folder as in use, once a minute until `stopMarking`; again is once. After a crash this is the last sign of
+   * life, and so the end of what ran; on another machine or in another container with the same home, who cannot ask our
+   * system takes a folder without such signs over after a day. No timer keeps the host awake.
+   */
+  keepMarking(clock: Clock, log: Log): void {
+    this.#mark ??= clock.after(MARK_MILLISECONDS, () => {
+      this.#mark = undefined;
+      this.keepMarking(clock, log);
+      const path = join(this.path, OWNER_FILE);
+      try {
+        if (this.#owner && existsSync(path)) this.#files.touch(path);
+      } catch (thrown) {
+        const error = coerceError(thrown).message;
+        log("warn", "the state folder could not be marked as in use", { error });
+      }
+    });
+  }
+
+  stopMarking(): void {
+    this.#mark?.cancel();
+    this.#mark = undefined;
   }
 
   get exists(): boolean {

@@ -48,7 +48,7 @@ export interface InstanceFilter {
   directory?: string;
 }
 
-export class InstanceReader {
+class InstanceReader {
   readonly #root: string;
   readonly #filter: InstanceFilter;
   readonly #ownership: Ownership;
@@ -137,7 +137,10 @@ export class InstanceReader {
     if (stamp === undefined) return { kind: "missing" };
     const before = this.#before.get(path);
     const reading = before?.stamp === stamp ? before.reading : await readStateFile(path);
-    this.#readings.set(path, { stamp, reading });
+    // What could not be read may be readable later, though its stamp stays: rights, descriptors, a disk's fault.
+    if (reading.kind !== "unavailable" && reading.kind !== "misplaced") {
+      this.#readings.set(path, { stamp, reading });
+    }
     return reading;
   }
 }

@@ -9,14 +9,8 @@ import { z } from "zod";
 import { identity, type ProcessIdentity } from "../jobs/job.js";
 import { waysOf } from "../platform.js";
 import { hasEnded, identifyProcess } from "../system/identity.js";
-import {
-  diskFiles,
-  errorCode,
-  type StoreFiles,
-  UnsafePath,
-  readTextSync,
-  saveSync,
-} from "./files.js";
+import { errorCode } from "../ports.js";
+import { diskFiles, readTextSync, saveSync, UnsafePath, type StoreFiles } from "./files.js";
 
 const date = z.union([z.date(), z.iso.datetime().transform((text) => new Date(text))]);
 
@@ -68,7 +62,7 @@ function readPidNamespace(): string {
 
 /**
  * `elsewhere`: on another machine or in another container, or it cannot be told. Never taken for dead by its pid; a
- * folder that shows no sign of life for a day is (see `Heartbeat`).
+ * folder that shows no sign of life for a day is (see `InstanceFolder.keepMarking`).
  */
 export type OwnerState = "alive" | "dead" | "elsewhere";
 

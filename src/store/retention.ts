@@ -10,8 +10,8 @@ import type { JobRegistry } from "../jobs/registry.js";
 import { isTerminal } from "../jobs/status.js";
 import type { Options } from "../options.js";
 import { outputFiles, ownerOfOutput } from "../output/runs.js";
-import { coerceError, type Log } from "../ports.js";
-import { errorCode, type StoreFiles } from "./files.js";
+import { coerceError, errorCode, type Log } from "../ports.js";
+import type { StoreFiles } from "./files.js";
 
 export type Retention = Pick<Options, "keepEnded" | "keepDays" | "totalOutputLimit">;
 

@@ -6,9 +6,9 @@
 import { z } from "zod";
 import { job, type Job } from "../jobs/job.js";
 import { notice, type Notice } from "../notices/notice.js";
-import { coerceError } from "../ports.js";
+import { coerceError, errorCode } from "../ports.js";
 import { acceptor } from "./accept.js";
-import { errorCode, UnsafePath, readText } from "./files.js";
+import { readText, UnsafePath } from "./files.js";
 
 export const STATE_VERSION = 1;
 
@@ -39,7 +39,7 @@ export interface Rejected {
 export type Migration = (contents: Record<string, unknown>) => Record<string, unknown>;
 
 /** By the version that they start from. There has only been one version so far. */
-export const MIGRATIONS: ReadonlyMap<number, Migration> = new Map();
+const MIGRATIONS: ReadonlyMap<number, Migration> = new Map();
 
 export function formatState({ savedAt, jobs, notices, adopted }: State): string {
   return JSON.stringify({

@@ -7,11 +7,11 @@
 import { coerceError, type Clock, type Log, type Timer } from "../ports.js";
 import {
   diskFiles,
-  type StoreFiles,
   replaceFile,
   saveSync,
   temporaryName,
   writeNew,
+  type StoreFiles,
 } from "./files.js";
 
 export interface StateWriterOptions {
@@ -102,7 +102,7 @@ export class StateWriter {
       return true;
     } catch (thrown) {
       this.#failed(coerceError(thrown));
-      if (!this.#inFlight && !this.#timer) this.#arm();
+      if (!this.#inFlight && !this.#timer && !this.#closed) this.#arm();
       return false;
     }
   }

@@ -15,7 +15,6 @@ import { isTerminal } from "../jobs/status.js";
 import { coerceError, doAll, type Clock, type Log } from "../ports.js";
 import { Claims, type Claimed } from "./claims.js";
 import { diskFiles, LARGEST_FILE, type StoreFiles } from "./files.js";
-import { Heartbeat } from "./heartbeat.js";
 import { InstanceFolder, OUTPUT_FOLDER, projectFolder } from "./instance-folder.js";
 import { findOnDisk, type StoredJob } from "./instances.js";
 import { Ownership, type Processes } from "./owner.js";
@@ -53,7 +52,6 @@ export class JobStore {
   readonly #folder: InstanceFolder;
   readonly #writer: StateWriter;
   readonly #claims: Claims;
-  readonly #heartbeat: Heartbeat;
   readonly #outputs: OutputRetention;
   readonly #stopListening: () => void;
   /** Folders in `claimed/` whose records are in the registry: named in each write until they are gone. */
@@ -83,7 +81,6 @@ export class JobStore {
       keepDays,
       isSibling,
     });
-    this.#heartbeat = new Heartbeat(() => folder.touch(), clock, log);
     this.#writer = new StateWriter({
       path: folder.statePath,
       prepare: () => this.#prepare(),
@@ -212,7 +209,7 @@ export class JobStore {
         // Also after a write that failed: what is on disk is the next start's to settle.
         else this.#folder.release(new Date(clock.now()));
       },
-      () => this.#heartbeat.stop(),
+      () => this.#folder.stopMarking(),
     ]).catch((thrown: unknown) => {
       log("error", coerceError(thrown).message, { folder: this.folder });
     });
@@ -225,7 +222,7 @@ export class JobStore {
   #prepare(): void {
     this.#expire(this.#options.retention.keepEnded);
     this.#folder.ensure();
-    this.#heartbeat.start();
+    this.#folder.keepMarking(this.#options.clock, this.#options.log);
   }
 
   #expire(keepEnded: number): void {

@@ -1,28 +1,22 @@
 /**
- * Keeps subagents within what they may spend. Follows the registry, so that every step counts, however it became known:
- * at four fifths of a limit the parent is told with the next notice, and beyond it the run is stopped, unless its step
- * was its answer. What a session tree has cost is summed as it comes, also of tasks whose records are gone since; after
- * a restart the records that are left count.
+ * Keeps subagents within what they may spend (options `maxCost`, `maxTokens`, their lists by agent, and
+ * `maxCostPerSession`). Follows the registry, so that every step counts, however it became known: at four fifths of a
+ * limit the parent is told with the next notice, and beyond it the run is stopped, unless its step was its answer. Numbers
+ * are over all runs of a task; a model without a price counts 0. What a session tree has cost is summed as it comes, also
+ * of tasks whose records are gone since; after a restart the records that are left count.
  */
 import type { Context } from "../context.js";
+import { tokensOf } from "../jobs/facts.js";
 import type { SubagentJob } from "../jobs/job.js";
 import type { JobChange } from "../jobs/registry.js";
-import type { NoticePort } from "../notices/port.js";
+import type { Notices } from "../notices/notices.js";
+import type { Options } from "../options.js";
 import { UserError } from "../ports.js";
-import {
-  budgetWords,
-  budgetsOf,
-  crossed,
-  firstSpent,
-  hasBudgets,
-  isSpent,
-  treeBudget,
-  type Budget,
-} from "../jobs/budget.js";
+import { dollars, grouped } from "../text.js";
 import type { RunEnd, RunEvent } from "./run.js";
 
-export interface BudgetsDeps extends Context {
-  notices: Pick<NoticePort, "announce">;
+interface BudgetsDeps extends Context {
+  notices: Pick<Notices, "announce">;
   /** Something has happened to the run of this job. */
   take: (jobID: string, event: RunEvent) => void;
 }
@@ -122,4 +116,99 @@ export class Budgets {
 
 function endBy(budget: Budget): RunEnd {
   return { status: "failed", reason: "budget", error: budgetWords(budget) };
+}
+
+export type BudgetOptions = Pick<
+  Options,
+  "maxCost" | "maxCostByAgent" | "maxTokens" | "maxTokensByAgent" | "maxCostPerSession"
+>;
+
+/** One limit that holds for a task, and how much of it is gone. */
+interface Budget {
+  /** The option that sets it. */
+  option: keyof BudgetOptions;
+  /** `tree`: all subagents of the session tree share it. */
+  of: "task" | "tree";
+  unit: "dollars" | "tokens";
+  spent: number;
+  most: number;
+}
+
+/** From this share on the parent is told. */
+const NEARLY = 0.8;
+
+export function hasBudgets(options: BudgetOptions): boolean {
+  const { maxCostByAgent, maxTokensByAgent, ...single } = options;
+  const all = [single.maxCost, single.maxTokens, single.maxCostPerSession];
+  return [...all, ...Object.values(maxCostByAgent), ...Object.values(maxTokensByAgent)].some(
+    (most) => most > 0,
+  );
+}
+
+/** `treeCost`: what all subagents of its session tree have cost so far. */
+export function budgetsOf(
+  options: BudgetOptions,
+  task: Pick<SubagentJob, "agent" | "cost" | "tokens">,
+  treeCost: number,
+): Budget[] {
+  const { agent, cost } = task;
+  const { maxCost, maxCostByAgent, maxTokens, maxTokensByAgent } = options;
+  const byAgent = <T>(list: Readonly<Record<string, T>>) =>
+    Object.hasOwn(list, agent) ? list[agent] : undefined;
+  const ownCost = byAgent(maxCostByAgent);
+  const ownTokens = byAgent(maxTokensByAgent);
+  const all: Budget[] = [
+    {
+      option: ownCost === undefined ? "maxCost" : "maxCostByAgent",
+      of: "task",
+      unit: "dollars",
+      spent: cost,
+      most: ownCost ?? maxCost,
+    },
+    {
+      option: ownTokens === undefined ? "maxTokens" : "maxTokensByAgent",
+      of: "task",
+      unit: "tokens",
+      spent: tokensOf(task),
+      most: ownTokens ?? maxTokens,
+    },
+    treeBudget(options, treeCost),
+  ];
+  return all.filter(({ most }) => most > 0);
+}
+
+/** That of the whole tree; `most` is 0 when there is none. */
+export function treeBudget({ maxCostPerSession }: BudgetOptions, treeCost: number): Budget {
+  const option = "maxCostPerSession";
+  return { option, of: "tree", unit: "dollars", spent: treeCost, most: maxCostPerSession };
+}
+
+export function isSpent({ spent, most }: Budget): boolean {
+  return most > 0 && spent >= most;
+}
+
+/** The first of these that is spent. */
+export function firstSpent(budgets: readonly Budget[]): Budget | undefined {
+  return budgets.find(isSpent);
+}
+
+/** Those of which the first four fifths were not gone `before`, and are now. */
+export function crossed(before: readonly Budget[], now: readonly Budget[]): Budget[] {
+  const isNear = ({ spent, most }: Budget) => spent >= most * NEARLY;
+  return now.filter((budget) => {
+    const earlier = before.find(({ option }) => option === budget.option);
+    return isNear(budget) && earlier !== undefined && !isNear(earlier);
+  });
+}
+
+/** "spent $1.02 of $1.00 (plugin option "maxCost")" */
+export function budgetWords(budget: Budget): string {
+  const { option, of } = budget;
+  const who = of === "tree" ? "the subagents of this session tree have " : "";
+  return `${who}spent ${numbers(budget)} (plugin option "${option}")`;
+}
+
+function numbers({ unit, spent, most }: Budget): string {
+  if (unit === "dollars") return `${dollars(spent)} of ${dollars(most)}`;
+  return `${grouped(spent)} of ${grouped(most)} tokens`;
 }

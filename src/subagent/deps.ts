@@ -7,14 +7,14 @@ import type { Job } from "../jobs/job.js";
 import type { WaitingJobs } from "../jobs/waiting.js";
 import type { EndReason } from "../jobs/status.js";
 import type { Outbox } from "../notices/outbox.js";
-import type { NoticePort } from "../notices/port.js";
+import type { Notices } from "../notices/notices.js";
 import type { Worktrees } from "../worktree/worktrees.js";
 
 export interface SubagentDeps extends Context {
   tree: SessionTree;
   ids: IdSource;
   worktrees: Pick<Worktrees, "plan" | "recordOf" | "enter" | "settled">;
-  notices: NoticePort;
+  notices: Notices;
   /** Tasks that come after other jobs wait there. */
   waiting: Pick<WaitingJobs, "add">;
   /** No user is there to answer a question (`opencode run`): the host rejects it, and the subagent goes on. */

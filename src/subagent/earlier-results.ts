@@ -2,13 +2,13 @@
  * What a subagent that comes after others is given of them above its prompt: the result of each, quoted as what it is,
  * bounded as a notice is, with the call that reads more.
  */
+import type { Context } from "../context.js";
 import { storedMessages } from "../host/stored-messages.js";
 import type { Host } from "../host/host.js";
 import type { SubagentJob } from "../jobs/job.js";
-import type { JobRegistry } from "../jobs/registry.js";
 import { shares } from "../notices/quote.js";
 import { readCall } from "../notices/wording.js";
-import { grouped, oneLine, quoteLines } from "../text.js";
+import { grouped, headOf, lastOf, oneLine, quoteLines } from "../text.js";
 import { finalText } from "./verdict.js";
 
 /** Characters quoted of one result, and of all. */
@@ -17,7 +17,7 @@ const MOST_IN_ALL = 16_000;
 
 /** Empty when none of these is a subagent. Rejects with a HostError when a result cannot be read. */
 export async function earlierResults(
-  { host, jobs }: { host: Host; jobs: JobRegistry },
+  { host, jobs }: Pick<Context, "host" | "jobs">,
   ids: readonly string[],
 ): Promise<string> {
   const tasks = ids.flatMap((id) => jobs.getSubagent(id) ?? []);
@@ -40,9 +40,9 @@ function section(task: SubagentJob, text: string, most: number): string {
   const start = Math.floor(most * 0.4);
   return [
     head,
-    ...quoteLines(text.slice(0, start)),
+    ...quoteLines(headOf(text, start)),
     `(${grouped(left)} characters left out; to read them: ${readCall(task)})`,
-    ...quoteLines(text.slice(start + left)),
+    ...quoteLines(lastOf(text, most - start)),
   ].join("\n");
 }
 

@@ -2,17 +2,13 @@
  * A task that is not in memory: in the folder of another OpenCode, or with no record left at all. An id that was
  * ever announced leads to its state and text for as long as its child session exists.
  */
-import type { Context } from "../context.js";
 import type { Message, SessionInfo } from "../host/host.js";
-import type { SessionTree } from "../host/session-tree.js";
-import type { Job, SubagentJob } from "../jobs/job.js";
+import type { SubagentJob } from "../jobs/job.js";
+import type { SubagentDeps } from "./deps.js";
+import { Tally } from "./tally.js";
 import { finalText, judge } from "./verdict.js";
 
-export interface FindDeps extends Context {
-  tree: SessionTree;
-  /** Records in other owners' folders. */
-  lookup: (jobID: string) => Promise<{ job: Job } | undefined>;
-}
+type FindDeps = Pick<SubagentDeps, "host" | "jobs" | "tree" | "lookup">;
 
 /**
  * By job id or by the id of the child session, within the tree of this root. What no owner has is put together
@@ -86,8 +82,7 @@ async function rebuild(
     agent: session.agent ?? "",
     depth: line.length - 1,
     runs: [{ promptMessageID, startedAt, status, endReason }],
-    progress: { ...toolsOf(messages), lastUpdate: startedAt },
-    ...usageOf(messages),
+    ...workOf(messages, startedAt),
     sessionID: session.id,
     partial: status !== "completed",
     resultLength: finalText(messages, promptMessageID).length,
@@ -95,25 +90,18 @@ async function rebuild(
 }
 
 const NO_RECORD = "its record is gone, and its session shows no finished answer";
+const NO_TOKENS = { input: 0, output: 0, reasoning: 0, cacheRead: 0 };
 
-function toolsOf(messages: readonly Message[]) {
-  const calls = messages.flatMap((message) => (message.role === "assistant" ? message.tools : []));
-  return {
-    toolCalls: new Set(calls.map(({ callID }) => callID)).size,
-    lastTool: calls.at(-1)?.tool,
-  };
-}
-
-function usageOf(messages: readonly Message[]): Pick<SubagentJob, "tokens" | "cost"> {
-  const tokens = { input: 0, output: 0, reasoning: 0, cacheRead: 0 };
-  let cost = 0;
+/** What its stored messages say of its work. */
+function workOf(messages: readonly Message[], lastUpdate: Date) {
+  const progress = { toolCalls: 0, lastUpdate };
+  const tally = new Tally({ tokens: NO_TOKENS, cost: 0, progress }, 0);
+  let lastTool: string | undefined;
   for (const message of messages) {
     if (message.role !== "assistant") continue;
-    tokens.input += message.usage.input;
-    tokens.output += message.usage.output;
-    tokens.reasoning += message.usage.reasoning;
-    tokens.cacheRead += message.usage.cacheRead;
-    cost += message.usage.cost;
+    tally.sawStep(message);
+    for (const call of message.tools) tally.sawCall(call);
+    lastTool = message.tools.at(-1)?.tool ?? lastTool;
   }
-  return { tokens, cost };
+  return { progress: { ...progress, toolCalls: tally.toolCalls, lastTool }, ...tally.totals() };
 }

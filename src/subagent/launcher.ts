@@ -3,7 +3,7 @@
  * goes the same way again.
  */
 import { UserError, coerceError, requireID, requireText } from "../ports.js";
-import { newJobId } from "../jobs/id.js";
+import { newJobId } from "../jobs/filter.js";
 import type { SubagentJob } from "../jobs/job.js";
 import { resolveAfter } from "../jobs/order.js";
 import { isTerminal } from "../jobs/status.js";

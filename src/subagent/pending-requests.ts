@@ -10,7 +10,7 @@ import type { SessionTree } from "../host/session-tree.js";
 import type { BlockedOn } from "../jobs/job.js";
 import type { RunEvent } from "./run.js";
 
-export interface PendingRequestsDeps extends Context {
+interface PendingRequestsDeps extends Context {
   tree: SessionTree;
   /** A run of this job is under way. */
   runs: (jobID: string) => boolean;

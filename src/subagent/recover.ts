@@ -53,16 +53,11 @@ export async function recover(
   // It may have been cancelled meanwhile, and continued.
   const current = deps.jobs.getSubagent(task.id);
   if (current?.status !== "running" || current.runs !== task.runs) return;
+  const ended = { status: end.status, endReason: end.reason, completedAt: at };
   const runs = task.runs.map((run, index) =>
-    index === task.runs.length - 1
-      ? { ...run, status: end.status, endReason: end.reason, completedAt: at }
-      : run,
+    index === task.runs.length - 1 ? { ...run, ...ended } : run,
   );
-  deps.jobs.updateSubagent(task.id, {
-    runs,
-    partial,
-    resultLength: text.length,
-  });
+  deps.jobs.updateSubagent(task.id, { runs, partial, resultLength: text.length });
   deps.jobs.end(task.id, { ...end, ...(quote && { quote }) });
 }
 

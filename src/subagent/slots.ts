@@ -5,7 +5,7 @@
 import PQueue from "p-queue";
 import type { Options } from "../options.js";
 
-export type SlotOptions = Pick<Options, "concurrency" | "concurrencyByModel" | "maxRunning">;
+type SlotOptions = Pick<Options, "concurrency" | "concurrencyByModel" | "maxRunning">;
 
 export class Slots {
   readonly #options: SlotOptions;

@@ -1,12 +1,13 @@
 /**
  * What a run has done, counted as it is seen: tool calls, steps and their cost, the text that streams, and when anything
  * was heard at all. Such an event comes for every token, so a tally is changed in place and never copied; only the state
- * machine of its run (`run.ts`) changes it.
+ * machine of its run (`run.ts`) changes that of a run.
  */
 import type { AssistantInfo, Usage } from "../host/host.js";
 import type { SubagentJob } from "../jobs/job.js";
+import { lastOf } from "../text.js";
 
-export type Totals = Pick<SubagentJob, "tokens" | "cost">;
+type Totals = Pick<SubagentJob, "tokens" | "cost">;
 
 /** One update of a tool call, from an event or a stored message. */
 interface SeenCall {
@@ -85,7 +86,7 @@ export class Tally {
     streamed.latest += piece;
     // Put together now and then, not at each piece.
     if (streamed.latest.length < PIECES_MOST) return;
-    streamed.older = (streamed.older + streamed.latest).slice(-STREAMED_MOST);
+    streamed.older = lastOf(streamed.older + streamed.latest, STREAMED_MOST);
     streamed.latest = "";
   }
 
@@ -122,7 +123,7 @@ export class Tally {
   /** The end of what the newest answer streamed, for a run whose message was never written. */
   get streamedText(): string {
     const { older, latest } = this.#streamed;
-    return (older + latest).slice(-STREAMED_MOST).trim();
+    return lastOf(older + latest, STREAMED_MOST).trim();
   }
 
   /** Sums over all runs, each message counted with its latest figures. */

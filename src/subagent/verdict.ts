@@ -6,7 +6,7 @@ import type { AssistantMessage, Message, RunError } from "../host/host.js";
 import type { Quote } from "../jobs/registry.js";
 import type { EndReason, TerminalStatus } from "../jobs/status.js";
 
-export interface RunFacts {
+interface RunFacts {
   /** All messages of the child session, oldest first. */
   messages: readonly Message[];
   /** The prompt that this run answers; what is older belongs to an earlier run. */
@@ -17,7 +17,7 @@ export interface RunFacts {
   sessionError?: RunError | undefined;
 }
 
-export type Verdict =
+type Verdict =
   | { kind: "running" }
   /** Idle, yet the last step is neither finished nor failed: its end may still be written. */
   | { kind: "unfinished" }

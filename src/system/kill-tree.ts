@@ -1,7 +1,8 @@
 /**
  * The one way in which processes are ended. SIGTERM to each process of the job once (`sigterm.ts`), a grace, SIGKILL to
- * the group, then a sweep: SIGKILL to each process that carries the job's marker or descends from one that
- * belongs to it, again and again until several looks in a row find none. It returns only then, and names what is left.
+ * the group and to the control group, where there is one, then a sweep: SIGKILL to each process that carries the job's
+ * marker or descends from one that belongs to it, again and again until several looks in a row find none and the control
+ * group is empty. It returns only then, and names what is left.
  *
  * No other process is ever signalled: not pid 0 or 1, not this process, its parent or its group, and no group whose
  * leader is not the process that was recorded. One that an earlier host recorded must besides carry the job's marker
@@ -16,6 +17,7 @@ import { join } from "node:path";
 import type { ProcessIdentity } from "../jobs/job.js";
 import { waysOf } from "../platform.js";
 import { coerceError, type Clock } from "../ports.js";
+import type { ControlGroup } from "./control-group.js";
 import { hasEnded, identifyProcess, isOwnUser } from "./identity.js";
 import { JobMembers } from "./members.js";
 import { systemTable, type ProcessTable } from "./process-table.js";
@@ -36,6 +38,7 @@ export interface KillTarget {
   forksBefore?: number;
   /** Who of it got SIGTERM from an earlier kill. */
   sigterm?: Sigterm;
+  controlGroup?: ControlGroup | undefined;
 }
 
 export interface KillOutcome {
@@ -155,7 +158,8 @@ async function killGroup(
   try {
     const forced = !(await endsInTime(system, target, members, { ours, grace }));
     if (forced && isGroupOurs(system, target)) signal(system, -target.pid, "SIGKILL");
-    const survivors = await sweep(system, members);
+    if (forced) await strikeInside(system, target);
+    const survivors = await sweep(system, target, members);
     const { problem: unverified } = members;
     const mayBeLeft = members.mayBelong();
     const outcome = {
@@ -204,12 +208,12 @@ async function endsInTime(
 /** The processes of a target, as this system shows them; `withGroup` when its group is ours. */
 export function membersOf(
   system: KillSystem,
-  { pid, identity, jobID, forksBefore }: KillTarget,
+  { pid, identity, jobID, forksBefore, controlGroup }: KillTarget,
   withGroup: boolean,
 ): JobMembers {
   const isSinceBoot = identity?.bootID === system.identify(system.self.pid)?.bootID;
   const startTime = isSinceBoot ? identity?.startTime : undefined;
-  return new JobMembers(system, { pid, jobID, startTime, forksBefore }, withGroup);
+  return new JobMembers(system, { pid, jobID, startTime, forksBefore, controlGroup }, withGroup);
 }
 
 /** A number is reused only after its group has died out: while our own leader lives or was just seen, it is ours. */
@@ -251,11 +255,21 @@ const CLEAN_LOOKS = 3;
 /** Between two looks at a list of processes that cannot be read. */
 const BLIND_MILLISECONDS = 100;
 
-async function sweep(system: KillSystem, members: JobMembers): Promise<ProcessNote[]> {
+/** All in its control group at once; where the system cannot, the sweep kills each. */
+async function strikeInside({ self }: KillSystem, { controlGroup }: KillTarget): Promise<void> {
+  await controlGroup?.kill([self.pid, self.parent]);
+}
+
+async function sweep(
+  system: KillSystem,
+  target: KillTarget,
+  members: JobMembers,
+): Promise<ProcessNote[]> {
   const end = system.clock.monotonic() + SWEEP_MILLISECONDS;
   for (let clean = 0; clean < CLEAN_LOOKS && system.clock.monotonic() < end;) {
     const isClean = await members.strike((pid) => signal(system, pid, "SIGKILL"));
     clean = isClean ? clean + 1 : 0;
+    if (!isClean) await strikeInside(system, target);
     // A system that cannot be asked is given time; a process that forks is not.
     await (members.problem === undefined ? turn() : pause(system.clock, BLIND_MILLISECONDS));
   }

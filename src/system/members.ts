@@ -1,8 +1,8 @@
 /**
- * Which processes belong to a job: the members of its group, those that carry its marker (children that left the
- * group or called `setsid`), the children of all these, and those that were found to belong before. The dead and this
- * very process never belong to it, nor does one that was started before the job. A system that cannot be asked
- * never throws here: `problem` says so.
+ * Which processes belong to a job: those in its control group, where it has one, the members of its process group, those
+ * that carry its marker (children that left the group or called `setsid`), the children of all these, and those that
+ * were found to belong before. The dead and this very process never belong to it, nor does one that was started before the
+ * job, unless it is in the control group. A system that cannot be asked never throws here: `problem` says so.
  */
 import { coerceError } from "../ports.js";
 import {
@@ -13,6 +13,7 @@ import {
   type ProcessNote,
   type ProcessTable,
 } from "./process-table.js";
+import type { ControlGroup } from "./control-group.js";
 import type { Scanner } from "./scan.js";
 
 export interface MembersSystem {
@@ -29,6 +30,7 @@ export interface MembersTarget {
   forksBefore?: number;
   /** When the shell was started, as /proc says it; only if that was since the last boot. */
   startTime?: string;
+  controlGroup?: ControlGroup | undefined;
 }
 
 /** An exec is over after so many looks; a process that has no environment then never had one. */
@@ -57,6 +59,8 @@ export class JobMembers {
   #areAllGone = false;
   #mayBelong: ProcessEntry[] = [];
   #adopters: Set<number> | undefined;
+  /** Who was in the control group when the look began. */
+  #inside: ReadonlySet<number> = new Set();
   #problem: string | undefined;
 
   /** `withGroup` is false when the number of the group is not ours any more. */
@@ -81,7 +85,8 @@ export class JobMembers {
 
   /**
    * Those of the last look by `find` or `notes` that live, were started since the shell was, have lost their parent and
-   * hide where they came from: ours or another's. They are not members, and are never signalled.
+   * hide where they came from: ours or another's. They are not members, and are never signalled. None, when the job was
+   * held by a control group: then they are another's.
    */
   mayBelong(): ProcessNote[] {
     const isAlive = ({ pid, startTime }: ProcessEntry) =>
@@ -139,16 +144,17 @@ export class JobMembers {
       begin: (counter, newest) => {
         [before, found, rest, isClean] = [counter, [], [], true];
         this.#problem = undefined;
+        this.#inside = this.#lookInside();
         return this.#begin(counter, newest);
       },
-      wants: (pid) => this.#wants(pid) && !(kill && this.#others.has(pid)),
+      wants: (pid) => this.#wants(pid) && !(kill && this.#isOther(pid)),
       see: (pid, entry, jobs) => {
         if (!entry) isClean = false;
-        else if (this.#isOlder(entry)) this.#older.add(pid);
+        else if (this.#isOlder(entry) && !this.#inside.has(pid)) this.#older.add(pid);
         else if (this.#isRelated(entry) || this.#isMarked(entry, jobs)) take(entry);
         else {
           rest.push(entry);
-          if (!entry.dead && !this.#others.has(pid)) isClean = false;
+          if (!entry.dead && !this.#isOther(pid)) isClean = false;
         }
       },
       failed: (thrown) => {
@@ -162,13 +168,43 @@ export class JobMembers {
           related.forEach(take);
           rest = rest.filter((entry) => !related.has(entry));
         }
-        if (!kill) this.#mayBelong = rest.filter((entry) => this.#hides(entry));
+        if (this.#target.controlGroup) {
+          this.#startedInside(found).forEach(take);
+          // One that has no entry, or is about to end, is in it, too.
+          if (!this.#ask(() => this.#target.controlGroup?.isEmpty())) isClean = false;
+        }
+        if (!kill) this.#mayBelong = this.#isHeld() ? [] : rest.filter((each) => this.#hides(each));
         const isQuiet = counter !== undefined && counter.forks === before?.forks;
         this.#areAllGone = isClean && isQuiet && this.#problem === undefined;
         if (!isHurried) for (const { pid, dead } of found.toReversed()) if (!dead) kill?.(pid);
       },
     });
     return { found, isClean };
+  }
+
+  /** But never this process, nor the one that has started it. */
+  #lookInside(): Set<number> {
+    const { self } = this.#system;
+    const inside = new Set(this.#ask(() => this.#target.controlGroup?.pids()));
+    inside.delete(self.pid);
+    inside.delete(self.parent);
+    return inside;
+  }
+
+  /** Those in the control group that the look has not come to. */
+  #startedInside(found: readonly ProcessEntry[]): ProcessEntry[] {
+    const seen = new Set(found.map(({ pid }) => pid));
+    return Array.from(this.#lookInside()).flatMap((pid) => {
+      const entry = seen.has(pid) ? undefined : this.#ask(() => this.#system.table.entry(pid));
+      if (!entry || entry.dead) return [];
+      this.#add(entry);
+      return [entry];
+    });
+  }
+
+  /** The shell has moved into the control group before it could start anything. */
+  #isHeld(): boolean {
+    return this.#ask(() => this.#target.controlGroup?.wasEntered()) ?? false;
   }
 
   /** The lowest number that can be of a member; undefined: any. */
@@ -182,13 +218,19 @@ export class JobMembers {
     const isRising =
       counter && forksBefore !== undefined && isStillRising({ pid, forksBefore }, counter);
     const isBounded = isRising && newest >= pid;
-    [this.#lowest, this.#highest] = isBounded ? [pid, newest] : [2, Infinity];
-    return isBounded ? pid : undefined;
+    const lowest = Math.min(pid, ...this.#inside);
+    [this.#lowest, this.#highest] = isBounded ? [lowest, newest] : [2, Infinity];
+    return isBounded ? lowest : undefined;
   }
 
   #wants(pid: number): boolean {
+    if (this.#inside.has(pid)) return true;
     if (pid < this.#lowest || pid > this.#highest) return false;
     return pid !== this.#system.self.pid && !this.#older.has(pid);
+  }
+
+  #isOther(pid: number): boolean {
+    return this.#others.has(pid) && !this.#inside.has(pid);
   }
 
   #isOlder({ startTime }: ProcessEntry): boolean {
@@ -198,6 +240,7 @@ export class JobMembers {
 
   #isRelated(entry: ProcessEntry): boolean {
     const isRelated =
+      this.#inside.has(entry.pid) ||
       this.#known.get(entry.pid) === entry.startTime ||
       (this.#withGroup && entry.group === this.#target.pid) ||
       this.#known.has(entry.parent);

@@ -1,9 +1,10 @@
 /**
  * Starts a command in the user's shell: in a process group of its own, with its stdin closed or a pipe, its output on two
- * pipes, and our marks in its environment and as a descriptor, by which its descendants are found wherever they go.
+ * pipes, and our marks in its environment and as a descriptor, by which its descendants are found wherever they go;
+ * where it has a control group, in that.
  */
 import { spawn, type ChildProcess, type SpawnOptions } from "node:child_process";
-import { existsSync } from "node:fs";
+import { accessSync, constants, existsSync } from "node:fs";
 import { basename, isAbsolute, join } from "node:path";
 import { waysOf } from "../platform.js";
 import { JOB_MARKER } from "./process-table.js";
@@ -96,18 +97,69 @@ export interface StartRequest {
   hasInput?: boolean;
   /** See `mark.ts`; stays the caller's. */
   mark?: number | undefined;
+  /** The folder of its control group, and what moves it there before it becomes the shell. */
+  group?: { path: string; mover: Mover } | undefined;
 }
 
-export function shellArguments({ args, verbatim }: Shell, command: string): string[] {
-  return [...args, verbatim ? `"${command}"` : command];
+/** A shell that moves itself into a control group and becomes the user's; its file, and what stands before its program. */
+type Mover = readonly [file: string, ...options: string[]];
+
+/**
+ * `$1` is the group's folder, the rest what it becomes. The folder may still be on its way for a moment, of which it waits
+ * a second at most. It says nothing: that it has not moved is seen.
+ */
+const MOVE = `opencode_tries=0
+until [ -d "$1" ] || [ $opencode_tries = 50 ]; do
+  sleep 0.02
+  opencode_tries=$((opencode_tries + 1))
+done 2>/dev/null
+{ echo 0 >"$1/cgroup.procs"; } 2>/dev/null
+shift
+exec "$@"`;
+
+/** A plain sh takes variables with other names out of the environment; bash keeps them (exported functions). */
+const PLAIN_NAME = /^[A-Za-z_]\w*$/u;
+/** In posix mode bash reads no file of its user's for a program (BASH_ENV). */
+const BASH_OPTIONS = ["--posix", "-c"];
+
+/**
+ * With which the environment, and what is said of a shell that cannot be started, stay as they are without it;
+ * undefined when there is none.
+ */
+export function chooseMover(
+  { file }: Shell,
+  env: NodeJS.ProcessEnv,
+  exists: (file: string) => boolean = isProgram,
+): Mover | undefined {
+  // Bash would read them, and hand others on.
+  const isBashTold = env["SHELLOPTS"] !== undefined || env["BASHOPTS"] !== undefined;
+  if (isBashTold || !exists(file)) return undefined;
+  if (Object.keys(env).every((name) => PLAIN_NAME.test(name))) return ["/bin/sh", "-c"];
+  const bash = waysOf().shells.find((each) => basename(each) === "bash" && exists(each));
+  return bash === undefined ? undefined : [bash, ...BASH_OPTIONS];
+}
+
+function isProgram(file: string): boolean {
+  try {
+    accessSync(file, constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Its file and arguments. */
+export function commandLine({ shell, command, group }: StartRequest): [string, ...string[]] {
+  const { file, args, verbatim } = shell;
+  const line = [...args, verbatim ? `"${command}"` : command];
+  return group ? [...group.mover, MOVE, "sh", group.path, file, ...line] : [file, ...line];
 }
 
 /** May throw, or return a child without pid whose `error` event says why. */
-export function startCommand(
-  { command, cwd, shell, env, hasInput = false, mark }: StartRequest,
-  start: SpawnFunction,
-): ChildProcess {
-  return start(shell.file, shellArguments(shell, command), {
+export function startCommand(request: StartRequest, start: SpawnFunction): ChildProcess {
+  const { cwd, shell, env, hasInput = false, mark } = request;
+  const [file, ...args] = commandLine(request);
+  return start(file, args, {
     cwd,
     env,
     detached: !shell.verbatim,

@@ -5,6 +5,7 @@
 import { readFileSync } from "node:fs";
 import type { ProcessIdentity } from "../jobs/job.js";
 import { waysOf } from "../platform.js";
+import { recordedGroup } from "./control-group.js";
 import { listeningSockets, orElse } from "./listening-sockets.js";
 import { JobMembers, type MembersSystem } from "./members.js";
 import { systemTable } from "./process-table.js";
@@ -24,6 +25,8 @@ export interface Usage {
 export interface Measured {
   jobID: string;
   identity: ProcessIdentity;
+  /** As its record names it. */
+  controlGroup?: string | undefined;
 }
 
 /** Undefined where the system cannot be asked. One look serves all jobs that are asked for in the same turn. */
@@ -41,10 +44,12 @@ export function systemMeasure(platform?: NodeJS.Platform): Measure {
 }
 
 async function measure(
-  { jobID, identity: { pid, startTime } }: Measured,
+  { jobID, identity: { pid, startTime }, controlGroup }: Measured,
   system: MembersSystem,
 ): Promise<Usage> {
-  const members = await new JobMembers(system, { pid, jobID, startTime }, true).find();
+  const group = recordedGroup({ id: jobID, controlGroup });
+  const target = { pid, jobID, startTime, controlGroup: group };
+  const members = await new JobMembers(system, target, true).find();
   let [cpuMilliseconds, memoryBytes] = [0, 0];
   for (const member of members) {
     cpuMilliseconds += cpuOf(member.pid);

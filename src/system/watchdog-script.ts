@@ -5,14 +5,16 @@
  *     guard JOB GROUP START      GROUP is the number of a process group, START that of its leader
  *     told JOB PID PID ...       these have got SIGTERM already
  *     release JOB
+ *     groups FOLDER              all control groups of the instance are below it (`control-group.ts`)
  *     dismiss                    nothing is guarded any more: it ends, and looks for no process
  *
  * At end-of-file the host is gone, perhaps before it could say what it had started. Ours are then the guarded groups
  * whose leader is still the same process (or that have lost their leader), and every process whose environment holds
- * $1, the id of the instance, or whose descriptor 3 is a file with it in its name (`mark.ts`). Each gets SIGTERM once:
+ * $1, the id of the instance, or whose descriptor 3 is a file with it in its name (`mark.ts`), and every process in one of
+ * the control groups, which are removed at the end. Each gets SIGTERM once:
  * a shell that leads others and what it started itself at once, any other when its parent has ended or after half the
  * time; what is left after less than a second gets SIGKILL. It reads /proc with the shell alone and needs only `sleep`,
- * on Linux `grep` and `ls`, elsewhere `ps`. What it guards is one text, "|JOB GROUP START|JOB GROUP START|", and so is
+ * on Linux `grep`, `ls` and `rmdir`, elsewhere `ps`. What it guards is one text, "|JOB GROUP START|JOB GROUP START|", and so is
  * who was told.
  */
 export const WATCHDOG_SCRIPT = `
@@ -21,6 +23,7 @@ trap '' TERM INT HUP QUIT PIPE
 instance=$1
 guards='|'
 told='|'
+folder=
 
 # Of $1 all but the entries of a job.
 without() {
@@ -44,6 +47,7 @@ while read -r word job group start; do
       guards=$list
       without "$told" "$job"
       told=$list ;;
+    groups) folder=$job ;;
     dismiss) exit 0 ;;
   esac
 done
@@ -106,6 +110,37 @@ $(ls -ln "$@")
 END
 }
 
+# The numbers of all in a control group and in those below it are added to $inside.
+look_inside() {
+  while read -r line; do inside="$inside $line"; done < "$1/cgroup.procs"
+  for below in "$1"/*/; do
+    [ ! -d "$below" ] || look_inside "\${below%/}"
+  done
+}
+
+find_inside() {
+  inside=
+  [ -z "$folder" ] || [ ! -d "$folder" ] || look_inside "$folder"
+}
+
+# Kills all in our control groups, and ends with success when there are any.
+kill_inside() {
+  find_inside
+  [ -n "$inside" ] || return 1
+  echo 1 > "$folder/cgroup.kill"
+  # Linux before 5.14 has no such file.
+  kill -s KILL $inside
+  return 0
+}
+
+# Removes a control group with those below it.
+remove_groups() {
+  for below in "$1"/*/; do
+    [ ! -d "$below" ] || remove_groups "\${below%/}"
+  done
+  rmdir "$1"
+}
+
 # Kills the processes of $files, and ends with success when there are any.
 kill_files() {
   for file in $files; do
@@ -130,6 +165,7 @@ each() {
     find_by_environment /proc/[0-9]*/environ
     [ -n "$files" ] || find_by_mark /proc/[0-9]*/fd/3
     ! kill_files || found=0
+    ! kill_inside || found=0
   fi
   return $found
 }
@@ -158,6 +194,8 @@ find_rows() {
     find_by_mark /proc/[0-9]*/fd/3
     found="$found $files"
     [ -z "$any" ] || found="$found $(grep -lsE "\\) [^ZX] [0-9]+ ($any) " /proc/[0-9]*/stat)"
+    find_inside
+    for pid in $inside; do found="$found /proc/$pid/stat"; done
     for file in $found; do
       file=\${file#/proc/}
       pid=\${file%%/*}
@@ -271,4 +309,5 @@ while [ $looks -lt 25 ] && [ $clean -lt 5 ]; do
   looks=$((looks + 1))
   [ $looks -lt 10 ] || sleep 0.05
 done
+[ -z "$folder" ] || [ ! -d "$folder" ] || remove_groups "$folder"
 `;

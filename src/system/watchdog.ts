@@ -34,6 +34,8 @@ export class Watchdog {
   readonly #deps: WatchdogDeps;
   /** All that it was told of a job. */
   readonly #guards = new Map<string, string>();
+  /** The folder of ours, once there was one. */
+  #controlGroups: string | undefined;
   #helper: ChildProcess | undefined;
   #idle: Timer | undefined;
   #restarts = 0;
@@ -44,11 +46,17 @@ export class Watchdog {
     this.#canGuard = hasProcessGroups && hasPosixShell;
   }
 
-  /** Before a process is started: if the host dies in the next instant, the helper finds it by its mark. */
-  prepare(): void {
+  /**
+   * Before a process is started: if the host dies in the next instant, the helper finds it by its mark, or in a control
+   * group below this folder.
+   */
+  prepare(controlGroups?: string): void {
     if (!this.#canGuard) return;
     this.#idle?.cancel();
+    const isNew = controlGroups !== undefined && controlGroups !== this.#controlGroups;
+    if (isNew) this.#controlGroups = controlGroups;
     if (!this.#helper) this.#start();
+    else if (isNew) this.#write(`groups ${controlGroups}\n`);
   }
 
   guard(jobID: string, identity: ProcessIdentity): void {
@@ -117,6 +125,7 @@ export class Watchdog {
       this.#deps.log("debug", "writing to the watchdog failed", { error: error.message });
     });
     release(helper);
+    if (this.#controlGroups !== undefined) this.#write(`groups ${this.#controlGroups}\n`);
     for (const line of this.#guards.values()) this.#write(line);
   }
 

@@ -3,43 +3,34 @@
  * answered as if it were not there.
  */
 import { UserError } from "../ports.js";
-import type { Host } from "../host/host.js";
-import type { SessionTree } from "../host/session-tree.js";
-import { isJobId } from "../jobs/id.js";
-import { isEmptyFilter, jobsNamed, matches, type JobFilter } from "../jobs/filter.js";
+import {
+  isEmptyFilter,
+  isJobId,
+  jobsNamed,
+  matches,
+  maySee,
+  type JobFilter,
+} from "../jobs/filter.js";
 import type { Job, ProcessJob, SubagentJob } from "../jobs/job.js";
-import type { JobRegistry } from "../jobs/registry.js";
-import type { BackgroundManager } from "../subagent/manager.js";
 import { shownValue } from "../text.js";
+import type { Workspace } from "../workspace.js";
 
-export interface AccessDeps {
-  host: Pick<Host, "messages">;
-  tree: SessionTree;
-  jobs: JobRegistry;
-  tasks: Pick<BackgroundManager, "find">;
-}
-
-export interface FilterArguments {
-  id?: string | undefined;
-  sessionId?: string | undefined;
-  status?: Job["status"] | undefined;
-  tags?: string[] | undefined;
-  group?: string | undefined;
-}
+/** As tools take it. */
+type FilterArguments = Omit<JobFilter, "sessionID"> & { sessionId?: string | undefined };
 
 export class Access {
-  readonly #deps: AccessDeps;
+  readonly #workspace: Workspace;
   readonly rootSessionID: string;
   /** Jobs of another tree that this call may read; see `allowReading`. */
   readonly #readable = new Set<string>();
 
-  private constructor(deps: AccessDeps, rootSessionID: string) {
-    this.#deps = deps;
+  private constructor(workspace: Workspace, rootSessionID: string) {
+    this.#workspace = workspace;
     this.rootSessionID = rootSessionID;
   }
 
-  static async of(deps: AccessDeps, sessionID: string): Promise<Access> {
-    return new Access(deps, await deps.tree.root(sessionID));
+  static async of(workspace: Workspace, sessionID: string): Promise<Access> {
+    return new Access(workspace, await workspace.tree.root(sessionID));
   }
 
   /**
@@ -47,9 +38,10 @@ export class Access {
    * that created it: a fork has copied it. Texts, notices and the output of other tools do not count.
    */
   async allowReading(id: string, sessionID: string): Promise<void> {
-    const job = this.#deps.jobs.get(id);
-    if (job && this.may(job)) return;
-    const messages = await this.#deps.host.messages(sessionID);
+    const job = this.#workspace.jobs.get(id);
+    // A name is one of a job in reach, and the history is long.
+    if (!isJobId(id) || (job && this.may(job))) return;
+    const messages = await this.#workspace.host.messages(sessionID);
     const calls = messages.flatMap((message) =>
       message.role === "assistant" ? message.tools : [],
     );
@@ -59,12 +51,12 @@ export class Access {
   }
 
   may(job: Job): boolean {
-    return job.rootSessionID === this.rootSessionID || (job.kind === "process" && job.global);
+    return maySee(this.rootSessionID, job);
   }
 
   /** By id or name. Throws a UserError when there is no such process in reach; `owned`: to be changed, not only to be read. */
   process(id: string, how?: "owned"): ProcessJob {
-    const job = this.#deps.jobs.getProcess(id);
+    const job = this.#workspace.jobs.getProcess(id);
     const isReadable = how !== "owned" && job !== undefined && this.#readable.has(job.id);
     if (job && (this.may(job) || isReadable)) return job;
     return this.#named("process", "processId", id);
@@ -72,14 +64,14 @@ export class Access {
 
   /** By task id, by the id of the child session, also when only its session is left, or by name. */
   async task(id: string): Promise<SubagentJob> {
-    const job = await this.#deps.tasks.find(id, this.rootSessionID);
+    const job = await this.#workspace.tasks.find(id, this.rootSessionID);
     if (job && (this.may(job) || this.#readable.has(job.id))) return job;
     return this.#named("subagent", "taskId", id);
   }
 
   select<K extends Job["kind"]>(kind: K, filter: FilterArguments): Extract<Job, { kind: K }>[] {
     const chosen = toFilter(filter);
-    return this.#deps.jobs
+    return this.#workspace.jobs
       .all()
       .filter((job): job is Extract<Job, { kind: K }> => job.kind === kind)
       .filter((job) => this.may(job) && matches(job, chosen));
@@ -103,7 +95,7 @@ export class Access {
 
   /** The jobs of this session's group, both kinds. Throws a UserError when there is none. */
   group(name: string, sessionID: string): Job[] {
-    const own = this.#deps.jobs.byParent(sessionID);
+    const own = this.#workspace.jobs.byParent(sessionID);
     const members = own.filter(({ group }) => group === name);
     if (members.length > 0) return members;
     const names = [...new Set(own.flatMap(({ group }) => group ?? []))].slice(-10);
@@ -127,8 +119,8 @@ export function requireFilter(filter: FilterArguments, idName: string): void {
   );
 }
 
-export function toFilter({ id, sessionId, status, tags, group }: FilterArguments): JobFilter {
-  return { id, sessionID: sessionId, status, tags, group };
+export function toFilter({ sessionId, ...rest }: FilterArguments): JobFilter {
+  return { ...rest, sessionID: sessionId };
 }
 
 /** A name in the form of an id would be taken for one. Throws a UserError. */

@@ -29,11 +29,10 @@ export type Values<F extends Fields> = {
 /** Names that cannot be read as an argument of ours, with what to write instead. */
 export type Refused = Readonly<Record<string, string>>;
 
-export interface FieldOptions {
+interface FieldOptions {
   shown?: z.ZodType;
   /** What the model reads; left out where the name says it all. */
   about?: string | undefined;
-  aliases?: readonly string[];
   read?: (value: unknown) => unknown;
 }
 
@@ -41,18 +40,16 @@ export interface FieldOptions {
 export function field<T extends z.ZodType>(
   accepted: () => T,
   expects: string,
-  { shown, about, aliases = [], read }: FieldOptions = {},
+  { shown, about, read }: FieldOptions = {},
 ): Field<T> {
   let made: T | undefined;
   const schema = (): T => (made ??= accepted());
   const bare = shown ?? schema();
-  return {
-    schema,
-    shown: about === undefined ? bare : bare.describe(about),
-    expects,
-    aliases,
-    read,
-  };
+  return { schema, shown: about ? bare.describe(about) : bare, expects, aliases: [], read };
+}
+
+export function aliased<F extends Field<z.ZodType>>(one: F, ...aliases: string[]): F {
+  return { ...one, aliases };
 }
 
 /** Throws a UserError. */

@@ -8,9 +8,9 @@ import { z } from "zod";
 import type { CallAnswer } from "../bash/call.js";
 import type { AnswerLimits } from "../bash/output.js";
 import type { Options } from "../options.js";
-import { coerceError } from "../ports.js";
+import { coerceError, logFailure } from "../ports.js";
+import { elapsed } from "../text.js";
 import type { Workspace } from "../workspace.js";
-import { describeBash } from "../bash/description.js";
 import { Access } from "./access.js";
 import { field, parseArguments, type Values } from "./arguments.js";
 import { asker, withProblem, type Ready } from "./define.js";
@@ -29,7 +29,7 @@ const FIELDS = {
       read: (value) => (typeof value === "string" && /^\d+$/u.test(value) ? Number(value) : value),
     },
   ),
-  workdir: optionalText(4_000, { about: "Folder to run it in, instead of cd" }),
+  workdir: optionalText(4_000, "Folder to run it in, instead of cd"),
 };
 
 /** As the host takes it; see its OPENCODE_EXPERIMENTAL_BASH_DEFAULT_TIMEOUT_MS. */
@@ -38,11 +38,14 @@ const WHOLE_OUTPUT: AnswerLimits = { lines: 2_000, bytes: 51_200 };
 
 export function bash(ready: Ready, options: Pick<Options, "bashSeconds">): ToolDefinition {
   const args = Object.fromEntries(Object.entries(FIELDS).map(([name, { shown }]) => [name, shown]));
-  const limits = new WeakMap<Workspace, Promise<AnswerLimits>>();
-  const limitsOfAnswers = (workspace: Workspace): Promise<AnswerLimits> => {
-    const known = limits.get(workspace) ?? readLimits(workspace);
-    limits.set(workspace, known);
-    return known;
+  const limits = new WeakMap<Workspace, AnswerLimits>();
+  const limitsOfAnswers = async (workspace: Workspace): Promise<AnswerLimits> => {
+    const { host, log } = workspace;
+    const message = "the limits of answers are not known; the usual ones are taken";
+    const unknown = logFailure(log, "warn", message);
+    const known = limits.get(workspace) ?? (await host.answerLimits().catch(unknown));
+    if (known) limits.set(workspace, known);
+    return known ?? WHOLE_OUTPUT;
   };
   return {
     description: describeBash(options),
@@ -62,6 +65,25 @@ export function bash(ready: Ready, options: Pick<Options, "bashSeconds">): ToolD
       }
     },
   };
+}
+
+/** What the model reads of it; never longer than the host's own. */
+function describeBash({ bashSeconds }: Pick<Options, "bashSeconds">): string {
+  return `Runs a bash command in a new shell and answers with its output.
+
+A command that takes longer than \`timeout\` (milliseconds), or than ${elapsed(bashSeconds * 1_000)} without one, is not ended: it goes on in the background, the answer gives its id and says that it still runs, and you are told when it ends. Never run it a second time, and never poll; \`timeout\` is only how long you want to wait. What should run on from the start (a dev server, a watcher) belongs to createBackgroundProcess, not to & or nohup.
+
+- Files are read, written, edited and searched with the tools for that (Read, Write, Edit, Glob, Grep), not with cat, echo, sed, find or grep. What you have to say is said in your answer, not with echo.
+- Paths with spaces stand in double quotes. Before something is created in a folder, make sure that the folder is there.
+- Each command begins in the project's folder, or in \`workdir\`: use that instead of \`cd FOLDER && …\`.
+- Independent commands are several calls in one message; commands that depend on each other are one call with &&. With ; the next one runs also after a failure.
+- There is no terminal and no input: give flags such as --yes, and never start an editor, a pager or a prompt.
+- Of a long output the end is answered and all of it is saved in a file that the answer names: do not cut it with head or tail, read the file with Grep, or Read with offset and limit.
+
+Git and GitHub:
+- Commit, amend, push or open a pull request only when asked to. Look at status, diff and log first; stage only what belongs to the change, and never secrets. The message says why, in the style of the log.
+- Never change git's configuration, skip hooks, force-push or discard work that is not yours unless the user asks for exactly that. When a hook refuses a commit, mend the cause and make a new commit.
+- For pull requests, issues and checks use gh; look at all commits since the base branch, and give the address of what you opened.`;
 }
 
 async function call(
@@ -130,16 +152,6 @@ async function ask(
 function known(raw: unknown): unknown {
   if (typeof raw !== "object" || raw === null) return raw;
   return Object.fromEntries(Object.entries(raw).filter(([name]) => Object.hasOwn(FIELDS, name)));
-}
-
-async function readLimits({ host, log }: Workspace): Promise<AnswerLimits> {
-  try {
-    return await host.answerLimits();
-  } catch (thrown) {
-    const error = coerceError(thrown).message;
-    log("warn", "the limits of answers are not known; the usual ones are taken", { error });
-    return WHOLE_OUTPUT;
-  }
 }
 
 function usualTimeout(env: NodeJS.ProcessEnv = process.env): number {

@@ -1,36 +1,29 @@
 /** cancelBackgroundTasks: aborts subagents and what they started; their sessions and texts are kept. */
 import { isTerminal } from "../jobs/status.js";
 import { UserError } from "../ports.js";
-import { Access, isOwnGroup, requireFilter } from "./access.js";
-import { askForTool, defineTool, type Ready } from "./define.js";
+import { isOwnGroup, requireFilter } from "./access.js";
+import { aliased } from "./arguments.js";
+import { answering, defineTool, enter, type Ready } from "./define.js";
 import { describeJob, fitting } from "./describe-job.js";
-import { group, optionalFlag, optionalId, sessionId, tags, unlistedStatus } from "./fields.js";
+import { filters, optionalFlag, optionalId } from "./fields.js";
 
 export function cancelBackgroundTasks(ready: Ready) {
   return defineTool({
     description:
       "Cancel subagents and what they started; their text stays. At least one filter; all: status running.",
     fields: {
-      taskId: optionalId("bg", { aliases: ["id"] }),
-      sessionId: sessionId(),
-      status: unlistedStatus,
-      tags,
-      group: group(),
+      taskId: aliased(optionalId("bg"), "id"),
+      ...filters,
       remove: optionalFlag("Its worktree, too"),
     },
     async run({ taskId, remove = false, ...rest }, context) {
-      const { sessionID, abort } = context;
+      const { sessionID } = context;
       requireFilter({ id: taskId, ...rest }, "taskId");
       if (remove && taskId === undefined) {
         throw new UserError("remove: expected a taskId with it, got none; nothing was ended");
       }
       const workspace = await ready(sessionID);
-      await askForTool(workspace, context, {
-        tool: "cancelBackgroundTasks",
-        pattern: "*",
-        onlyWhereNamed: false,
-      });
-      const access = await Access.of(workspace, sessionID);
+      const access = await enter(workspace, context, "cancelBackgroundTasks", false);
       const id = taskId === undefined ? undefined : (await access.task(taskId)).id;
       if (id !== undefined && !workspace.jobs.get(id)) {
         throw new UserError(`taskId: ${id} is run by another OpenCode, which alone can end it`);
@@ -49,9 +42,9 @@ export function cancelBackgroundTasks(ready: Ready) {
       }
       if (targets.length === 0) return "no task matched; nothing was cancelled";
       const live = targets.filter((task) => !isTerminal(task.status)).map((task) => task.id);
-      const cancel = async (tells: (ids: string[]) => void): Promise<string> => {
+      return answering(workspace, context, live, async (tells) => {
         await workspace.tasks.cancel(live, "cancelled_by_agent");
-        if (!abort.aborted) tells(live);
+        tells(live);
         await Promise.all(live.map((each) => workspace.worktrees.settled(each)));
         const [task] = targets;
         const removed = remove && task ? [await workspace.removeWorktree(task.id)] : [];
@@ -60,13 +53,9 @@ export function cancelBackgroundTasks(ready: Ready) {
           const had = live.includes(task.id) ? "" : " → had ended already";
           return describeJob(job, workspace.clock.now()) + had;
         });
-        return fitting(
-          [...lines, ...removed],
-          lines.length + removed.length,
-          (more) => `and ${more} more: listBackgroundTasks tells`,
-        );
-      };
-      return workspace.notices.answering(live, cancel, sessionID);
+        const all = [...lines, ...removed];
+        return fitting(all, all.length, (more) => `and ${more} more: listBackgroundTasks tells`);
+      });
     },
   });
 }

@@ -1,7 +1,7 @@
 /** createBackgroundProcess: asks OpenCode's permission, then starts a shell command that outlives the turn. */
 import { isAbsolute, resolve } from "node:path";
 import { z } from "zod";
-import { emptyInputHint } from "../jobs/empty-input.js";
+import { emptyInputHint } from "../jobs/facts.js";
 import { restartPolicy, type ProcessJob } from "../jobs/job.js";
 import { resolveAfter } from "../jobs/order.js";
 import { isTerminal } from "../jobs/status.js";
@@ -10,7 +10,7 @@ import { UserError } from "../ports.js";
 import type { CreateResult, RestartInput, StartInput } from "../process/manager.js";
 import { oneLine, quoteLines } from "../text.js";
 import { Access, refuseIdAsName } from "./access.js";
-import { field } from "./arguments.js";
+import { aliased, field } from "./arguments.js";
 import {
   asker,
   askForTool,
@@ -46,83 +46,68 @@ export function createBackgroundProcess(ready: Ready) {
       "Start a shell command that keeps running (dev server, watcher, build) and go on; not bash with & or nohup. You are told its end and each line OPENCODE_NOTIFY: it prints. Never poll.",
     fields: {
       command: optionalText(100_000),
-      name: optionalText(200, { aliases: ["description", "title"] }),
+      name: aliased(optionalText(200), "description", "title"),
       tags,
       group: group(),
       after: after(),
       global: optionalFlag("Outlives this session"),
-      cwd: optionalText(4_000, { aliases: ["workdir", "directory"] }),
-      env: optionalEnvironment(),
-      stdin: optionalChoice(["closed", "open", "terminal"], {
-        about: "Default closed; see writeBackgroundProcess",
-      }),
+      cwd: aliased(optionalText(4_000), "workdir", "directory"),
+      env: aliased(optionalEnvironment(), "environment"),
+      stdin: optionalChoice(
+        ["closed", "open", "terminal"],
+        "Default closed; see writeBackgroundProcess",
+      ),
       notify: optionalFlag("Tell its end; default true"),
-      notifyPattern: optionalText(512, {
-        about: "Regex: you are told of each matching line",
-      }),
-      readyPattern: optionalText(512, {
-        about: "Regex (case ignored): return when a line matches, e.g. listening|ready",
-      }),
-      readyPort: optionalInteger(1, 65_535, {
-        about: "Return when it accepts",
-      }),
-      readyTimeoutSeconds: optionalInteger(1, 600, {
-        about: "Default 30; then it runs on",
-      }),
+      notifyPattern: optionalText(512, "Regex: you are told of each matching line"),
+      readyPattern: optionalText(
+        512,
+        "Regex (case ignored): return when a line matches, e.g. listening|ready",
+      ),
+      readyPort: optionalInteger(1, 65_535, "Return when it accepts"),
+      readyTimeoutSeconds: optionalInteger(1, 600, "Default 30; then it runs on"),
       timeoutSeconds: optionalInteger(1, 2_592_000),
       restart: field(
         () => z.enum(["on-failure", "always", "no"]).optional(),
         "one of on-failure, always, no",
         { shown: restartPolicy.optional(), read: policyOf },
       ),
-      processId: optionalId("proc", { about: "Run this one again, changed by what you give" }),
+      processId: optionalId("proc", "Run this one again, changed by what you give"),
     },
     refused: { timeout: LIMITS, timeoutMs: LIMITS, readyTimeout: LIMITS, readyTimeoutMs: LIMITS },
     async run({ processId, cwd, after, ...args }, context) {
       const { sessionID, messageID, directory, abort } = context;
       refuseIdAsName("name", args.name);
       const workspace = await ready(sessionID);
+      const { processes } = workspace;
       const access = await Access.of(workspace, sessionID);
-      const given = cwd === undefined || isAbsolute(cwd) ? cwd : resolve(directory, cwd);
+      const { rootSessionID } = access;
       const before = processId === undefined ? undefined : access.process(processId, "owned");
+      const given = cwd === undefined || isAbsolute(cwd) ? cwd : resolve(directory, cwd);
       const changes = { ...args, cwd: given };
       const input = before
-        ? workspace.processes.checkRestart(before.id, changes)
+        ? processes.checkRestart(before.id, changes)
         : newInput(changes, directory);
-      if (!before) workspace.processes.check(after ? { ...input, after } : input);
+      if (!before) processes.check(after ? { ...input, after } : input);
       if (before && after) {
         throw new UserError(
           `after: expected nothing with processId, as one that runs again starts at once, got ${JSON.stringify(after)}`,
         );
       }
-      const { rootSessionID } = access;
       resolveAfter(workspace.jobs, { sessionID, rootSessionID }, after ?? []);
-      const { command, env } = input;
-      await workspace.askForCommand({ ...asker(context), command, cwd: input.cwd, env });
+      const { command: pattern, env } = input;
+      await workspace.askForCommand({ ...asker(context), command: pattern, cwd: input.cwd, env });
       // What a catch-all says of commands, the question before has heard.
-      await askForTool(workspace, context, {
-        tool: "createBackgroundProcess",
-        pattern: command,
-        onlyWhereNamed: true,
-      });
+      const tool = "createBackgroundProcess";
+      await askForTool(workspace, context, { tool, pattern, onlyWhereNamed: true });
       // The question may have stood for long.
       if (abort.aborted) throw new UserError("the call was aborted; nothing was started");
-      const { processes } = workspace;
       const options = { signal: abort, endWithinMilliseconds: SHORT_MS };
+      const from = { parentSessionID: sessionID, rootSessionID, parentMessageID: messageID };
       const created = before
         ? await processes.restart(before.id, changes, "cancelled_by_agent", options)
-        : await processes.create(
-            {
-              ...input,
-              after,
-              parentSessionID: sessionID,
-              rootSessionID,
-              parentMessageID: messageID,
-            },
-            options,
-          );
+        : await processes.create({ ...input, after, ...from }, options);
       await workspace.persist();
-      const ofSubagent = access.rootSessionID !== sessionID;
+      const ofSubagent = rootSessionID !== sessionID;
       const isFirst = () => once.isFirst(messageID);
       const caller = { oneShot: workspace.oneShot, ofSubagent, isFirst };
       const sameCommand = created.sameCommand.filter((job) => access.may(job));

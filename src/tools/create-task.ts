@@ -5,11 +5,10 @@ import type { Launched } from "../subagent/manager.js";
 import { isTerminal } from "../jobs/status.js";
 import { UserError } from "../ports.js";
 import { oneOf } from "../host/agents.js";
-import type { LaunchRights } from "../session-permission.js";
 import { endStart, grouped, headEnd, oneLine, quoteLines, shownValue } from "../text.js";
 import type { Workspace } from "../workspace.js";
 import { Access, refuseIdAsName } from "./access.js";
-import { missing, type Values } from "./arguments.js";
+import { aliased, missing, type Values } from "./arguments.js";
 import { askForTool, defineTool, OncePerMessage, withProblem, type Ready } from "./define.js";
 import { describeJob } from "./describe-job.js";
 import { after, group, optionalId, optionalText, optionalWorktree, tags, text } from "./fields.js";
@@ -19,18 +18,18 @@ const NAME = "createBackgroundTask";
 const MOST_EARLIER = 16_000;
 
 const FIELDS = {
-  description: optionalText(200, { aliases: ["name", "title"] }),
+  description: aliased(optionalText(200), "name", "title"),
   prompt: text(200_000),
-  agent: optionalText(200, { aliases: ["subagent_type", "subagent", "agent_type"] }),
-  model: optionalText(200, { about: "provider/model" }),
+  agent: aliased(optionalText(200), "subagent_type", "subagent", "agent_type"),
+  model: optionalText(200, "provider/model"),
   tags,
   group: group("Jobs told together, once, when all have ended"),
   after: after("Ids or names: starts when these succeeded"),
   worktree: optionalWorktree("Own git worktree (true), or that of a task"),
-  taskId: optionalId("bg", {
-    about: "Send prompt to this one, running or ended; no agent needed",
-    aliases: ["id"],
-  }),
+  taskId: aliased(
+    optionalId("bg", "Send prompt to this one, running or ended; no agent needed"),
+    "id",
+  ),
 };
 
 const NO_LIMIT = "no limit here: getBackgroundTask waits, with wait (seconds)";
@@ -42,103 +41,99 @@ export function createBackgroundTask(ready: Ready) {
       "Like task, but you go on at once and are told the result. It sees only the prompt: say all it needs and what to report. Never poll; end your turn if nothing else is to do.",
     fields: FIELDS,
     refused: { timeout: NO_LIMIT, timeoutMs: NO_LIMIT },
-    async run({ taskId, ...given }, context) {
+    async run(given, context) {
       const workspace = await ready(context.sessionID);
-      const words = (launched: Launched): string =>
-        answer(launched, workspace, () => once.isFirst(context.messageID));
-      const said =
-        taskId === undefined
-          ? await start(workspace, context, given, words)
-          : await resume(workspace, context, taskId, given, words);
-      return withProblem(workspace, said);
+      const isFirst = () => once.isFirst(context.messageID);
+      const call = { workspace, context, given, isFirst };
+      const { taskId } = given;
+      return withProblem(
+        workspace,
+        await (taskId === undefined ? start(call) : resume(call, taskId)),
+      );
     },
   });
 }
 
-type Given = Omit<Values<typeof FIELDS>, "taskId">;
+interface Call {
+  workspace: Workspace;
+  context: ToolContext;
+  given: Values<typeof FIELDS>;
+  /** Of the calls of one message. */
+  isFirst: () => boolean;
+}
 
-/** What a new task cannot be without; one that is continued has it already. */
-function needed({ agent, description, ...rest }: Given) {
+async function start(call: Call): Promise<string> {
+  const { workspace, context, given } = call;
+  const { description, agent, prompt, model, tags, group, after, worktree } = given;
   if (description === undefined) throw missing(FIELDS, "description");
   if (agent === undefined) throw missing(FIELDS, "agent");
-  return { ...rest, agent, description };
-}
-
-type Words = (launched: Launched) => string;
-
-async function start(
-  workspace: Workspace,
-  context: ToolContext,
-  given: Given,
-  words: Words,
-): Promise<string> {
-  const { worktree, ...input } = needed(given);
-  refuseIdAsName("description", input.description);
-  const { tasks } = workspace;
-  const rights = await rightsOf(workspace, context);
-  const agent = rights.nameOf(input.agent);
-  await askForAgent(workspace, context, rights, agent, input.description);
+  refuseIdAsName("description", description);
+  const input = {
+    description,
+    prompt,
+    tags,
+    group,
+    after,
+    ...(worktree !== undefined && { worktree }),
+  };
   const from = { ...caller(context), parentSessionID: context.sessionID };
-  const place = worktree === undefined ? {} : { worktree };
-  return words(await tasks.launch({ ...input, ...place, agent, ...from }));
+  const chosen = await askForAgent(call, agent, description);
+  return answer(call, await workspace.tasks.launch({ ...input, model, agent: chosen, ...from }));
 }
 
-async function resume(
-  workspace: Workspace,
-  context: ToolContext,
-  taskId: string,
-  given: Given,
-  words: Words,
-): Promise<string> {
+async function resume(call: Call, taskId: string): Promise<string> {
+  const { workspace, context, given } = call;
   const { sessionID } = context;
   const { tasks } = workspace;
+  const got = (value: unknown) => JSON.stringify(value);
   if (given.after !== undefined) {
-    const got = JSON.stringify(given.after);
     throw new UserError(
-      `after: expected nothing with taskId, got ${got}: end your turn until then`,
+      `after: expected nothing with taskId, got ${got(given.after)}: end your turn until then`,
     );
   }
   if (given.worktree !== undefined) {
-    const got = JSON.stringify(given.worktree);
     throw new UserError(
-      `worktree: expected nothing with taskId, as a task stays where it is, got ${got}`,
+      `worktree: expected nothing with taskId, as a task stays where it is, got ${got(given.worktree)}`,
     );
   }
   const task = await (await Access.of(workspace, sessionID)).task(taskId);
-  const rights = await rightsOf(workspace, context);
-  const agent = rights.nameOf(given.agent ?? task.agent);
-  if (tasks.getTask(task.id) && agent !== task.agent) {
-    const got = JSON.stringify(given.agent);
-    throw new UserError(`agent: expected ${task.agent}, as ${task.id} is one, got ${got}`);
-  }
-  await askForAgent(workspace, context, rights, agent, given.description ?? task.name);
-  const send = async () => {
-    const untold = await untoldEnd(workspace, task, sessionID);
-    const { prompt, model, tags, group } = given;
-    const changes = { model, tags, group };
-    const launched = await tasks.resume(task.id, prompt, { ...changes, ...caller(context) });
-    return [words(launched), ...untold].join("\n");
-  };
+  await askForAgent(call, given.agent ?? task.agent, given.description ?? task.name, (agent) => {
+    if (!tasks.getTask(task.id) || agent === task.agent) return;
+    throw new UserError(
+      `agent: expected ${task.agent}, as ${task.id} is one, got ${got(given.agent)}`,
+    );
+  });
   // What the answer says of its earlier end must not go out beside it.
-  return workspace.notices.answering([task.id], send, sessionID);
+  return workspace.notices.answering(
+    [task.id],
+    async () => {
+      const untold = await untoldEnd(workspace, task, sessionID);
+      const { prompt, model, tags, group } = given;
+      const changes = { model, tags, group, ...caller(context) };
+      return [answer(call, await tasks.resume(task.id, prompt, changes)), ...untold].join("\n");
+    },
+    sessionID,
+  );
 }
 
 function caller({ messageID, agent, abort }: ToolContext) {
   return { parentMessageID: messageID, parentAgent: agent, signal: abort };
 }
 
-function rightsOf(workspace: Workspace, { sessionID, agent }: ToolContext): Promise<LaunchRights> {
-  return workspace.launchRights(NAME, { sessionID, agent });
-}
-
-/** As the host's own task tool asks, and then by the rules about this tool. Throws unless allowed. */
+/**
+ * As the host's own task tool asks, and then by the rules about this tool. Resolves with the host's name of the agent,
+ * once `check` has let it pass. Throws unless allowed.
+ */
 async function askForAgent(
-  workspace: Workspace,
-  context: ToolContext,
-  { offered, denies, namesTool }: LaunchRights,
-  agent: string,
+  { workspace, context }: Call,
+  named: string,
   description: string,
-): Promise<void> {
+  check: (agent: string) => void = () => undefined,
+): Promise<string> {
+  const rights = await workspace.launchRights(NAME, context);
+  const { offered, denies, namesTool } = rights;
+  const agent = rights.nameOf(named);
+  check(agent);
   try {
     await context.ask({
       permission: "task",
@@ -158,9 +153,11 @@ async function askForAgent(
   }
   // The questions may have stood for long.
   if (context.abort.aborted) throw new UserError("the call was aborted; nothing was started");
+  return agent;
 }
 
-function answer(launched: Launched, { clock, oneShot }: Workspace, isFirst: () => boolean): string {
+function answer({ workspace, isFirst }: Call, launched: Launched): string {
+  const { clock, oneShot } = workspace;
   const { task, position, same } = launched;
   const lines = [describeJob(task, clock.now(), position), ...placeOf(launched)];
   if (!isTerminal(task.status)) {

@@ -5,6 +5,7 @@ import { harmlessLines, oneLine } from "../text.js";
 import type { Ask } from "../permission/ask.js";
 import type { Workspace } from "../workspace.js";
 import type { ToolQuestion } from "../session-permission.js";
+import { Access } from "./access.js";
 import { parseArguments, type Fields, type Refused, type Values } from "./arguments.js";
 
 /** The host cuts a tool's answer at 51,200 bytes and 2,000 lines: what we cut says where it goes on. */
@@ -14,7 +15,7 @@ const MOST_LINES = 1_980;
 /** The workspace for a call in this session, with the jobs of earlier owners known. */
 export type Ready = (sessionID: string) => Promise<Workspace>;
 
-export interface ToolSpec<F extends Fields> {
+interface ToolSpec<F extends Fields> {
   description: string;
   fields: F;
   refused?: Refused;
@@ -73,6 +74,48 @@ export async function askForTool(
     ask: (request) => ask(request),
     ...question,
   });
+}
+
+/** What every call begins with that is about no certain job: the question by the tool's name, and what may be seen. */
+export async function enter(
+  workspace: Workspace,
+  context: ToolContext,
+  tool: string,
+  onlyWhereNamed = true,
+): Promise<Access> {
+  await askForTool(workspace, context, { tool, pattern: "*", onlyWhereNamed });
+  return Access.of(workspace, context.sessionID);
+}
+
+/** Names the jobs of which an answer says what a notice would say. */
+type Tells = (jobIDs: readonly string[]) => void;
+
+/**
+ * Makes an answer, while notices about these jobs are held back; of those that it tells none is sent. The answer of a
+ * call that was aborted is read by no agent, and tells nothing.
+ */
+export function answering(
+  { notices }: Workspace,
+  { sessionID, abort }: ToolContext,
+  jobIDs: readonly string[],
+  answer: (tells: Tells) => Promise<string>,
+): Promise<string> {
+  const made = (tells: Tells) => answer((ids) => (abort.aborted ? undefined : tells(ids)));
+  return notices.answering(jobIDs, made, sessionID);
+}
+
+/** Gives a call that waits the signal that its user has written in the session since the call began. */
+export async function listeningToUser<T>(
+  { tasks }: Workspace,
+  sessionID: string,
+  call: (userWrites: AbortSignal) => Promise<T>,
+): Promise<T> {
+  const written = tasks.untilUserWrites(sessionID);
+  try {
+    return await call(written.signal);
+  } finally {
+    written.stop();
+  }
 }
 
 /** Of a question about a command: in whose turn and where it is asked, and how. */

@@ -192,14 +192,8 @@ export function describeJobs(jobs: readonly Job[], now: number, positions: (id: 
   const groups = groupsOf(jobs).map(describeGroup);
   const lines = sorted.slice(0, MOST_LINES).map((job) => describeJob(job, now, positions(job.id)));
   const heading = jobs.length > 1 ? `${counts(sorted)}:\n` : "";
-  return (
-    heading +
-    fitting(
-      [...groups, ...lines],
-      groups.length + sorted.length,
-      (more) => `and ${more} older ones: narrow by status or tags`,
-    )
-  );
+  const rest = (more: number) => `and ${more} older ones: narrow by status or tags`;
+  return heading + fitting([...groups, ...lines], groups.length + sorted.length, rest);
 }
 
 /** "5 running, 7 pending", in the order of the list. */
@@ -214,10 +208,16 @@ export function describeGroup({ name, members }: { name: string; members: readon
   return `group ${quoted(name, 60)}: ${groupCounts(members)}`;
 }
 
-/** As many of these lines as one answer holds; if there are more, `all` in number, a last one says so. */
-export function fitting(lines: readonly string[], all: number, rest: (more: number) => string) {
+/** How many of these lines one answer holds. */
+export function fittingIn(lines: readonly string[]): number {
   let shown = lines.length;
   while (shown > 1 && Buffer.byteLength(lines.slice(0, shown).join("\n")) > 7_500) shown -= 1;
+  return shown;
+}
+
+/** These; if there are more, `all` in number, a last line says so. */
+export function fitting(lines: readonly string[], all: number, rest: (more: number) => string) {
+  const shown = fittingIn(lines);
   const last = all > shown ? [rest(all - shown)] : [];
   return [...lines.slice(0, shown), ...last].join("\n");
 }

@@ -2,9 +2,7 @@
 import { z } from "zod";
 import { jobStatus, type JobStatus } from "../jobs/status.js";
 import { grouped } from "../text.js";
-import { field, type FieldOptions } from "./arguments.js";
-
-type About = Pick<FieldOptions, "about" | "aliases">;
+import { aliased, field } from "./arguments.js";
 
 const tag = () => z.string().trim().min(1).max(100);
 const anId = () => z.string().trim().min(1).max(200);
@@ -24,17 +22,15 @@ const someTags = () =>
     .optional()
     .transform((all) => (all?.length ? all : undefined));
 
-export const tags = field(someTags, "a list of up to 20 short texts", {
-  shown: shownOptionalList,
-  aliases: ["tag"],
-  read: (value) => listOf(value),
-});
+export const tags = aliased(
+  field(someTags, "a list of up to 20 short texts", { shown: shownOptionalList, read: listOf }),
+  "tag",
+);
 
 export function after(about?: string) {
   const some = () => z.array(anId()).max(50).optional();
-  const read = (value: unknown) => listOf(value);
   const expects = "a list of up to 50 ids or names of jobs";
-  return field(some, expects, { shown: shownOptionalList, about, read });
+  return field(some, expects, { shown: shownOptionalList, about, read: listOf });
 }
 
 export function group(about?: string) {
@@ -44,6 +40,19 @@ export function group(about?: string) {
 export const status = field(() => jobStatus.optional(), `one of ${jobStatus.options.join(", ")}`, {
   read: (value) => statusOf(choiceOf(value)),
 });
+
+/** The same where the model has read the choices in another tool's definition, or the one that is mostly meant. */
+const unlistedStatus: typeof status = { ...status, shown: shownOptionalText };
+
+/** By which jobs are chosen. */
+export const filters = {
+  sessionId: field(() => z.string().min(1).max(200).optional(), "the id of a session (ses_…)", {
+    shown: shownOptionalText,
+  }),
+  status: unlistedStatus,
+  tags,
+  group: group(),
+};
 
 /** What other tools call the same. */
 const STATUS_WORDS = new Map<string, JobStatus>([
@@ -60,86 +69,60 @@ function statusOf(word: unknown): unknown {
   return typeof word === "string" ? (STATUS_WORDS.get(word) ?? word) : word;
 }
 
-/** The same where the model has read the choices in another tool's definition, or the one that is mostly meant. */
-export const unlistedStatus: typeof status = { ...status, shown: z.string().optional() };
-
-export function optionalChoice<const T extends readonly string[]>(choices: T, about: About = {}) {
-  return field(() => z.enum(choices).optional(), `one of ${choices.join(", ")}`, {
-    ...about,
-    read: (value) => choiceOf(value),
-  });
+export function optionalChoice<const T extends readonly string[]>(choices: T, about?: string) {
+  const expects = `one of ${choices.join(", ")}`;
+  return field(() => z.enum(choices).optional(), expects, { about, read: choiceOf });
 }
 
-export function sessionId(about?: string) {
-  return field(() => z.string().min(1).max(200).optional(), "the id of a session (ses_…)", {
-    shown: shownOptionalText,
-    about,
-  });
+export function text(most: number) {
+  return field(() => requiredText(most), textOf(most), { shown: shownText });
 }
 
-export function text(most: number, about: About = {}) {
-  return field(() => requiredText(most), textOf(most), { shown: shownText, ...about });
-}
-
-export function optionalText(most: number, about: About = {}) {
-  const shown = shownOptionalText;
-  return field(() => requiredText(most).optional(), textOf(most), { shown, ...about });
+export function optionalText(most: number, about?: string) {
+  const accepted = () => requiredText(most).optional();
+  return field(accepted, textOf(most), { shown: shownOptionalText, about });
 }
 
 /** What is typed, as it is: also spaces and line ends alone. */
-export function optionalInput(about: About) {
+export function optionalInput() {
   const most = 64_000;
   const accepted = () => z.string().min(1).max(most).optional();
-  return field(accepted, textOf(most), { shown: shownOptionalText, ...about });
+  return field(accepted, textOf(most), { shown: shownOptionalText });
 }
 
 /** One name in its place, or several as JSON. */
 export function optionalNames(about: string) {
   const accepted = () => z.array(z.string().min(1).max(40)).max(200).optional();
-  return field(accepted, "a list of up to 200 names", {
-    shown: shownOptionalList,
-    about,
-    aliases: ["key"],
-    read: (value) => listOf(value),
-  });
+  const shown = shownOptionalList;
+  return field(accepted, "a list of up to 200 names", { shown, about, read: listOf });
 }
 
 /** From an earlier answer; also a number, the offset. */
 export function optionalCursor(about: string) {
-  return field(() => requiredText(200).optional(), textOf(200), {
-    shown: shownOptionalText,
-    about,
-    read: (value) => (isOffset(value) ? String(value) : value),
-  });
+  const read = (value: unknown) => (isOffset(value) ? String(value) : value);
+  return { ...optionalText(200, about), read };
 }
 
 export function optionalFlag(about?: string) {
-  return field(() => z.boolean().optional(), "true or false", {
-    shown: shownOptionalFlag,
-    about,
-    read: (value) => flagOf(value),
-  });
+  const accepted = () => z.boolean().optional();
+  return field(accepted, "true or false", { shown: shownOptionalFlag, about, read: flagOf });
 }
 
 /** The model is not shown that false is taken for none. */
 export function optionalWorktree(about: string) {
   const shown = z.union([shownOptionalFlag.unwrap(), shownText]).optional();
-  return field(
-    () =>
-      z
-        .union([z.boolean(), anId()])
-        .optional()
-        .transform((value) => (value === false ? undefined : value)),
-    "true, or the id of a job (bg_…)",
-    { shown, about, read: (value) => flagOf(value) },
-  );
+  const accepted = () =>
+    z
+      .union([z.boolean(), anId()])
+      .optional()
+      .transform((value) => (value === false ? undefined : value));
+  return field(accepted, "true, or the id of a job (bg_…)", { shown, about, read: flagOf });
 }
 
-export function optionalInteger(least: number, most: number, about: About = {}) {
+export function optionalInteger(least: number, most: number, about?: string) {
   const expects = `a whole number from ${least} to ${grouped(most)}`;
   const accepted = () => z.number().int().min(least).max(most).optional();
-  const read = (value: unknown): unknown => numberOf(value);
-  return field(accepted, expects, { shown: shownOptionalNumber, ...about, read });
+  return field(accepted, expects, { shown: shownOptionalNumber, about, read: numberOf });
 }
 
 /** Names and texts; numbers and flags as values are read as they would stand in a shell. */
@@ -149,23 +132,19 @@ export function optionalEnvironment() {
       .string()
       .max(200)
       .regex(/^[A-Za-z_][A-Za-z0-9_]*$/u);
-  return field(
-    () => z.record(name(), z.string().max(10_000)).optional(),
-    "an object of variable names and texts",
-    {
-      shown: z.object({}).catchall(z.string()).optional(),
-      read: (value) => textsOf(value),
-      aliases: ["environment"],
-    },
-  );
+  const accepted = () => z.record(name(), z.string().max(10_000)).optional();
+  const shown = z.object({}).catchall(z.string()).optional();
+  return field(accepted, "an object of variable names and texts", { shown, read: textsOf });
 }
 
-export function id(prefix: string, about: About = {}) {
-  return field(anId, idOf(prefix), { shown: shownText, ...about });
+/** Of a process. */
+export function processId() {
+  return aliased(field(anId, idOf("proc"), { shown: shownText }), "id");
 }
 
-export function optionalId(prefix: string, about: About = {}) {
-  return field(() => anId().optional(), idOf(prefix), { shown: shownOptionalText, ...about });
+export function optionalId(prefix: "bg" | "proc", about?: string) {
+  const accepted = () => anId().optional();
+  return field(accepted, idOf(prefix), { shown: shownOptionalText, about });
 }
 
 function idOf(prefix: string): string {
@@ -190,7 +169,7 @@ function numberOf(value: unknown): unknown {
     : value;
 }
 
-function isOffset(value: unknown): value is number {
+function isOffset(value: unknown): boolean {
   return typeof value === "number" && Number.isSafeInteger(value) && value >= 0;
 }
 

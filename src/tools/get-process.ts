@@ -1,14 +1,20 @@
 /** getBackgroundProcess: the state of one process and a part of its output. */
-import type { ToolContext } from "@opencode-ai/plugin";
-import { Access } from "./access.js";
-import { askForTool, defineTool, type Ready } from "./define.js";
+import { aliased } from "./arguments.js";
+import { answering, defineTool, enter, listeningToUser, type Ready } from "./define.js";
 import { describeJob, describeRun } from "./describe-job.js";
-import { id, optionalChoice, optionalCursor, optionalInteger, optionalText } from "./fields.js";
+import {
+  optionalChoice,
+  optionalCursor,
+  optionalInteger,
+  optionalText,
+  processId,
+} from "./fields.js";
 import { earlierRun } from "../process/outputs.js";
+import type { ProcessJob } from "../jobs/job.js";
 import type { ScreenText } from "../output/screen.js";
+import type { ReadResult } from "../output/types.js";
 import { oneLine, quoteLines } from "../text.js";
 import { isTerminal } from "../jobs/status.js";
-import type { Workspace } from "../workspace.js";
 
 /** Who asks for more lines than this gets more bytes than the usual 16,000, too: as many as the host shows. */
 const USUAL_LINES = 100;
@@ -19,63 +25,53 @@ export function getBackgroundProcess(ready: Ready) {
   return defineTool({
     description: "State and output.",
     fields: {
-      processId: id("proc", { aliases: ["id"] }),
-      mode: optionalChoice(MODES, { about: "Default tail" }),
-      lines: optionalInteger(1, 2_000, { about: "Default 100" }),
-      pattern: optionalText(512, { about: "Regex for grep" }),
+      processId: processId(),
+      mode: optionalChoice(MODES, "Default tail"),
+      lines: optionalInteger(1, 2_000, "Default 100"),
+      pattern: optionalText(512, "Regex for grep"),
       cursor: optionalCursor("Only what is new"),
-      wait: optionalInteger(0, 600, { aliases: ["waitSeconds"] }),
-      run: optionalInteger(1, 1_000_000, { about: "Earlier run" }),
+      wait: aliased(optionalInteger(0, 600), "waitSeconds"),
+      run: optionalInteger(1, 1_000_000, "Earlier run"),
     },
     refused: { timeout: "wait (seconds)", timeoutMs: "wait (seconds)", waitMs: "wait (seconds)" },
-    async run({ processId, mode, wait = 0, ...request }, context) {
+    async run({ processId: named, mode, wait = 0, ...request }, context) {
       const { sessionID, abort } = context;
       const workspace = await ready(sessionID);
-      await askForTool(workspace, context, {
-        tool: "getBackgroundProcess",
-        pattern: "*",
-        onlyWhereNamed: true,
-      });
-      const access = await Access.of(workspace, sessionID);
-      await access.allowReading(processId, sessionID);
-      const { id } = access.process(processId);
+      const { processes, clock } = workspace;
       const maxBytes = (request.lines ?? USUAL_LINES) > USUAL_LINES ? MOST_BYTES : undefined;
-      const read = async (tells: (ids: string[]) => void): Promise<string> => {
-        if (wait > 0) await untilEnded(workspace, id, wait, context);
-        if (mode === "screen") {
-          const screen = await workspace.processes.screen(id);
-          return `${describeJob(access.process(id), workspace.clock.now())}\n${screenText(screen)}`;
-        }
-        const wanted = { ...request, mode, quoted: true, maxBytes };
-        const output = await workspace.processes.read(id, wanted);
-        // The end may have come while the output was read: what is said last is the newest state.
-        const job = access.process(id);
-        if (isTerminal(job.status) && !abort.aborted) tells([id]);
-        const run = earlierRun(job, request.run);
-        const line = describeJob(job, workspace.clock.now()) + (run ? `\n${describeRun(run)}` : "");
-        const hasEnded = run !== undefined || isTerminal(job.status);
-        const none = hasEnded ? "(no output)" : "(no output yet)";
-        const text = (run ?? job).output.bytes > 0 ? output.text || "(nothing new)" : none;
-        // What the text ends with says how to go on where something was left out.
-        const next =
-          hasEnded || output.more ? "" : `\n(what comes after this: cursor "${output.cursor}")`;
-        return `${line}\n${text}${next}`;
-      };
-      return workspace.notices.answering([id], read, sessionID);
+      return listeningToUser(workspace, sessionID, async (userWrites) => {
+        const access = await enter(workspace, context, "getBackgroundProcess");
+        await access.allowReading(named, sessionID);
+        const { id } = access.process(named);
+        return answering(workspace, context, [id], async (tells) => {
+          const stopped = AbortSignal.any([abort, userWrites]);
+          if (wait > 0) await processes.wait(id, wait * 1_000, stopped);
+          const printed =
+            mode === "screen"
+              ? screenText(await processes.screen(id))
+              : await processes.read(id, { ...request, mode, quoted: true, maxBytes });
+          // The end may have come while it was read: what is said is the newest state.
+          const job = access.process(id);
+          const text =
+            typeof printed === "string" ? printed : outputText(printed, job, request.run);
+          if (isTerminal(job.status)) tells([id]);
+          return `${describeJob(job, clock.now())}\n${text}`;
+        });
+      });
     },
   });
 }
 
-/** Or until the user stops the call or writes. */
-async function untilEnded(
-  { processes, tasks }: Workspace,
-  id: string,
-  seconds: number,
-  { sessionID, abort }: Pick<ToolContext, "sessionID" | "abort">,
-): Promise<void> {
-  const written = tasks.untilUserWrites(sessionID);
-  await processes.wait(id, seconds * 1_000, AbortSignal.any([abort, written.signal]));
-  written.stop();
+/** `wanted`: the number of an earlier run, which is described in a line of its own. */
+function outputText(output: ReadResult, job: ProcessJob, wanted: number | undefined): string {
+  const run = earlierRun(job, wanted);
+  const hasEnded = run !== undefined || isTerminal(job.status);
+  const none = hasEnded ? "(no output)" : "(no output yet)";
+  const text = (run ?? job).output.bytes > 0 ? output.text || "(nothing new)" : none;
+  // What the text ends with says how to go on where something was left out.
+  const next =
+    hasEnded || output.more ? "" : `\n(what comes after this: cursor "${output.cursor}")`;
+  return `${run ? `${describeRun(run)}\n` : ""}${text}${next}`;
 }
 
 function screenText({ lines, cursor, title }: ScreenText): string {

@@ -4,8 +4,8 @@ import { isTerminal } from "../jobs/status.js";
 import { UserError } from "../ports.js";
 import type { TaskResult } from "../subagent/manager.js";
 import { elapsed, headEnd, QUOTE_MARK, quoteLines, shownValue } from "../text.js";
-import { Access } from "./access.js";
-import { askForTool, defineTool, type Ready } from "./define.js";
+import { aliased } from "./arguments.js";
+import { answering, defineTool, enter, listeningToUser, type Ready } from "./define.js";
 import { readGroup } from "./read-group.js";
 import { describeJob } from "./describe-job.js";
 import { group, optionalCursor, optionalId, optionalInteger } from "./fields.js";
@@ -15,17 +15,14 @@ export function getBackgroundTask(ready: Ready) {
   return defineTool({
     description: "State and text of a subagent by pages.",
     fields: {
-      taskId: optionalId("bg", { aliases: ["id"] }),
+      taskId: aliased(optionalId("bg"), "id"),
       group: group("In its place: both kinds"),
-      wait: optionalInteger(0, 600, {
-        about: "Seconds to wait for its end",
-        aliases: ["waitSeconds"],
-      }),
+      wait: aliased(optionalInteger(0, 600, "Seconds to wait for its end"), "waitSeconds"),
       cursor: optionalCursor("From an earlier answer, or an offset"),
-      length: optionalInteger(1, MOST_PAGE.characters, {
-        about: "Characters, default 16000",
-        aliases: ["limit"],
-      }),
+      length: aliased(
+        optionalInteger(1, MOST_PAGE.characters, "Characters, default 16000"),
+        "limit",
+      ),
     },
     refused: { timeout: "wait (seconds)", timeoutMs: "wait (seconds)", waitMs: "wait (seconds)" },
     async run({ taskId, group: name, wait = 0, cursor, length }, context) {
@@ -35,75 +32,47 @@ export function getBackgroundTask(ready: Ready) {
         throw new UserError(`taskId: expected either it or group, got ${got}`);
       }
       const workspace = await ready(sessionID);
-      // What the user writes while the rest is looked up ends the wait as well.
-      const written = workspace.tasks.untilUserWrites(sessionID);
-      try {
-        return await look(written.signal);
-      } finally {
-        written.stop();
-      }
-
-      async function look(userWrites: AbortSignal): Promise<string> {
-        await askForTool(workspace, context, {
-          tool: "getBackgroundTask",
-          pattern: "*",
-          onlyWhereNamed: true,
-        });
-        const access = await Access.of(workspace, sessionID);
+      return listeningToUser(workspace, sessionID, async (userWrites) => {
+        const access = await enter(workspace, context, "getBackgroundTask");
         const ended = AbortSignal.any([abort, userWrites]);
+        const milliseconds = wait * 1_000;
         if (taskId === undefined) {
-          return readGroup(workspace, access, context, {
-            name: name ?? "",
-            milliseconds: wait * 1_000,
-            ended,
-          });
+          return readGroup(workspace, access, context, { name: name ?? "", milliseconds, ended });
         }
         await access.allowReading(taskId, sessionID);
         const { id } = await access.task(taskId);
-        const now = () => workspace.clock.now();
-        const read = async (tells: (ids: string[]) => void): Promise<string> => {
-          if (wait > 0) await workspace.tasks.wait(id, wait * 1_000, ended);
+        const { tasks, clock } = workspace;
+        return answering(workspace, context, [id], async (tells) => {
+          if (wait > 0) await tasks.wait(id, milliseconds, ended);
           const job = await access.task(id);
-          const result = await workspace.tasks.result(job);
+          const result = await tasks.result(job);
           const size = result.text.length;
-          const unchanged = lastReads.unchanged(sessionID, job, size, now());
+          const unchanged = lastReads.unchanged(sessionID, job, size, clock.now());
           if (unchanged !== undefined && cursor === undefined) {
             const asks = job.blockedOn ? ` · waits for ${job.blockedOn.kind}` : "";
             const next = whatFollows(`${size}@${textMark(job, result.run)}`);
             return `${job.id} ${job.status}${asks} · unchanged since your last look ${elapsed(unchanged)} ago; you will be told when it ends ${next}`;
           }
-          const line = describeJob(job, now(), workspace.tasks.position(id));
-          const answer = `${line}\n${page(job, result, { cursor, length })}`;
+          const line = describeJob(job, clock.now(), tasks.position(id));
+          const text = page(job, result, { cursor, length });
           // Only an end or a question that this answer says is one that the parent was told of.
           const asks = job.blockedOn !== undefined && job.blockedOn.kind !== "retry";
-          if ((isTerminal(job.status) || asks) && !abort.aborted) tells([id]);
-          return answer;
-        };
-        return workspace.notices.answering([id], read, sessionID);
-      }
+          if (isTerminal(job.status) || asks) tells([id]);
+          return `${line}\n${text}`;
+        });
+      });
     },
   });
 }
 
 /** Characters of a page unless another number is asked for; the rest is what the host leaves of any answer. */
 const USUAL_PAGE = 16_000;
-const MOST_PAGE: PageLimits = { characters: 40_000, bytes: 40_000, lines: 1_900 };
-
-interface PageLimits {
-  characters: number;
-  bytes: number;
-  lines: number;
-}
-
-interface Asked {
-  cursor: string | undefined;
-  length: number | undefined;
-}
+const MOST_PAGE = { characters: 40_000, bytes: 40_000, lines: 1_900 };
 
 function page(
   job: SubagentJob,
   { text, run, toolError }: TaskResult,
-  { cursor, length }: Asked,
+  { cursor, length }: { cursor?: string | undefined; length?: number | undefined },
 ): string {
   const mark = textMark(job, run);
   const hasEnded = isTerminal(job.status);
@@ -160,7 +129,7 @@ function textMark(job: SubagentJob, run: string): string {
  * The end of the largest page from `start` within all limits, with the mark that each line gets: at a line end if that
  * keeps half of it, and never half of a character.
  */
-function pageEnd(text: string, start: number, most: PageLimits): number {
+function pageEnd(text: string, start: number, most: typeof MOST_PAGE): number {
   let bytes = QUOTE_MARK.length;
   let lines = 1;
   let end = start;

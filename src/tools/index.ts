@@ -7,8 +7,7 @@ import type { Ready } from "./define.js";
 import { getBackgroundProcess } from "./get-process.js";
 import { getBackgroundTask } from "./get-task.js";
 import { killProcesses } from "./kill-processes.js";
-import { listBackgroundProcesses } from "./list-processes.js";
-import { listBackgroundTasks } from "./list-tasks.js";
+import { listBackgroundProcesses, listBackgroundTasks } from "./list-jobs.js";
 import { writeBackgroundProcess } from "./write-process.js";
 
 const TOOLS = {

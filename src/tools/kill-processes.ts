@@ -4,50 +4,44 @@ import { withUnverified } from "../system/kill-tree.js";
 import type { ProcessNote } from "../system/process-table.js";
 import { waysOf } from "../platform.js";
 import type { KilledJob } from "../process/manager.js";
-import { Access, isOwnGroup, requireFilter, toFilter } from "./access.js";
-import { askForTool, defineTool, type Ready } from "./define.js";
-import { describeJob, fitting } from "./describe-job.js";
-import { group, optionalFlag, optionalId, sessionId, tags, unlistedStatus } from "./fields.js";
+import { isOwnGroup, requireFilter, toFilter } from "./access.js";
+import { aliased } from "./arguments.js";
+import { answering, defineTool, enter, type Ready } from "./define.js";
+import { describeJob, fitting, fittingIn } from "./describe-job.js";
+import { filters, optionalFlag, optionalId } from "./fields.js";
 
 export function killProcesses(ready: Ready) {
   return defineTool({
     description: "End processes with their descendants. At least one filter; all: status running.",
     fields: {
-      processId: optionalId("proc", { aliases: ["id"] }),
-      sessionId: sessionId(),
-      status: unlistedStatus,
-      tags,
-      group: group(),
+      processId: aliased(optionalId("proc"), "id"),
+      ...filters,
       remove: optionalFlag("Also its record and output"),
     },
     async run({ processId, remove = false, ...rest }, context) {
-      const { sessionID, abort } = context;
+      const { sessionID } = context;
       requireFilter({ id: processId, ...rest }, "processId");
       const workspace = await ready(sessionID);
-      await askForTool(workspace, context, {
-        tool: "killProcesses",
-        pattern: "*",
-        onlyWhereNamed: false,
-      });
-      const access = await Access.of(workspace, sessionID);
+      const access = await enter(workspace, context, "killProcesses", false);
       const id = processId === undefined ? undefined : access.process(processId).id;
       const filter = { id, ...rest };
       const mayEnd = (job: ProcessJob) => access.may(job) && isOwnGroup(job, filter, sessionID);
-      const chosen = access
-        .select("process", filter)
-        .filter(mayEnd)
-        .map((job) => job.id);
-      const kill = async (tells: (ids: string[]) => void): Promise<string> => {
+      const chosen = access.select("process", filter).filter(mayEnd);
+      const ids = chosen.map((job) => job.id);
+      return answering(workspace, context, ids, async (tells) => {
         const options = { reason: "cancelled_by_agent", remove, only: mayEnd } as const;
         const { jobs } = await workspace.processes.kill(toFilter(filter), options);
-        // The answer names only whom it ended: of the others an earlier end is still to be told.
-        if (!abort.aborted) tells(jobs.map(({ job }) => job.id));
-        if (jobs.length === 0) return "no process matched; nothing was ended";
         const lines = jobs.map((job) => outcome(job, workspace.clock.now()));
+        const shown = fittingIn(lines);
+        // What had ended before is told by its line alone, and what was not reached is still to be told.
+        const told = jobs.filter(
+          ({ outcome }, index) => index < shown || outcome !== "already_ended",
+        );
+        tells(told.map(({ job }) => job.id));
+        if (jobs.length === 0) return "no process matched; nothing was ended";
         const others = (more: number) => `and ${more} more: listBackgroundProcesses tells`;
         return fitting(lines, lines.length, others);
-      };
-      return workspace.notices.answering(chosen, kill, sessionID);
+      });
     },
   });
 }

@@ -8,26 +8,22 @@ import { shares } from "../notices/quote.js";
 import { quoteLines } from "../text.js";
 import type { Workspace } from "../workspace.js";
 import type { Access } from "./access.js";
-import { describeGroup, describeJob, fitting } from "./describe-job.js";
+import { answering } from "./define.js";
+import { describeGroup, describeJob, fitting, fittingIn } from "./describe-job.js";
 
 /** Of the whole answer; what is longer is read by itself. */
 const MOST_BYTES = 16_000;
 
-export interface GroupRequest {
-  name: string;
-  milliseconds: number;
-  /** Ends the wait. */
-  ended: AbortSignal;
-}
-
+/** `ended` ends the wait. */
 export async function readGroup(
   workspace: Workspace,
   access: Access,
-  { sessionID, abort }: Pick<ToolContext, "sessionID" | "abort">,
-  { name, milliseconds, ended }: GroupRequest,
+  context: ToolContext,
+  { name, milliseconds, ended }: { name: string; milliseconds: number; ended: AbortSignal },
 ): Promise<string> {
+  const { sessionID } = context;
   const ids = access.group(name, sessionID).map(({ id }) => id);
-  const read = async (tells: (ids: string[]) => void): Promise<string> => {
+  return answering(workspace, context, ids, async (tells) => {
     if (milliseconds > 0) {
       await workspace.tasks.waitForGroup(sessionID, name, milliseconds, ended);
     }
@@ -36,18 +32,18 @@ export async function readGroup(
     const now = workspace.clock.now();
     const lines = members.map((job) => describeJob(job, now, workspace.tasks.position(job.id)));
     if (workspace.jobs.isGroupOpen(sessionID, name)) {
-      const asks = members.filter(({ blockedOn }) => blockedOn && blockedOn.kind !== "retry");
-      if (!abort.aborted) tells(asks.map(({ id }) => id));
-      const rest = (more: number) =>
-        `and ${more} more: listBackgroundTasks, listBackgroundProcesses`;
-      return fitting([head, ...lines], lines.length + 1, rest);
+      const all = [head, ...lines];
+      const shown = members.slice(0, fittingIn(all) - 1);
+      const asks = shown.filter(({ blockedOn }) => blockedOn && blockedOn.kind !== "retry");
+      tells(asks.map(({ id }) => id));
+      const calls = "listBackgroundTasks, listBackgroundProcesses";
+      return fitting(all, all.length, (more) => `and ${more} more: ${calls}`);
     }
     const answer = await withTexts(workspace, head, members, lines);
     // Those that there was no room for are still to be told.
-    if (!abort.aborted) tells(answer.told);
+    tells(answer.told);
     return answer.text;
-  };
-  return workspace.notices.answering(ids, read, sessionID);
+  });
 }
 
 async function withTexts(

@@ -1,14 +1,15 @@
 /** writeBackgroundProcess: types into a running process, by the rules of who calls now, and answers with what it printed. */
 import { Access } from "./access.js";
-import { asker, askForTool, defineTool, type Ready } from "./define.js";
+import { aliased } from "./arguments.js";
+import { answering, asker, askForTool, defineTool, type Ready } from "./define.js";
 import { describeJob } from "./describe-job.js";
 import {
-  id,
   optionalFlag,
   optionalInput,
   optionalInteger,
   optionalNames,
   optionalText,
+  processId,
 } from "./fields.js";
 import { isTerminal } from "../jobs/status.js";
 import type { ReadResult } from "../output/types.js";
@@ -20,39 +21,29 @@ export function writeBackgroundProcess(ready: Ready) {
     description:
       "Write to a process with stdin open or terminal (\\n sends a line); answers what it prints.",
     fields: {
-      processId: id("proc", { aliases: ["id"] }),
-      text: optionalInput({ aliases: ["input", "data"] }),
-      keys: optionalNames("After text: Enter, C-c, Up, F1 …"),
+      processId: processId(),
+      text: aliased(optionalInput(), "input", "data"),
+      keys: aliased(optionalNames("After text: Enter, C-c, Up, F1 …"), "key"),
       end: optionalFlag("Close stdin"),
-      waitPattern: optionalText(512, { about: "Until this regex matches" }),
-      waitSeconds: optionalInteger(0, 600, { about: "Default 2" }),
+      waitPattern: optionalText(512, "Until this regex matches"),
+      waitSeconds: optionalInteger(0, 600, "Default 2"),
     },
-    async run({ processId, ...request }, context) {
+    async run({ processId: named, ...request }, context) {
       const { sessionID, abort } = context;
       const workspace = await ready(sessionID);
       const access = await Access.of(workspace, sessionID);
-      const { id, command, cwd } = access.process(processId);
-      await askForTool(workspace, context, {
-        tool: "writeBackgroundProcess",
-        pattern: command,
-        onlyWhereNamed: true,
-      });
-      const write = async (tells: (ids: string[]) => void): Promise<string> => {
+      const { id, command, cwd } = access.process(named);
+      const tool = "writeBackgroundProcess";
+      await askForTool(workspace, context, { tool, pattern: command, onlyWhereNamed: true });
+      return answering(workspace, context, [id], async (tells) => {
         const { job, output, matched } = await workspace.processes.write(id, {
           ...request,
           quoted: true,
           signal: abort,
-          allow: ({ lines, context: earlier }) =>
-            workspace.askForInput({
-              ...asker(context),
-              command,
-              cwd,
-              lines,
-              context: earlier,
-            }),
+          allow: (typed) => workspace.askForInput({ ...asker(context), command, cwd, ...typed }),
         });
         const hasEnded = isTerminal(job.status);
-        if (hasEnded && !abort.aborted) tells([id]);
+        if (hasEnded) tells([id]);
         const answer = [describeJob(job, workspace.clock.now())];
         if (matched === false) {
           answer.push(hasEnded ? "It ended before a line matched." : "No line has matched yet.");
@@ -62,8 +53,7 @@ export function writeBackgroundProcess(ready: Ready) {
         if (!hasEnded && !output.more)
           answer.push(`(what comes after this: cursor "${output.cursor}")`);
         return answer.join("\n");
-      };
-      return workspace.notices.answering([id], write, sessionID);
+      });
     },
   });
 }

@@ -2,7 +2,7 @@
  * In which order jobs stand and which of them a short list has room for. Blocked ones first, for they wait for
  * the reader; then the stalled, the running and the queued; the ended last, and only while they are news. Pure.
  */
-import { endedAt, isLive, lookOf, type Look, type ShownJob } from "./shown-job.js";
+import { endedAt, isLive, LIVE_LOOKS, lookOf, type ShownJob } from "./shown-job.js";
 
 export interface Arranged {
   /** Waiting for an answer or for input. */
@@ -12,17 +12,6 @@ export interface Arranged {
   /** Newest end first. */
   ended: ShownJob[];
 }
-
-const ORDER: Readonly<Record<Look, number>> = {
-  blocked: 0,
-  stalled: 1,
-  running: 2,
-  pending: 3,
-  completed: 4,
-  failed: 4,
-  cancelled: 4,
-  lost: 4,
-};
 
 export function arrange(jobs: readonly ShownJob[]): Arranged {
   const live = jobs.filter(isLive).toSorted(byUrgency);
@@ -36,7 +25,7 @@ export function arrange(jobs: readonly ShownJob[]): Arranged {
 /** The longest blocked first; of the others the newest, as they are what the reader has in mind. */
 function byUrgency(a: ShownJob, b: ShownJob): number {
   const [lookA, lookB] = [lookOf(a), lookOf(b)];
-  if (lookA !== lookB) return ORDER[lookA] - ORDER[lookB];
+  if (lookA !== lookB) return LIVE_LOOKS.indexOf(lookA) - LIVE_LOOKS.indexOf(lookB);
   if (lookA === "blocked") return since(a) - since(b);
   return b.job.createdAt.getTime() - a.job.createdAt.getTime();
 }
@@ -52,6 +41,8 @@ export interface ShortList {
   ended: ShownJob[];
   /** Ended ones that are still news and that there was no room for. */
   moreEnded: number;
+  /** In how many milliseconds the first of these and of `ended` is no news any more. */
+  firstFade: number;
 }
 
 export interface ShortListLimits {
@@ -66,11 +57,13 @@ export function shorten(jobs: readonly ShownJob[], limits: ShortListLimits): Sho
   const { blocked, running, ended } = arrange(jobs);
   const live = [...blocked, ...running];
   const fresh = ended.filter((shown) => limits.now - endedAt(shown) < limits.fadeMilliseconds);
+  const oldest = fresh.at(-1);
   return {
     live: live.slice(0, limits.live),
     moreLive: Math.max(0, live.length - limits.live),
     ended: fresh.slice(0, limits.ended),
     moreEnded: Math.max(0, fresh.length - limits.ended),
+    firstFade: oldest ? endedAt(oldest) + limits.fadeMilliseconds - limits.now : Infinity,
   };
 }
 
@@ -78,9 +71,7 @@ export function shorten(jobs: readonly ShownJob[], limits: ShortListLimits): Sho
  * In how many milliseconds the list looks different although nothing happened: the next second of a live job, or
  * the end of the news about an ended one. Undefined: never, so no timer is needed.
  */
-export function nextChange(list: ShortList, limits: ShortListLimits): number | undefined {
-  const { now, fadeMilliseconds } = limits;
-  if (list.live.length > 0) return 1000;
-  const fades = list.ended.map((shown) => endedAt(shown) + fadeMilliseconds - now);
-  return fades.length > 0 ? Math.max(1, Math.min(...fades)) : undefined;
+export function nextChange({ live, ended, moreEnded, firstFade }: ShortList): number | undefined {
+  if (live.length > 0) return 1000;
+  return ended.length + moreEnded > 0 ? Math.max(1, firstFade) : undefined;
 }

@@ -1,10 +1,10 @@
 /** The words for one job: short enough for a sidebar, the same in the dialog. Pure. */
 import { counted } from "../text.js";
 import { groupCounts, groupsOf, isOpen } from "../jobs/group.js";
-import type { BlockedOn, Job, ProcessJob, SubagentJob } from "../jobs/job.js";
-import { restartWords, runSince } from "../jobs/facts.js";
+import type { BlockedOn, ProcessJob, SubagentJob } from "../jobs/job.js";
+import { END_WORDS, restartWords, runSince } from "../jobs/facts.js";
 import { cells, clean, fit } from "../cells.js";
-import { endedAt, isLive, lookOf, type Look, type ShownJob } from "./shown-job.js";
+import { endedAt, isLive, LIVE_LOOKS, lookOf, type Look, type ShownJob } from "./shown-job.js";
 
 /** What a colour says; the theme has the colours. */
 export type Tone = "text" | "muted" | "good" | "warning" | "bad" | "active";
@@ -44,26 +44,8 @@ export function outcome(shown: ShownJob): string {
     if (job.exitCode !== undefined) return job.exitCode === 0 ? "done" : `exit ${job.exitCode}`;
     if (job.signal) return job.signal;
   }
-  return OUTCOMES[job.endReason ?? "finished"];
+  return END_WORDS[job.endReason ?? "finished"];
 }
-
-const OUTCOMES: Readonly<Record<NonNullable<Job["endReason"]>, string>> = {
-  finished: "done",
-  error: "error",
-  never_started: "never started",
-  timeout: "timeout",
-  tool_limit: "tool limit",
-  stalled: "stalled",
-  cancelled_by_agent: "cancelled by agent",
-  cancelled_by_user: "cancelled by you",
-  session_deleted: "session deleted",
-  host_exit: "OpenCode ended",
-  reloaded: "OpenCode reloaded",
-  interrupted: "interrupted",
-  crash_loop: "crash loop",
-  dependency_failed: "what it waited for failed",
-  budget: "budget spent",
-};
 
 /** The same where there is little room: who cancelled it is told by the list. */
 function shortOutcome(shown: ShownJob): string {
@@ -86,7 +68,13 @@ function blockedText({ kind, what, attempt, nextAt }: BlockedOn, now: number): s
 
 /** What is worth knowing of a live one: agent, calls and last tool; pid or port and readiness. */
 export function facts({ job }: ShownJob, now: number): string {
-  return job.kind === "subagent" ? subagentFacts(job) : processFacts(job, now);
+  if (job.kind === "subagent") return subagentFacts(job);
+  return processFacts(job, now, job.identity && `pid ${job.identity.pid}`);
+}
+
+/** How it stands: what it waits for, else what is worth knowing of it; of an ended one its end. */
+export function stateOf(shown: ShownJob, now: number): string {
+  return isLive(shown) ? (waitsFor(shown, now) ?? facts(shown, now)) : outcome(shown);
 }
 
 function subagentFacts(job: SubagentJob): string {
@@ -110,13 +98,8 @@ function standingBranch({ job }: ShownJob): string {
   return worktree?.state === "removed" ? "" : clean(worktree?.branch ?? "");
 }
 
-function processFacts(job: ProcessJob, now: number): string {
-  const pid = job.identity && `pid ${job.identity.pid}`;
-  return factsBehind(job, now, pid);
-}
-
 /** Without a port `first` stands at the front. */
-function factsBehind(job: ProcessJob, now: number, first: string | undefined): string {
+function processFacts(job: ProcessJob, now: number, first: string | undefined): string {
   const parts = [
     job.readyPort === undefined ? first : `port ${job.readyPort}`,
     (job.readyPattern !== undefined || job.readyPort !== undefined) &&
@@ -169,7 +152,7 @@ export function jobLine(shown: ShownJob, width: number, now: number, said?: stri
 function silent(shown: ShownJob, now: number): string {
   const { job } = shown;
   if (job.kind !== "process" || job.output.bytes > 0) return facts(shown, now);
-  return factsBehind(job, now, job.identity && "no output yet");
+  return processFacts(job, now, job.identity && "no output yet");
 }
 
 /** "1 blocked, 2 running"; what is not there is not named. */
@@ -179,13 +162,18 @@ export function summary(jobs: readonly ShownJob[]): string {
     .join(", ");
 }
 
+export interface Count {
+  look: Look;
+  count: number;
+}
+
 /** How many there are of each live look, in the order of their urgency. */
-export function counts(jobs: readonly ShownJob[]): { look: Look; count: number }[] {
+export function counts(jobs: readonly ShownJob[]): Count[] {
   const looks = jobs.filter(isLive).map(lookOf);
-  const live: Look[] = ["blocked", "stalled", "running", "pending"];
-  return live
-    .map((look) => ({ look, count: looks.filter((each) => each === look).length }))
-    .filter(({ count }) => count > 0);
+  return LIVE_LOOKS.map((look) => ({
+    look,
+    count: looks.filter((each) => each === look).length,
+  })).filter(({ count }) => count > 0);
 }
 
 /** "audit 9/12 done, 2 running", of each group that something is still waited for in. */

@@ -1,23 +1,17 @@
 /** Puts the parts into the terminal: the sidebar section, the list with its command and key, the log, the calls. */
 import type { TuiPluginApi } from "@opencode-ai/plugin/tui";
-import { requestEvent } from "../host/user-request.js";
 import { coerceError, systemClock, type Clock } from "../ports.js";
-import { callsFor } from "./attention.js";
+import { callsFor, farewell } from "./attention.js";
 import { badge, bottomBadge } from "./badge.js";
-import type { ViewContext } from "./context.js";
-import { farewell } from "./farewell.js";
+import { askOpenCode, complain, parseTuiOptions, type ViewContext } from "./context.js";
 import { openJobs } from "./jobs/jobs-dialog.js";
 import { LOG_ROUTE, logView } from "./log/log-view.js";
-import { parseTuiOptions } from "./options.js";
-import { findOrigin } from "./origin.js";
 import type { ShownJob } from "./shown-job.js";
 import { sidebar } from "./sidebar.js";
-import { createSource } from "./source.js";
+import { createSource, findOrigin } from "./source.js";
 
 /** No `keybinds` entry: OpenCode knows only its own commands there, so the key is an option of ours. */
 const OPEN_JOBS = "background.jobs";
-
-const OPEN_PAGE = "background.page";
 
 /** Below the lists of servers, above to-dos and changed files. */
 const SIDEBAR_ORDER = 350;
@@ -59,26 +53,24 @@ export function setUp(
   });
   api.route.register([{ name: LOG_ROUTE, render: ({ params }) => logRoute(context, params) }]);
   // The command must be found while the prompt's completion is open, which is a mode of its own; the key must not.
+  const command = (name: string, slashName: string, title: string, desc: string, run: () => void) =>
+    ({ name, title, desc, category: "Session", namespace: "palette", slashName, run }) as const;
   api.keymap.registerLayer({
     commands: [
-      {
-        name: OPEN_JOBS,
-        title: "Background jobs",
-        desc: "See, read and stop background work",
-        category: "Session",
-        namespace: "palette",
-        slashName: "background",
-        run: () => openJobs(context),
-      },
-      {
-        name: OPEN_PAGE,
-        title: "Page of background jobs",
-        desc: "Open it in the browser",
-        category: "Session",
-        namespace: "palette",
-        slashName: "jobs-page",
-        run: () => openPage(api),
-      },
+      command(
+        OPEN_JOBS,
+        "background",
+        "Background jobs",
+        "See, read and stop background work",
+        () => openJobs(context),
+      ),
+      command(
+        "background.page",
+        "jobs-page",
+        "Page of background jobs",
+        "Open it in the browser",
+        () => openPage(api),
+      ),
     ],
   });
   if (options.key !== false) {
@@ -94,11 +86,9 @@ function sayFarewell(jobs: readonly ShownJob[]): void {
 
 /** The OpenCode that the terminal shows serves and opens it, and says so in a toast. */
 function openPage({ client, state, ui }: TuiPluginApi): void {
-  const { directory } = state.path;
-  const failed = (thrown: unknown) =>
-    ui.toast({ title: "Background", message: coerceError(thrown).message, variant: "error" });
-  const body = requestEvent({ act: "page" });
-  client.tui.publish({ directory, body }, { throwOnError: true }).catch(failed);
+  askOpenCode(client, state.path.directory, { act: "page" }).catch((thrown: unknown) =>
+    complain(ui, coerceError(thrown).message),
+  );
 }
 
 function logRoute(context: ViewContext, params: Readonly<Record<string, unknown>> | undefined) {

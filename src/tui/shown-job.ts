@@ -30,6 +30,9 @@ export type Look =
   /** Its OpenCode ended without ending it; the next one to start here settles it. */
   | "lost";
 
+/** Of jobs that go on, the most urgent first. */
+export const LIVE_LOOKS: readonly Look[] = ["blocked", "stalled", "running", "pending"];
+
 export function lookOf({ job, ownerAlive }: ShownJob): Look {
   if (isTerminal(job.status)) return job.status;
   if (!ownerAlive) return "lost";

@@ -5,36 +5,22 @@
 import type { Renderable } from "@opencode-ai/plugin/tui";
 import { createEffect, createMemo, createSignal, onMount, untrack } from "solid-js";
 import { nextChange, shorten } from "./arrange.js";
+import { countSigns } from "./badge.js";
 import { cells, pad } from "../cells.js";
-import { colour, rootOf, type ViewContext } from "./context.js";
-import { counts, groupLines, jobLine, SIGNS, type JobLine } from "./describe.js";
-import { box, each, guard, show, text, type Element } from "./element.js";
+import { createTicker, jobsOf, rootOf, type ViewContext } from "./context.js";
+import { counts, groupLines, jobLine, type JobLine, type Tone } from "./describe.js";
+import { box, each, guarded, show, text, type Element } from "./element.js";
 import { firstAddress, lastLine } from "./said.js";
-import { isLive, jobsFor, type ShownJob } from "./shown-job.js";
-import { createTicker } from "./ticker.js";
+import { isLive, type ShownJob } from "./shown-job.js";
 
 /** The host's sidebar leaves so many cells; the real width is measured. */
 const USUAL_WIDTH = 37;
 
-/**
- * The element itself is always the same one: the host makes a section anew, state and all, whenever what its slot
- * was given turns into something else, and would do so for ever with one that fails.
- */
 export function sidebar(context: ViewContext, sessionID: () => string): Element {
   const [isShown, setShown] = createSignal(false);
-  return box(
-    { visible: isShown },
-    guard(
-      () => section(context, sessionID, setShown),
-      () => {
-        setShown(true);
-        return text({
-          content: "Background: cannot be shown",
-          fg: () => colour(context, "warning"),
-        });
-      },
-    ),
-  );
+  const content = () => section(context, sessionID, setShown);
+  const words = "Background: cannot be shown";
+  return guarded(context, { visible: isShown }, content, words, () => setShown(true));
 }
 
 function section(
@@ -42,24 +28,19 @@ function section(
   sessionID: () => string,
   setShown: (isShown: boolean) => void,
 ): Element {
-  const { api, source, options, clock } = context;
+  const { source, options } = context;
   onMount(() => source.refresh());
   const [width, setWidth] = createSignal(USUAL_WIDTH);
-  const jobs = createMemo(() => {
-    const rootSessionID = rootOf(context, sessionID());
-    return jobsFor(source.snapshot().jobs, { directory: api.state.path.directory, rootSessionID });
-  });
-  const limits = (now: number) => ({
-    now,
-    live: options.sidebarJobs,
-    ended: options.sidebarEnded,
-    fadeMilliseconds: options.fadeMinutes * 60_000,
-  });
-  const heard = () => source.snapshot().at;
-  const now = createTicker(clock, heard, (at) =>
-    nextChange(shorten(jobs(), limits(at)), limits(at)),
-  );
-  const list = createMemo(() => shorten(jobs(), limits(now())));
+  const jobs = jobsOf(context, () => rootOf(context, sessionID()));
+  const shortList = (now: number) =>
+    shorten(jobs(), {
+      now,
+      live: options.sidebarJobs,
+      ended: options.sidebarEnded,
+      fadeMilliseconds: options.fadeMinutes * 60_000,
+    });
+  const now = createTicker(context, (at) => nextChange(shortList(at)));
+  const list = createMemo(() => shortList(now()));
   const isEmpty = createMemo(() => list().live.length + list().ended.length === 0);
   const isMissed = whetherMissed(context, sessionID);
   createEffect(() => setShown(!isEmpty() || isMissed()));
@@ -71,10 +52,15 @@ function section(
     () =>
       box(
         { onSizeChange: measure },
-        heading(context, jobs),
+        // The counts as signs: words would take the row of a narrow sidebar twice.
+        box(
+          { flexDirection: "row", gap: 1, height: 1, overflow: "hidden" },
+          heading(context),
+          countSigns(context, () => counts(jobs())),
+        ),
         each(
           () => groupLines(jobs(), width()),
-          (line) => text({ content: line, fg: () => colour(context, "muted"), wrapMode: "none" }),
+          (line) => text(context, line, "muted", { wrapMode: "none" }),
         ),
         rows(context, () => list().live, width, now),
         more(context, () => list().moreLive, "more"),
@@ -85,26 +71,8 @@ function section(
   );
 }
 
-/** The counts as signs: words would take the row of a narrow sidebar twice. */
-function heading(context: ViewContext, jobs: () => readonly ShownJob[]): Element {
-  return box(
-    { flexDirection: "row", gap: 1, height: 1, overflow: "hidden" },
-    text({
-      content: "Background",
-      attributes: BOLD,
-      fg: () => colour(context, "text"),
-      flexShrink: 0,
-    }),
-    each(
-      () => counts(jobs()),
-      ({ look, count }) =>
-        text({
-          content: `${SIGNS[look].sign}${count}`,
-          fg: () => colour(context, SIGNS[look].tone),
-          flexShrink: 0,
-        }),
-    ),
-  );
+function heading(context: ViewContext): Element {
+  return text(context, "Background", "text", { attributes: BOLD, flexShrink: 0 });
 }
 
 const BOLD = 1;
@@ -157,44 +125,42 @@ function jobRows(
     const shown = job();
     return shown ? jobLine(shown, width(), now(), said()) : NOTHING;
   });
+  const name = () => pad(line().name, Math.max(1, width() - 3 - cells(line().right)));
   return box(
     {},
     box(
       { flexDirection: "row", gap: 1 },
-      text({ content: () => line().sign, fg: () => colour(context, line().tone), flexShrink: 0 }),
-      text({
-        content: () => pad(line().name, Math.max(1, width() - 3 - cells(line().right))),
-        fg: () => colour(context, "text"),
-        flexShrink: 0,
-      }),
-      text({ content: () => line().right, fg: () => colour(context, "muted"), flexShrink: 0 }),
+      text(
+        context,
+        () => line().sign,
+        () => line().tone,
+        { flexShrink: 0 },
+      ),
+      text(context, name, "text", { flexShrink: 0 }),
+      text(context, () => line().right, "muted", { flexShrink: 0 }),
     ),
-    show(
-      () => line().detail !== "",
-      () =>
-        text({
-          content: () => `  ${line().detail}`,
-          fg: () => colour(context, line().detailTone),
-          wrapMode: "none",
-        }),
+    below(
+      context,
+      () => line().detail,
+      () => line().detailTone,
     ),
-    show(
-      () => line().branch !== "",
-      () =>
-        text({
-          content: () => `  ${line().branch}`,
-          fg: () => colour(context, "muted"),
-          wrapMode: "none",
-        }),
+    below(
+      context,
+      () => line().branch,
+      () => "muted",
     ),
   );
 }
 
+/** A further row of a job, when it has something to say. */
+function below(context: ViewContext, words: () => string, tone: () => Tone): Element {
+  const row = () => text(context, () => `  ${words()}`, tone, { wrapMode: "none" });
+  return show(() => words() !== "", row);
+}
+
 function more(context: ViewContext, count: () => number, word: string): Element {
-  return show(
-    () => count() > 0,
-    () => text({ content: () => `  +${count()} ${word}`, fg: () => colour(context, "muted") }),
-  );
+  const row = () => text(context, () => `  +${count()} ${word}`, "muted");
+  return show(() => count() > 0, row);
 }
 
 /** On another machine's server nothing can be shown; that matters once the session has started something. */
@@ -213,12 +179,6 @@ function whetherMissed(context: ViewContext, sessionID: () => string): () => boo
 const STARTS_JOBS = /^createBackground(?:Task|Process)$/;
 
 function remoteNote(context: ViewContext): Element {
-  return box(
-    {},
-    text({ content: "Background", attributes: BOLD, fg: () => colour(context, "text") }),
-    text({
-      content: "Jobs run on another machine and cannot be shown here; ask the model for a list.",
-      fg: () => colour(context, "muted"),
-    }),
-  );
+  const note = "Jobs run on another machine and cannot be shown here; ask the model for a list.";
+  return box({}, heading(context), text(context, note, "muted"));
 }

@@ -11,7 +11,7 @@ import { userAct, type UserAct } from "../control/user-acts.js";
 import { outputOf } from "../cli/survey.js";
 import { isTerminal } from "../jobs/status.js";
 import { followOutput, type Pace } from "../output/follow.js";
-import type { PatternGuard } from "../output/pattern-guard.js";
+import type { PatternGuard } from "../output/pattern.js";
 import { readOutput } from "../output/read.js";
 import { openOutput } from "../output/reader.js";
 import { coerceError, UserError, type Clock } from "../ports.js";
@@ -39,12 +39,9 @@ export interface PageFile {
 }
 
 /** What the owner of a job is asked for; resolves with what it says, rejects with a `UserError` otherwise. */
-export interface OwnerActions {
-  stop(job: JobView): Promise<string>;
-  terminate(job: JobView): Promise<string>;
-  cancel(job: JobView): Promise<string>;
-  transcript(job: JobView): Promise<TranscriptView>;
-}
+export type OwnerActions = Record<(typeof ACTIONS)[number], (job: JobView) => Promise<string>> & {
+  transcript: (job: JobView) => Promise<TranscriptView>;
+};
 
 /** What the OpenCode that has started this server does for its user; rejects with a `UserError`. */
 export type ActForUser = (act: UserAct) => Promise<unknown>;
@@ -75,6 +72,7 @@ export function createApp(options: AppOptions): Hono<Guarded> {
   const limit = { maxSize: LONGEST_BODY, onError: tooLong };
   app.post("/api/ticket", bodyLimit(limit), guard.ticket);
   app.use("/api/*", guard.token, bodyLimit(limit));
+  app.post("/api/confirm", guard.confirm);
   // Hono plays a GET for it: a stream would go on without a reader.
   app.use("/api/*", async (context, next) => {
     if (context.req.raw.method !== "HEAD") return next();
@@ -99,47 +97,52 @@ export function createApp(options: AppOptions): Hono<Guarded> {
     return context.json({ jobs: feed.all().filter((job) => matches(job, wanted)) });
   });
 
-  app.get("/api/jobs/:id", async (context) => {
-    const job = await find(feed, context);
-    return job ? context.json(job.view) : missing(context);
-  });
+  type Found = NonNullable<ReturnType<JobFeed["get"]>>;
+  type OfJob = (context: Context<Guarded>, found: Found) => Response | Promise<Response>;
+  const ofJob = (answer: OfJob) => async (context: Context<Guarded>) => {
+    const found = await feed.find(context.req.param("id") ?? "");
+    if (!found) return context.json({ error: "there is no such job" }, 404);
+    return answer(context, found);
+  };
 
-  app.get("/api/jobs/:id/output", async (context) => {
-    const job = await find(feed, context);
-    if (!job) return missing(context);
-    if (job.entry.job.kind !== "process") return noOutput(context);
-    const { offset, ...wanted } = read(outputQuery, context);
-    const reader = openOutput(outputOf(job.entry));
-    try {
-      const { bytes: recorded, dropped } = job.entry.job.output;
-      const bytes = Math.max(recorded, reader?.end() ?? 0);
-      const cursor = offset === undefined ? undefined : String(offset);
-      const request = { ...wanted, cursor, maxBytes: 1_024 * 1_024 };
-      const {
-        text,
-        lines,
-        start,
-        cursor: next,
-        more,
-        matches: count,
-      } = await readOutput(reader, request, { bytes, dropped }, options.patterns);
-      const place = { start, next: Number(next), more, bytes, dropped, matches: count };
-      return context.json({ text, lines, ...place });
-    } finally {
-      reader?.close();
-    }
-  });
+  app.get(
+    "/api/jobs/:id",
+    ofJob((context, { view }) => context.json(view)),
+  );
 
-  app.get("/api/jobs/:id/stream", async (context) => {
-    const job = await find(feed, context);
-    if (!job) return missing(context);
-    if (job.entry.job.kind !== "process") return noOutput(context);
-    const { offset = 0, most } = read(streamQuery, context);
-    const file = outputOf(job.entry);
-    const { id } = job.view;
-    const pace = most === undefined ? undefined : new SteadyPace(clock, rate, most, offset);
-    return streamSSE(context, (stream) => follow(stream, { id, file, offset, pace }, options));
-  });
+  app.get(
+    "/api/jobs/:id/output",
+    ofJob(async (context, { entry }) => {
+      const { job } = entry;
+      if (job.kind !== "process") return noOutput(context);
+      const { offset, ...wanted } = read(outputQuery, context);
+      const reader = openOutput(outputOf(entry));
+      try {
+        const { bytes: recorded, dropped } = job.output;
+        const bytes = Math.max(recorded, reader?.end() ?? 0);
+        const cursor = offset === undefined ? undefined : String(offset);
+        const request = { ...wanted, cursor, maxBytes: 1_024 * 1_024 };
+        const counts = { bytes, dropped };
+        const page = await readOutput(reader, request, counts, options.patterns);
+        const { text, lines, start, more, matches: count } = page;
+        const place = { start, next: Number(page.cursor), more, ...counts, matches: count };
+        return context.json({ text, lines, ...place });
+      } finally {
+        reader?.close();
+      }
+    }),
+  );
+
+  app.get(
+    "/api/jobs/:id/stream",
+    ofJob((context, { entry, view: { id, kind } }) => {
+      if (kind !== "process") return noOutput(context);
+      const { offset = 0, most } = read(streamQuery, context);
+      const pace = most === undefined ? undefined : new SteadyPace(clock, rate, most, offset);
+      const wanted = { id, file: outputOf(entry), offset, pace };
+      return streamSSE(context, (stream) => follow(stream, wanted, options));
+    }),
+  );
 
   app.get("/api/events", async (context) => {
     await feed.ready;
@@ -149,74 +152,58 @@ export function createApp(options: AppOptions): Hono<Guarded> {
   });
 
   for (const action of ACTIONS) {
-    app.post(`/api/jobs/:id/${action}`, async (context) => {
-      const job = await find(feed, context);
-      if (!job) return missing(context);
-      const text = await byOwner(() => options.actions[action](job.view));
+    const act = ofJob(async (context, { view }) => {
+      const text = await byOwner(() => options.actions[action](view));
       feed.refresh();
       return context.json({ text });
     });
+    app.post(`/api/jobs/:id/${action}`, act);
   }
 
-  app.get("/api/jobs/:id/transcript", async (context) => {
-    const job = await find(feed, context);
-    if (!job) return missing(context);
-    if (job.entry.job.kind !== "subagent") {
-      return context.json({ error: "a process has no session: it has output" }, 409);
-    }
-    return context.json(await byOwner(() => options.actions.transcript(job.view)));
-  });
+  app.get(
+    "/api/jobs/:id/transcript",
+    ofJob(async (context, { view }) => {
+      if (view.kind !== "subagent") {
+        return context.json({ error: "a process has no session: it has output" }, 409);
+      }
+      return context.json(await byOwner(() => options.actions.transcript(view)));
+    }),
+  );
 
   /** Passes an act of the user on, when this is the page that may. */
-  const forUser = async (
-    context: Context<Guarded>,
+  const forUser = (
     action: JobAction,
-    actOn: (view: JobView) => UserAct | Promise<UserAct>,
-  ): Promise<Response> => {
-    const { actForUser } = options;
-    const job = await find(feed, context);
-    if (!job) return missing(context);
-    const { view } = job;
-    const { wait } = context.get("entry");
-    if (!actForUser) return context.json({ error: NOT_HERE }, 403);
-    if (wait > 0) {
-      const seconds = Math.ceil(wait / 1_000);
-      const error = `a page that was opened by itself may do this in ${seconds} s`;
-      return context.json({ error }, 403, { "Retry-After": String(seconds) });
-    }
-    if (!view.actions.includes(action)) {
-      const error = `${action} is not possible for ${view.id} from here: its state or its OpenCode is another`;
-      return context.json({ error }, 409);
-    }
-    const act = await actOn(view);
-    const result = await byOwner(() => actForUser(act));
-    feed.refresh();
-    if (action === "answer" && context.req.method === "GET") {
-      return context.json(requestResult.parse(result).request);
-    }
-    return context.json(actionView.parse(result));
-  };
+    actOn: (view: JobView, context: Context) => UserAct | Promise<UserAct>,
+  ) =>
+    ofJob(async (context, { view }) => {
+      const { actForUser } = options;
+      if (!actForUser) return context.json({ error: NOT_HERE }, 403);
+      if (!context.get("mayAct")) return context.json({ error: NOT_CONFIRMED }, 403);
+      if (!view.actions.includes(action)) {
+        const error = `${action} is not possible for ${view.id} from here: its state or its OpenCode is another`;
+        return context.json({ error }, 409);
+      }
+      const act = await actOn(view, context);
+      const result = await byOwner(() => actForUser(act));
+      feed.refresh();
+      if (act.method === "request") return context.json(requestResult.parse(result).request);
+      return context.json(actionView.parse(result));
+    });
   const command = ({ id: jobID, process }: JobView) => ({ jobID, command: process?.command ?? "" });
 
-  app.post("/api/jobs/:id/restart", (context) =>
-    forUser(context, "restart", (view) => ({ method: "restart", ...command(view) })),
-  );
-  app.post("/api/jobs/:id/write", (context) =>
-    forUser(context, "write", async (view) => {
-      const body = await readBody(writeBody, context);
-      return { method: "write", ...command(view), ...body };
-    }),
-  );
-  app.get("/api/jobs/:id/request", (context) =>
-    forUser(context, "answer", ({ id }) => ({ method: "request", jobID: id })),
-  );
-  app.post("/api/jobs/:id/answer", (context) =>
-    forUser(context, "answer", async ({ id }) => {
-      const body = await readBody(answerBody, context);
-      const method = "reply" in body ? ("reply" as const) : ("answer" as const);
-      return userAct.parse({ method, jobID: id, ...body });
-    }),
-  );
+  const restart = forUser("restart", (view) => ({ method: "restart", ...command(view) }));
+  const write = forUser("write", async (view, context) => {
+    const body = await readBody(writeBody, context);
+    return { method: "write", ...command(view), ...body };
+  });
+  const request = forUser("answer", ({ id }) => ({ method: "request", jobID: id }));
+  const answer = forUser("answer", async ({ id }, context) => {
+    const body = await readBody(answerBody, context);
+    const method = "reply" in body ? ("reply" as const) : ("answer" as const);
+    return userAct.parse({ method, jobID: id, ...body });
+  });
+  app.post("/api/jobs/:id/restart", restart).post("/api/jobs/:id/write", write);
+  app.get("/api/jobs/:id/request", request).post("/api/jobs/:id/answer", answer);
   return app;
 }
 
@@ -234,6 +221,8 @@ async function byOwner<T>(ask: () => Promise<T>): Promise<T> {
 
 const NOT_HERE =
   "only the page that OpenCode itself has started (its option web, or its command palette) may do this";
+const NOT_CONFIRMED =
+  "this page does it when it was given the code that OpenCode shows, or was opened by the link there";
 const requestResult = z.object({ request: requestView });
 
 function tooLong(context: Context): Response {
@@ -244,14 +233,6 @@ function tooLong(context: Context): Response {
 async function readBody<S extends z.ZodType>(schema: S, context: Context): Promise<z.infer<S>> {
   const body: unknown = await context.req.json().catch(() => undefined);
   return parsed(schema, body, "body");
-}
-
-function find(feed: JobFeed, context: Context): ReturnType<JobFeed["find"]> {
-  return feed.find(context.req.param("id") ?? "");
-}
-
-function missing(context: Context): Response {
-  return context.json({ error: "there is no such job" }, 404);
 }
 
 function noOutput(context: Context): Response {

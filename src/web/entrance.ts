@@ -1,28 +1,30 @@
 /**
- * The tokens by which the API is entered. The link's own is good at once. A browser that we call is given a ticket
- * instead, because its arguments can be read by every process of this user: it is exchanged for a token once. Used a
- * second time it ends that token, and a token from a ticket may do more than show, stop and cancel only after the time
- * in which the browser would have come second.
+ * The tokens by which the API is entered. The link's own is good for everything. A browser that we call is given a ticket
+ * instead, because its arguments can be read by every process of this user: it is exchanged for a token once, and used a
+ * second time it ends that token. Another process may come before the browser, or end it. So a token from a ticket may
+ * only show, stop and cancel until the code of the ticket was sent with it, which the user alone is told.
  */
-import { createHash, randomBytes, timingSafeEqual } from "node:crypto";
+import { createHash, randomBytes, randomInt, timingSafeEqual } from "node:crypto";
 import type { Clock } from "../ports.js";
 
 const TICKET_MS = 120_000;
-const WAIT_MS = 15_000;
+const MOST_WRONG_CODES = 3;
 
-/** Milliseconds until it may do everything; 0: now. */
-export interface Entry {
-  wait: number;
+/** Who has come by a ticket. */
+interface Guest {
+  code: string;
+  wrong: number;
+  isConfirmed: boolean;
 }
 
 export class Entrance {
   readonly #clock: Clock;
   readonly #own: Buffer;
   readonly token: string;
-  /** By the ticket's digest: until when, and the token that it was exchanged for. */
-  readonly #tickets = new Map<string, { until: number; token?: string }>();
-  /** By the token's digest: since when. */
-  readonly #tokens = new Map<string, number>();
+  /** By the ticket's digest; with the token that it was exchanged for. */
+  readonly #tickets = new Map<string, { until: number; code: string; token?: string }>();
+  /** By the token's digest. */
+  readonly #guests = new Map<string, Guest>();
 
   constructor(clock: Clock, token = newToken()) {
     this.#clock = clock;
@@ -30,33 +32,42 @@ export class Entrance {
     this.#own = digest(token);
   }
 
-  ticket(): string {
+  ticket(): { ticket: string; code: string } {
     const ticket = newToken();
-    this.#tickets.set(key(ticket), { until: this.#clock.monotonic() + TICKET_MS });
-    return ticket;
+    const code = String(randomInt(1_000_000)).padStart(6, "0");
+    this.#tickets.set(key(ticket), { until: this.#clock.monotonic() + TICKET_MS, code });
+    return { ticket, code };
   }
 
   /** Undefined for a ticket that is unknown, too old or used; its token is then no more. */
   exchange(ticket: string): string | undefined {
-    const now = this.#clock.monotonic();
     const found = this.#tickets.get(key(ticket));
     if (!found) return undefined;
     if (found.token !== undefined) {
-      this.#tokens.delete(key(found.token));
+      this.#guests.delete(key(found.token));
       return undefined;
     }
-    if (now > found.until) return undefined;
+    if (this.#clock.monotonic() > found.until) return undefined;
     found.token = newToken();
-    this.#tokens.set(key(found.token), now);
+    this.#guests.set(key(found.token), { code: found.code, wrong: 0, isConfirmed: false });
     return found.token;
   }
 
+  /** Whether it was the code of this token's ticket. Three wrong ones end the token. */
+  confirm(token: string, code: string): boolean {
+    const guest = this.#guests.get(key(token));
+    if (!guest) return false;
+    if (timingSafeEqual(digest(guest.code), digest(code))) return (guest.isConfirmed = true);
+    guest.wrong += 1;
+    if (guest.wrong === MOST_WRONG_CODES) this.#guests.delete(key(token));
+    return false;
+  }
+
   /** Undefined for a token that is none. Neither length nor content can be told from the time it takes. */
-  enter(token: string): Entry | undefined {
-    if (timingSafeEqual(digest(token), this.#own)) return { wait: 0 };
-    const since = this.#tokens.get(key(token));
-    if (since === undefined) return undefined;
-    return { wait: Math.max(0, since + WAIT_MS - this.#clock.monotonic()) };
+  enter(token: string): { mayAct: boolean } | undefined {
+    if (timingSafeEqual(digest(token), this.#own)) return { mayAct: true };
+    const guest = this.#guests.get(key(token));
+    return guest && { mayAct: guest.isConfirmed };
   }
 }
 

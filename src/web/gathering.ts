@@ -3,10 +3,9 @@
  * them is connected. Nothing secret is said here: every process of this user can come. One that asks the server to leave
  * only ends the page of another OpenCode, to serve it by itself.
  */
-import { chmodSync, rmSync } from "node:fs";
+import { rmSync } from "node:fs";
 import { connect, createServer, type Server, type Socket } from "node:net";
-import { dirname } from "node:path";
-import { checkSocket, ensureOwnFolder, socketPath } from "../control/address.js";
+import { checkSocket, listenAlone, socketPath } from "../control/address.js";
 import { greeting, readLines, wish } from "./link.js";
 
 const LONGEST_LINE = 1_024;
@@ -32,14 +31,8 @@ export class Gathering {
 
   /** Resolves when it listens. Only the process that has the port may call it: then nothing else listens there. */
   static async open(path: string, deps: GatheringDeps): Promise<Gathering> {
-    ensureOwnFolder(dirname(path));
-    rmSync(path, { force: true });
     const gathering = new Gathering(path, deps);
-    await new Promise<void>((resolve, reject) => {
-      gathering.#server.once("error", reject);
-      gathering.#server.listen(path, resolve);
-    });
-    chmodSync(path, 0o600);
+    await listenAlone(gathering.#server, path);
     return gathering;
   }
 

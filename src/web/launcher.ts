@@ -46,6 +46,8 @@ const EMPTY_MS = 2_000;
 /** Two that start at once: the one without the port looks so often for the other, this far apart. */
 const LOOKS = 30;
 const LOOK_MS = 100;
+/** So long the page of another OpenCode may take to end. */
+const LEAVE_MS = 3_000;
 /** A server that dies is started again so often. */
 const MOST_RESTARTS = 3;
 
@@ -97,8 +99,7 @@ export class PageLauncher {
       say(state.child, { type: "open" });
     } else if (state.kind === "sharing") {
       this.#state = { kind: "starting" };
-      state.share.askToLeave();
-      void state.share.ended.then(() => this.#start(true)).catch(this.#failed);
+      void this.#replace(state.share, true).catch(this.#failed);
     } else if (state.kind === "idle") {
       this.#restarts = 0;
       void this.#begin(true, true);
@@ -111,20 +112,21 @@ export class PageLauncher {
   async #begin(open: boolean, ours = false, looks = 1): Promise<void> {
     this.#state = { kind: "starting" };
     try {
-      const path = gatheringPath(this.#deps.root, this.#deps.port);
-      for (let look = 1; look <= looks; look += 1) {
-        if (look > 1) await this.#pause();
-        const found = await share(path);
-        if (!found) continue;
-        if (!ours) return this.#shares(found);
-        found.askToLeave();
-        await found.ended;
-        break;
-      }
-      await this.#start(open);
+      const found = await this.#find(looks);
+      if (found && !ours) return this.#shares(found);
+      if (found) await this.#replace(found, open);
+      else await this.#start(open);
     } catch (thrown) {
       this.#failed(thrown);
     }
+  }
+
+  /** One that does not leave, or is no page at all, has the port or has not: that is seen then. */
+  async #replace(other: Share, open: boolean): Promise<void> {
+    other.askToLeave();
+    await Promise.race([other.ended, this.#pause(LEAVE_MS)]);
+    other.close();
+    await this.#start(open);
   }
 
   #shares(found: Share): void {
@@ -185,25 +187,27 @@ export class PageLauncher {
     say(child, { type: "start", secret, root, port, pageFolder, pid, open });
     await isUp;
     if (said?.type === "failed") {
-      if (said.taken && (await this.#isShared())) return;
+      // Another OpenCode had the port first, and perhaps does not listen yet.
+      const found = said.taken ? await this.#find(LOOKS) : undefined;
+      if (found) return this.#shares(found);
       throw new UserError(
         said.taken ? `${said.error}; the option web.port chooses one` : said.error,
       );
     }
   }
 
-  /** Another OpenCode had the port first, and perhaps does not listen yet. */
-  async #isShared(): Promise<boolean> {
+  /** The page of another OpenCode. */
+  async #find(looks: number): Promise<Share | undefined> {
     const path = gatheringPath(this.#deps.root, this.#deps.port);
-    for (let look = 0; look < LOOKS; look += 1) {
+    for (let left = looks; ; left -= 1) {
       const found = await share(path);
-      if (found) {
-        this.#shares(found);
-        return true;
-      }
-      await this.#pause();
+      if (found || left <= 1) return found;
+      await this.#pause(LOOK_MS);
     }
-    return false;
+  }
+
+  #pause(milliseconds: number): Promise<void> {
+    return new Promise((resolve) => this.#deps.clock.after(milliseconds, resolve));
   }
 
   #heard(child: ChildProcess, what: FromServer, secret: string): void {
@@ -214,7 +218,8 @@ export class PageLauncher {
       else this.#toast(`The page of background jobs: ${what.link}`, "info");
     } else if (what.type === "opened") {
       const link = this.#state.kind === "serving" ? this.#state.link : "";
-      if (what.error === undefined) this.#toast(`Your browser was called for ${link}`, "info");
+      const called = `Your browser was called for ${link} (code ${what.code})`;
+      if (what.error === undefined) this.#toast(called, "info");
       else this.#toast(`No browser could be called (${what.error}) for ${link}`, "warning");
     } else if (what.type === "act") {
       void this.#act(what, secret).then((answer) => say(child, answer));
@@ -272,10 +277,6 @@ export class PageLauncher {
     if (state.kind === "sharing") state.share.close();
     this.#child?.stdin?.end();
     launchers().delete(this.#deps.root);
-  }
-
-  #pause(): Promise<void> {
-    return new Promise((resolve) => this.#deps.clock.after(LOOK_MS, resolve));
   }
 
   /** In one directory: they share the terminal. */

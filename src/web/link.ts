@@ -33,8 +33,12 @@ export const fromServer = z.discriminatedUnion("type", [
   z.strictObject({ type: z.literal("serving"), port: z.number().int(), link: z.string() }),
   /** It ends with this. `taken`: another program has the port, perhaps the page of another OpenCode. */
   z.strictObject({ type: z.literal("failed"), taken: z.boolean(), error: z.string() }),
-  /** The browser was called; `error` says why it could not be. */
-  z.strictObject({ type: z.literal("opened"), error: z.string().optional() }),
+  /** The browser was called, and its page needs the code; `error` says why it could not be. */
+  z.strictObject({
+    type: z.literal("opened"),
+    code: z.string(),
+    error: z.string().optional(),
+  }),
   /** Another OpenCode of this user serves the page from here on. */
   z.strictObject({ type: z.literal("left") }),
   /** `act`: a `userAct` as JSON. */

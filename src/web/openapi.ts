@@ -1,23 +1,7 @@
 /** The API as an OpenAPI 3.1 document, made from the schemas by which requests are checked. */
 import { z } from "zod";
 import { VERSION } from "../version.js";
-import {
-  actionView,
-  answerBody,
-  jobEvent,
-  jobsQuery,
-  jobView,
-  outputQuery,
-  outputView,
-  problemView,
-  requestView,
-  streamPiece,
-  streamQuery,
-  ticketBody,
-  tokenView,
-  transcriptView,
-  writeBody,
-} from "./schemas.js";
+import * as api from "./schemas.js";
 
 function schema(type: z.ZodType): object {
   const { $schema: _, ...rest } = z.toJSONSchema(type, { io: "output", unrepresentable: "any" });
@@ -33,7 +17,6 @@ function events(type: z.ZodType, description: string): object {
 }
 
 const ID = { name: "id", in: "path", required: true, schema: { type: "string" } };
-const PROBLEMS = { "4XX": json(problemView, "Refused, with the reason") };
 
 function query(type: z.ZodObject): object[] {
   return Object.entries(type.shape).map(([name, field]) => {
@@ -43,31 +26,43 @@ function query(type: z.ZodObject): object[] {
   });
 }
 
-/** For the page that OpenCode has started. */
-function forUser(summary: string, body?: z.ZodType): object {
-  return {
-    summary: `${summary}. Only in the page that the job's OpenCode has started`,
-    parameters: [ID],
-    ...(body && { requestBody: content(body) }),
-    responses: { "200": json(actionView, "What the owner of the job says"), ...PROBLEMS },
-  };
+/** What is asked and answered; `more`: parameters, or the body. */
+function operation(summary: string, answer: object, more: object = { parameters: [ID] }): object {
+  const problems = json(api.problemView, "Refused, with the reason");
+  return { summary, ...more, responses: { "200": answer, "4XX": problems } };
 }
 
-function content(type: z.ZodType): object {
-  return { required: true, content: { "application/json": { schema: schema(type) } } };
+function body(type: z.ZodType): object {
+  const content = { "application/json": { schema: schema(type) } };
+  return { requestBody: { required: true, content } };
 }
 
+/** To be done to a job. */
 function action(summary: string): object {
-  return {
-    post: {
-      summary,
-      parameters: [ID],
-      responses: { "200": json(actionView, "What the owner of the job says"), ...PROBLEMS },
-    },
-  };
+  return operation(summary, json(api.actionView, "What the owner of the job says"));
+}
+
+/** For the page that OpenCode has started. */
+function forUser(summary: string): string {
+  return `${summary}. Only in the page that the job's OpenCode has started`;
 }
 
 export function openApiDocument(): object {
+  const jobs = z.object({ jobs: z.array(api.jobView) });
+  const changes = "Changes of all jobs, each at most once a second; Last-Event-ID is honoured";
+  const changed = events(api.jobEvent, "Events job.updated, job.removed and reset");
+  const asks = forUser("What a subagent asks its user, in full");
+  const said = "What a subagent has said and which tools it has called, the newest of it";
+  const confirms = "Confirms a token that is from a ticket by the code that OpenCode shows";
+  const typed = { ...action(forUser("Types into a process")), ...body(api.writeBody) };
+  const answered = { ...action(forUser("Answers what a subagent asks")), ...body(api.answerBody) };
+  const ticket = { security: [], ...body(api.ticketBody) };
+  const read = (what: string, answer: object, more?: object) => ({
+    get: operation(what, answer, more),
+  });
+  const page = { parameters: [ID, ...query(api.outputQuery)] };
+  const stream = { parameters: [ID, ...query(api.streamQuery)] };
+  const pieces = events(api.streamPiece, "Events chunk and end");
   return {
     openapi: "3.1.0",
     info: { title: "Background jobs of OpenCode", version: VERSION },
@@ -75,69 +70,44 @@ export function openApiDocument(): object {
     security: [{ token: [] }],
     components: { securitySchemes: { token: { type: "http", scheme: "bearer" } } },
     paths: {
-      "/api/jobs": {
-        get: {
-          summary: "All jobs of this user, of all projects",
-          parameters: query(jobsQuery),
-          responses: { "200": json(z.object({ jobs: z.array(jobView) }), "Jobs"), ...PROBLEMS },
-        },
+      "/api/jobs": read("All jobs of this user, of all projects", json(jobs, "Jobs"), {
+        parameters: query(api.jobsQuery),
+      }),
+      "/api/jobs/{id}": read("One job", json(api.jobView, "The job")),
+      "/api/jobs/{id}/output": read(
+        "Output of a process",
+        json(api.outputView, "A page of it"),
+        page,
+      ),
+      "/api/jobs/{id}/stream": read(
+        "Output of a process as it comes: chunks, then the end",
+        pieces,
+        stream,
+      ),
+      "/api/events": read(changes, changed, {}),
+      "/api/jobs/{id}/stop": {
+        post: action("Ends a process with its descendants; its record stays"),
       },
-      "/api/jobs/{id}": {
-        get: {
-          summary: "One job",
-          parameters: [ID],
-          responses: { "200": json(jobView, "The job"), ...PROBLEMS },
-        },
-      },
-      "/api/jobs/{id}/output": {
-        get: {
-          summary: "Output of a process",
-          parameters: [ID, ...query(outputQuery)],
-          responses: { "200": json(outputView, "A page of it"), ...PROBLEMS },
-        },
-      },
-      "/api/jobs/{id}/stream": {
-        get: {
-          summary: "Output of a process as it comes: chunks, then the end",
-          parameters: [ID, ...query(streamQuery)],
-          responses: { "200": events(streamPiece, "Events chunk and end"), ...PROBLEMS },
-        },
-      },
-      "/api/events": {
-        get: {
-          summary: "Changes of all jobs, each at most once a second; Last-Event-ID is honoured",
-          responses: {
-            "200": events(jobEvent, "Events job.updated, job.removed and reset"),
-            ...PROBLEMS,
-          },
-        },
-      },
-      "/api/jobs/{id}/stop": action("Ends a process with its descendants; its record stays"),
-      "/api/jobs/{id}/terminate": action("The same, and forgets record and output"),
-      "/api/jobs/{id}/cancel": action("Aborts a subagent with what it started"),
-      "/api/jobs/{id}/restart": { post: forUser("Runs a process again, unchanged") },
-      "/api/jobs/{id}/write": { post: forUser("Types into a process", writeBody) },
-      "/api/jobs/{id}/request": {
-        get: {
-          ...forUser("What a subagent asks its user, in full"),
-          responses: { "200": json(requestView, "A permission or questions"), ...PROBLEMS },
-        },
-      },
-      "/api/jobs/{id}/answer": { post: forUser("Answers what a subagent asks", answerBody) },
-      "/api/jobs/{id}/transcript": {
-        get: {
-          summary: "What a subagent has said and which tools it has called, the newest of it",
-          parameters: [ID],
-          responses: { "200": json(transcriptView, "Oldest first"), ...PROBLEMS },
-        },
+      "/api/jobs/{id}/terminate": { post: action("The same, and forgets record and output") },
+      "/api/jobs/{id}/cancel": { post: action("Aborts a subagent with what it started") },
+      "/api/jobs/{id}/restart": { post: action(forUser("Runs a process again, unchanged")) },
+      "/api/jobs/{id}/write": { post: typed },
+      "/api/jobs/{id}/request": read(asks, json(api.requestView, "A permission or questions")),
+      "/api/jobs/{id}/answer": { post: answered },
+      "/api/jobs/{id}/transcript": read(said, json(api.transcriptView, "Oldest first")),
+      "/api/confirm": {
+        post: operation(
+          confirms,
+          json(api.actionView, "It may do everything"),
+          body(api.confirmBody),
+        ),
       },
       "/api/ticket": {
-        post: {
-          summary: "Exchanges the ticket of a link for a token, once",
-          security: [],
-          requestBody: content(ticketBody),
-          responses: { "200": json(tokenView, "The token"), ...PROBLEMS },
-        },
+        post: operation(
+          "Exchanges the ticket of a link for a token, once",
+          json(api.tokenView, "The token"),
+          ticket,
+        ),
       },
     },
   };

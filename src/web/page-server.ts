@@ -3,6 +3,7 @@
  * and passes on what the user does in the page. It lives as long as that OpenCode or another that shares the page, and
  * ends by itself soon after the last of them.
  */
+import { randomBytes } from "node:crypto";
 import { coerceError, silentLog, systemClock, UserError, type Clock } from "../ports.js";
 import { systemProcesses } from "../store/owner.js";
 import { openBrowser } from "./browser.js";
@@ -23,6 +24,9 @@ import { PortError, startWeb, type WebServer } from "./server.js";
 const ALONE_MS = 2_000;
 /** So long an act may take: a restart ends what runs, twice with its grace time. */
 const ACT_MS = 150_000;
+
+/** Safari leads no name below `localhost` anywhere before macOS 26. */
+const HAS_OWN_NAME = process.platform !== "darwin";
 
 type Start = Extract<ToServer, { type: "start" }>;
 
@@ -73,6 +77,7 @@ class PageServer {
       root,
       port,
       host: LOOPBACK,
+      ...(HAS_OWN_NAME && { ownName: `jobs-${randomBytes(8).toString("hex")}.localhost` }),
       pageFolder: start.pageFolder,
       actions: ownerActions(root, systemProcesses),
       actForUser: (act) => this.#act(JSON.stringify(act)),
@@ -93,12 +98,12 @@ class PageServer {
 
   async #openBrowser(): Promise<void> {
     if (!this.#server) return;
-    try {
-      await openBrowser(this.#server.linkForOnce());
-      say({ type: "opened" });
-    } catch (thrown) {
-      say({ type: "opened", error: coerceError(thrown).message });
-    }
+    const { link, code } = this.#server.linkForOnce();
+    const error = await openBrowser(link).then(
+      () => undefined,
+      (thrown: unknown) => coerceError(thrown).message,
+    );
+    say({ type: "opened", code, error });
   }
 
   #act(act: string): Promise<unknown> {

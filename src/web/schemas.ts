@@ -7,7 +7,7 @@ import { transcriptEntry } from "../control/protocol.js";
 
 const time = z.iso.datetime();
 
-export const jobAction = z.enum(["stop", "terminate", "cancel", "restart", "write", "answer"]);
+const jobAction = z.enum(["stop", "terminate", "cancel", "restart", "write", "answer"]);
 export type JobAction = z.infer<typeof jobAction>;
 
 export const jobView = z.object({
@@ -126,7 +126,6 @@ export const outputView = z.object({
   dropped: z.number().int(),
   matches: z.number().int().optional(),
 });
-export type OutputView = z.infer<typeof outputView>;
 
 /** Events of `/api/jobs/{id}/stream`. */
 export const streamPiece = z.object({
@@ -167,6 +166,7 @@ export const requestView = z.discriminatedUnion("kind", [
     requestID: z.string(),
     permission: z.string(),
     patterns: z.array(z.string()),
+    always: z.array(z.string()).optional().describe("What the reply always allows"),
     detail: z.string().optional().describe("The command or the change that it is about"),
   }),
   z.object({
@@ -203,6 +203,8 @@ export type AnswerBody = z.infer<typeof answerBody>;
 
 /** The link of a browser that OpenCode calls holds a ticket, which is exchanged for a token once. */
 export const ticketBody = z.strictObject({ ticket: z.string().max(200) });
+/** Of the ticket, as OpenCode tells it to its user. */
+export const confirmBody = z.strictObject({ code: z.string().max(20) });
 export const tokenView = z.object({ token: z.string() });
 
 export const actionView = z.object({ text: z.string() });

@@ -3,7 +3,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { isIP, type AddressInfo } from "node:net";
 import { extname, join } from "node:path";
 import { createAdaptorServer, type ServerType } from "@hono/node-server";
-import { PatternGuard } from "../output/pattern-guard.js";
+import { PatternGuard } from "../output/pattern.js";
 import { UserError, type Clock, type Log } from "../ports.js";
 import type { Processes } from "../store/owner.js";
 import { createApp, type ActForUser, type OwnerActions, type PageFile } from "./app.js";
@@ -18,6 +18,11 @@ export interface WebOptions {
   host: string;
   /** Names by which it may be called besides its own addresses; as `readName` gives them. */
   names?: readonly string[];
+  /**
+   * The name of its link, below `localhost`, which browsers lead to loopback by themselves, IPv6 first. Where it is new
+   * with each start, no service worker or kept answer of a program that had the port before is there.
+   */
+  ownName?: string;
   /** Made at the start when it is left out. */
   token?: string;
   /** Where the built page is. */
@@ -47,8 +52,8 @@ export interface WebServer {
   link: string;
   /** One for each address and name by which it may be called; `link` is the first. */
   links: string[];
-  /** Another link, for the arguments of a browser: good for one use within two minutes. */
-  linkForOnce(): string;
+  /** Another link, for the arguments of a browser: good for one use within two minutes, in full with its code. */
+  linkForOnce(): { link: string; code: string };
   /** Reads the records again. */
   refresh(): void;
   close(): Promise<void>;
@@ -57,39 +62,60 @@ export interface WebServer {
 /** Resolves when it listens. Rejects with a `PortError` when the port is taken, never with another port. */
 export async function startWeb(options: WebOptions): Promise<WebServer> {
   const { root, clock, log, processes, host, port, actions, actForUser, starter } = options;
-  const { names = [] } = options;
+  const { ownName, names = [] } = options;
+  const allowed = [isIP(host) ? [] : host.toLowerCase(), ownName ?? [], names].flat();
   const entrance = new Entrance(clock, options.token);
   const page = readPage(options.pageFolder);
   const feed = new JobFeed({ root, clock, log, processes, ...(starter && { starter }) });
   const patterns = new PatternGuard(clock);
-  const guard = { clock, entrance, names: isIP(host) ? names : [host.toLowerCase(), ...names] };
+  const guard = { clock, entrance, names: allowed };
   const app = createApp({ ...guard, feed, patterns, actions, actForUser, page });
-  const server = createAdaptorServer({ fetch: app.fetch });
-  try {
-    await listen(server, port, host);
-  } catch (thrown) {
+  const servers: ServerType[] = [];
+  const open = async (on: string, at: number): Promise<number> => {
+    const server = createAdaptorServer({ fetch: app.fetch });
+    await listen(server, at, on);
+    servers.push(server);
+    return portOf(server);
+  };
+  const close = async (): Promise<void> => {
     feed.close();
+    await Promise.all(servers.map(closed));
+  };
+  let own: number;
+  try {
+    own = await open(host, port);
+    if (ownName !== undefined) await open("::1", own).catch(unlessTaken);
+  } catch (thrown) {
+    await close();
     throw thrown;
   }
-  const own = portOf(server);
   const hosts = linkHosts(host, own, names);
+  if (ownName !== undefined) hosts.unshift(`${ownName}:${own}`);
   const links = hosts.map((each) => `http://${each}/#token=${entrance.token}`);
   let closing: Promise<void> | undefined;
   return {
     port: own,
     link: links[0] ?? "",
     links,
-    linkForOnce: () => `http://${hosts[0]}/#ticket=${entrance.ticket()}`,
-    refresh: () => feed.refresh(),
-    close: () => {
-      closing ??= new Promise((resolve) => {
-        feed.close();
-        server.close(() => resolve());
-        if ("closeAllConnections" in server) server.closeAllConnections();
-      });
-      return closing;
+    linkForOnce: () => {
+      const { ticket, code } = entrance.ticket();
+      return { link: `http://${hosts[0]}/#ticket=${ticket}`, code };
     },
+    refresh: () => feed.refresh(),
+    close: () => (closing ??= close()),
   };
+}
+
+function closed(server: ServerType): Promise<void> {
+  return new Promise((resolve) => {
+    server.close(() => resolve());
+    if ("closeAllConnections" in server) server.closeAllConnections();
+  });
+}
+
+/** Another program would get what is sent to the name; a machine without IPv6 is no harm. */
+function unlessTaken(thrown: unknown): void {
+  if (thrown instanceof PortError && thrown.isTaken) throw thrown;
 }
 
 function listen(server: ServerType, port: number, host: string): Promise<void> {

@@ -25,15 +25,10 @@ const QUIET = [
 const DIFF = ["--no-ext-diff", "--no-textconv", "--no-color"] as const;
 
 /** Variables that would send git to another repository than that of its working directory. */
+// prettier-ignore
 const FOREIGN = [
-  "GIT_DIR",
-  "GIT_WORK_TREE",
-  "GIT_INDEX_FILE",
-  "GIT_COMMON_DIR",
-  "GIT_NAMESPACE",
-  "GIT_OBJECT_DIRECTORY",
-  "GIT_ALTERNATE_OBJECT_DIRECTORIES",
-  "GIT_EXTERNAL_DIFF",
+  "GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_COMMON_DIR", "GIT_NAMESPACE",
+  "GIT_OBJECT_DIRECTORY", "GIT_ALTERNATE_OBJECT_DIRECTORIES", "GIT_EXTERNAL_DIFF",
 ] as const;
 
 /** git refused, is missing or took too long; `exitCode` only where git ran and refused. */
@@ -319,12 +314,8 @@ async function identityFor(tree: string): Promise<NodeJS.ProcessEnv> {
   if (known.exitCode === 0) return {};
   const name = "opencode-background-manager";
   const email = `${name}@localhost`;
-  return {
-    GIT_AUTHOR_NAME: name,
-    GIT_AUTHOR_EMAIL: email,
-    GIT_COMMITTER_NAME: name,
-    GIT_COMMITTER_EMAIL: email,
-  };
+  const author = { GIT_AUTHOR_NAME: name, GIT_AUTHOR_EMAIL: email };
+  return { ...author, GIT_COMMITTER_NAME: name, GIT_COMMITTER_EMAIL: email };
 }
 
 function literal(paths: readonly string[]): string[] {

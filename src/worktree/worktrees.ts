@@ -8,7 +8,7 @@ import type { Context } from "../context.js";
 import type { Job, SubagentJob, WorktreeRecord } from "../jobs/job.js";
 import type { JobChange } from "../jobs/registry.js";
 import { isTerminal } from "../jobs/status.js";
-import type { NoticePort } from "../notices/port.js";
+import type { Notices } from "../notices/notices.js";
 import { coerceError, logFailure, UserError } from "../ports.js";
 import { isInside } from "../system/inside.js";
 import { copyFiles, filesToCopy } from "./copies.js";
@@ -34,7 +34,7 @@ export interface WorktreesDeps extends Context {
   /** Of this OpenCode. */
   directory: string;
   homes: Homes;
-  notices: Pick<NoticePort, "hold">;
+  notices: Pick<Notices, "hold">;
   persist: () => Promise<void>;
 }
 
@@ -384,19 +384,16 @@ export class Worktrees {
     return existsSync(folder) ? { ...worktree, folder, branch } : undefined;
   }
 
-  async #remove(made: Made): Promise<void> {
-    await this.#inTurn(LIST, () => remove(made));
+  async #remove(made: Made, by: () => Promise<void> = () => remove(made)): Promise<void> {
+    await this.#inTurn(LIST, by);
     this.#update(made.owner, { state: "removed" });
     await this.#disposeInstance(made.folder);
     this.#deps.homes.release(made.folder);
   }
 
   /** One that was never complete, and in which nothing was done. */
-  async #discard(made: Made): Promise<void> {
-    await this.#inTurn(LIST, () => discardWorktree(this.#targetOf(made), made));
-    this.#update(made.owner, { state: "removed" });
-    await this.#disposeInstance(made.folder);
-    this.#deps.homes.release(made.folder);
+  #discard(made: Made): Promise<void> {
+    return this.#remove(made, () => discardWorktree(this.#targetOf(made), made));
   }
 
   async #disposeInstance(folder: string): Promise<void> {
@@ -429,13 +426,10 @@ export class Worktrees {
 
   /** Of the commit of what a task has left: its name and what it was told. */
   async #messageOf({ id, name, agent, sessionID }: SubagentJob): Promise<string> {
-    const messages =
-      sessionID === undefined
-        ? []
-        : await this.#deps.host.messages(sessionID).catch((thrown: unknown) => {
-            logFailure(this.#deps.log, "debug", "a task could not be read for its commit")(thrown);
-            return [];
-          });
+    const { host, log } = this.#deps;
+    const failed = logFailure(log, "debug", "a task could not be read for its commit");
+    const read = sessionID === undefined ? undefined : host.messages(sessionID).catch(failed);
+    const messages = (await read) ?? [];
     const task = messages.find(({ role }) => role === "user")?.text.slice(0, MOST_QUOTED) ?? "";
     return [name, task, `Left uncommitted by the subagent ${id} (${agent}).`]
       .filter((part) => part !== "")

@@ -1,8 +1,14 @@
 /** How long a call of bash waits, and what becomes of its command then. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { isSleep, limitsOf, type Limits, type Situation } from "../../src/bash/limits.js";
-import { detaches, startsInBackground } from "../../src/bash/hint.js";
+import {
+  detaches,
+  isSleep,
+  limitsOf,
+  startsInBackground,
+  type Limits,
+  type Situation,
+} from "../../src/bash/limits.js";
 
 const ROOT: Situation = {
   command: "npm test",

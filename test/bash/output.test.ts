@@ -34,6 +34,12 @@ test("a character that comes in pieces is whole, half of one at the end is left 
   assert.equal(output.end("").text, "€");
 });
 
+test("what is shown of a long output begins with no half of a character", (t) => {
+  const { output } = make(t);
+  output.take(Buffer.from(`😀${"x".repeat(29_999)}`));
+  assert.equal(output.shown, `...\n\n${"x".repeat(29_999)}`);
+});
+
 test("of a long output the end is answered and all of it is in the file", async (t) => {
   await fc.assert(
     fc.asyncProperty(

@@ -8,7 +8,7 @@ import { OPENCODE_BINARY } from "../../fixtures/host/index.js";
 import { JobRegistry } from "../../src/jobs/registry.js";
 import { parseOptions } from "../../src/options.js";
 import { silentLog, systemClock } from "../../src/ports.js";
-import { BackgroundProcessManager } from "../../src/process/manager.js";
+import { BackgroundProcessManager, type ProcessManagerDeps } from "../../src/process/manager.js";
 import { median } from "./median.js";
 import { result, type Result } from "./result.js";
 
@@ -24,7 +24,10 @@ export interface Bench {
   close(): Promise<void>;
 }
 
-export function openBench(options: Record<string, unknown> = {}): Bench {
+export function openBench(
+  options: Record<string, unknown> = {},
+  deps: Partial<ProcessManagerDeps> = {},
+): Bench {
   const folder = mkdtempSync(join(tmpdir(), "ocbm-bench-"));
   const jobs = new JobRegistry(silentLog);
   const manager = new BackgroundProcessManager({
@@ -34,6 +37,7 @@ export function openBench(options: Record<string, unknown> = {}): Bench {
     options: parseOptions({ maxProcesses: 1000, ...options }).options,
     outputFolder: () => join(folder, "output"),
     announce: () => undefined,
+    ...deps,
   });
   return {
     manager,

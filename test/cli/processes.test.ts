@@ -10,6 +10,7 @@ import { silentLog, systemClock, UserError } from "../../src/ports.js";
 import { hasEnded, isAlive } from "../../src/system/identity.js";
 import { chooseKillTree, systemForKill } from "../../src/system/kill-tree.js";
 import { OutputLog } from "../../src/output/log.js";
+import { setAside } from "../../src/output/runs.js";
 import { call, owner, realProcess } from "./support.js";
 import { FakeClock } from "../fakes/clock.js";
 import { useFolders } from "../fakes/folders.js";
@@ -380,6 +381,45 @@ void describe("logs", () => {
     const late = [10, 20, 30, 40, 50].map((count) => `after ${count} looks\n`);
     assert.equal(out, `first\n${late.join("")}`);
     assert.equal(looks, 50);
+    await made.store.close();
+  });
+
+  void it("follows a process that is started again into its next run", async () => {
+    const root = folder();
+    const { child, job } = realProcess("proc_1");
+    const made = await owner(1, root, job);
+    const file = outputFileOf(made.store, "proc_1");
+    const outputs = [log(file)];
+    outputs[0]?.append(0, Buffer.from("first\n"));
+    let looks = 0;
+    const after = (_: number, callback: () => void) => {
+      looks += 1;
+      if (looks === 10) {
+        outputs[0]?.append(0, Buffer.from("its last words\n"));
+        setAside(file, "proc_1", 1);
+      }
+      if (looks === 20) {
+        const next = log(file);
+        outputs.push(next);
+        next.append(0, Buffer.from("second\n"));
+      }
+      if (looks === 30) {
+        outputs[1]?.append(0, Buffer.from("the end\n"));
+        made.jobs.end("proc_1", { status: "completed", reason: "finished", at: new Date() });
+        made.store.flushSync();
+      }
+      const next = setImmediate(looks === 100 ? () => assert.fail("it does not end") : callback);
+      return { cancel: () => clearImmediate(next) };
+    };
+    const exited = once(child, "exit");
+    child.kill("SIGKILL");
+    await exited;
+    const { code, out } = await call(["logs", "proc_1", "-f", "-n", "1", "--root", root], {
+      clock: { ...systemClock, after },
+    });
+    for (const output of outputs) output.close();
+    assert.equal(code, 0);
+    assert.equal(out, "first\nits last words\nsecond\nthe end\n");
     await made.store.close();
   });
 

@@ -1,14 +1,18 @@
 /** The command line on stored state: usage, what is wrong, what runs, what may go. */
 import assert from "node:assert/strict";
-import { existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, it } from "node:test";
 import { z } from "zod";
-import { commandNames } from "../../src/cli/arguments.js";
+import { commandNames, readArguments } from "../../src/cli/arguments.js";
+import { foundBy } from "../../src/cli/doctor.js";
+import { clean } from "../../src/cli/clean.js";
+import { survey } from "../../src/cli/survey.js";
 import { systemTerminal } from "../../src/cli/terminal.js";
+import { diskFiles, type StoreFiles } from "../../src/store/files.js";
 import { harmless } from "../../src/text.js";
 import { cells } from "../../src/cells.js";
-import { call, owner, realProcess } from "./support.js";
+import { call, machine, owner, realProcess } from "./support.js";
 import { useFolders } from "../fakes/folders.js";
 import { FakeClock } from "../fakes/clock.js";
 import { NOW } from "../store/support.js";
@@ -72,6 +76,19 @@ void describe("usage", () => {
     }
   });
 
+  void it("takes a day, as a time without a zone, for one of the user's own place", (t) => {
+    const { TZ: before } = process.env;
+    t.after(() => {
+      if (before === undefined) delete process.env["TZ"];
+      else process.env["TZ"] = before;
+    });
+    process.env["TZ"] = "Pacific/Auckland";
+    const since = (text: string) => readArguments(["logs", "x", "--since", text], 0).since;
+    assert.equal(since("2026-11-21T00:00"), Date.UTC(2026, 10, 20, 11));
+    assert.equal(since("2026-11-21"), Date.UTC(2026, 10, 20, 11));
+    assert.equal(since("2026-11-21T10:00Z"), Date.UTC(2026, 10, 21, 10));
+  });
+
   void it("finds the state folder by XDG_STATE_HOME", async () => {
     const state = folder();
     const root = join(state, "opencode", "background");
@@ -83,6 +100,15 @@ void describe("usage", () => {
 });
 
 void describe("doctor", () => {
+  void it("says how processes are found, and why there are no control groups", () => {
+    const where = foundBy({ folder: "/sys/fs/cgroup/a" }, "linux");
+    assert.match(where, /control groups of their own \(in \/sys\/fs\/cgroup\/a\), environ/u);
+    const without = foundBy({ why: "no cgroup v2" }, "linux");
+    assert.match(without, /^their environment, .*; no control groups: no cgroup v2$/u);
+    assert.match(foundBy({ why: "" }, "darwin"), /^their group and their parents; /u);
+    assert.match(foundBy({ why: "" }, "win32"), /taskkill/u);
+  });
+
   void it("is content with a living owner and with a dead one whose jobs are to be settled", async () => {
     const root = folder();
     const one = await owner(1, root, subagent("bg_1"));
@@ -406,5 +432,33 @@ void describe("clean", () => {
     assert.deepEqual(readdirSync(root), ["project"], "nothing is left of the removal");
     assert.match((await call(["clean", "--root", root])).out, /Nothing to remove/);
     await Promise.all([alive, owed, unsettled, free, newer].map(({ store }) => store.close()));
+  });
+
+  void it("does not say of a folder that it was removed when it could not be, nor when it was claimed", async () => {
+    const root = folder();
+    const done = ended(subagent("bg_1"), new Date("2026-11-21T10:30:00.000Z"));
+    const owners = await Promise.all([2, 3, 4].map((pid) => owner(pid, root, done)));
+    const [kept, claimed, free] = owners.map(({ store }) => store.folder);
+    assert.ok(kept && claimed && free);
+    const files: StoreFiles = {
+      ...diskFiles,
+      rename(from, to) {
+        if (from === kept) throw new Error("no right to rename it");
+        if (from === claimed) rmSync(from, { recursive: true });
+        diskFiles.rename(from, to);
+      },
+    };
+    const said: string[] = [];
+    const terminal = {
+      write: (text: string) => void said.push(text),
+      complain: (text: string) => void said.push(text),
+      colour: false,
+      columns: undefined,
+    };
+    const found = await survey(root, {}, machine);
+    const isDone = await clean(found, { yes: true, json: false, jobs: [] }, terminal, files);
+    assert.equal(isDone, false);
+    assert.deepEqual(said, [`removed ${free}\n`, `not removed ${kept}: no right to rename it\n`]);
+    await Promise.all(owners.map(({ store }) => store.close()));
   });
 });

@@ -346,7 +346,7 @@ void describe("a terminal attached to a server", { skip }, () => {
     await terminal.type("/jobs-page");
     await terminal.waitFor(/\/jobs-page +Open it in the browser/);
     await terminal.press("Enter");
-    const words = /^Your browser was called for (\S+)$/u;
+    const words = /^Your browser was called for (\S+) \(code \d{6}\)$/u;
     const { properties } = await host.waitFor(
       "tui.toast.show",
       ({ message }) => words.test(message),
@@ -356,7 +356,7 @@ void describe("a terminal attached to a server", { skip }, () => {
     assert.equal(link.port, String(port));
     const called = readFileSync(join(user.folder, "xdg-open.called"), "utf8");
     const ticket = new URL(called.trim()).hash.replace("#ticket=", "");
-    const response = await fetch(new URL("/api/ticket", link.origin), {
+    const response = await fetch(`http://127.0.0.1:${link.port}/api/ticket`, {
       method: "POST",
       body: JSON.stringify({ ticket }),
     });

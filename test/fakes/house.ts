@@ -64,7 +64,7 @@ export class House extends Stage {
       tree,
       directoryOf: (sessionID) => this.worktrees.directoryOf(sessionID),
       save: () => this.save(),
-      onParentAbort: (sessionID) => this.stoppedByUser.push(sessionID),
+      onStopped: (sessionID) => this.stoppedByUser.push(sessionID),
     });
     this.worktrees = new Worktrees({
       ...ports,

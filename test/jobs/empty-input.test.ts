@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { emptyInputHint } from "../../src/jobs/empty-input.js";
+import { emptyInputHint } from "../../src/jobs/facts.js";
 import type { ProcessJob } from "../../src/jobs/job.js";
 import { aProcess } from "../../fixtures/jobs.js";
 

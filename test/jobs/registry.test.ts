@@ -1,8 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import * as fc from "fast-check";
-import { isEmptyFilter, matches } from "../../src/jobs/filter.js";
-import { isJobId, newJobId } from "../../src/jobs/id.js";
+import { isEmptyFilter, isJobId, matches, newJobId } from "../../src/jobs/filter.js";
 import { job as jobSchema, type Job } from "../../src/jobs/job.js";
 import { JobRegistry, type JobChange } from "../../src/jobs/registry.js";
 import { canMove, isTerminal, jobStatus, type JobStatus } from "../../src/jobs/status.js";

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import * as fc from "fast-check";
-import { compactionNote } from "../../src/notices/compaction.js";
+import { compactionNote } from "../../src/notices/wording.js";
 import { family } from "./family.js";
 import { process, subagent } from "./jobs.js";
 

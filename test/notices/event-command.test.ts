@@ -182,6 +182,24 @@ void describe("onEvent", () => {
     ]);
   });
 
+  void it("leaves alone what it may not end, as a command of sudo, and goes on", async (t) => {
+    const { jobs, clock, lines, logged, file } = fixture(t, { hold: true });
+    for (const id of ["bg_1", "bg_2"]) {
+      jobs.add(subagent({ id }));
+      jobs.end(id, end(new Date(clock.now())));
+    }
+    await lines(1);
+    const [pid] = (await lines(2, `${file}.pids`)).map(Number);
+    t.after(() => process.kill(-Number(pid), "SIGKILL"));
+    const kill = t.mock.method(process, "kill", () => {
+      throw Object.assign(new Error("kill EPERM"), { code: "EPERM" });
+    });
+    await clock.advance(EVENT_COMMAND_LIMIT_MS);
+    kill.mock.restore();
+    await lines(2);
+    assert.equal(logged.filter((line) => line.startsWith("warn")).length, 1);
+  });
+
   void it("logs a command that cannot start once, and goes on", async (t) => {
     const { jobs, clock, logged, host } = fixture(t, { onEvent: ["/nowhere/tell-me"] });
     for (const id of ["bg_1", "bg_2", "bg_3"]) {

@@ -22,6 +22,12 @@ function counted(text: string): number {
 }
 
 void describe("what a process asks to be told", () => {
+  void it("passes no half of a character where it is cut", () => {
+    const { passed, flood } = gate();
+    flood.offer("proc_1", `x${"😀".repeat(2_000)}`);
+    assert.deepEqual(passed, [`x${"😀".repeat(1_999)}`]);
+  });
+
   void it("passes at once five times, then once a minute with the newest and the number of the others", async () => {
     const { clock, passed, flood } = gate();
     for (let line = 1; line <= 20; line++) flood.offer("proc_1", `line ${line}`);

@@ -1,7 +1,10 @@
 /** What is owed to whom: entries are held back, withdrawn, replaced and handed on. */
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { settle } from "../fakes/clock.js";
+import { JobRegistry } from "../../src/jobs/registry.js";
+import { Outbox } from "../../src/notices/outbox.js";
+import { silentLog } from "../../src/ports.js";
+import { FakeClock, settle } from "../fakes/clock.js";
 import { House } from "../fakes/house.js";
 import { Parent } from "../fakes/parent.js";
 import { family, MINUTE } from "./family.js";
@@ -24,7 +27,7 @@ void describe("what the parent is told otherwise", () => {
     const { house, parent, child, owed } = await family();
     parent.esc();
     const nested = await house.child({ parentSessionID: child.sessionID });
-    const early = house.notices.hold([nested.id], parent.id);
+    const early = house.notices.outbox.hold([nested.id], parent.id);
     await house.answer(nested.sessionID, "The part.");
     early(true);
     assert.deepEqual(
@@ -34,7 +37,7 @@ void describe("what the parent is told otherwise", () => {
     );
     house.host.onAbort = (sessionID) => house.idle(sessionID);
     await house.tasks.cancel([child.id], "cancelled_by_user");
-    house.notices.hold([nested.id], parent.id)(true);
+    house.notices.outbox.hold([nested.id], parent.id)(true);
     assert.deepEqual(
       owed().map(({ jobID }) => jobID),
       [child.id],
@@ -186,6 +189,26 @@ void describe("an entry", () => {
     house.jobs.add(job);
     house.jobs.end(job.id, { status: "cancelled", reason: "host_exit", at: new Date() });
     assert.deepEqual(owed(), []);
+  });
+});
+
+void describe("the outbox", () => {
+  void it("says a change to each session whose entries it is about", () => {
+    const jobs = new JobRegistry(silentLog);
+    const job = process();
+    jobs.add(job);
+    const outbox = new Outbox(jobs, new FakeClock(), () => "ses_a");
+    const entry = { jobID: job.id, kind: "stalled", createdAt: new Date(0) } as const;
+    const entries = ["ses_a", "ses_b"].map((parentSessionID) => ({
+      ...entry,
+      id: `ntc_${parentSessionID}`,
+      parentSessionID,
+    }));
+    outbox.adopt(entries);
+    const changed: string[] = [];
+    outbox.onChange((sessionID) => changed.push(sessionID));
+    outbox.withdraw(job.id);
+    assert.deepEqual(changed, ["ses_a", "ses_b"]);
   });
 });
 

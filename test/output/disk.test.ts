@@ -1,8 +1,12 @@
 /** The output on a disk that refuses for a while, in part, or to the end: what is lost is counted and said. */
 import assert from "node:assert/strict";
+import fs, { readdirSync } from "node:fs";
+import { syncBuiltinESMExports } from "node:module";
+import { basename, dirname } from "node:path";
 import { test } from "node:test";
 import { STDERR, STDOUT } from "../../src/output/format.js";
 import { OutputLog, systemOutputFs, type OutputFs } from "../../src/output/log.js";
+import { cutToShare } from "../../src/output/runs.js";
 import { openOutput } from "../../src/output/reader.js";
 import { clock, compare, LIMIT, newFile, open, Oracle } from "./oracle.js";
 
@@ -211,3 +215,27 @@ test("a disk that refuses to the end: closing counts what is lost", () => {
 function unset(): string | undefined {
   return undefined;
 }
+
+test("of a copy for which a full disk has no room nothing stays, and the output does", async (t) => {
+  const file = newFile();
+  const log = new OutputLog(file, LIMIT, clock());
+  log.append(STDOUT, Buffer.alloc(200_000, "a"));
+  log.close();
+  const { writeSync } = fs;
+  let writes = 0;
+  t.mock.method(fs, "writeSync", (...args: Parameters<typeof writeSync>) => {
+    writes += 1;
+    if (writes > 1) throw Object.assign(new Error("ENOSPC: no room"), { code: "ENOSPC" });
+    return writeSync(...args);
+  });
+  syncBuiltinESMExports();
+  t.after(() => {
+    t.mock.restoreAll();
+    syncBuiltinESMExports();
+  });
+  await assert.rejects(cutToShare(file, LIMIT, clock()), /no room/u);
+  assert.deepEqual(readdirSync(dirname(file)), [basename(file)]);
+  const reader = open(file);
+  assert.equal(reader.end(), 200_000);
+  reader.close();
+});

@@ -1,6 +1,7 @@
 /** The output file: what is written can be read from the file alone, within its limit, while it is written too. */
 import assert from "node:assert/strict";
-import { mkdirSync, statSync, truncateSync as systemTruncate, writeFileSync } from "node:fs";
+import fs, { mkdirSync, statSync, truncateSync as systemTruncate, writeFileSync } from "node:fs";
+import { syncBuiltinESMExports } from "node:module";
 import { dirname, join } from "node:path";
 import { test } from "node:test";
 import { BLOCK_SIZE, STDERR, STDOUT, type StreamNumber } from "../../src/output/format.js";
@@ -37,6 +38,29 @@ test("both streams are read back in the order in which they came, while writing 
   reader.close();
   assert.equal(log.bytes, oracle.bytes.length);
   assert.equal(log.dropped, 0);
+});
+
+test("the newest block of many is found with a few looks, before and after the ring has gone round", (t) => {
+  const file = newFile();
+  const log = new OutputLog(file, 16 * 1024 * 1024, clock());
+  const reads = t.mock.method(fs, "readSync");
+  syncBuiltinESMExports();
+  t.after(() => {
+    reads.mock.restore();
+    syncBuiltinESMExports();
+  });
+  const block = Buffer.alloc(BLOCK_SIZE, "x");
+  for (let blocks = 1; blocks <= 600; blocks += 1) {
+    log.append(STDOUT, block);
+    if (blocks % 37 !== 1) continue;
+    const before = reads.mock.callCount();
+    const reader = open(file);
+    // One for the file, two for the ends of the search, and one for each halving of 256 blocks.
+    assert.ok(reads.mock.callCount() - before <= 3 + 8, `${blocks} blocks`);
+    assert.equal(reader.end(), log.bytes);
+    reader.close();
+  }
+  log.close();
 });
 
 test("each piece is read back with the time at which it came, to a hundredth of a second", () => {

@@ -7,7 +7,7 @@ import { STDERR, STDOUT } from "../../src/output/format.js";
 import { systemClock } from "../../src/ports.js";
 import { OutputLog } from "../../src/output/log.js";
 import { openOutput } from "../../src/output/reader.js";
-import { PatternGuard } from "../../src/output/pattern-guard.js";
+import { PatternGuard } from "../../src/output/pattern.js";
 import { readOutput } from "../../src/output/read.js";
 import type { ReadRequest, ReadResult } from "../../src/output/types.js";
 import { useFolders } from "../fakes/folders.js";

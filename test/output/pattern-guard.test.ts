@@ -4,8 +4,7 @@ import { test } from "node:test";
 import { Worker } from "node:worker_threads";
 import { systemClock } from "../../src/ports.js";
 import { FakeClock } from "../fakes/clock.js";
-import { PatternTooSlow } from "../../src/output/pattern.js";
-import { PatternGuard } from "../../src/output/pattern-guard.js";
+import { PatternGuard, PatternTooSlow } from "../../src/output/pattern.js";
 
 const EVIL = "^(.*a){20}$";
 const LINE = `${"a".repeat(60)}b`;

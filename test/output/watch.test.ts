@@ -90,3 +90,11 @@ test("a complete line makes ready without any wait", async () => {
   await watch.end();
   assert.deepEqual(said, ["ready it is UP"]);
 });
+
+test("of a line that is too long no half of a character is told", async () => {
+  const { watch, said } = watchOf({ notifyPattern: "end" });
+  const long = "a".repeat(3_998);
+  watch.push(STDOUT, Buffer.from(`${long}😀 the end\n`));
+  await watch.end();
+  assert.deepEqual(said, [`notify ${long}…`]);
+});

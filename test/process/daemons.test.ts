@@ -1,11 +1,12 @@
 /** Programs that become daemons and hide where they came from: real ones, and one that hides all the better. */
 import assert from "node:assert/strict";
-import { mkdirSync, readFileSync, rmSync } from "node:fs";
+import { mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { identifyProcess } from "../../src/system/identity.js";
 import { withRoom, type Room } from "./room.js";
-import { DAEMONS, missing, numberIn } from "../../fixtures/programs/daemons.js";
+import { DAEMONS, HIDDEN, missing, numberIn } from "../../fixtures/programs/daemons.js";
+import { groupsWith } from "../system/control-groups.js";
 import { AGENT, isRunning, skip } from "./support.js";
 
 async function inFolder(room: Room, use: (folder: string) => Promise<void>): Promise<void> {
@@ -54,31 +55,32 @@ for (const [program, make] of Object.entries(DAEMONS)) {
 }
 
 test(
-  "one that closes all descriptors and clears its environment: it may be left, and that is said",
+  "a program that hides completely, without a control group: it may be left, and that is said",
   { skip },
   () =>
-    withRoom((room) =>
-      inFolder(room, async (folder) => {
-        const file = join(folder, "pid");
-        const hide = `exec 3<&- >/dev/null 2>&1; exec env -i setsid sh -c 'echo $$ >${file}; exec sleep 60'`;
-        // Its parent has ended before the shell does.
-        const command = `(bash -c "${hide.replaceAll("$", "\\$")}" &); until [ -s ${file} ]; do :; done; echo started; sleep 60`;
-        const { job } = await room.create(command, { readyPattern: "started" });
-        const pid = Number(readFileSync(file, "utf8"));
-        try {
-          const { jobs } = await room.manager.kill({ id: job.id }, AGENT);
-          assert.deepEqual(
-            jobs[0]?.mayBeLeft.map((each) => each.pid),
-            [pid],
-          );
-          assert.deepEqual(
-            room.manager.get(job.id)?.mayBeLeft?.map((each) => each.command),
-            ["sleep 60"],
-          );
-          assert.ok(identifyProcess(pid), "what is not known to be ours is left alone");
-        } finally {
-          process.kill(pid, "SIGKILL");
-        }
-      }),
+    withRoom(
+      (room) =>
+        inFolder(room, async (folder) => {
+          const daemon = (await DAEMONS[HIDDEN]?.(folder)) ?? assert.fail();
+          // Its parent has ended before the shell does.
+          const command = `${daemon.command}; until [ -s ${daemon.pidFile} ]; do :; done; echo started; sleep 60`;
+          const { job } = await room.create(command, { readyPattern: "started" });
+          const pid = await numberIn(daemon);
+          try {
+            const { jobs } = await room.manager.kill({ id: job.id }, AGENT);
+            assert.deepEqual(
+              jobs[0]?.mayBeLeft.map((each) => each.pid),
+              [pid],
+            );
+            assert.deepEqual(
+              room.manager.get(job.id)?.mayBeLeft?.map((each) => each.command),
+              ["sleep 3600"],
+            );
+            assert.ok(identifyProcess(pid), "what is not known to be ours is left alone");
+          } finally {
+            process.kill(pid, "SIGKILL");
+          }
+        }),
+      { deps: { controlGroups: groupsWith({ make: () => Promise.reject(new Error("none")) }) } },
     ),
 );

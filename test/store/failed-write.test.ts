@@ -103,6 +103,16 @@ void describe("a write that fails", () => {
     await assert.rejects(writer.close(), { code: "ENOSPC" });
   });
 
+  void it("is not tried again after the last one", async () => {
+    const memory = new MemoryFiles();
+    const { files } = failingAt("open", memory);
+    const { writer, clock, change } = setUp({ files }, memory);
+    change();
+    await assert.rejects(writer.close(), { code: "ENOSPC" });
+    assert.equal(writer.flushSync(), false);
+    assert.equal(clock.pending, 0);
+  });
+
   for (const code of ["EPERM", "EACCES", "EBUSY"]) {
     void it(`at rename with ${code} is repeated on Windows within the write, and nowhere else`, async () => {
       for (const platform of ["win32", "linux"] as const) {

@@ -1,13 +1,16 @@
 /** Watching a project's state: what comes, changes and goes is told, and silence costs nothing. */
 import assert from "node:assert/strict";
 import { rmSync, writeFileSync } from "node:fs";
+import promises from "node:fs/promises";
+import { syncBuiltinESMExports } from "node:module";
 import { join } from "node:path";
-import { describe, it } from "node:test";
+import { describe, it, mock } from "node:test";
 import { systemClock, type Clock } from "../../src/ports.js";
 import { watchInstances, type InstanceView } from "../../src/store/instances.js";
 import { FakeClock } from "../fakes/clock.js";
 import { driveUntil, driveUntilStill, told } from "../fakes/file-events.js";
 import { useFolders } from "../fakes/folders.js";
+import { SystemError } from "./disk.js";
 import { subagent } from "./records.js";
 import { fakeProcesses, makeStore, NOW } from "./support.js";
 
@@ -133,6 +136,29 @@ void describe("watching a project", () => {
     const before = updates.length;
     await clock.advance(3_600_000);
     assert.deepEqual([updates.length, clock.pending], [before, 0]);
+    watch.close();
+    await one.store.close();
+  });
+
+  void it("reads again what it could not read, though the file is the same", async () => {
+    const root = folder();
+    const one = makeStore({ root, pid: 1 });
+    one.jobs.add(subagent("bg_1"));
+    await one.store.flush();
+    const refused = mock.method(promises, "open", () => {
+      throw new SystemError("EMFILE");
+    });
+    syncBuiltinESMExports();
+    const { watch, updates, until } = watching(root);
+    try {
+      await until((views) => views.some((view) => view.problems.length > 0));
+    } finally {
+      refused.mock.restore();
+      syncBuiltinESMExports();
+    }
+    assert.match(updates.at(-1)?.[0]?.problems.join() ?? "", /EMFILE/u);
+    watch.refresh();
+    await until(has("bg_1"));
     watch.close();
     await one.store.close();
   });

@@ -55,6 +55,17 @@ build it`,
     assert.match(prompt, /\(5,000 characters left out; to read them: getBackgroundTask/u);
   });
 
+  void it("is given no half of a character where a result is cut", async () => {
+    const { house, from } = await begun();
+    const first = await house.child(from);
+    await house.answer(first.sessionID, `x${"😀".repeat(4_500)}`);
+    const last = await house.launch({ ...from, after: [first.id] });
+    await settle();
+    const [prompt = ""] = house.promptsTo(house.job(last.id).sessionID ?? "");
+    assert.match(prompt, /characters left out/u);
+    assert.ok(!prompt.includes("\ufffd"));
+  });
+
   void it("is told of once with its cause when one of them fails", async () => {
     const { house, parent, from } = await begun();
     const first = await house.child({ ...from, description: "one" });

@@ -3,11 +3,13 @@ import assert from "node:assert/strict";
 import { execFileSync, spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
-import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
+import { noControlGroups } from "../../fixtures/programs/daemons.js";
+import { ControlGroup, tryControlGroups } from "../../src/system/control-group.js";
 import { identifyProcess } from "../../src/system/identity.js";
 import { WATCHDOG_SCRIPT } from "../../src/system/watchdog-script.js";
 import { rounds } from "../rounds.js";
@@ -153,3 +155,51 @@ test(
     }
   },
 );
+
+for (const [kernel, script] of [
+  ["this kernel", WATCHDOG_SCRIPT],
+  ["a kernel without cgroup.kill", WATCHDOG_SCRIPT.replace("cgroup.kill", "no-such-file")],
+] as const) {
+  test(
+    `what nothing marks is ended by its control group and that is removed, with ${kernel}`,
+    { skip: noControlGroups },
+    async () => {
+      const home = await tryControlGroups();
+      const folder = "folder" in home ? join(home.folder, `ocbm-watchdog.${process.pid}`) : "";
+      const inner = join(folder, "proc_a.1", "inner");
+      mkdirSync(inner, { recursive: true });
+      const into = 'echo 0 >"$1/cgroup.procs"; exec env -i';
+      const kinds = [
+        // One that counts, one that only SIGKILL ends, one in a group below.
+        [dirname(inner), "sh -c 'trap \"exit 3\" TERM; echo up; while :; do sleep 0.05; done'"],
+        [dirname(inner), "sh -c 'trap \"\" TERM; echo up; while :; do sleep 0.05; done'"],
+        [inner, "sh -c 'echo up; exec sleep 60'"],
+      ] as const;
+      const children = kinds.map(([group, command]) => {
+        return spawn("sh", ["-c", `${into} PATH="$PATH" ${command}`, "sh", group], {
+          detached: true,
+          stdio: ["ignore", "pipe", "ignore"],
+        });
+      });
+      const exits = children.map((child) => once(child, "exit"));
+      try {
+        await Promise.all(children.map((child) => once(child.stdout, "data")));
+        await runScript(`groups ${folder}\n`, "no-such-instance", script);
+        assert.deepEqual(
+          children.filter(({ pid = 0 }) => isRunning(pid)).map(({ pid }) => pid),
+          [],
+        );
+        assert.deepEqual(await Promise.all(exits), [
+          [3, null],
+          [null, "SIGKILL"],
+          [null, "SIGTERM"],
+        ]);
+        assert.equal(existsSync(folder), false);
+      } finally {
+        for (const child of children) child.kill("SIGKILL");
+        await Promise.all(exits);
+        await new ControlGroup(folder).remove();
+      }
+    },
+  );
+}

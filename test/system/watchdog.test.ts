@@ -56,8 +56,10 @@ test("the processes do not hold its pipe, so that it sees the host's end", { ski
   withRoom(async (room) => {
     // What the process that started the tests left open for its children.
     const inherited = new Set(linksOf(process.pid));
-    await room.create("sleep 60");
-    const { job } = await room.create("sleep 60");
+    // By then it has become the user's shell.
+    const command = "echo up; sleep 60";
+    await room.create(command, { readyPattern: "up" });
+    const { job } = await room.create(command, { readyPattern: "up" });
     for (const { pid } of alive(room.marker)) {
       const wrong = linksOf(pid).filter(
         (link) => /^(pipe|socket):/.test(link) && !inherited.has(link),

@@ -129,6 +129,16 @@ void describe("what a session may see", () => {
   });
 });
 
+void describe("a read by a job's name", () => {
+  void it("does not read the history of the session, as one by an unknown id does", async (t) => {
+    const { call, host } = two(t);
+    await call("getBackgroundProcess", { processId: "mine" });
+    assert.equal(host.calls.get("messages") ?? 0, 0);
+    await assert.rejects(call("getBackgroundProcess", { processId: "proc_0000000009" }), UserError);
+    assert.equal(host.calls.get("messages"), 1);
+  });
+});
+
 void describe("a fork of a session", () => {
   /** Its copied history holds the calls that created the jobs of the session it was forked from. */
   function forked(t: TestContext) {

@@ -79,6 +79,13 @@ void describe("bash in the host's place", () => {
     assert.equal(output, "hi\n");
   });
 
+  void it("asks the host for the limits of answers until it knows them, then no more", async (t) => {
+    const { call, host } = bashDesk(t);
+    host.fail("answerLimits", 1);
+    for (const _ of [1, 2, 3]) await call({ command: "true" });
+    assert.equal(host.calls.get("answerLimits"), 2);
+  });
+
   void it("is aborted while its permission is asked: nothing is started", async (t) => {
     const { call, workspace } = bashDesk(t);
     const abort = new AbortController();

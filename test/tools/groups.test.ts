@@ -4,6 +4,7 @@ import { describe, it, type TestContext } from "node:test";
 import { goAlong, settle } from "../fakes/clock.js";
 import { TASK } from "../fakes/launched.js";
 import { desk } from "../fakes/workspace.js";
+import { subagent } from "../notices/jobs.js";
 
 const idIn = (answer: string): string => /\b(?:bg|proc)_\w{10}\b/u.exec(answer)?.[0] ?? "";
 
@@ -64,6 +65,28 @@ void describe("getBackgroundTask with a group", () => {
     const answer = await reading;
     assert.match(answer, /^group "audit": 0\/2 done, 2 running, 1 blocked$/mu);
     assert.match(answer, new RegExp(`^${first.id} .*waits for question: Which\\?`, "mu"));
+  });
+
+  void it("tells no question that it has no room to name", async (t) => {
+    const { call, workspace, root } = desk(t);
+    const place = { parentSessionID: root, rootSessionID: root, group: "audit" };
+    const name = "x".repeat(60);
+    const ids = Array.from({ length: 80 }, (_, n) => `bg_${String(n).padStart(10, "0")}`);
+    for (const id of ids) workspace.jobs.add(subagent({ id, name, ...place, status: "running" }));
+    const asked = [ids[0] ?? "", ids.at(-1) ?? ""];
+    for (const id of asked) {
+      const since = new Date(0);
+      const blockedOn = { kind: "question", what: "Which?", since, sessionID: "ses_c" } as const;
+      const job = workspace.jobs.updateSubagent(id, { blockedOn });
+      if (job) workspace.notices.announce(job, "blocked", "Which?");
+    }
+    const answer = await call("getBackgroundTask", { group: "audit" });
+    assert.deepEqual(
+      asked.map((id) => answer.includes(id)),
+      [true, false],
+    );
+    const owed = workspace.notices.outbox.pending(root).map(({ jobID }) => jobID);
+    assert.deepEqual(owed, asked.slice(1));
   });
 
   void it("returns early when the user writes in the session, and in no other", async (t) => {

@@ -34,6 +34,37 @@ void describe("a call about processes that is aborted", () => {
   }
 });
 
+void describe("getBackgroundProcess", () => {
+  void it("says the end of a process also with its screen: it is told no second time", async (t) => {
+    const { call, workspace, root } = desk(t);
+    const place = { parentSessionID: root, rootSessionID: root };
+    const job = aProcess({ ...place, ...ENDED, stdin: "terminal" });
+    workspace.jobs.add(job);
+    workspace.onEvent({ type: "busy", sessionID: root });
+    workspace.notices.outbox.markEnded(job);
+    const answer = await call("getBackgroundProcess", { processId: job.id, mode: "screen" });
+    assert.match(answer, / completed .*\nscreen of /u);
+    assert.deepEqual(workspace.notices.outbox.pending(root), []);
+  });
+
+  void it("waits no longer when its user writes while a question stands", async (t) => {
+    const { call, workspace, host, root: sessionID } = desk(t);
+    host.agentList
+      .find(({ name }) => name === "build")
+      ?.permission.push({ permission: "getBackgroundProcess", pattern: "*", action: "ask" });
+    const place = { parentSessionID: sessionID, rootSessionID: sessionID };
+    const job = aProcess({ ...place, status: "running" });
+    workspace.jobs.add(job);
+    const asked = mock.fn(async () => {
+      await workspace.userMessage({ sessionID, messageID: host.newMessageID(), typed: true });
+    });
+    const request = { processId: job.id, wait: 600 };
+    const answer = await call("getBackgroundProcess", request, { ask: asked });
+    assert.equal(asked.mock.callCount(), 1);
+    assert.match(answer, / running /u);
+  });
+});
+
 const COMMAND = { command: "sleep 300" };
 const SILENT = { ...COMMAND, notify: false };
 
@@ -125,6 +156,29 @@ void describe("killProcesses", () => {
     assert.equal(workspace.notices.outbox.pending(root).length, 1);
     assert.match(await call("killProcesses", { tags: ["x"], status: "completed" }), /had ended/u);
     assert.deepEqual(workspace.notices.outbox.pending(root), []);
+  });
+
+  void it("of more than it names, tells those that it has ended itself", async (t) => {
+    const { call, workspace, root } = desk(t);
+    const at = { parentSessionID: root, rootSessionID: root, tags: ["x"], ...ENDED };
+    const name = "x".repeat(60);
+    const jobs = Array.from({ length: 80 }, (_, n) =>
+      aProcess({ id: `proc_${String(n).padStart(10, "0")}`, name, ...at }),
+    );
+    for (const job of jobs) workspace.jobs.add(job);
+    workspace.onEvent({ type: "busy", sessionID: root });
+    const [first, earlier, last] = [jobs[0], jobs.at(-2), jobs.at(-1)];
+    for (const job of [first, earlier, last]) if (job) workspace.notices.outbox.markEnded(job);
+    const rest = { survivors: [], mayBeLeft: [], error: undefined, removed: false };
+    const killed = jobs.map((job): KilledJob => {
+      const outcome = job === last ? "killed" : "already_ended";
+      return { job, outcome, ...rest };
+    });
+    mock.method(workspace.processes, "kill", () => Promise.resolve({ jobs: killed }));
+    const answer = await call("killProcesses", { tags: ["x"], status: "completed" });
+    assert.ok(!answer.includes(earlier?.id ?? ""));
+    const owed = workspace.notices.outbox.pending(root).map(({ jobID }) => jobID);
+    assert.deepEqual(owed, [earlier?.id]);
   });
 
   void it("says what could not be verified", async (t) => {

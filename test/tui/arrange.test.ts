@@ -66,12 +66,22 @@ void describe("the short list", () => {
   });
 
   test("needs a timer for a live job each second, for an ended one when it fades, else none", () => {
-    assert.equal(nextChange(shorten(many, limits), limits), 1000);
+    assert.equal(nextChange(shorten(many, limits)), 1000);
     const one = [shown(aProcess({ ...done, completedAt: ago(290) }))];
-    assert.equal(nextChange(shorten(one, limits), limits), 10_000);
+    assert.equal(nextChange(shorten(one, limits)), 10_000);
+    const two = [...one, shown(aProcess({ ...done, completedAt: ago(295) }))];
+    assert.equal(nextChange(shorten(two, limits)), 5_000);
     const old = [shown(aProcess({ ...done, completedAt: ago(301) }))];
-    assert.equal(nextChange(shorten(old, limits), limits), undefined);
-    assert.equal(nextChange(shorten([], limits), limits), undefined);
+    assert.equal(nextChange(shorten(old, limits)), undefined);
+    assert.equal(nextChange(shorten([], limits)), undefined);
+  });
+
+  test("counts an ended one that it has no room for no longer than one that it shows", () => {
+    const jobs = [shown(aProcess({ id: "new", ...done, completedAt: ago(10) }))];
+    jobs.push(shown(aProcess({ id: "old", ...done, completedAt: ago(290) })));
+    const list = shorten(jobs, { ...limits, ended: 1 });
+    assert.equal(list.moreEnded, 1);
+    assert.equal(nextChange(list), 10_000);
   });
 });
 

@@ -41,6 +41,12 @@ void describe("the user is called", () => {
     assert.equal(calls([], [aSubagent({ blockedOn })]).length, 1);
   });
 
+  test("when one that was answered asks for something else at once", () => {
+    const next = { ...blockedOn, what: "bash: cat /etc/other", requestID: "r2" };
+    const [call] = calls([aSubagent({ blockedOn })], [aSubagent({ blockedOn: next })]);
+    assert.deepEqual(call, { message: "Look into it waits for you" });
+  });
+
   test("when one stalls", () => {
     const [call] = calls([aSubagent()], [aSubagent({ stalledSince: ago(1) })]);
     assert.equal(call?.sound, "default");

@@ -1,10 +1,13 @@
 // What the search of the list finds a job by, and the rows of its details.
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { createRoot, createSignal } from "solid-js";
 import { aProcess, aSubagent } from "../../fixtures/jobs.js";
 import { cells } from "../../src/cells.js";
 import { detailRows } from "../../src/tui/jobs/details.js";
-import { isFound } from "../../src/tui/jobs/search.js";
+import { measured } from "../../src/tui/jobs/details-dialog.js";
+import { isFound } from "../../src/tui/jobs/job-options.js";
+import { FakeClock, settle } from "../fakes/clock.js";
 import { ago, NOW, shown } from "./shown.js";
 
 const failed = shown(
@@ -75,4 +78,27 @@ test("a subagent's prompt, model, tokens and error are among them", () => {
   ]) {
     assert.match(text, expected);
   }
+});
+
+test("what a process takes is looked at again after a moment without one: between two runs", async () => {
+  const clock = new FakeClock();
+  const identity = { pid: 7, startTime: "1", bootID: "b" };
+  const [job, setJob] = createSignal(shown(aProcess({ identity })));
+  const usage = { processes: 1, cpuMilliseconds: 10, memoryBytes: 1_024, ports: [] };
+  await createRoot(async (dispose) => {
+    const seen = measured(clock, job, async () => usage);
+    await settle();
+    assert.equal(seen().usage, usage);
+    setJob(shown(aProcess({ identity: undefined })));
+    await clock.advance(2_000);
+    assert.deepEqual(seen(), {});
+    setJob(shown(aProcess({ identity: { ...identity, pid: 8 } })));
+    await clock.advance(2_000);
+    assert.equal(seen().usage, usage);
+    setJob(shown(aProcess({ status: "completed", endReason: "finished" })));
+    await clock.advance(2_000);
+    assert.deepEqual(seen(), {});
+    assert.equal(clock.pending, 0);
+    dispose();
+  });
 });

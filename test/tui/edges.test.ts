@@ -6,8 +6,8 @@ import { join } from "node:path";
 import { describe, test, type TestContext } from "node:test";
 import { createOpencodeClient } from "@opencode-ai/sdk/v2";
 import { requestEvent, parseUserRequest } from "../../src/host/user-request.js";
-import { parseTuiOptions } from "../../src/tui/options.js";
-import { findOrigin } from "../../src/tui/origin.js";
+import { parseTuiOptions } from "../../src/tui/context.js";
+import { findOrigin } from "../../src/tui/source.js";
 import { answering } from "./answering.js";
 
 void describe("the options", () => {

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { aProcess, aSubagent } from "../../fixtures/jobs.js";
-import { farewell } from "../../src/tui/farewell.js";
+import { farewell } from "../../src/tui/attention.js";
 import { shown } from "./shown.js";
 
 const own = { ownerPID: 7 };

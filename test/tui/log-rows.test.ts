@@ -3,7 +3,6 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import {
   around,
-  finds,
   FOLLOW,
   hitsIn,
   labelOf,
@@ -13,6 +12,7 @@ import {
   type LogLine,
   type Position,
 } from "../../src/tui/log/log-rows.js";
+import { finds } from "../../src/text.js";
 
 function lines(from: number, to: number, text = (n: number) => `line ${n}`): LogLine[] {
   return Array.from({ length: to - from }, (_, index) => ({

@@ -79,6 +79,15 @@ void describe("a session that goes on while it is being read", () => {
     assert.deepEqual(await read(), ["stays", ""]);
   });
 
+  test("a message that was removed meanwhile does not come back, and one that was there goes", async (t) => {
+    const { tell, read } = opened(t, [textPart("undone")]);
+    const properties = { sessionID, messageID };
+    tell({ id: "evt", type: "message.updated", properties: { sessionID, info: ASSISTANT } });
+    tell(updated(textPart("undone")));
+    tell({ id: "evt", type: "message.removed", properties });
+    assert.deepEqual(await read(), []);
+  });
+
   test("an answer that broke off meanwhile has its error", async (t) => {
     const { tell, read } = opened(t, [textPart("half")]);
     const error = { name: "UnknownError", data: { message: "cut" } } as const;

@@ -8,12 +8,12 @@ import { describe, test, type TestContext } from "node:test";
 import { aProcess, aSubagent } from "../../fixtures/jobs.js";
 import { openOutputOf, writeStateFolder } from "../../fixtures/tui/jobs.js";
 import { STDERR, STDOUT } from "../../src/output/format.js";
+import { setAside } from "../../src/output/runs.js";
 import { outputPath } from "../../src/store/instance-folder.js";
-import { isHere, type Origin } from "../../src/tui/origin.js";
 import { openProcessLog } from "../../src/tui/log/process-log.js";
 import type { ShownJob } from "../../src/tui/shown-job.js";
-import { createSource, type Source } from "../../src/tui/source.js";
-import { throttle } from "../../src/tui/log/throttle.js";
+import { createSource, isHere, type Origin, type Source } from "../../src/tui/source.js";
+import { throttle } from "../../src/time.js";
 import { FakeClock } from "../fakes/clock.js";
 import { driveUntil, driveUntilStill } from "../fakes/file-events.js";
 import { names } from "./shown.js";
@@ -164,6 +164,32 @@ void describe("the log of a process", () => {
         ["bad", "warning"],
       ],
     );
+  });
+
+  test("goes on with the next run, whose output takes the place of the last one's", async (t) => {
+    const clock = new FakeClock();
+    const where = { root: scratch(t), projectID: "p", directory };
+    const folder = writeStateFolder(where, [aProcess()]);
+    const file = outputPath(folder, "proc_aaaaaaaaaa");
+    const first = openOutputOf(folder, "proc_aaaaaaaaaa");
+    t.after(() => first.close());
+    first.append(STDOUT, Buffer.from("a first run with a needle\n"));
+    const log = openProcessLog(file, clock);
+    t.after(() => log.close());
+    const search = log.search("needle");
+    const until = (isDone: () => boolean, what: string) => driveUntil(clock, isDone, what);
+    await until(() => search.found().offsets.length === 1, "the first match");
+    // Within one moment, so that no look sees the place without a file.
+    setAside(file, "proc_aaaaaaaaaa", 1);
+    const second = openOutputOf(folder, "proc_aaaaaaaaaa");
+    t.after(() => second.close());
+    second.append(STDOUT, Buffer.from("again\n"));
+    await until(() => log.lines()[0]?.text === "again", "the second run");
+    await until(() => search.found().offsets.length === 0, "the end of the first match");
+    second.append(STDOUT, Buffer.from("a needle\n"));
+    await until(() => log.lines().length >= 2, "what comes after it");
+    await until(() => search.found().offsets.length === 1, "the match in it");
+    assert.deepEqual(search.found().offsets, [6]);
   });
 
   test("is loaded in parts, forth and back", async (t) => {

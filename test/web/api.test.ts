@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { createServer } from "node:http";
+import { connect } from "node:net";
 import { join } from "node:path";
 import { describe, it, type TestContext } from "node:test";
 import { createParser } from "eventsource-parser";
@@ -485,6 +486,7 @@ void describe("the web API", () => {
       "/api/jobs/{id}/request",
       "/api/jobs/{id}/answer",
       "/api/jobs/{id}/transcript",
+      "/api/confirm",
       "/api/ticket",
     ]);
   });
@@ -531,7 +533,7 @@ void describe("the web server refuses", () => {
 
   void it("everything for a minute after ten wrong tickets, also the right one", async (t) => {
     const { served } = await withJobs(t);
-    const ticket = new URL(served.linkForOnce()).hash.replace("#ticket=", "");
+    const ticket = new URL(served.linkForOnce().link).hash.replace("#ticket=", "");
     const exchange = (given: string) =>
       served.get("/api/ticket", { method: "POST", body: JSON.stringify({ ticket: given }) });
     for (let n = 0; n < 10; n += 1) assert.equal((await exchange("guess")).status, 401);
@@ -539,7 +541,8 @@ void describe("the web server refuses", () => {
     assert.equal((await served.get("/api/jobs")).status, 429);
   });
 
-  void it("a ticket that was used, ends its token then, and lets it do everything only later", async (t) => {
+  /** A page that was opened by a ticket, as a browser or another process has it. */
+  const opened = async (t: TestContext) => {
     const root = stateFolder(t);
     await owner(1, root, processJob("proc_1"));
     const clock = new FakeClock();
@@ -547,25 +550,93 @@ void describe("the web server refuses", () => {
       byOpenCode: true,
       clock: { ...systemClock, monotonic: () => clock.monotonic() },
     });
-    const ticket = new URL(served.linkForOnce()).hash.replace("#ticket=", "");
-    const exchange = (given: string) =>
-      served.get("/api/ticket", { method: "POST", body: JSON.stringify({ ticket: given }) });
+    const { link, code } = served.linkForOnce();
+    const ticket = new URL(link).hash.replace("#ticket=", "");
+    const post = (path: string, body: object, more: RequestInit = {}) =>
+      served.get(path, { method: "POST", body: JSON.stringify(body), ...more });
+    const exchange = (given: string) => post("/api/ticket", { ticket: given });
     const { token } = await json(await exchange(ticket));
     const headers = { Authorization: `Bearer ${String(token)}` };
-    const restart = () => served.get("/api/jobs/proc_1/restart", { method: "POST", headers });
-    const early = await restart();
-    assert.equal(early.status, 403);
-    assert.equal(early.headers.get("retry-after"), "15");
-    assert.equal((await served.get("/api/jobs", { headers })).status, 200);
-    await clock.advance(15_000);
-    assert.equal((await restart()).status, 200);
-    assert.equal((await exchange(ticket)).status, 401);
-    assert.equal((await restart()).status, 401);
+    const restart = async () => (await post("/api/jobs/proc_1/restart", {}, { headers })).status;
+    const list = async () => (await served.get("/api/jobs", { headers })).status;
+    const confirm = async (given: string) =>
+      (await post("/api/confirm", { code: given }, { headers })).status;
+    return { served, clock, ticket, code, exchange, restart, list, confirm };
+  };
+
+  void it("all but showing and ending to a token from a ticket, until it has the ticket's code", async (t) => {
+    const { served, clock, code, restart, list, confirm } = await opened(t);
+    assert.match(code, /^\d{6}$/u);
+    await clock.advance(3_600_000);
+    assert.equal(await restart(), 403);
+    assert.equal(await list(), 200);
+    assert.equal(await confirm(served.linkForOnce().code.replace(code, "another ticket's")), 401);
+    assert.equal(await restart(), 403);
+    assert.equal(await confirm(code), 200);
+    assert.equal(await restart(), 200);
+  });
+
+  void it("a token from a ticket after three wrong codes", async (t) => {
+    const { served, code, list, confirm } = await opened(t);
+    for (let n = 0; n < 3; n += 1) {
+      assert.equal(await list(), 200);
+      assert.equal(await confirm("guess"), 401);
+    }
+    assert.equal(await list(), 401);
+    assert.equal(await confirm(code), 401);
     assert.equal((await served.get("/api/jobs")).status, 200);
-    const late = new URL(served.linkForOnce()).hash.replace("#ticket=", "");
+  });
+
+  void it("a ticket that was used, and ends its token then", async (t) => {
+    const { served, clock, ticket, code, exchange, restart, list, confirm } = await opened(t);
+    assert.equal(await confirm(code), 200);
+    assert.equal((await exchange(ticket)).status, 401);
+    assert.equal(await restart(), 401);
+    assert.equal(await list(), 401);
+    assert.equal((await served.get("/api/jobs")).status, 200);
+    const late = new URL(served.linkForOnce().link).hash.replace("#ticket=", "");
     await clock.advance(121_000);
     assert.equal((await exchange(late)).status, 401);
     assert.equal((await exchange("guess")).status, 401);
+  });
+
+  void it("more than ten wrong tickets a minute, also when they come at once", async (t) => {
+    const { served } = await withJobs(t);
+    const head = `POST /api/ticket HTTP/1.1\r\nHost: 127.0.0.1:${served.port}\r\nConnection: close\r\nContent-Length: 18\r\n\r\n`;
+    // Each of them has begun before one of them is answered.
+    const started = Array.from({ length: 30 }, async () => {
+      const socket = connect(served.port, "127.0.0.1");
+      await once(socket, "connect");
+      socket.write(head);
+      return socket;
+    });
+    const sockets = await Promise.all(started);
+    assert.equal((await served.get("/api/jobs")).status, 200);
+    const answers = sockets.map(async (socket) => {
+      let text = "";
+      socket.on("data", (data) => (text += data.toString()));
+      socket.write('{"ticket":"guess"}');
+      await once(socket, "close");
+      return / (\d{3}) /u.exec(text)?.[1];
+    });
+    const said = await Promise.all(answers);
+    assert.equal(said.filter((status) => status === "401").length, 10);
+    assert.equal(said.filter((status) => status === "429").length, 20);
+  });
+
+  void it("nothing more for requests without a token, with which any page can come by a link or a frame", async (t) => {
+    const { served } = await withJobs(t);
+    for (let n = 0; n < 12; n += 1) {
+      assert.match(await raw(served, "/api/jobs", {}), /^HTTP\/1\.1 401 /u);
+    }
+    assert.equal((await served.get("/api/jobs")).status, 200);
+  });
+
+  void it("to be a proxy: the target names another host than the header", async (t) => {
+    const { served } = await withJobs(t);
+    const given = { Authorization: `Bearer ${served.token}` };
+    const answer = await raw(served, "http://evil.example/api/jobs", given);
+    assert.match(answer, /^HTTP\/1\.1 421 /u);
   });
 
   for (const [what, headers, status] of [
@@ -575,6 +646,11 @@ void describe("the web server refuses", () => {
     ["a page on another port of this host", { Origin: "http://127.0.0.1:3000" }, 403],
     ["a page without an origin", { Origin: "null" }, 403],
     ["a request of another page that names no origin", { "Sec-Fetch-Site": "same-site" }, 403],
+    [
+      "the API in another page's frame",
+      { "Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate" },
+      403,
+    ],
   ] as const) {
     void it(what, async (t) => {
       const { served } = await withJobs(t);

@@ -7,6 +7,7 @@ import { describe, it, type TestContext } from "node:test";
 import { deferred } from "../../fixtures/deferred.js";
 import type { UserAct } from "../../src/control/user-acts.js";
 import { silentLog, systemClock } from "../../src/ports.js";
+import { Gathering, gatheringPath } from "../../src/web/gathering.js";
 import { PageLauncher } from "../../src/web/launcher.js";
 import { sign } from "../../src/web/link.js";
 
@@ -24,14 +25,25 @@ function server(proof: string, jobID: string): string {
         secret = said.secret;
         say({ type: "serving", port: said.port, link: "http://x/#token=t" });
         say({ type: "act", id: 7, act, proof: ${proof} });
-      } else say({ type: "opened", error: JSON.stringify(said) });
+      } else say({ type: "opened", code: "", error: JSON.stringify(said) });
     }).on("close", () => process.exit());
   `;
 }
 
-async function play(t: TestContext, proof: string, jobID = "proc_1") {
+function folder(t: TestContext): string {
   const root = mkdtempSync(join(tmpdir(), "obm-launch-"));
   t.after(() => rmSync(root, { recursive: true, force: true }));
+  return root;
+}
+
+/** Nothing of the launcher keeps a process awake. */
+function stayAwake(t: TestContext): void {
+  const awake = setInterval(() => undefined, 1_000);
+  t.after(() => clearInterval(awake));
+}
+
+async function play(t: TestContext, proof: string, jobID = "proc_1") {
+  const root = folder(t);
   const performed: UserAct[] = [];
   const answered = deferred<string>();
   const launcher = new PageLauncher({
@@ -59,9 +71,7 @@ async function play(t: TestContext, proof: string, jobID = "proc_1") {
     { open: false },
   );
   t.after(leave);
-  // Nothing of the launcher keeps a process awake.
-  const awake = setInterval(() => undefined, 1_000);
-  t.after(() => clearInterval(awake));
+  stayAwake(t);
   const answer: unknown = JSON.parse(await answered.promise);
   return { answer, performed };
 }
@@ -91,4 +101,36 @@ void describe("an act that the page's server passes on", () => {
       assert.deepEqual(performed, []);
     });
   }
+});
+
+void describe("what stands for the page of another OpenCode", () => {
+  void it("is not waited for when it does not leave", async (t) => {
+    const root = folder(t);
+    const port = 4_777;
+    const path = gatheringPath(root, port);
+    const asked = deferred<undefined>();
+    const other = await Gathering.open(path, {
+      port,
+      onEmpty: () => undefined,
+      onLeave: () => asked.resolve(undefined),
+    });
+    t.after(() => other.close());
+    stayAwake(t);
+    const served = deferred<string>();
+    const launcher = new PageLauncher({
+      clock: { ...systemClock, after: (_, callback) => systemClock.after(10, callback) },
+      root,
+      port,
+      program: { file: process.execPath, args: ["-e", server('""', "proc_1")], env: process.env },
+      pageFolder: root,
+    });
+    const acts = { has: () => false, perform: () => Promise.reject(new Error("nothing is asked")) };
+    const toast = (message: string) => {
+      if (message.includes("http://x/#token=t")) served.resolve(message);
+    };
+    t.after(launcher.join({ log: silentLog, acts, toast }));
+    launcher.openPage();
+    await asked.promise;
+    assert.match(await served.promise, /^The page of background jobs: /u);
+  });
 });

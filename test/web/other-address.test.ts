@@ -4,6 +4,8 @@
  */
 import assert from "node:assert/strict";
 import { chmodSync, writeFileSync } from "node:fs";
+import { once } from "node:events";
+import { createServer } from "node:net";
 import { networkInterfaces } from "node:os";
 import { dirname, join } from "node:path";
 import { describe, it, type TestContext } from "node:test";
@@ -12,7 +14,7 @@ import { serveWeb } from "../../src/web/main.js";
 import { isOwnHost, linkHosts } from "../../src/web/names.js";
 import type { WebServer } from "../../src/web/server.js";
 import { call, machine } from "../cli/support.js";
-import { pageFolder, raw, reachable, stateFolder } from "./support.js";
+import { pageFolder, raw, reachable, serve, stateFolder } from "./support.js";
 import { processJob } from "../store/records.js";
 
 const TOKEN = "my-own_token-of-24-chars";
@@ -229,4 +231,45 @@ void describe("the names of a server", () => {
       assert.equal(isOwnHost(host, { localAddress, localPort }, []), isOwn);
     });
   }
+});
+
+void describe("a server with a name of its own", () => {
+  const ownName = "jobs-1.localhost";
+  const loopback = Object.values(networkInterfaces())
+    .flatMap((each) => each ?? [])
+    .flatMap(({ internal, address }) => (internal ? address : []));
+  const skip = loopback.includes("::1") ? false : "the machine has no IPv6";
+
+  void it("is opened by it on both loopback addresses, and tells its link first", async (t) => {
+    const served = await serve(t, stateFolder(t), { ownName });
+    const host = `${ownName}:${served.port}`;
+    assert.equal(served.link, `http://${host}/#token=${served.token}`);
+    const given = { Host: host, Origin: `http://${host}`, Authorization: `Bearer ${served.token}` };
+    for (const address of loopback) {
+      assert.match(await raw(served, "/api/jobs", given, address), /^HTTP\/1\.1 200 /u, address);
+    }
+    const other = { ...given, Host: `jobs-2.localhost:${served.port}` };
+    assert.match(await raw(served, "/api/jobs", other), /^HTTP\/1\.1 421 /u);
+    await served.close();
+    for (const address of loopback) {
+      await assert.rejects(raw(served, "/", {}, address), { code: "ECONNREFUSED" });
+    }
+  });
+
+  void it(
+    "does not serve when another program would get what is sent to it",
+    { skip },
+    async (t) => {
+      const program = createServer().listen(0, "::1");
+      t.after(() => program.close());
+      await once(program, "listening");
+      const address = program.address();
+      assert.ok(address && typeof address === "object");
+      const { port } = address;
+      const message = `port ${port} of ::1: another program has it`;
+      await assert.rejects(serve(t, stateFolder(t), { port, ownName }), { message });
+      // Nothing is left on the other address.
+      await serve(t, stateFolder(t), { port });
+    },
+  );
 });

@@ -1,5 +1,6 @@
 /** The page in a real browser, over state that a test writes as an owner does: on a desk and on a phone, by keyboard only. */
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { existsSync, readFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { createRequire } from "node:module";
@@ -69,6 +70,7 @@ const PERMISSION = {
   requestID: "per_1",
   permission: "bash",
   patterns: ["rm *"],
+  always: ["rm *"],
   detail: "rm -f gone.txt",
 } satisfies RequestView;
 
@@ -182,6 +184,10 @@ void describe("the page", { skip, timeout: 240_000 }, () => {
     await page.getByRole("button", { name: "dev server" }).click();
     await page.locator(".ansi-green", { hasText: "ready" }).waitFor();
     await page.locator(".line.stderr", { hasText: "a warning" }).waitFor();
+    log.append(STDOUT, Buffer.from("\u001b[1;91mbold and bright\u001b[0m\n"));
+    await page.locator(".ansi-red.ansi-bold", { hasText: "bold and bright" }).waitFor();
+    const weight = "getComputedStyle(document.querySelector('.ansi-bold')).fontWeight";
+    assert.equal(await page.evaluate(weight), "600");
     for (let n = 1; n <= 20_000; n += 1) log.append(STDOUT, Buffer.from(`line ${n} of many\n`));
     await page.locator(".line", { hasText: "line 20000 of many" }).waitFor();
     // A smaller window does not end the following.
@@ -222,8 +228,10 @@ void describe("the page", { skip, timeout: 240_000 }, () => {
     assert.deepEqual(served.asked, ["stop proc_1"]);
   });
 
-  void it("loses the server and finds it again", async (t) => {
-    const { page, served, made } = await open(t);
+  void it("loses the server and finds it again, and the log that it followed", async (t) => {
+    const { page, served, made, log } = await open(t);
+    await page.getByRole("button", { name: "dev server" }).click();
+    await page.locator(".line", { hasText: "a warning" }).waitFor();
     await served.close();
     await page.getByRole("alert").filter({ hasText: "looking for it" }).waitFor();
     const { port, token, root } = served;
@@ -232,6 +240,51 @@ void describe("the page", { skip, timeout: 240_000 }, () => {
     made.jobs.updateSubagent("bg_1", { name: "after the server came back" });
     await made.store.flush();
     await page.getByRole("button", { name: "after the server came back" }).waitFor();
+    log.append(STDOUT, Buffer.from("printed since\n"));
+    await page.locator(".line", { hasText: "printed since" }).waitFor();
+    assert.equal(await page.locator(".line", { hasText: "a warning" }).count(), 1);
+    await page.getByText("The output is not followed").waitFor({ state: "detached" });
+  });
+
+  void it("says that a server has stopped which closes nothing, and looks for it", async (t) => {
+    const { page } = await open(t);
+    await page.clock.install();
+    await page.reload();
+    await page.getByRole("button", { name: "dev server" }).waitFor();
+    await page.clock.runFor(39_000);
+    assert.equal(await page.getByRole("alert").count(), 0);
+    await page.clock.runFor(1_000);
+    await page.getByRole("alert").filter({ hasText: "it is silent" }).waitFor();
+    await page.clock.runFor(1_000);
+    await page.getByRole("alert").waitFor({ state: "detached" });
+  });
+
+  void it("asks for the code where OpenCode has called the browser, and does everything with it", async (t) => {
+    const { page, served } = await open(t, DESK, "light", {
+      byOpenCode: true,
+      requests: { bg_permission: PERMISSION },
+      more: [asks("bg_permission", PERMISSION)],
+    });
+    const called = await page.context().newPage();
+    const { link, code } = served.linkForOnce();
+    await called.goto(link);
+    await called.getByRole("button", { name: "asks for a permission" }).click();
+    const refused = called.locator(".request [role=status]", { hasText: "the code that OpenCode" });
+    await refused.waitFor();
+    const field = called.getByRole("textbox", { name: /the code that OpenCode shows/u });
+    await field.fill("no");
+    await called.keyboard.press("Enter");
+    await called.getByText("this is not the code").waitFor();
+    await field.fill(`${code.slice(0, 3)} ${code.slice(3)}`);
+    await called.keyboard.press("Enter");
+    await called.getByRole("button", { name: "Allow once" }).click();
+    await called.locator(".request [role=status]", { hasText: "done" }).waitFor();
+    assert.equal(await field.count(), 0);
+    await called.reload();
+    await called.getByRole("button", { name: "Allow once" }).waitFor();
+    assert.equal(await field.count(), 0);
+    // That of the link needs none.
+    assert.equal(await page.getByRole("button", { name: "Confirm" }).count(), 0);
   });
 
   void it("says that the link is old when the server has another token", async (t) => {
@@ -385,6 +438,8 @@ void describe("the page", { skip, timeout: 240_000 }, () => {
         more: [asks(job, request)],
       });
       await page.getByRole("button", { name: `asks for a ${request.kind}` }).click();
+      if (job === "bg_permission")
+        await page.locator(".request .note", { hasText: "rm *" }).waitFor();
       await page.getByRole("button", { name: button }).click();
       await page.locator(".request [role=status]", { hasText: "done" }).waitFor();
       assert.deepEqual(JSON.parse(served.asked.at(-1) ?? "null"), { jobID: job, ...reply });
@@ -515,13 +570,36 @@ void describe("the page", { skip, timeout: 240_000 }, () => {
   });
 
   void it("fits a phone: the list, then the job, then back", async (t) => {
-    const { page } = await open(t, PHONE);
+    const { page, made } = await open(t, PHONE, "light", { byOpenCode: true });
+    made.jobs.updateProcess("proc_1", { stdin: "open" });
+    await made.store.flush();
     const isWide = () =>
       page.evaluate("document.documentElement.scrollWidth > document.documentElement.clientWidth");
     assert.equal(await isWide(), false);
     await page.getByRole("button", { name: "dev server" }).click();
     await page.locator(".line", { hasText: "on port 3000" }).waitFor();
     assert.equal(await isWide(), false);
+    // The log, what steers it and the input below it are seen at once; the facts are a step away.
+    const isSeen = async (element: Locator) => {
+      const box = (await element.boundingBox()) ?? assert.fail("it is not in the page");
+      assert.ok(box.y >= 0 && box.y + box.height <= PHONE.height, JSON.stringify(box));
+    };
+    const lines = page.getByRole("log", { name: "Lines" });
+    assert.ok(((await lines.boundingBox())?.height ?? 0) >= 300);
+    for (const name of ["Stop", "Next", "Send"]) {
+      await isSeen(page.getByRole("button", { name, exact: true }));
+    }
+    for (const seen of [lines, page.getByRole("checkbox", { name: "Follow" })]) await isSeen(seen);
+    const folder = page.locator("dd", { hasText: "/project" });
+    assert.equal(await folder.isVisible(), false);
+    const summary = page.locator("summary", {
+      hasText: /^running, .* npm run dev -- --port 3000$/u,
+    });
+    await summary.focus();
+    await page.keyboard.press("Enter");
+    await isSeen(folder);
+    await page.keyboard.press("Enter");
+    await folder.waitFor({ state: "hidden" });
     await page.getByRole("button", { name: "Back to the list" }).click();
     await page.getByRole("button", { name: "dev server" }).waitFor();
   });
@@ -580,6 +658,40 @@ void describe("the page", { skip, timeout: 240_000 }, () => {
       });
     }
   }
+
+  void it("is out of reach for a service worker of a program that had the port before", async (t) => {
+    const seen: string[] = [];
+    const program = createServer(({ url }, response) => {
+      seen.push(url ?? "");
+      response.setHeader("Content-Type", url === "/worker.js" ? "text/javascript" : "text/html");
+      const answer = `new Response("hostile", { headers: { "Content-Type": "text/html" } })`;
+      const worker = `addEventListener("fetch", (event) => event.respondWith(${answer}))`;
+      const page = `<script>navigator.serviceWorker.register("/worker.js")</script>`;
+      response.end(url === "/worker.js" ? worker : page);
+    }).listen(0, "127.0.0.1");
+    await once(program, "listening");
+    const address = program.address();
+    assert.ok(address && typeof address === "object");
+    const { port } = address;
+    const context = await browser.newContext();
+    t.after(() => context.close());
+    const page = await context.newPage();
+    await page.goto(`http://127.0.0.1:${port}/`);
+    await page.evaluate("navigator.serviceWorker.ready.then(() => undefined)");
+    program.close();
+    program.closeAllConnections();
+    await once(program, "close");
+    assert.ok(seen.includes("/worker.js"));
+
+    const root = stateFolder(t);
+    await owner(1, root, processJob("proc_1", { name: "dev server" }));
+    const served = await serve(t, root, { port, ownName: "jobs-new.localhost" });
+    await page.goto(`http://127.0.0.1:${port}/`);
+    await page.getByText("hostile").waitFor();
+    await page.goto(served.link);
+    assert.equal(new URL(page.url()).host, `jobs-new.localhost:${port}`);
+    await page.getByRole("button", { name: "dev server" }).waitFor();
+  });
 
   void it("gives a hostile page on another port of the same host nothing", async (t) => {
     const { page, served } = await open(t);

@@ -2,8 +2,7 @@
  * What a write waits for: a line that matches, the end, the caller's abort or the time, whichever comes first; without
  * a pattern and a time a pause of what it printed.
  */
-import type { PatternGuard } from "../../output/pattern-guard.js";
-import { checkPattern } from "../../output/pattern.js";
+import { checkPattern, type PatternGuard } from "../../output/pattern.js";
 import type { ReadRequest, ReadResult } from "../../output/types.js";
 import type { Clock, Timer } from "../../ports.js";
 import type { Capture } from "../capture.js";

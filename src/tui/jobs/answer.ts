@@ -1,28 +1,35 @@
 /**
  * Answers what a job is blocked on with the host's dialogs. A permission and a question are kept by the host by directory,
  * so the answer names that of the session that asks: a worktree is another one than the job's OpenCode has. What a
- * process asks is answered by the OpenCode that has it (`typed-answer.ts`).
+ * process asks is answered by the OpenCode that has it, with a line that leaves the terminal sealed for that question
+ * alone and is kept nowhere; a password is shown as dots while it is typed.
  */
+import type { KeyEvent, PasteEvent } from "@opentui/core";
 import { createComponent } from "@opentui/solid";
 import type { QuestionInfo } from "@opencode-ai/sdk/v2";
+import { createSignal } from "solid-js";
 import { coerceError } from "../../ports.js";
+import { seal } from "../../process/input/sealed.js";
 import { clean, fit } from "../../cells.js";
-import { dialogWidth, openDialog, type ViewContext } from "../context.js";
-import type { Element } from "../element.js";
+import { askOpenCode, complain, type ViewContext } from "../context.js";
+import { box, dialogWidth, openDialog, text, type Element } from "../element.js";
 import type { ShownJob } from "../shown-job.js";
-import { typeAnswer } from "./typed-answer.js";
 
 export function answerRequest(context: ViewContext, { job, directory }: ShownJob): void {
   const { blockedOn } = job;
-  if (blockedOn?.sealFor !== undefined) {
-    typeAnswer(context, { job, directory }, { ...blockedOn, sealFor: blockedOn.sealFor });
-    return;
+  if (!blockedOn) return;
+  const { kind, sealFor, requestID, sessionID } = blockedOn;
+  const what = clean(blockedOn.what);
+  if (sealFor !== undefined) {
+    askLine(context, what, kind === "password", async (line) => {
+      const sealed = seal(line, sealFor, job.id);
+      await askOpenCode(context.api.client, directory, { act: "type", jobID: job.id, sealed });
+    });
+  } else if (requestID !== undefined) {
+    const request = { requestID, sessionID };
+    if (kind === "permission") answerPermission(context, request, what);
+    else tell(context, answerQuestion(context, request));
   }
-  if (blockedOn?.requestID === undefined) return;
-  const { requestID, sessionID } = blockedOn;
-  const request = { requestID, sessionID };
-  if (blockedOn.kind === "permission") answerPermission(context, request, clean(blockedOn.what));
-  else tell(context, answerQuestion(context, request));
 }
 
 interface Request {
@@ -144,9 +151,68 @@ function askOne(context: ViewContext, question: QuestionInfo): Promise<string[] 
   });
 }
 
+function askLine(
+  context: ViewContext,
+  what: string,
+  isHidden: boolean,
+  send: (line: string) => Promise<void>,
+): void {
+  const { api } = context;
+  const onConfirm = (line: string) => {
+    api.ui.dialog.clear();
+    tell(context, send(line));
+  };
+  const title = fit(what, dialogWidth(context));
+  openDialog(context, () =>
+    isHidden
+      ? hiddenLine(context, title, onConfirm)
+      : createComponent(api.ui.DialogPrompt, { title, placeholder: "Your answer", onConfirm }),
+  );
+}
+
+const DOT = "•";
+
+/** The host has no input that hides what is typed. */
+function hiddenLine(
+  context: ViewContext,
+  title: string,
+  onConfirm: (line: string) => void,
+): Element {
+  const [line, setLine] = createSignal("");
+  const onKeyDown = (key: KeyEvent) => {
+    if (key.name === "escape") return;
+    key.preventDefault();
+    if (key.name === "return" || key.name === "kpenter" || key.name === "linefeed")
+      onConfirm(line());
+    else if (key.name === "backspace")
+      setLine((before) => Array.from(before).slice(0, -1).join(""));
+    else if (key.ctrl && key.name === "u") setLine("");
+    else if (!key.ctrl && !key.meta && isText(key.sequence)) {
+      setLine((before) => before + key.sequence);
+    }
+  };
+  const onPaste = (event: PasteEvent) => {
+    event.preventDefault();
+    const pasted = new TextDecoder().decode(event.bytes).replace(/[\r\n]+$/u, "");
+    if (isText(pasted)) setLine((before) => before + pasted);
+  };
+  const dots = () => DOT.repeat(Math.min(Array.from(line()).length, dialogWidth(context) - 1));
+  const hint = "enter types it, esc leaves; it is not shown and not kept";
+  return box(
+    { focusable: true, focused: true, paddingX: 4, paddingBottom: 1, gap: 1, onKeyDown, onPaste },
+    text(context, title, "text", { attributes: 1 }),
+    text(context, () => `${dots()}▏`, "active"),
+    text(context, hint, "muted"),
+  );
+}
+
+/** Neither empty nor with anything that a terminal obeys. */
+function isText(typed: string): boolean {
+  return /^\P{Cc}+$/u.test(typed);
+}
+
 function tell({ api }: ViewContext, work: Promise<unknown>): void {
-  work.catch((thrown: unknown) => {
-    const message = `The answer did not get through: ${coerceError(thrown).message}`;
-    api.ui.toast({ title: "Background", message, variant: "error" });
-  });
+  work.catch((thrown: unknown) =>
+    complain(api.ui, `The answer did not get through: ${coerceError(thrown).message}`),
+  );
 }

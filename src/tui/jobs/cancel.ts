@@ -4,12 +4,12 @@
  */
 import { createComponent } from "@opentui/solid";
 import { createEffect, createRoot } from "solid-js";
-import { requestEvent } from "../../host/user-request.js";
+import type { UserRequest } from "../../host/user-request.js";
 import type { Job } from "../../jobs/job.js";
 import { isTerminal } from "../../jobs/status.js";
 import { coerceError } from "../../ports.js";
 import { clean, fit } from "../../cells.js";
-import { findJob, type ViewContext } from "../context.js";
+import { askOpenCode, complain, findJob, type ViewContext } from "../context.js";
 import type { ShownJob } from "../shown-job.js";
 
 /** What of a view's context it needs. */
@@ -27,27 +27,18 @@ export interface CancelContext extends Pick<ViewContext, "clock"> {
  */
 const PATIENCE_MILLISECONDS = { subagent: 15_000, process: 70_000 };
 
-/** What the terminal cannot do itself is asked of the OpenCode that has the job, which shows a toast when it fails. */
-export function restartJob({ api }: CancelContext, { job, directory }: ShownJob): void {
-  const name = fit(clean(job.name), 40);
-  const toast = (message: string, variant: "info" | "error") =>
-    api.ui.toast({ title: "Background", message: `${name}: ${message}`, variant });
-  api.client.tui
-    .publish(
-      { directory, body: requestEvent({ act: "restart", jobID: job.id }) },
-      { throwOnError: true },
-    )
-    .then(() => toast("runs again", "info"))
-    .catch((thrown: unknown) =>
-      toast(`could not be started again: ${coerceError(thrown).message}`, "error"),
-    );
+export function restartJob(context: CancelContext, shown: ShownJob): void {
+  const name = nameOf(shown);
+  const message = `${name}: runs again`;
+  ask(context, shown, "restart", `${name}: could not be started again: `, () =>
+    context.api.ui.toast({ title: "Background", message, variant: "info" }),
+  );
 }
 
 /** Asks first. */
 export function cancelJob(context: CancelContext, shown: ShownJob): void {
-  const { api } = context;
   const { job } = shown;
-  const name = fit(clean(job.name), 40);
+  const name = nameOf(shown);
   const [title, message] =
     job.kind === "process"
       ? [
@@ -55,38 +46,43 @@ export function cancelJob(context: CancelContext, shown: ShownJob): void {
           `${name}: the process and everything it has started is ended.\n\n${clean(job.command)}`,
         ]
       : ["Cancel this subagent?", `${name}: its run and the processes it has started are ended.`];
-  api.ui.dialog.replace(() =>
-    createComponent(api.ui.DialogConfirm, { title, message, onConfirm: () => ask(context, shown) }),
+  const fail = (why: string) => complain(context.api.ui, `${name}: ${why}`);
+  confirm(context, title, message, () =>
+    ask(context, shown, "cancel", `${name}: could not be ended: `, () =>
+      expectEnd(context, job, fail),
+    ),
   );
 }
 
-function ask(context: CancelContext, { job, directory }: ShownJob): void {
-  const { api } = context;
-  const name = fit(clean(job.name), 40);
-  const fail = (why: string) =>
-    api.ui.toast({ title: "Background", message: `${name}: ${why}`, variant: "error" });
-  api.client.tui
-    .publish(
-      { directory, body: requestEvent({ act: "cancel", jobID: job.id }) },
-      { throwOnError: true },
-    )
-    .then(() => expectEnd(context, job, fail))
-    .catch((thrown: unknown) => fail(`could not be ended: ${coerceError(thrown).message}`));
-}
-
 /** Asks first. What became of it is said in a toast by the OpenCode that the job belongs to. */
-export function removeWorktree({ api }: CancelContext, { job, directory }: ShownJob): void {
+export function removeWorktree(context: CancelContext, shown: ShownJob): void {
+  const { job } = shown;
   const worktree = job.kind === "subagent" ? job.worktree : undefined;
   const uncommitted = worktree?.result?.uncommitted ?? 0;
   const first = uncommitted > 0 ? "what is not committed is committed first, and " : "";
-  const message = `${fit(clean(job.name), 40)}: the folder goes; ${first}its branch stays if it has commits.`;
-  const fail = (thrown: unknown) =>
-    api.ui.toast({ title: "Background", message: coerceError(thrown).message, variant: "error" });
-  const body = requestEvent({ act: "remove", jobID: job.id });
-  const onConfirm = () =>
-    void api.client.tui.publish({ directory, body }, { throwOnError: true }).catch(fail);
-  const title = "Remove its worktree?";
+  const message = `${nameOf(shown)}: the folder goes; ${first}its branch stays if it has commits.`;
+  confirm(context, "Remove its worktree?", message, () => ask(context, shown, "remove", ""));
+}
+
+function nameOf({ job }: ShownJob): string {
+  return fit(clean(job.name), 40);
+}
+
+function confirm({ api }: CancelContext, title: string, message: string, onConfirm: () => void) {
   api.ui.dialog.replace(() => createComponent(api.ui.DialogConfirm, { title, message, onConfirm }));
+}
+
+/** `problem` stands in front of the reason of a refusal. */
+function ask(
+  { api }: CancelContext,
+  { job, directory }: ShownJob,
+  act: Exclude<UserRequest["act"], "type" | "page">,
+  problem: string,
+  then: () => void = () => undefined,
+): void {
+  askOpenCode(api.client, directory, { act, jobID: job.id })
+    .then(then)
+    .catch((thrown: unknown) => complain(api.ui, problem + coerceError(thrown).message));
 }
 
 /** The end itself is announced as every end is; silence is what must be told here. */

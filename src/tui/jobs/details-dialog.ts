@@ -1,12 +1,12 @@
 /** The details of one job in the host's select dialog: searched and scrolled as every list; enter opens its address. */
 import { createComponent } from "@opentui/solid";
-import { createMemo, createSignal, onCleanup, untrack } from "solid-js";
-import { coerceError, type Timer } from "../../ports.js";
+import { createMemo, createSignal, onCleanup, untrack, type Accessor } from "solid-js";
+import { coerceError, type Clock, type Timer } from "../../ports.js";
 import { outputPath } from "../../store/instance-folder.js";
-import { systemMeasure, type Usage } from "../../system/usage.js";
+import { systemMeasure, type Measure, type Usage } from "../../system/usage.js";
 import { openBrowser } from "../../web/browser.js";
-import { dialogWidth, findJob, openDialog, type ViewContext } from "../context.js";
-import type { Element } from "../element.js";
+import { followJob, type ViewContext } from "../context.js";
+import { dialogWidth, openDialog, type Element } from "../element.js";
 import { firstAddress } from "../said.js";
 import { isLive, type ShownJob } from "../shown-job.js";
 import { detailRows, type LookedUp } from "./details.js";
@@ -21,8 +21,8 @@ const LONGEST_TITLE = 60;
 
 function details(context: ViewContext, id: string, back: () => void): Element {
   const { api, clock } = context;
-  const job = createMemo<ShownJob | undefined>((before) => findJob(context, id) ?? before);
-  const usage = measured(context, job);
+  const job = followJob(context, id);
+  const usage = measured(clock, job);
   // Not followed: the whole dialog would be made anew with each change of the job.
   const prompt = promptOf(context, untrack(job));
   const width = Math.min(dialogWidth(context), LONGEST_TITLE);
@@ -50,29 +50,30 @@ function details(context: ViewContext, id: string, back: () => void): Element {
   });
 }
 
-/** Looked at again and again while it is shown, and only then. */
-function measured(context: ViewContext, job: () => ShownJob | undefined) {
-  const { clock } = context;
+/** Looked at again and again while it is shown and goes on, and only then; nothing where the system cannot be asked. */
+export function measured(
+  clock: Clock,
+  job: Accessor<ShownJob | undefined>,
+  measure: Measure = systemMeasure(),
+): Accessor<Pick<LookedUp, "usage" | "cpuPercent">> {
   const [seen, setSeen] = createSignal<Pick<LookedUp, "usage" | "cpuPercent">>({});
-  const measure = systemMeasure();
   let before: { usage: Usage; at: number } | undefined;
   let timer: Timer | undefined;
   let isClosed = false;
   const look = async () => {
     const shown = untrack(job);
-    const identity = shown?.job.kind === "process" ? shown.job.identity : undefined;
-    if (!shown || !identity || !isLive(shown)) return setSeen({});
-    const usage = await measure({ jobID: shown.job.id, identity });
-    if (!usage || isClosed) return undefined;
+    if (shown?.job.kind !== "process" || !isLive(shown)) return setSeen({});
+    const { id: jobID, identity, controlGroup } = shown.job;
+    // Between two runs there is none.
+    const usage = identity && (await measure({ jobID, identity, controlGroup }));
+    if (isClosed) return undefined;
     const at = clock.monotonic();
-    const used = usage.cpuMilliseconds - (before?.usage.cpuMilliseconds ?? 0);
+    const used = (usage?.cpuMilliseconds ?? 0) - (before?.usage.cpuMilliseconds ?? 0);
     const cpuPercent = before && Math.max(0, (used / Math.max(1, at - before.at)) * 100);
-    before = { usage, at };
-    setSeen({ usage, cpuPercent });
+    before = usage && { usage, at };
     timer = clock.after(MEASURE_MILLISECONDS, again);
-    return undefined;
+    return setSeen(usage ? { usage, cpuPercent } : {});
   };
-  // A system that cannot be asked shows nothing.
   const again = () => void look().catch(() => setSeen({}));
   again();
   onCleanup(() => {

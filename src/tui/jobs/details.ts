@@ -1,12 +1,11 @@
 /** All that is known of a job, as rows of a name and a value. Pure; what has to be looked up is given. */
-import type { Job } from "../../jobs/job.js";
+import type { ProcessJob, SubagentJob } from "../../jobs/job.js";
 import { clean, pad, wrapWords } from "../../cells.js";
 import type { Usage } from "../../system/usage.js";
-import { costWords, modelOf, tokensOf } from "../../jobs/facts.js";
+import { costWords, kindOf, modelOf, tokensOf } from "../../jobs/facts.js";
 import { byteSize, counted, grouped } from "../../text.js";
 import { branchOf, duration, outcome, waitsFor } from "../describe.js";
 import { isLive, lookOf, type ShownJob } from "../shown-job.js";
-import { kindOf } from "./search.js";
 
 export interface LookedUp {
   usage?: Usage | undefined;
@@ -67,7 +66,7 @@ function fieldsOf(shown: ShownJob, now: number, found: LookedUp): Field[] {
   ];
 }
 
-function processFields(job: Job & { kind: "process" }, found: LookedUp): Field[] {
+function processFields(job: ProcessJob, found: LookedUp): Field[] {
   const { usage, cpuPercent, url, outputFile } = found;
   const { bytes, dropped } = job.output;
   const lost = dropped > 0 ? `, ${byteSize(dropped)} of it not kept` : "";
@@ -88,7 +87,7 @@ function processFields(job: Job & { kind: "process" }, found: LookedUp): Field[]
   ];
 }
 
-function taskFields(job: Job & { kind: "subagent" }, { prompt }: LookedUp): Field[] {
+function taskFields(job: SubagentJob, { prompt }: LookedUp): Field[] {
   const { cacheRead } = job.tokens;
   const tokens = tokensOf(job);
   const cached = cacheRead > 0 ? `, and ${grouped(cacheRead)} from the cache` : "";

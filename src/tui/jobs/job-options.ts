@@ -1,11 +1,14 @@
-/** The list of jobs and what can be done with one, as options of the host's select dialog. Pure. */
+/**
+ * The list of jobs and what can be done with one, as options of the host's select dialog; what a search finds a job by:
+ * its name and all that is told of it. Pure.
+ */
 import type { TuiDialogSelectOption } from "@opencode-ai/plugin/tui";
 import { arrange } from "../arrange.js";
 import { cells, clean, fit } from "../../cells.js";
-import { branchOf, duration, facts, outcome, SIGNS, waitsFor } from "../describe.js";
+import { branchOf, duration, outcome, SIGNS, stateOf, waitsFor } from "../describe.js";
 import { endedAt, isLive, lookOf, type ShownJob } from "../shown-job.js";
+import { kindOf } from "../../jobs/facts.js";
 import type { BlockedOn } from "../../jobs/job.js";
-import { kindOf } from "./search.js";
 
 /** `width`: of a row, which the host would cut without a sign that something is missing. */
 export function optionsFor(
@@ -31,9 +34,7 @@ function option(
   width: number,
 ): TuiDialogSelectOption<string> {
   const { job } = shown;
-  const state = isLive(shown) ? (waitsFor(shown, now) ?? facts(shown, now)) : outcome(shown);
-  const branch = branchOf(shown);
-  const parts = [kindOf(job), state, branch, job.group && clean(job.group)];
+  const parts = [kindOf(job), stateOf(shown, now), branchOf(shown), job.group && clean(job.group)];
   const what = parts.filter((part) => part !== undefined && part !== "").join(" · ");
   const footer = isLive(shown) ? duration(shown, now) : ago(now - endedAt(shown));
   const title = `${SIGNS[lookOf(shown)].sign} ${fit(clean(job.name), Math.floor(width / 2))}`;
@@ -48,6 +49,33 @@ function ago(milliseconds: number): string {
   if (minutes < 60) return `${minutes} min ago`;
   const hours = Math.floor(minutes / 60);
   return hours < 48 ? `${hours} h ago` : `${Math.floor(hours / 24)} days ago`;
+}
+
+/** All words of the query, each anywhere. `failed` or `running` is a filter by that. */
+export function isFound(shown: ShownJob, query: string, now: number): boolean {
+  const words = query.toLowerCase().split(/\s+/u).filter(Boolean);
+  if (words.length === 0) return true;
+  const all = searched(shown, now).join("\n").toLowerCase();
+  return words.every((word) => all.includes(word));
+}
+
+function searched(shown: ShownJob, now: number): string[] {
+  const { job } = shown;
+  const state = isLive(shown) ? (waitsFor(shown, now) ?? "") : outcome(shown);
+  return [
+    job.name,
+    job.id,
+    lookOf(shown),
+    job.status,
+    state,
+    job.error ?? "",
+    job.group ?? "",
+    ...job.tags,
+    kindOf(job),
+    ...(job.kind === "process"
+      ? [job.command, String(job.identity?.pid ?? "")]
+      : [job.agent, job.model?.modelID ?? ""]),
+  ].map(clean);
 }
 
 export type Action =

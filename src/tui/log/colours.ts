@@ -3,8 +3,7 @@
  * are tones of the theme, so that they are read on light and on dark; all others are what the program said.
  */
 import Anser from "anser";
-import { harmless } from "../../text.js";
-import { cells } from "../../cells.js";
+import { expandTabs } from "../../cells.js";
 import { plainLine } from "../../output/plain-text.js";
 import type { Tone } from "../describe.js";
 
@@ -40,7 +39,7 @@ const OTHER_SEQUENCES =
   /(?:\u009b|\u001b\[)(?![\d;:]*m)[0-?]*[ -/]*[@-~]|\u001b(?!\[)(?:\][^\u0007\u001b]*(?:\u0007|\u001b\\)?|.)/gu;
 
 export function colouredLine(raw: string): ColouredLine {
-  const unpainted = () => ({ text: withoutTabs(plainLine(raw), ""), painted: [] });
+  const unpainted = () => ({ text: expandTabs(plainLine(raw)), painted: [] });
   // A carriage return before the newline moves nothing that is seen.
   const line = raw.replace(/\r+$/u, "");
   if (!line.includes("\u001b[")) return unpainted();
@@ -49,7 +48,7 @@ export function colouredLine(raw: string): ColouredLine {
   const painted: Painted[] = [];
   for (const part of Anser.ansiToJson(line.replace(OTHER_SEQUENCES, ""), OPTIONS)) {
     const from = text.length;
-    text += withoutTabs(part.content, text);
+    text += expandTabs(part.content, text);
     const paint = paintOf(part);
     if (text.length > from && Object.keys(paint).length > 0) {
       painted.push({ ...paint, from, to: text.length });
@@ -59,17 +58,6 @@ export function colouredLine(raw: string): ColouredLine {
 }
 
 const OPTIONS = { json: true, remove_empty: true, use_classes: true };
-
-/** A tab reaches to the next multiple of four. */
-function withoutTabs(piece: string, before: string): string {
-  if (!piece.includes("\t")) return harmless(piece);
-  let text = "";
-  for (const [index, part] of piece.split("\t").entries()) {
-    if (index > 0) text += " ".repeat(4 - (cells(before + text) % 4));
-    text += harmless(part);
-  }
-  return text;
-}
 
 type Part = ReturnType<typeof Anser.ansiToJson>[number];
 

@@ -21,40 +21,11 @@ import {
   type Direction,
   type Labels,
   type Position,
-  type Row,
 } from "./log-rows.js";
 import { NOTHING_FOUND, type Found } from "./log-search.js";
-import type { LogReading } from "./log-source.js";
+import type { LogSource } from "./log-source.js";
 
-export interface LogPosition {
-  /** The rows on the screen. */
-  visible: Accessor<readonly Row[]>;
-  following: Accessor<boolean>;
-  wraps: Accessor<boolean>;
-  labels: Accessor<Labels>;
-  /** How much of the log lies up to the last row on the screen, in percent. */
-  percent: Accessor<number>;
-  /** What is marked. */
-  query: Accessor<string>;
-  searching: Accessor<boolean>;
-  /** "3/17", or how far the search is; empty without one. */
-  matches: Accessor<string>;
-  /** Something to say about the last search. */
-  notice: Accessor<string>;
-  move(rows: number): void;
-  page(pages: number): void;
-  shift(cells: number): void;
-  start(): void;
-  end(): void;
-  toggleFollow(): void;
-  toggleWrap(): void;
-  toggleLabel(label: keyof Labels): void;
-  openSearch(): void;
-  closeSearch(): void;
-  setDraft(text: string): void;
-  search(): void;
-  next(direction: Direction): void;
-}
+export type LogPosition = ReturnType<typeof createLogPosition>;
 
 /** A match that is wanted and may not have been reached yet. */
 interface Wanted {
@@ -65,15 +36,17 @@ interface Wanted {
 }
 
 export function createLogPosition(
-  log: LogReading,
+  log: Accessor<LogSource>,
   size: Accessor<{ width: number; height: number }>,
-): LogPosition {
+) {
   const [position, setPosition] = createSignal<Position>(FOLLOW);
   const [wraps, setWraps] = createSignal(true);
   const [labels, setLabels] = createSignal<Labels>({ time: false, stream: false });
   const [left, setLeft] = createSignal(0);
+  /** What is marked. */
   const [query, setQuery] = createSignal("");
   const [searching, setSearching] = createSignal(false);
+  /** Something to say about the last search. */
   const [notice, setNotice] = createSignal("");
   const [wanted, setWanted] = createSignal<Wanted>();
   /** The line that was found last: the next search goes on from there. */
@@ -83,7 +56,7 @@ export function createLogPosition(
   const search = createMemo(() => {
     const text = query();
     if (text === "") return undefined;
-    const running = log.search(text);
+    const running = log().search(text);
     onCleanup(() => running.stop());
     return running;
   });
@@ -91,31 +64,37 @@ export function createLogPosition(
 
   const rows = createMemo(() => {
     const label = labelOf(labels());
-    return layRows(log.lines(), { width: size().width, wrap: wraps(), left: left(), label });
+    return layRows(log().lines(), { width: size().width, wrap: wraps(), left: left(), label });
   });
   const top = createMemo(() => topOf(rows(), position(), size().height));
+  /** The rows on the screen. */
   const visible = createMemo(() => rows().slice(top(), top() + size().height));
 
   const move = (by: number) => {
     const { height } = size();
-    if (by < 0 && top() + by < 0 && log.hasEarlier()) {
+    if (by < 0 && top() + by < 0 && log().hasEarlier()) {
       // Tied to the line that is on top now, which the earlier part holds, too.
       setPosition(moved(rows(), position(), height, 0));
-      log.earlier();
-    } else if (by > 0 && top() + height + by > rows().length && log.hasLater()) {
+      log().earlier();
+    } else if (by > 0 && top() + height + by > rows().length && log().hasLater()) {
       setPosition(moved(rows(), position(), height, 0));
-      log.later();
+      log().later();
     }
     setPosition(moved(rows(), position(), height, by));
   };
   const end = () => {
-    log.toEnd();
+    log().toEnd();
     setPosition(FOLLOW);
   };
   const goTo = (offset: number) => {
     setFound(offset);
     setNotice("");
-    if (!log.lines().some((line) => line.offset === offset)) log.toPlace(offset);
+    if (
+      !log()
+        .lines()
+        .some((line) => line.offset === offset)
+    )
+      log().toPlace(offset);
     setPosition(around(rows(), offset, size().height));
   };
   // As soon as it is known which match is meant, or that there is none.
@@ -139,6 +118,7 @@ export function createLogPosition(
     const from = found() ?? shown[direction === "forward" ? 0 : shown.length - 1]?.offset ?? 0;
     setWanted({ direction, from });
   };
+  /** "3/17", or how far the search is; empty without one. */
   const matches = () => {
     if (query() === "") return "";
     const { offsets, isDone, isFull, lookedTo, end: total, problem } = all();
@@ -150,11 +130,14 @@ export function createLogPosition(
     if (isDone) return count;
     return `${count} … ${total > 0 ? Math.floor((lookedTo / total) * 100) : 0} % searched`;
   };
+  /** How much of the log lies up to the last row on the screen. */
   const percent = createMemo(() => {
     if (position() === FOLLOW) return 100;
-    const isLast = top() + size().height >= rows().length && !log.hasLater();
+    const isLast = top() + size().height >= rows().length && !log().hasLater();
     const place = visible().at(-1)?.offset ?? 0;
-    return isLast || log.end() === 0 ? 100 : Math.min(99, Math.floor((place / log.end()) * 100));
+    return isLast || log().end() === 0
+      ? 100
+      : Math.min(99, Math.floor((place / log().end()) * 100));
   });
   return {
     visible,
@@ -167,13 +150,13 @@ export function createLogPosition(
     matches,
     notice,
     move,
-    page: (pages) => move(pages * Math.max(1, size().height - 1)),
-    shift: (cells) => {
-      if (!wraps()) setLeft((before) => clamp(before + cells, widest(log.lines()) - 1));
+    page: (pages: number) => move(pages * Math.max(1, size().height - 1)),
+    shift: (cells: number) => {
+      if (!wraps()) setLeft((before) => clamp(before + cells, widest(log().lines()) - 1));
     },
     start: () => {
       setPosition(moved(rows(), position(), size().height, 0));
-      log.toStart();
+      log().toStart();
       setPosition(moved(rows(), position(), size().height, -rows().length));
     },
     end,
@@ -185,7 +168,8 @@ export function createLogPosition(
       setLeft(0);
       setWraps((before) => !before);
     },
-    toggleLabel: (label) => setLabels((before) => ({ ...before, [label]: !before[label] })),
+    toggleLabel: (label: keyof Labels) =>
+      setLabels((before) => ({ ...before, [label]: !before[label] })),
     openSearch: () => {
       draft = "";
       setSearching(true);
@@ -196,7 +180,7 @@ export function createLogPosition(
       setQuery("");
       setNotice("");
     },
-    setDraft: (text) => {
+    setDraft: (text: string) => {
       draft = text;
     },
     search: () => {

@@ -39,22 +39,17 @@ export interface Labels {
   stream: boolean;
 }
 
-/** Of equal width for all lines. */
+/** Of equal width for all lines; times in the time zone of who reads it. */
 export function labelOf({ time, stream }: Labels): (line: LogLine) => string {
   return (line) => {
     const parts = [
-      ...(time ? [pad(line.at === undefined ? "" : clockTime(line.at), 8)] : []),
+      ...(time
+        ? [pad(line.at === undefined ? "" : new Date(line.at).toTimeString().slice(0, 8), 8)]
+        : []),
       ...(stream ? [pad({ stdout: "out", stderr: "err" }[line.stream ?? "stdout"], 3)] : []),
     ];
     return parts.length > 0 ? `${parts.join(" ")} ` : "";
   };
-}
-
-/** In the time zone of who reads it. */
-function clockTime(at: number): string {
-  const date = new Date(at);
-  const parts = [date.getHours(), date.getMinutes(), date.getSeconds()];
-  return parts.map((part) => String(part).padStart(2, "0")).join(":");
 }
 
 export interface Layout {
@@ -90,7 +85,7 @@ export function widest(lines: readonly LogLine[]): number {
 }
 
 /** Where the window's first row is tied to. */
-export interface Anchor {
+interface Anchor {
   offset: number;
   part: number;
 }
@@ -123,13 +118,6 @@ export function moved(
 }
 
 export type Direction = "forward" | "backward";
-
-/** A search in small letters finds capitals, too. */
-export function finds(query: string): (text: string) => boolean {
-  if (query === "") return () => false;
-  if (query !== query.toLowerCase()) return (text) => text.includes(query);
-  return (text) => text.toLowerCase().includes(query);
-}
 
 /** Where in a text a query is found. */
 export function hitsIn(text: string, query: string): { from: number; to: number }[] {

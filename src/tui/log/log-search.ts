@@ -8,7 +8,8 @@ import { plainLine } from "../../output/plain-text.js";
 import { STREAMS } from "../../output/format.js";
 import { openOutput, type OutputReader } from "../../output/reader.js";
 import { coerceError } from "../../ports.js";
-import { finds, type LogLine } from "./log-rows.js";
+import { finds } from "../../text.js";
+import type { LogLine } from "./log-rows.js";
 
 export interface Found {
   /** Of the lines that match, in order. */
@@ -67,6 +68,11 @@ export function lookThrough(
   let again = false;
   let last = NOTHING_FOUND;
 
+  const startOver = (from: number) => {
+    readers = newLineReaders(LONGEST_LINE);
+    openAt = [undefined, undefined];
+    lookedTo = from;
+  };
   const add = (lines: readonly string[], places: readonly number[]) => {
     for (const [index, line] of lines.entries()) {
       if (isHit(SPECIAL.test(line) ? plainLine(line) : line)) offsets.push(places[index] ?? 0);
@@ -84,12 +90,15 @@ export function lookThrough(
   /** Looks until the end as it is now; gives way after each slice. */
   const look = async (reader: OutputReader) => {
     const end = reader.end();
+    // Another file: the process runs again.
+    if (end < lookedTo) {
+      offsets.length = 0;
+      startOver(0);
+    }
     let until = performance.now() + SLICE_MILLISECONDS;
     for (const { frame, gap } of reader.pieces(lookedTo)) {
       if (gap) {
-        readers = newLineReaders(LONGEST_LINE);
-        openAt = [undefined, undefined];
-        lookedTo = gap.offset + gap.bytes;
+        startOver(gap.offset + gap.bytes);
         continue;
       }
       const batch = readers[frame.stream].push(frame.data, frame.offset);
@@ -146,7 +155,7 @@ export function lookThrough(
 const SPECIAL = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/u;
 
 /** The same in a log of which all lines are loaded. */
-export function searchLines(lines: () => readonly LogLine[], query = ""): LogSearch {
+export function searchLines(lines: () => readonly LogLine[], query: string): LogSearch {
   const isHit = finds(query);
   const found = createMemo((): Found => {
     const offsets = lines().flatMap(({ offset, text }) => (isHit(text) ? [offset] : []));

@@ -1,8 +1,8 @@
 /** Where a log view gets its lines from; the two kinds of jobs give them in the same form. */
 import type { LogLine } from "./log-rows.js";
-import type { LogSearch } from "./log-search.js";
+import { searchLines, type LogSearch } from "./log-search.js";
 
-export interface LogReading {
+export interface LogSource {
   /** The loaded part; a signal. */
   lines(): readonly LogLine[];
   /** More lies before (after) the loaded part; signals. */
@@ -23,9 +23,29 @@ export interface LogReading {
   search(query: string): LogSearch;
   /** Something is said to have happened to the job: look again. */
   refresh(): void;
+  /** By the view that opened it. */
+  close(): void;
 }
 
-/** The view that opened it closes it. */
-export interface LogSource extends LogReading {
-  close(): void;
+/** A log of which all lines are loaded. */
+export function wholeLog(
+  { lines, note }: Pick<LogSource, "lines" | "note">,
+  close: () => void,
+): LogSource {
+  const nothing = () => undefined;
+  return {
+    lines,
+    note,
+    hasEarlier: () => false,
+    hasLater: () => false,
+    earlier: nothing,
+    later: nothing,
+    toStart: nothing,
+    toEnd: nothing,
+    toPlace: nothing,
+    end: () => lines().at(-1)?.offset ?? 0,
+    search: (query) => searchLines(lines, query),
+    refresh: nothing,
+    close,
+  };
 }

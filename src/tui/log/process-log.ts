@@ -6,13 +6,13 @@ import { existsSync, watch, type FSWatcher } from "node:fs";
 import { dirname } from "node:path";
 import { createSignal } from "solid-js";
 import { coerceError, type Clock } from "../../ports.js";
+import { throttle } from "../../time.js";
 import { readPage, type PlainLine } from "../../output/page.js";
 import { openOutput } from "../../output/reader.js";
 import { colouredLine } from "./colours.js";
 import type { LogLine } from "./log-rows.js";
 import { LONGEST_LINE, searchOutput, type LogSearch } from "./log-search.js";
 import type { LogSource } from "./log-source.js";
-import { throttle } from "./throttle.js";
 
 /** Bytes of output in memory at most, and how far one step goes. */
 const WINDOW = 512 * 1024;
@@ -50,9 +50,18 @@ export function openProcessLog(file: string, clock: Clock): LogSource {
   const update = throttle(clock, UPDATE_MILLISECONDS, read);
   const listen = (path: string) => {
     if (watcher?.path === path || !existsSync(path)) return;
+    unwatch();
+    const stop = watch(path, { persistent: false }, (event) => {
+      // Perhaps another file is in its place now: that of the next run.
+      if (event === "rename") unwatch();
+      update.call();
+    });
+    watcher = { path, stop };
+    stop.on("error", (error) => setNote(`The output is not followed: ${error.message}`));
+  };
+  const unwatch = () => {
     watcher?.stop.close();
-    watcher = { path, stop: watch(path, { persistent: false }, () => update.call()) };
-    watcher.stop.on("error", (error) => setNote(`The output is not followed: ${error.message}`));
+    watcher = undefined;
   };
   const go = (to: number | undefined) => {
     from = to;
@@ -83,7 +92,7 @@ export function openProcessLog(file: string, clock: Clock): LogSource {
     close() {
       update.cancel();
       for (const search of searches) search.stop();
-      watcher?.stop.close();
+      unwatch();
     },
   };
 }

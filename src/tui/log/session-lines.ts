@@ -1,6 +1,8 @@
 /** A subagent's session as lines of a log: what it was told, what it said, which tools it called. Pure. */
 import type { Message, Part, ToolPart } from "@opencode-ai/sdk/v2";
 import { clean, cleanOutput } from "../../cells.js";
+import { inputText } from "../../host/transcript.js";
+import { cutText } from "../../text.js";
 import type { Tone } from "../describe.js";
 import type { LogLine } from "./log-rows.js";
 
@@ -42,7 +44,9 @@ function partLines(part: Part, role: Message["role"]): Line[] {
 function toolLines({ tool, state }: ToolPart): Line[] {
   const title = "title" in state && state.title ? state.title : inputText(state.input);
   const head = `${TOOL_SIGNS[state.status].sign} ${clean(tool)} ${clean(title)}`.trimEnd();
-  const lines: Line[] = [{ text: shortened(head), tone: TOOL_SIGNS[state.status].tone }];
+  const lines: Line[] = [
+    { text: cutText(head, LONGEST_LINE), tone: TOOL_SIGNS[state.status].tone },
+  ];
   if (state.status === "error") lines.push(...block(state.error, "bad", "  "));
   return lines;
 }
@@ -54,11 +58,6 @@ const TOOL_SIGNS: Readonly<Record<ToolPart["state"]["status"], { sign: string; t
   error: { sign: "✗", tone: "bad" },
 };
 
-/** The first text among the arguments says most: a command, a path, a pattern. */
-function inputText(input: Readonly<Record<string, unknown>>): string {
-  return Object.values(input).find((value) => typeof value === "string") ?? "";
-}
-
 function errorLines(info: Message): Line[] {
   if (info.role !== "assistant" || !info.error) return [];
   const { name, data } = info.error;
@@ -69,11 +68,10 @@ function errorLines(info: Message): Line[] {
 /** The lines of a text, each after the mark, and an empty one below them. */
 function block(text: string, tone: Tone, mark: string): Line[] {
   const lines = text.trimEnd().split(/\r?\n/u);
-  return [...lines.map((line) => ({ text: shortened(mark + cleanOutput(line)), tone })), EMPTY];
+  return [
+    ...lines.map((line) => ({ text: cutText(mark + cleanOutput(line), LONGEST_LINE), tone })),
+    EMPTY,
+  ];
 }
 
 const EMPTY: Line = { text: "", tone: "muted" };
-
-function shortened(line: string): string {
-  return line.length > LONGEST_LINE ? `${line.slice(0, LONGEST_LINE)}…` : line;
-}

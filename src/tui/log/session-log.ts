@@ -5,11 +5,10 @@ import type { TuiPluginApi } from "@opencode-ai/plugin/tui";
 import type { Message, Part } from "@opencode-ai/sdk/v2";
 import { createSignal } from "solid-js";
 import { coerceError, type Clock } from "../../ports.js";
+import { throttle } from "../../time.js";
 import type { LogLine } from "./log-rows.js";
-import { searchLines } from "./log-search.js";
-import type { LogSource } from "./log-source.js";
+import { wholeLog, type LogSource } from "./log-source.js";
 import { sessionLines } from "./session-lines.js";
-import { throttle } from "./throttle.js";
 
 const MOST_MESSAGES = 200;
 const UPDATE_MILLISECONDS = 200;
@@ -45,47 +44,33 @@ export function openSessionLog(api: SessionLogApi, sessionID: string, clock: Clo
   load().catch((thrown: unknown) => setNote(coerceError(thrown).message));
 
   const { on } = api.event;
-  const stops = [
-    on("message.updated", ({ properties: { info } }) => {
-      if (info.sessionID !== sessionID) return;
-      messages.put(info);
-      update.call();
-    }),
-    on("message.part.updated", ({ properties: { part } }) => {
-      if (part.sessionID !== sessionID) return;
-      messages.putPart(part);
-      update.call();
-    }),
-    on("message.part.delta", ({ properties }) => {
-      if (properties.sessionID !== sessionID || properties.field !== "text") return;
-      messages.append(properties.messageID, properties.partID, properties.delta);
-      update.call();
-    }),
-    on("message.part.removed", ({ properties }) => {
-      if (properties.sessionID !== sessionID) return;
-      messages.removePart(properties.messageID, properties.partID);
-      update.call();
-    }),
-  ];
-  const nothing = () => undefined;
-  return {
-    lines,
-    note,
-    hasEarlier: () => false,
-    hasLater: () => false,
-    earlier: nothing,
-    later: nothing,
-    toStart: nothing,
-    toEnd: nothing,
-    toPlace: nothing,
-    end: () => lines().at(-1)?.offset ?? 0,
-    search: (query) => searchLines(lines, query),
-    refresh: nothing,
-    close() {
-      update.cancel();
-      for (const stop of stops) stop();
-    },
+  const changed = (session: string, change: () => void) => {
+    if (session !== sessionID) return;
+    change();
+    update.call();
   };
+  const stops = [
+    on("message.updated", ({ properties: { info } }) =>
+      changed(info.sessionID, () => messages.put(info)),
+    ),
+    on("message.removed", ({ properties: it }) =>
+      changed(it.sessionID, () => messages.remove(it.messageID)),
+    ),
+    on("message.part.updated", ({ properties: { part } }) =>
+      changed(part.sessionID, () => messages.putPart(part)),
+    ),
+    on("message.part.delta", ({ properties: it }) => {
+      const append = () => messages.append(it.messageID, it.partID, it.delta);
+      if (it.field === "text") changed(it.sessionID, append);
+    }),
+    on("message.part.removed", ({ properties: it }) =>
+      changed(it.sessionID, () => messages.removePart(it.messageID, it.partID)),
+    ),
+  ];
+  return wholeLog({ lines, note }, () => {
+    update.cancel();
+    for (const stop of stops) stop();
+  });
 }
 
 /** A text that is being streamed is stored without what came so far; the terminal has heard it. */
@@ -98,10 +83,12 @@ function longer(stored: Part, heard: Part | undefined): Part {
 class Messages {
   readonly #infos = new Map<string, Message>();
   readonly #parts = new Map<string, Map<string, Part>>();
+  /** Ids of messages and of parts. */
   readonly #removed = new Set<string>();
 
   /** As it was read, which may be older than what was heard meanwhile: that stays. */
   fill(info: Message, parts: readonly Part[]): void {
+    if (this.#removed.has(info.id)) return;
     if (!this.#infos.has(info.id)) this.put(info);
     for (const part of parts) {
       const isHeard = this.#parts.get(part.messageID)?.has(part.id) || this.#removed.has(part.id);
@@ -111,6 +98,12 @@ class Messages {
 
   put(info: Message): void {
     this.#infos.set(info.id, info);
+  }
+
+  remove(id: string): void {
+    this.#infos.delete(id);
+    this.#parts.delete(id);
+    this.#removed.add(id);
   }
 
   putPart(part: Part): void {
@@ -125,9 +118,9 @@ class Messages {
     this.putPart({ ...part, text: part.text + piece });
   }
 
-  removePart(messageID: string, partID: string): void {
-    this.#parts.get(messageID)?.delete(partID);
-    this.#removed.add(partID);
+  removePart(messageID: string, id: string): void {
+    this.#parts.get(messageID)?.delete(id);
+    this.#removed.add(id);
   }
 
   all() {

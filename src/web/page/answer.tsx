@@ -2,10 +2,10 @@
  * What a subagent asks its user, and the answer. It is read from its OpenCode, not from the records on disk: what is
  * approved is what is shown.
  */
-import { useEffect, useState } from "preact/hooks";
+import { useContext, useEffect, useState } from "preact/hooks";
 import type { AnswerBody, JobView, RequestView } from "../schemas.js";
 import { answer, readRequest } from "./connection.js";
-import { useReply } from "./parts.js";
+import { Connection, useReply } from "./parts.js";
 import { isLive, visible, visibleLines, wordsOf } from "./words.js";
 
 export function isWaiting({ blockedOn, ...job }: JobView): boolean {
@@ -16,10 +16,17 @@ export function Request({ job }: { job: JobView }) {
   const [request, setRequest] = useState<RequestView>();
   const { reply, say, hear } = useReply();
   const mayAnswer = job.actions.includes("answer");
+  const connection = useContext(Connection);
   useEffect(() => {
     if (!mayAnswer) return;
-    readRequest(job).then(setRequest, (thrown: unknown) => say(wordsOf(thrown)));
-  }, [mayAnswer, job.id]);
+    readRequest(job).then(
+      (read) => {
+        setRequest(read);
+        say("");
+      },
+      (thrown: unknown) => say(wordsOf(thrown)),
+    );
+  }, [mayAnswer, job.id, connection]);
   const send = (body: AnswerBody) => void hear(answer(job, body));
   return (
     <section class="request" aria-label="It waits for you">
@@ -48,7 +55,7 @@ type Of<K extends RequestView["kind"]> = {
 };
 
 function Permission({ request, onAnswer }: Of<"permission">) {
-  const { requestID, permission, patterns, detail } = request;
+  const { requestID, permission, patterns, always = [], detail } = request;
   const reply = (word: "once" | "always" | "reject") => onAnswer({ requestID, reply: word });
   return (
     <>
@@ -56,6 +63,11 @@ function Permission({ request, onAnswer }: Of<"permission">) {
         Permission: <strong>{visible(permission)}</strong>
       </p>
       <pre>{visibleLines(detail ?? patterns.join("\n"))}</pre>
+      {always.length > 0 && (
+        <p class="note">
+          Always, until OpenCode is restarted: <code>{visible(always.join(", "))}</code>
+        </p>
+      )}
       <div class="buttons">
         <button type="button" onClick={() => reply("once")}>
           Allow once

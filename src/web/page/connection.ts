@@ -14,9 +14,13 @@ import type {
 } from "../schemas.js";
 
 const TOKEN = "token";
-/** An event of the window: another link was opened in this tab. */
-const NEW_TOKEN = "new-token";
+/** Of a token from a ticket, until its code was given. */
+const UNCONFIRMED = "unconfirmed";
+/** An event of the window: another link was opened in this tab, or its code was given. */
+export const NEW_TOKEN = "new-token";
 const RETRY_MS = 1_000;
+/** The server says something every 15 s; one that has stopped says nothing, and closes nothing. */
+const SILENCE_MS = 40_000;
 /** More is no reading, and the page stays quick. */
 const MOST_A_SECOND = 1_000_000;
 
@@ -38,13 +42,26 @@ export async function takeToken(): Promise<void> {
   const [, kind, value] = /^#(token|ticket)=([\w-]+)$/u.exec(location.hash) ?? [];
   if (value === undefined) return;
   history.replaceState(undefined, "", location.pathname);
-  if (kind === "token") sessionStorage.setItem(TOKEN, value);
-  else sessionStorage.setItem(TOKEN, (await exchange(value)).token);
+  const token = kind === "token" ? value : (await exchange(value)).token;
+  sessionStorage.setItem(TOKEN, token);
+  if (kind === "token") sessionStorage.removeItem(UNCONFIRMED);
+  else sessionStorage.setItem(UNCONFIRMED, token);
   dispatchEvent(new Event(NEW_TOKEN));
 }
 
-async function exchange(ticket: string): Promise<{ token: string }> {
+function exchange(ticket: string): Promise<{ token: string }> {
   return send("/api/ticket", { ticket });
+}
+
+export function needsCode(): boolean {
+  return sessionStorage.getItem(UNCONFIRMED) !== null;
+}
+
+/** Rejects with what the server says of a code that is wrong. */
+export async function confirm(code: string): Promise<void> {
+  await send("/api/confirm", { code });
+  sessionStorage.removeItem(UNCONFIRMED);
+  dispatchEvent(new Event(NEW_TOKEN));
 }
 
 function headers(more: Record<string, string> = {}): Record<string, string> {
@@ -100,17 +117,17 @@ export function readTranscript(job: JobView, signal: AbortSignal): Promise<Trans
   return ask(pathOf(job, "transcript"), { signal });
 }
 
-/** Calls back with each event's data until the stream ends, or the signal ends it. */
+/** Calls back with each event's data until the stream ends, or the signal ends it; `onHeard` when anything comes. */
 async function readEvents(
   path: string,
   more: Record<string, string>,
   signal: AbortSignal,
   onEvent: (data: string, id: string | undefined) => void,
-  onOpen: () => void = () => undefined,
+  onHeard: () => void = () => undefined,
 ): Promise<void> {
   const response = await fetch(path, { headers: headers(more), signal });
   if (!response.ok) throw await problemOf(response);
-  onOpen();
+  onHeard();
   const parser = createParser({ onEvent: ({ data, id }) => onEvent(data, id) });
   const decoder = new TextDecoder();
   const reader = response.body?.getReader();
@@ -118,39 +135,66 @@ async function readEvents(
   for (;;) {
     const { done, value } = await reader.read();
     if (done) return;
+    onHeard();
     parser.feed(decoder.decode(value, { stream: true }));
   }
 }
 
-export interface Watcher {
+interface Watcher {
   onEvent: (event: JobEvent) => void;
-  /** undefined: connected. */
-  onProblem: (problem: ServerError | Error | undefined) => void;
+  onConnected: () => void;
+  onProblem: (problem: Error) => void;
+}
+
+/** Its token is no more, or its name: a server that was started anew has others. */
+export function isOldLink(problem: unknown): boolean {
+  return problem instanceof ServerError && (problem.status === 401 || problem.status === 421);
 }
 
 /** Follows all jobs; a lost server is looked for until it is found, and goes on where it was. */
-export async function watchJobs({ onEvent, onProblem }: Watcher, signal: AbortSignal) {
+export async function watchJobs(
+  { onEvent, onConnected, onProblem }: Watcher,
+  signal: AbortSignal,
+): Promise<void> {
   let lastID: string | undefined;
   while (!signal.aborted) {
+    const silent = new AbortController();
+    let timer = 0;
+    let isConnected = false;
+    const wait = (): void => {
+      clearTimeout(timer);
+      timer = setTimeout(() => silent.abort(), SILENCE_MS);
+    };
+    const heard = (): void => {
+      wait();
+      if (!isConnected) onConnected();
+      isConnected = true;
+    };
     try {
+      wait();
       const more: Record<string, string> = lastID === undefined ? {} : { "Last-Event-ID": lastID };
       const take = (data: string, id: string | undefined): void => {
         lastID = id;
         const event: JobEvent = JSON.parse(data);
         onEvent(event);
       };
-      await readEvents("/api/events", more, signal, take, () => onProblem(undefined));
+      const either = AbortSignal.any([signal, silent.signal]);
+      await readEvents("/api/events", more, either, take, heard);
       onProblem(new Error("the server ended"));
     } catch (thrown) {
       if (signal.aborted) return;
-      onProblem(thrown instanceof Error ? thrown : new Error(String(thrown)));
+      // Of an end by us the browser says its own words.
+      const problem = silent.signal.aborted ? new Error("it is silent") : thrown;
+      onProblem(problem instanceof Error ? problem : new Error(String(problem)));
       // A new server has new events and a new token.
       if (thrown instanceof ServerError) lastID = undefined;
       // An old token gets no better by being sent again, and ten of them close the API for a while.
-      if (thrown instanceof ServerError && thrown.status === 401) {
+      if (isOldLink(thrown)) {
         await new Promise((resolve) => addEventListener(NEW_TOKEN, resolve, { once: true }));
         continue;
       }
+    } finally {
+      clearTimeout(timer);
     }
     await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
   }

@@ -8,7 +8,7 @@ import { BackButton, Sign, useReply } from "./parts.js";
 import { RatePlot } from "./plots.js";
 import { Transcript } from "./transcript.js";
 import { Write } from "./write.js";
-import { byteSize, outcome, timeOf, visible } from "./words.js";
+import { byteSize, outcome, stateOf, timeOf, visible } from "./words.js";
 
 interface Props {
   job: JobView;
@@ -29,7 +29,6 @@ export function Details({ job, session, now, onClose }: Props) {
         <Actions job={job} />
       </header>
       <Facts job={job} session={session} now={now} />
-      {job.process && <RatePlot job={job} />}
       {isWaiting(job) && <Request key={job.blockedOn?.since} job={job} />}
       {job.process ? (
         <LogView key={`${job.id} ${job.process.run}`} job={job} />
@@ -41,8 +40,10 @@ export function Details({ job, session, now, onClose }: Props) {
   );
 }
 
+/** Open where there is room beside the log; on a phone the first of them stand in the summary. */
 function Facts({ job, session, now }: Omit<Props, "onClose">) {
   const { process, subagent } = job;
+  const [isOpen] = useState(() => matchMedia("(min-width: 801px)").matches);
   const date = (text: string | undefined) => text && new Date(text).toLocaleString();
   const rows: [string, string | number | undefined | false][] = [
     ["State", outcome(job) === job.status ? job.status : `${job.status}: ${outcome(job)}`],
@@ -77,16 +78,22 @@ function Facts({ job, session, now }: Omit<Props, "onClose">) {
     ["Id", job.id],
   ];
   return (
-    <dl>
-      {rows.map(([name, value]) =>
-        value === undefined || value === false || value === "" ? undefined : (
-          <div key={name}>
-            <dt>{name}</dt>
-            <dd>{visible(String(value))}</dd>
-          </div>
-        ),
-      )}
-    </dl>
+    <details class="facts" open={isOpen}>
+      <summary>
+        {stateOf(job, now)} <code>{visible(process?.command ?? subagent?.agent ?? "")}</code>
+      </summary>
+      <dl>
+        {rows.map(([name, value]) =>
+          value === undefined || value === false || value === "" ? undefined : (
+            <div key={name}>
+              <dt>{name}</dt>
+              <dd>{visible(String(value))}</dd>
+            </div>
+          ),
+        )}
+      </dl>
+      {process && <RatePlot job={job} />}
+    </details>
   );
 }
 

@@ -12,6 +12,7 @@ export interface LogLine {
   stream: "stdout" | "stderr" | "note";
   /** With its colour sequences. */
   raw: string;
+  plain?: string;
   /** When the process wrote it; undefined in an output of an earlier version. */
   at: string | undefined;
 }
@@ -76,7 +77,7 @@ function lastState(raw: string): string {
 }
 
 const SEQUENCE = ansiRegex();
-const HIDDEN = /[^\P{Cc}\t]|[\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]/gu;
+const HIDDEN = /[^\P{Cc}\t]|[\u061c\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]/gu;
 const ESCAPE = "\u001b";
 
 function withoutHidden(text: string): string {
@@ -88,8 +89,9 @@ function isColour(sequence: string): boolean {
   return sequence.startsWith(`${ESCAPE}[`) && sequence.endsWith("m");
 }
 
-export function plain(raw: string): string {
-  return withoutHidden(raw.replace(SEQUENCE, ""));
+/** What stands on the screen; kept with the line, for a search goes through all of them with each piece that comes. */
+export function plain(line: LogLine): string {
+  return (line.plain ??= withoutHidden(line.raw.replace(SEQUENCE, "")));
 }
 
 export function spans(raw: string): Span[] {
@@ -97,6 +99,8 @@ export function spans(raw: string): Span[] {
   const coloured = raw.replace(SEQUENCE, (found) => (isColour(found) ? found : ""));
   return Anser.ansiToJson(coloured, { use_classes: true, remove_empty: true }).map((part) => ({
     text: withoutHidden(part.content),
-    classes: [part.fg, part.bg && `bg-${part.bg}`, ...part.decorations].filter(Boolean).join(" "),
+    classes: [part.fg?.replace("-bright", ""), ...part.decorations.map((name) => `ansi-${name}`)]
+      .filter(Boolean)
+      .join(" "),
   }));
 }

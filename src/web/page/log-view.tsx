@@ -1,9 +1,9 @@
 /** The log of a process: only the rows on the screen are in the page, however many lines there are. */
-import { useEffect, useMemo, useReducer, useRef, useState } from "preact/hooks";
+import { useContext, useEffect, useMemo, useReducer, useRef, useState } from "preact/hooks";
 import type { JobView } from "../schemas.js";
 import { followOutput } from "./connection.js";
 import { LogLines, plain, spans, type LogLine } from "./log-lines.js";
-import { Switch } from "./parts.js";
+import { Connection, Switch } from "./parts.js";
 import { byteSize, isLive, wordsOf } from "./words.js";
 
 const ROW = 20;
@@ -141,7 +141,7 @@ function Row({ line, top, times, query, isCurrent }: RowProps) {
               {text}
             </span>
           ))
-        : marked(plain(line.raw), query)}
+        : marked(plain(line), query)}
     </div>
   );
 }
@@ -166,14 +166,18 @@ function indexOf(text: string, query: string): number {
 
 function find(lines: readonly LogLine[], query: string): number[] {
   if (query === "") return [];
-  return lines.flatMap((line, index) => (indexOf(plain(line.raw), query) < 0 ? [] : [index]));
+  return lines.flatMap((line, index) => (indexOf(plain(line), query) < 0 ? [] : [index]));
 }
 
 /** Lines as they come; drawn at most once a frame, however fast the process prints. */
 function useLog(id: string, offset: number) {
   const [version, draw] = useReducer((count: number) => count + 1, 0);
   const [problem, setProblem] = useState<string>();
-  const log = useMemo(() => new LogLines(), [id, offset]);
+  const connection = useContext(Connection);
+  const isOver = useRef(false);
+  const from = useRef(connection);
+  if (!isOver.current) from.current = connection;
+  const log = useMemo(() => new LogLines(), [id, offset, from.current]);
   useEffect(() => {
     const gone = new AbortController();
     let frame = 0;
@@ -184,8 +188,10 @@ function useLog(id: string, offset: number) {
       });
     };
     setProblem(undefined);
+    isOver.current = false;
     followOutput(id, offset, gone.signal, (piece) => {
-      if (piece.type !== "chunk") return;
+      isOver.current = piece.type === "end";
+      if (isOver.current) return;
       const { stream = "stdout", text = "", skipped, at } = piece;
       if (skipped) log.note(`[${byteSize(skipped)} left out: more than a page can show]`);
       log.push(stream, text, at);
@@ -197,6 +203,6 @@ function useLog(id: string, offset: number) {
       gone.abort();
       cancelAnimationFrame(frame);
     };
-  }, [id, offset]);
+  }, [id, offset, from.current]);
   return { log, problem, version };
 }

@@ -1,12 +1,21 @@
 /** The page: jobs by project and session, one of them in full. What is open stands in the address. */
 import { render } from "preact";
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
-import type { JobView } from "../schemas.js";
-import { ServerError, takeToken, watchJobs } from "./connection.js";
+import type { JobEvent, JobView } from "../schemas.js";
+import { confirm, isOldLink, needsCode, NEW_TOKEN, takeToken, watchJobs } from "./connection.js";
 import { Details } from "./details.js";
 import { TimeLine } from "./plots.js";
-import { BackButton, Sign } from "./parts.js";
-import { folderWords, inOrder, isLive, lookOf, sessionTitles, stateOf, visible } from "./words.js";
+import { BackButton, Connection, Sign } from "./parts.js";
+import {
+  folderWords,
+  inOrder,
+  isLive,
+  lookOf,
+  sessionTitles,
+  stateOf,
+  visible,
+  wordsOf,
+} from "./words.js";
 
 type Show = "all" | "live" | "failed";
 type Place = { view: "job" | "session"; id: string } | undefined;
@@ -19,7 +28,7 @@ function placeOf(hash: string): Place {
 }
 
 function App() {
-  const { jobs, problem } = useJobs();
+  const { jobs, problem, connection } = useJobs();
   const [place, setPlace] = useState(() => placeOf(location.hash));
   const [query, setQuery] = useState("");
   const [show, setShow] = useState<Show>("all");
@@ -79,6 +88,7 @@ function App() {
         <Theme />
       </header>
       <Problem problem={problem} />
+      {needsCode() && <Code />}
       <main>
         <nav aria-label="Jobs">
           <div class="bar">
@@ -111,13 +121,15 @@ function App() {
         </nav>
         <div class="content">
           {job && (
-            <Details
-              key={job.id}
-              job={job}
-              session={titles.get(job.sessionID)}
-              now={now}
-              onClose={close}
-            />
+            <Connection.Provider value={connection}>
+              <Details
+                key={job.id}
+                job={job}
+                session={titles.get(job.sessionID)}
+                now={now}
+                onClose={close}
+              />
+            </Connection.Provider>
           )}
           {session.length > 0 && (
             <>
@@ -202,13 +214,42 @@ function Project({ job }: { job: JobView | undefined }) {
 
 function Problem({ problem }: { problem: Error | undefined }) {
   if (!problem) return null;
-  const isOld = problem instanceof ServerError && problem.status === 401;
   return (
     <p class="problem" role="alert">
-      {isOld
+      {isOldLink(problem)
         ? "This link is not valid, or not any more: open the new link of OpenCode, or the one that the server printed."
         : `The server cannot be reached (${problem.message}); looking for it.`}
     </p>
+  );
+}
+
+/** Another process may have come by the link with which the browser was called: what OpenCode shows tells them apart. */
+function Code() {
+  const [code, setCode] = useState("");
+  const [problem, setProblem] = useState("");
+  const send = () =>
+    confirm(code.replaceAll(/\s/gu, "")).catch((thrown) => setProblem(wordsOf(thrown)));
+  return (
+    <form
+      class="bar code"
+      onSubmit={(event) => {
+        event.preventDefault();
+        void send();
+      }}
+    >
+      <label>
+        To answer, type and run again here: the code that OpenCode shows
+        <input
+          inputMode="numeric"
+          autocomplete="off"
+          size={8}
+          value={code}
+          onInput={(event) => setCode(event.currentTarget.value)}
+        />
+      </label>
+      <button type="submit">Confirm</button>
+      <span role="status">{problem}</span>
+    </form>
   );
 }
 
@@ -234,11 +275,12 @@ function Theme() {
 function useJobs() {
   const [jobs, setJobs] = useState<ReadonlyMap<string, JobView>>(new Map());
   const [problem, setProblem] = useState<Error>();
+  const [connection, setConnection] = useState(0);
   useEffect(() => {
     const gone = new AbortController();
     let known = new Map<string, JobView>();
     let frame = 0;
-    const onEvent = (event: Parameters<Parameters<typeof watchJobs>[0]["onEvent"]>[0]) => {
+    const onEvent = (event: JobEvent) => {
       if (event.type === "reset") known = new Map();
       else if (event.type === "job.removed") known.delete(event.id);
       else known.set(event.job.id, event.job);
@@ -247,10 +289,16 @@ function useJobs() {
         setJobs(new Map(known));
       });
     };
-    void watchJobs({ onEvent, onProblem: setProblem }, gone.signal);
+    const again = () => setConnection((count) => count + 1);
+    const onConnected = () => {
+      setProblem(undefined);
+      again();
+    };
+    void watchJobs({ onEvent, onConnected, onProblem: setProblem }, gone.signal);
+    addEventListener(NEW_TOKEN, again, gone);
     return () => gone.abort();
   }, []);
-  return { jobs, problem };
+  return { jobs, problem, connection };
 }
 
 /** Once a second, for the times that run. */
@@ -273,15 +321,9 @@ function isWanted(job: JobView, show: Show): boolean {
 }
 
 function contains(job: JobView, query: string): boolean {
-  const text = [
-    job.name,
-    job.id,
-    job.status,
-    job.process?.command,
-    job.subagent?.agent,
-    ...job.tags,
-  ];
-  return text.join(" ").toLowerCase().includes(query.toLowerCase());
+  const { name, id, status, process, subagent, tags } = job;
+  const text = [name, id, status, process?.command, subagent?.agent, ...tags].join(" ");
+  return text.toLowerCase().includes(query.toLowerCase());
 }
 
 function moveFocus(by: number): void {

@@ -1,7 +1,11 @@
 /** What several views of the page have in common. */
+import { createContext } from "preact";
 import { useState } from "preact/hooks";
 import type { JobView } from "../schemas.js";
 import { lookOf, SIGNS, visible, wordsOf } from "./words.js";
+
+/** How often the server was found, or let in anew: what was being read when it was lost is read again. */
+export const Connection = createContext(0);
 
 /** The colour and the sign of how a job stands, which stands in words beside it. */
 export function Sign({ job }: { job: JobView }) {

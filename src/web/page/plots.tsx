@@ -27,7 +27,11 @@ function Plot({ title, data, format }: PlotProps) {
   useEffect(() => {
     const { current: element } = place;
     if (!element) return undefined;
-    const colour = (name: string) => getComputedStyle(element).getPropertyValue(name);
+    // The property itself has both themes' colours.
+    const colour = (name: string) => {
+      element.style.color = `var(${name})`;
+      return getComputedStyle(element).color;
+    };
     const axis = { stroke: colour("--muted"), grid: { stroke: colour("--line") } };
     const made = new uPlot(
       {

@@ -1,8 +1,8 @@
 /** What a subagent has said and which tools it has called, as its OpenCode tells it; read again while it runs. */
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useContext, useEffect, useRef, useState } from "preact/hooks";
 import type { JobView, TranscriptView } from "../schemas.js";
 import { readTranscript } from "./connection.js";
-import { Switch } from "./parts.js";
+import { Connection, Switch } from "./parts.js";
 import { isLive, visible, visibleLines, wordsOf } from "./words.js";
 
 const AGAIN_MS = 2_000;
@@ -21,6 +21,7 @@ export function Transcript({ job }: { job: JobView }) {
   const [following, setFollowing] = useState(true);
   const view = useRef<HTMLDivElement>(null);
   const live = isLive(job);
+  const connection = useContext(Connection);
   useEffect(() => {
     const gone = new AbortController();
     let timer = 0;
@@ -39,7 +40,7 @@ export function Transcript({ job }: { job: JobView }) {
       clearTimeout(timer);
     };
     // Its end is read once more.
-  }, [job.id, live, job.subagent?.sessionID]);
+  }, [job.id, live, job.subagent?.sessionID, connection]);
   useEffect(() => {
     if (following && view.current) view.current.scrollTop = view.current.scrollHeight;
   }, [entries, following]);

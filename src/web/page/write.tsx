@@ -43,13 +43,12 @@ export function Write({ job }: { job: JobView }) {
         <input type="text" {...field} />
       )}
       <button type="submit">Send</button>
-      {isTerminal
-        ? KEYS.map((key) => (
-            <button key={key} type="button" onClick={() => void send({ keys: [key] })}>
-              {key}
-            </button>
-          ))
-        : undefined}
+      {isTerminal &&
+        KEYS.map((key) => (
+          <button key={key} type="button" onClick={() => void send({ keys: [key] })}>
+            {key}
+          </button>
+        ))}
       <button type="button" onClick={() => void send({ end: true })}>
         Close its input
       </button>

@@ -9,7 +9,7 @@ import {
   isSpent,
   treeBudget,
   type BudgetOptions,
-} from "../../src/jobs/budget.js";
+} from "../../src/subagent/budgets.js";
 import { costWords, modelOf, spendingWords, tokensOf } from "../../src/jobs/facts.js";
 import { parseOptions } from "../../src/options.js";
 import { dollars } from "../../src/text.js";
