@@ -15,6 +15,8 @@ export interface Ways {
   foldsCase: boolean;
   /** A file that a process has open cannot be replaced until it is closed. */
   locksOpenFiles: boolean;
+  /** Every browser leads names below `localhost` to this machine; Safari does not before macOS 26. */
+  hasLocalNames: boolean;
 }
 
 const BASH = ["/bin/bash", "/usr/bin/bash", "/usr/local/bin/bash"];
@@ -26,9 +28,15 @@ const LINUX: Ways = {
   shells: BASH,
   foldsCase: false,
   locksOpenFiles: false,
+  hasLocalNames: true,
 };
 const OTHER_UNIX: Ways = { ...LINUX, processes: "ps" };
-const MACOS: Ways = { ...OTHER_UNIX, shells: ["/bin/zsh", ...BASH], foldsCase: true };
+const MACOS: Ways = {
+  ...OTHER_UNIX,
+  shells: ["/bin/zsh", ...BASH],
+  foldsCase: true,
+  hasLocalNames: false,
+};
 const WINDOWS: Ways = {
   processes: "cim",
   hasProcessGroups: false,
@@ -36,6 +44,7 @@ const WINDOWS: Ways = {
   shells: [],
   foldsCase: true,
   locksOpenFiles: true,
+  hasLocalNames: true,
 };
 
 const WAYS: Partial<Record<NodeJS.Platform, Ways>> = {

@@ -4,6 +4,7 @@
  * ends by itself soon after the last of them.
  */
 import { randomBytes } from "node:crypto";
+import { waysOf } from "../platform.js";
 import { coerceError, silentLog, systemClock, UserError, type Clock } from "../ports.js";
 import { systemProcesses } from "../store/owner.js";
 import { openBrowser } from "./browser.js";
@@ -24,9 +25,6 @@ import { PortError, startWeb, type WebServer } from "./server.js";
 const ALONE_MS = 2_000;
 /** So long an act may take: a restart ends what runs, twice with its grace time. */
 const ACT_MS = 150_000;
-
-/** Safari leads no name below `localhost` anywhere before macOS 26. */
-const HAS_OWN_NAME = process.platform !== "darwin";
 
 type Start = Extract<ToServer, { type: "start" }>;
 
@@ -77,7 +75,9 @@ class PageServer {
       root,
       port,
       host: LOOPBACK,
-      ...(HAS_OWN_NAME && { ownName: `jobs-${randomBytes(8).toString("hex")}.localhost` }),
+      ...(waysOf().hasLocalNames && {
+        ownName: `jobs-${randomBytes(8).toString("hex")}.localhost`,
+      }),
       pageFolder: start.pageFolder,
       actions: ownerActions(root, systemProcesses),
       actForUser: (act) => this.#act(JSON.stringify(act)),
