@@ -9,11 +9,11 @@ const SOURCE = join(import.meta.dirname, "../src");
 
 void describe("an operating system", () => {
   for (const [name, processes, yes] of [
-    ["linux", "/proc", ["hasProcessGroups", "hasPosixShell"]],
-    ["android", "/proc", ["hasProcessGroups", "hasPosixShell"]],
+    ["linux", "/proc", ["hasProcessGroups", "hasPosixShell", "hasLocalNames"]],
+    ["android", "/proc", ["hasProcessGroups", "hasPosixShell", "hasLocalNames"]],
     ["darwin", "ps", ["hasProcessGroups", "hasPosixShell", "foldsCase"]],
-    ["freebsd", "ps", ["hasProcessGroups", "hasPosixShell"]],
-    ["win32", "cim", ["foldsCase", "locksOpenFiles"]],
+    ["freebsd", "ps", ["hasProcessGroups", "hasPosixShell", "hasLocalNames"]],
+    ["win32", "cim", ["foldsCase", "locksOpenFiles", "hasLocalNames"]],
   ] as const) {
     void it(`${name}: ${processes}, ${yes.join(", ")}`, () => {
       const { processes: source, ...can } = waysOf(name);
