@@ -1,12 +1,12 @@
 /**
  * Control groups (cgroup v2, Linux): for each run of a process a directory of the kernel's in which it and all that it
- * starts are held, whatever they do to hide; it is left only by a process that moves itself. The shell moves itself before it becomes
- * the user's (`spawn.ts`), because the kernel takes some 10 ms for a move and what a shell starts meanwhile would
- * stay outside.
+ * starts are held, whatever they do to hide; it is left only by a process that moves itself. The shell moves itself
+ * before it becomes the user's (`spawn.ts`), because the kernel takes some 10 ms for a move and what a shell starts
+ * meanwhile would stay outside.
  *
- * Ours lie below the group that we run in ourselves, where that can be written: OWN/opencode-background.INSTANCE.PID.START
- * for each instance, with the number and the start of its OpenCode, and below it JOB.RUN for each run. All are removed
- * when they are empty. What makes, removes or ends a group waits in the kernel for moves that are under way, so it is
+ * Ours lie below the group that we run in ourselves, where that can be written:
+ * OWN/opencode-background.INSTANCE.PID.START for each instance, with the number and the start of its OpenCode, and below
+ * it JOB.RUN for each run. All are removed when they are empty. What makes, removes or ends a group waits in the kernel for moves that are under way, so it is
  * asynchronous, and a shell waits for its folder itself; who is in a group is read at once.
  *
  * Where none can be made, or a move fails, processes run without one, and why is said.

@@ -25,7 +25,8 @@ const WRAPPERS: Record<string, (counter: string, folder: string) => string> = {
   nodemon: (counter) => `"${join(BIN, "nodemon")}" -q ${counter}`,
   "tsx watch": (counter) => `"${join(BIN, "tsx")}" watch ${counter}`,
   "node --watch": (counter) => `node --watch ${counter}`,
-  timeout: (counter) => `timeout 100 "${NODE}" ${counter}`,
+  // Without the option it sends the signal to its child and then to its group: one more by itself.
+  timeout: (counter) => `timeout --foreground 100 "${NODE}" ${counter}`,
 };
 
 function withScript(folder: string, dev: string): string {
@@ -97,7 +98,7 @@ for (const [runtime, [host = "", ...args]] of Object.entries(runtimes)) {
           const { file } = counterIn(room);
           // It ends long before half of the time that the watchdog gives.
           const counter = `"${NODE}" ${PROGRAM} ${file} 0`;
-          const command = `timeout 100 ${counter}; true`;
+          const command = `timeout --foreground 100 ${counter}; true`;
           const mode = ending === "SIGKILL" ? "" : "signals";
           const child = spawn(host, [...args, programFile("host.ts"), room.folder, "1", mode], {
             stdio: ["ignore", "pipe", "inherit"],
