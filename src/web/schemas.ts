@@ -7,7 +7,7 @@ import { transcriptEntry } from "../control/protocol.js";
 
 const time = z.iso.datetime();
 
-const jobAction = z.enum(["stop", "terminate", "cancel", "restart", "write", "answer"]);
+export const jobAction = z.enum(["stop", "terminate", "cancel", "restart", "write", "answer"]);
 export type JobAction = z.infer<typeof jobAction>;
 
 export const jobView = z.object({
