@@ -263,19 +263,22 @@ export function watchInstances(
   };
   const folders = new FolderWatch(schedule, log);
 
+  function watchAll(): boolean {
+    const roots = projectID === undefined ? [root] : [];
+    return folders.set([...roots, ...reader.projects, ...reader.folders]);
+  }
+
   async function update(): Promise<void> {
     updating = true;
     again = false;
     lastUpdate = clock.monotonic();
     try {
-      // First watch, then read: what changes in between is seen.
-      folders.set([
-        ...(projectID === undefined ? [root] : []),
-        ...reader.projects,
-        ...reader.folders,
-      ]);
+      // First watch, then read: what changes in between is seen. But a folder may have been made just before its parent
+      // was watched, and then nothing tells of it: it is watched from now on, and read again.
+      watchAll();
       const instances = await reader.read();
       if (!closed) callback(instances);
+      again ||= watchAll();
     } finally {
       updating = false;
       if (again) schedule();

@@ -31,9 +31,12 @@ export class FolderWatch {
     return this.#canWatch;
   }
 
-  /** From now on these folders, and no others. Call it again after each change: folders come and go. */
-  set(folders: readonly string[]): void {
-    if (this.#closed) return;
+  /**
+   * From now on these folders, and no others. Call it again after each change: folders come and go. True when one is
+   * watched that was not before: what happened there until now was not told.
+   */
+  set(folders: readonly string[]): boolean {
+    if (this.#closed) return false;
     this.#canWatch = true;
     const wanted = new Map<string, string | undefined>();
     for (const folder of folders) {
@@ -45,7 +48,9 @@ export class FolderWatch {
       if (wanted.get(path) !== only || !wanted.has(path) || inodeOf(path) !== inode)
         this.#drop(path);
     }
-    for (const [path, only] of wanted) if (!this.#watched.has(path)) this.#add(path, only);
+    const added = [...wanted].filter(([path]) => !this.#watched.has(path));
+    for (const [path, only] of added) this.#add(path, only);
+    return added.some(([path]) => this.#watched.has(path));
   }
 
   close(): void {

@@ -1,6 +1,6 @@
 /** Watching a project's state: what comes, changes and goes is told, and silence costs nothing. */
 import assert from "node:assert/strict";
-import { rmSync, writeFileSync } from "node:fs";
+import fs, { rmSync, writeFileSync } from "node:fs";
 import promises from "node:fs/promises";
 import { syncBuiltinESMExports } from "node:module";
 import { join } from "node:path";
@@ -92,6 +92,30 @@ void describe("watching a project", () => {
     await until(has("bg_1", "bg_2", "bg_4", "bg_5", "bg_6"));
     watch.close();
     await Promise.all([one.store.close(), two.store.close()]);
+  });
+
+  void it("tells of what goes on in a folder that was made in the instant before its parent was watched", async () => {
+    const root = join(folder(), "state", "background");
+    const { watch: watchFolder } = fs;
+    const { jobs, store } = makeStore({ root, pid: 1 });
+    jobs.add(subagent("bg_1"));
+    const watched = mock.method(fs, "watch", (...given: Parameters<typeof watchFolder>) => {
+      assert.ok(store.flushSync());
+      return watchFolder(...given);
+    });
+    syncBuiltinESMExports();
+    try {
+      const { watch, until } = watching(root);
+      await until(has("bg_1"));
+      jobs.add(subagent("bg_2"));
+      await store.flush();
+      await until(has("bg_1", "bg_2"));
+      watch.close();
+      await store.close();
+    } finally {
+      watched.mock.restore();
+      syncBuiltinESMExports();
+    }
   });
 
   void it("survives a half-written file and other projects", async () => {
