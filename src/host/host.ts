@@ -226,7 +226,7 @@ export interface Host {
   busySessions(directory?: string): Promise<ReadonlySet<string>>;
   /** Oldest first; with `limit` the newest so many. */
   messages(sessionID: string, limit?: number): Promise<Message[]>;
-  /** Of an assistant's message. Undefined when the host says that there is no such message. */
+  /** Of an assistant's message. Undefined for another's, and when the host says that there is no such message. */
   speaker(sessionID: string, messageID: string): Promise<Speaker | undefined>;
   /** Undefined when the host knows no such call, or it runs no more. */
   runningCall(

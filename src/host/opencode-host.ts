@@ -87,6 +87,7 @@ const config = z.object({
   tool_output: maybe(z.object({ max_lines: maybe(z.number()), max_bytes: maybe(z.number()) })),
 });
 
+/** A user's message is made by no agent: what it says of one is elsewhere in it. */
 const answering = z.object({
   info: z
     .object({
@@ -95,7 +96,9 @@ const answering = z.object({
       modelID: z.string(),
       variant: maybe(z.string()),
     })
-    .transform(({ agent: name, variant, ...model }): Speaker => ({ agent: name, model, variant })),
+    .transform(({ agent: name, variant, ...model }): Speaker => ({ agent: name, model, variant }))
+    .optional()
+    .catch(undefined),
 });
 
 const sessions = z.array(session);

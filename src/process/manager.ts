@@ -372,8 +372,8 @@ export class BackgroundProcessManager {
   }
 
   /**
-   * Types a line that the user has given in answer to what a process asks (see `input/sealed.ts`); nothing of it is kept. Throws
-   * a `UserError` when it asks nothing, or something else by now.
+   * Types a line that the user has given in answer to what a process asks (see `input/sealed.ts`); nothing of it is
+   * kept. Throws a `UserError` when it asks nothing, or something else by now.
    */
   answer(id: string, sealed: string): void {
     const live = this.#lives.get(id);

@@ -1,11 +1,10 @@
 /**
  * The jobs on this machine as a signal: finds out where the server keeps them and follows the files. Its state folder
- * can be read only on the same machine; the server itself says where that folder is, so a terminal attached with another
- * XDG_STATE_HOME finds it, too. A server that
- * does not answer is asked again, more and more seldom: one that starts on a busy machine takes longer than anyone
- * waits. Once it has, nothing is polled: without a change on disk no code of ours runs, and many changes are at most
- * five updates a second (the store's watch sees to both). What goes wrong is a problem to show, never an exception in
- * the host's screen.
+ * can be read only on the same machine; the server itself says where that folder is, so a terminal attached with
+ * another XDG_STATE_HOME finds it, too. A server that does not answer is asked again, more and more seldom: one that
+ * starts on a busy machine takes longer than anyone waits. Once it has, nothing is polled: without a change on disk no
+ * code of ours runs, and many changes are at most five updates a second (the store's watch sees to both). What goes
+ * wrong is a problem to show, never an exception in the host's screen.
  */
 import { existsSync } from "node:fs";
 import { hostname, networkInterfaces } from "node:os";

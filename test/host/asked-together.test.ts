@@ -57,6 +57,13 @@ void describe("asked of the host", () => {
     assert.equal(asked, 2);
   });
 
+  void it("who answers in a message of a user: unknown", async () => {
+    const info = { role: "user", agent: "build", model: { providerID: "a", modelID: "b" } };
+    const fetch = answering(() => Response.json({ info, parts: [] }));
+    const host = new OpenCodeHost(createOpencodeClient({ baseUrl: "http://localhost", fetch }));
+    assert.equal(await host.speaker("ses_1", "msg_1"), undefined);
+  });
+
   void it("who answers in a message that is gone: unknown", async () => {
     const fetch = answering(() => Promise.resolve(new Response("{}", { status: 404 })));
     const host = new OpenCodeHost(createOpencodeClient({ baseUrl: "http://localhost", fetch }));
