@@ -13,10 +13,8 @@ import {
   chmodSync,
   closeSync,
   constants,
-  fchmodSync,
   fstatSync,
   type Stats,
-  fsyncSync,
   lstatSync,
   mkdirSync,
   openSync,
@@ -29,30 +27,19 @@ import {
   writeFileSync,
   type Dirent,
 } from "node:fs";
-import { open } from "node:fs/promises";
+import { open, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
 import { waysOf } from "../platform.js";
 import { errorCode, type Clock } from "../ports.js";
 
-/** A file that was just made, so that no other process has it open. */
-interface NewFile {
-  write(text: string): Promise<void>;
-  /** On the disk, not only in the system's memory: fsync(2). */
-  sync(): Promise<void>;
-  close(): Promise<void>;
-}
-
-interface NewFileSync {
-  write(text: string): void;
-  sync(): void;
-  close(): void;
-}
-
 /** Every call throws (or rejects with) the system's error; its `code` is the errno's name. */
 export interface StoreFiles {
-  /** open(2) with O_EXCL: fails where anything is, a symbolic link too. */
-  create(path: string): Promise<NewFile>;
-  createSync(path: string): NewFileSync;
+  /**
+   * A new file with this text, on the disk and not only in the system's memory: open(2) with O_EXCL, which fails where
+   * anything is, a symbolic link too; write(2), fsync(2). A failure may leave a part of it, unless its code is EEXIST.
+   */
+  create(path: string, text: string): Promise<void>;
+  createSync(path: string, text: string): void;
   /** rename(2): replaces a file, and a symbolic link itself rather than what it points at. */
   rename(from: string, to: string): void;
   /** A file, a link (not its target) or a whole folder; fine when there is none. */
@@ -65,32 +52,20 @@ export interface StoreFiles {
 
 const PRIVATE_FILE = 0o600;
 const PRIVATE_FOLDER = 0o700;
+/** The umask may take the owner's own rights away: they are set afterwards. */
+const NEW_FILE = { flag: "wx", mode: PRIVATE_FILE, flush: true };
 /** The rights of the group and of everyone else. */
 const OTHERS = 0o077;
 
 export const diskFiles: StoreFiles = {
-  async create(path) {
-    const handle = await open(path, "wx", PRIVATE_FILE);
-    return {
-      async write(text) {
-        // The umask may have taken the owner's own rights away.
-        await handle.chmod(PRIVATE_FILE);
-        await handle.writeFile(text);
-      },
-      sync: () => handle.sync(),
-      close: () => handle.close(),
-    };
+  async create(path, text) {
+    // In OpenCode's Bun one job of its thread pool: more of them would each wait for the host's event loop.
+    await writeFile(path, text, NEW_FILE);
+    chmodSync(path, PRIVATE_FILE);
   },
-  createSync(path) {
-    const descriptor = openSync(path, "wx", PRIVATE_FILE);
-    return {
-      write(text) {
-        fchmodSync(descriptor, PRIVATE_FILE);
-        writeFileSync(descriptor, text);
-      },
-      sync: () => fsyncSync(descriptor),
-      close: () => closeSync(descriptor),
-    };
+  createSync(path, text) {
+    writeFileSync(path, text, NEW_FILE);
+    chmodSync(path, PRIVATE_FILE);
   },
   rename: renameSync,
   remove: (path) => rmSync(path, { recursive: true, force: true }),
@@ -225,20 +200,19 @@ export function temporaryName(path: string): string {
   return `${path}.${randomBytes(6).toString("hex")}.tmp`;
 }
 
-/** The file is new and on the disk, or it is gone and the system's error (open, write, fsync) is thrown. */
+/** The file is new and on the disk, or it is gone and the system's error (open, write, fsync, chmod) is thrown. */
 export async function writeNew(files: StoreFiles, path: string, text: string): Promise<void> {
-  const file = await files.create(path);
   try {
-    try {
-      await file.write(text);
-      await file.sync();
-    } finally {
-      await file.close();
-    }
+    await files.create(path, text);
   } catch (thrown) {
-    files.remove(path);
+    removeOwn(files, path, thrown);
     throw thrown;
   }
+}
+
+/** What was there before is not ours. */
+function removeOwn(files: StoreFiles, path: string, thrown: unknown): void {
+  if (errorCode(thrown) !== "EEXIST") files.remove(path);
 }
 
 export interface Replacement {
@@ -285,17 +259,11 @@ export function saveSync(
   platform?: NodeJS.Platform,
 ): void {
   const temporary = temporaryName(path);
-  const file = files.createSync(temporary);
   try {
-    try {
-      file.write(text);
-      file.sync();
-    } finally {
-      file.close();
-    }
+    files.createSync(temporary, text);
     renameWhenFree(files, temporary, path, platform);
   } catch (thrown) {
-    files.remove(temporary);
+    removeOwn(files, temporary, thrown);
     throw thrown;
   }
 }

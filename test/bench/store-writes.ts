@@ -27,13 +27,13 @@ const files = {
     count.underWay -= 1;
     diskFiles.rename(from, to);
   },
-  create(path: string) {
+  create(path: string, text: string) {
     count.underWay += 1;
-    return diskFiles.create(path);
+    return diskFiles.create(path, text);
   },
-  createSync(path: string) {
+  createSync(path: string, text: string) {
     count.underWay += 1;
-    return diskFiles.createSync(path);
+    diskFiles.createSync(path, text);
   },
 };
 const { store, jobs } = makeStore({ root, clock, files });

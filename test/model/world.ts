@@ -1,7 +1,7 @@
 // Owns: one directory's workspace over a fake host, machine and clock, with its state really on disk, through any
 // number of restarts and crashes. Promises: everything that an operation sets off is done when it resolves; a
 // workspace that crashed neither hears nor does anything any more.
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { HostEvent } from "../../src/host/events.js";
@@ -235,17 +235,12 @@ function whileAlive(host: FakeHost, isDead: () => boolean): FakeHost {
 function filesWhileAlive(isDead: () => boolean): StoreFiles {
   const files: StoreFiles = {
     ...diskFiles,
-    createSync(path) {
+    createSync(path, text) {
       if (isDead()) throw new Error("the host is dead");
-      return { ...diskFiles.createSync(path), sync: () => undefined };
+      writeFileSync(path, text, { flag: "wx", mode: 0o600 });
     },
-    async create(path) {
-      const file = files.createSync(path);
-      return {
-        write: async (text) => file.write(text),
-        close: async () => file.close(),
-        sync: async () => undefined,
-      };
+    async create(path, text) {
+      files.createSync(path, text);
     },
     rename(from, to) {
       if (isDead()) throw new Error("the host is dead");

@@ -6,42 +6,29 @@ export const WRITE_STEPS: readonly Step[] = ["open", "write", "sync", "close", "
 
 /** The disk (or another file system) with a word before each step: what `before` throws is the step's error. */
 export function watched(before: (step: Step) => void, files: StoreFiles = diskFiles): StoreFiles {
+  /** What a write that fails leaves of its text: the half of it, before the error is thrown. */
+  function* partOf(text: string): Generator<string> {
+    try {
+      before("write");
+    } catch (thrown) {
+      yield text.slice(0, text.length / 2);
+      throw thrown;
+    }
+  }
   return {
-    async create(path) {
+    async create(path, text) {
       before("open");
-      const file = await files.create(path);
-      return {
-        async write(text) {
-          before("write");
-          await file.write(text);
-        },
-        async sync() {
-          before("sync");
-          await file.sync();
-        },
-        async close() {
-          await file.close();
-          before("close");
-        },
-      };
+      for (const part of partOf(text)) await files.create(path, part);
+      await files.create(path, text);
+      before("sync");
+      before("close");
     },
-    createSync(path) {
+    createSync(path, text) {
       before("open");
-      const file = files.createSync(path);
-      return {
-        write(text) {
-          before("write");
-          file.write(text);
-        },
-        sync() {
-          before("sync");
-          file.sync();
-        },
-        close() {
-          file.close();
-          before("close");
-        },
-      };
+      for (const part of partOf(text)) files.createSync(path, part);
+      files.createSync(path, text);
+      before("sync");
+      before("close");
     },
     rename(from, to) {
       before("rename");
@@ -73,23 +60,13 @@ export class SystemError extends Error {
 export class MemoryFiles implements StoreFiles {
   readonly texts = new Map<string, string>();
 
-  async create(path: string) {
-    const file = this.createSync(path);
-    return {
-      write: async (text: string) => file.write(text),
-      sync: async () => file.sync(),
-      close: async () => file.close(),
-    };
+  async create(path: string, text: string): Promise<void> {
+    this.createSync(path, text);
   }
 
-  createSync(path: string) {
+  createSync(path: string, text: string): void {
     if (this.texts.has(path)) throw new SystemError("EEXIST");
-    this.texts.set(path, "");
-    return {
-      write: (text: string) => void this.texts.set(path, text),
-      sync: () => undefined,
-      close: () => undefined,
-    };
+    this.texts.set(path, text);
   }
 
   rename(from: string, to: string): void {

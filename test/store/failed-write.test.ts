@@ -1,7 +1,6 @@
 /** A write that fails: the old state stays, it is said once, and it is tried again. */
 import assert from "node:assert/strict";
 import fs, { readdirSync } from "node:fs";
-import promises from "node:fs/promises";
 import { syncBuiltinESMExports } from "node:module";
 import { join } from "node:path";
 import { describe, it, mock } from "node:test";
@@ -141,13 +140,7 @@ async function withoutRights(use: () => Promise<void>): Promise<void> {
   const refuse = () => {
     throw new SystemError("EPERM");
   };
-  const open = promises.open;
-  mock.method(fs, "fchmodSync", refuse);
-  mock.method(promises, "open", async (...args: Parameters<typeof open>) => {
-    const handle = await open(...args);
-    mock.method(handle, "chmod", async () => refuse());
-    return handle;
-  });
+  mock.method(fs, "chmodSync", refuse);
   syncBuiltinESMExports();
   try {
     await use();

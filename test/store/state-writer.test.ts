@@ -45,9 +45,9 @@ void describe("when the state is written", () => {
   void it("writes once more when something changed during a write", async () => {
     const { writer, clock, change, text, memory } = setUp();
     const create = memory.create.bind(memory);
-    memory.create = async (path) => {
+    memory.create = async (path, given) => {
       if (writer.written.writes === 0) change();
-      return create(path);
+      return create(path, given);
     };
     change();
     await clock.advance(500);
@@ -166,8 +166,8 @@ void describe("on a real disk", () => {
     const base = folder();
     const path = join(base, "temporary");
     symlinkSync(join(base, "elsewhere"), path);
-    await assert.rejects(diskFiles.create(path), { code: "EEXIST" });
-    assert.throws(() => diskFiles.createSync(path), { code: "EEXIST" });
+    await assert.rejects(diskFiles.create(path, "text"), { code: "EEXIST" });
+    assert.throws(() => diskFiles.createSync(path, "text"), { code: "EEXIST" });
     assert.deepEqual(readdirSync(base), ["temporary"]);
   });
 
