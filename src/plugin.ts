@@ -5,8 +5,7 @@
 import type { Plugin, PluginInput, PluginOptions, ToolDefinition } from "@opencode-ai/plugin";
 import { isMainThread } from "node:worker_threads";
 import { DETACHED_HINT, detaches } from "./bash/limits.js";
-import { served } from "./host/opencode-2.js";
-import { isOneShot } from "./host/one-shot.js";
+import { isOneShot, served } from "./host/opencode.js";
 import { isWritten } from "./host/written.js";
 import { coerceError } from "./ports.js";
 import { Shared } from "./shared.js";

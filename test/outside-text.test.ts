@@ -13,7 +13,7 @@ import { systemClock, UserError } from "../src/ports.js";
 import { escapeUnseen, harmless, oneLine, quoted, quoteLines } from "../src/text.js";
 import { callsFor } from "../src/tui/attention.js";
 import { facts, jobLine, outcome, waitsFor } from "../src/tui/describe.js";
-import { actionsFor, optionsFor, titleOf } from "../src/tui/jobs/job-options.js";
+import { actionsFor, optionsFor, titleOf } from "../src/tui/jobs/jobs-dialog.js";
 import { openProcessLog } from "../src/tui/log/process-log.js";
 import { call as callCli, owner } from "./cli/support.js";
 import { FakeClock } from "./fakes/clock.js";

@@ -1,6 +1,6 @@
 /** One call of the command line: arguments in, text and an exit code out. Wires the commands. */
 import type { ProcessJob } from "../jobs/job.js";
-import { askOwner, OwnerUnreachable } from "../control/client.js";
+import { askOwner, OwnerUnreachable } from "../control/socket.js";
 import { coerceError, UserError, type Clock } from "../ports.js";
 import type { Measure } from "../system/usage.js";
 import { tryControlGroups } from "../system/control-group.js";

@@ -1,21 +1,31 @@
 /**
- * What an instance does for other processes of its user: it listens from its first job on, and ends jobs as their
- * user would. Nothing here starts, writes, restarts or approves: whatever an agent starts has the same user.
+ * What an instance does for other processes of its user: from its first job on it listens at the control socket and
+ * stops and cancels its jobs as their user would. Nothing here starts, writes, restarts or approves: whatever an agent
+ * starts has the same user. One request per connection; a client that says nothing, too much or anything else is
+ * answered and let go.
  */
+import { rmSync } from "node:fs";
+import { createServer, type Server, type Socket } from "node:net";
 import type { Job } from "../jobs/job.js";
 import type { JobRegistry } from "../jobs/registry.js";
 import { isTerminal } from "../jobs/status.js";
 import { waysOf } from "../platform.js";
-import { logFailure, UserError, type Clock, type Log } from "../ports.js";
+import { type Clock, coerceError, type Log, logFailure, UserError } from "../ports.js";
 import type { BackgroundProcessManager } from "../process/manager.js";
 import type { JobStore } from "../store/store.js";
 import type { BackgroundManager } from "../subagent/manager.js";
 import { withUnverified } from "../system/kill-tree.js";
-import { socketPath } from "./address.js";
-import { LONGEST_ANSWER, type ControlRequest } from "./protocol.js";
-import { ControlServer } from "./server.js";
+import {
+  type ControlAnswer,
+  type ControlRequest,
+  controlRequest,
+  listenAlone,
+  LONGEST_ANSWER,
+  LONGEST_LINE,
+  socketPath,
+} from "./socket.js";
 
-export interface OwnerControlDeps {
+interface OwnerControlDeps {
   jobs: JobRegistry;
   clock: Clock;
   log: Log;
@@ -106,4 +116,104 @@ export class OwnerControl {
     if (left) words = withUnverified(`still alive after SIGKILL: ${left}`, error);
     return `${job.id}: ${words}${removed ? "; record and output removed" : ""}`;
   }
+}
+
+/** So long a client may take to send its line. */
+export const PATIENCE_MS = 5_000;
+const MOST_CONNECTIONS = 32;
+
+interface ControlServerDeps {
+  clock: Clock;
+  log: Log;
+  /** Does what is asked; its text is for people. What it throws is the answer's error. */
+  handle: (request: ControlRequest) => Promise<string>;
+}
+
+export class ControlServer {
+  readonly #deps: ControlServerDeps;
+  readonly #path: string;
+  readonly #server: Server;
+  readonly #sockets = new Set<Socket>();
+
+  /** Resolves when it listens on `path`. Rejects with the system's error, or when the folder is not ours. */
+  static async listen(path: string, deps: ControlServerDeps): Promise<ControlServer> {
+    const control = new ControlServer(path, deps);
+    await listenAlone(control.#server, path);
+    control.#server.on("error", ({ message: error }) => {
+      deps.log("warn", "the control socket failed", { error });
+    });
+    return control;
+  }
+
+  private constructor(path: string, deps: ControlServerDeps) {
+    this.#path = path;
+    this.#deps = deps;
+    this.#server = createServer((socket) => this.#serve(socket));
+    this.#server.maxConnections = MOST_CONNECTIONS;
+    this.#server.unref();
+  }
+
+  /** Ends all connections and removes the socket. Idempotent. */
+  close(): Promise<void> {
+    for (const socket of this.#sockets) socket.destroy();
+    return new Promise((resolve) => {
+      // Its only error is that it is closed already.
+      this.#server.close(() => {
+        rmSync(this.#path, { force: true });
+        resolve();
+      });
+    });
+  }
+
+  #serve(socket: Socket): void {
+    this.#sockets.add(socket);
+    socket.unref();
+    socket.setEncoding("utf8");
+    const { clock } = this.#deps;
+    const timer = clock.after(PATIENCE_MS, () => {
+      answer(socket, { ok: false, error: `no request came within ${PATIENCE_MS / 1000} s` });
+    });
+    socket.once("close", () => {
+      timer.cancel();
+      this.#sockets.delete(socket);
+    });
+    // ECONNRESET, EPIPE: the client has gone, and its answer is not waited for.
+    socket.on("error", (error) => {
+      this.#deps.log("debug", "a control client went away", { error: error.message });
+    });
+    let text = "";
+    const listen = (piece: string): void => {
+      text += piece;
+      const end = text.indexOf("\n");
+      if (end < 0 && text.length <= LONGEST_LINE) return;
+      timer.cancel();
+      socket.off("data", listen);
+      const line = end < 0 || end > LONGEST_LINE ? undefined : text.slice(0, end);
+      void this.#answer(line).then((said) => answer(socket, said));
+    };
+    socket.on("data", listen);
+  }
+
+  async #answer(line: string | undefined): Promise<ControlAnswer> {
+    if (line === undefined) {
+      return { ok: false, error: `expected one line of at most ${LONGEST_LINE} characters` };
+    }
+    let request: ControlRequest;
+    try {
+      request = controlRequest.parse(JSON.parse(line));
+    } catch {
+      // Whatever it was, it is shown to its sender, who may be anything.
+      const methods = controlRequest.options.map((option) => option.shape.method.value).join(", ");
+      return { ok: false, error: `expected {"method": one of ${methods}, …}` };
+    }
+    try {
+      return { ok: true, text: await this.#deps.handle(request) };
+    } catch (thrown) {
+      return { ok: false, error: coerceError(thrown).message };
+    }
+  }
+}
+
+function answer(socket: Socket, said: ControlAnswer): void {
+  socket.end(`${JSON.stringify(said)}\n`);
 }

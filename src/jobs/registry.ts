@@ -39,6 +39,11 @@ export interface JobChange {
 /** What may change besides the status; `undefined` as a value takes a field away. */
 export type SubagentPatch = Partial<Omit<SubagentJob, "kind" | "id" | "status">>;
 export type ProcessPatch = Partial<Omit<ProcessJob, "kind" | "id" | "status">>;
+/** What the life of a process reads and writes of the registry, or of a record that is in no list yet. */
+export type ProcessRecords = Pick<
+  JobRegistry,
+  "getProcess" | "updateProcess" | "start" | "end" | "rerun"
+>;
 
 export interface JobEnd {
   status: TerminalStatus;

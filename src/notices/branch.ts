@@ -1,7 +1,7 @@
 /** What the notice of an end says of the subagent's branch: where it is, what is on it, and how to see and merge it. */
 import { counted } from "../text.js";
 import type { WorktreeRecord, WorktreeResult } from "../jobs/job.js";
-import { outsideLine } from "./quote.js";
+import { outsideLine } from "./notice.js";
 
 /** Files in conflict that are named. */
 const MOST_FILES = 20;

@@ -9,8 +9,7 @@ import { groupKey } from "../jobs/group.js";
 import type { Job } from "../jobs/job.js";
 import type { JobRegistry, Quote } from "../jobs/registry.js";
 import { isTerminal } from "../jobs/status.js";
-import type { Carrier, Notice } from "./notice.js";
-import { storedQuote } from "./quote.js";
+import { type Carrier, type Notice, storedQuote } from "./notice.js";
 
 /** Says which of the jobs that were held back was told otherwise: all of them, none, or these. */
 export type Release = (told: boolean | readonly string[]) => void;

@@ -6,7 +6,7 @@ import { cutText } from "../text.js";
 import { judgeCommand, type Judgement } from "./judge.js";
 import { directoryPattern, outsideDirectories, type Project } from "./paths.js";
 import { opaquePatterns } from "./patterns.js";
-import { isHarmlessVariable } from "./builtins.js";
+import { isHarmlessVariable } from "./programs.js";
 import { Opaque } from "./words.js";
 
 /** The host's `ctx.ask`: resolves when allowed, throws when denied or rejected. */

@@ -4,12 +4,11 @@
  */
 import { normalize } from "node:path";
 import { waysOf } from "../platform.js";
-import { assertHarmless, assertPlainBuiltin } from "./builtins.js";
+import { assertHarmless, assertPlainBuiltin, dialectOf, unwrap } from "./programs.js";
 import { readStatements, RESERVED, type SimpleCommand } from "./grammar.js";
 import { changesDirectory, pathOfRedirect, pathsOfCommand, type PathUse } from "./paths.js";
 import { alwaysPattern } from "./patterns.js";
 import { literal, opaque, spell, UNKNOWN, type Dialect, type Word } from "./words.js";
-import { dialectOf, unwrap } from "./wrappers.js";
 
 export interface Judgement {
   /** One per command, as written and as a rule would spell it. */

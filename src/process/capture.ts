@@ -3,13 +3,13 @@
  * piece) as numbers into the record. Those who follow the output are called for every piece.
  */
 import type { ProcessJob } from "../jobs/job.js";
+import type { ProcessRecords } from "../jobs/registry.js";
 import type { Options } from "../options.js";
 import type { Clock, Timer } from "../ports.js";
 import type { StreamNumber } from "../output/format.js";
 import { OutputLog, type OutputFs } from "../output/log.js";
 import type { PatternGuard } from "../output/pattern.js";
 import { OutputWatch } from "../output/watch.js";
-import type { ProcessRecords } from "./records.js";
 
 /**
  * Tells the session of a process: a line of its output that it asked for, that it is ready now although the

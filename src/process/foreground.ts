@@ -8,17 +8,16 @@
  */
 import { rmSync } from "node:fs";
 import type { ProcessJob } from "../jobs/job.js";
-import type { JobRegistry } from "../jobs/registry.js";
+import { JobRegistry, type ProcessPatch, type ProcessRecords } from "../jobs/registry.js";
 import { isTerminal } from "../jobs/status.js";
 import type { Release } from "../notices/outbox.js";
-import { logFailure, UserError } from "../ports.js";
+import { logFailure, UserError, type Log } from "../ports.js";
 import type { ProcessNote } from "../system/process-table.js";
 import type { Shell } from "../system/spawn.js";
 import type { Announce } from "./capture.js";
 import { ProcessLife } from "./life.js";
 import type { LiveDeps } from "./live-process.js";
-import { firstLine, newProcessJob } from "./record.js";
-import { OwnRecord } from "./records.js";
+import { firstLine, newProcessJob } from "./start-input.js";
 import type { CreateInput, KillReason } from "./types.js";
 
 /** What its caller starts. */
@@ -172,5 +171,41 @@ export class Foreground {
       const { log } = this.#deps;
       logFailure(log, "warn", "an output could not be removed", { id: this.id })(thrown);
     }
+  }
+}
+
+/** The record of one process that is in no list yet. */
+class OwnRecord implements ProcessRecords {
+  #jobs: JobRegistry;
+
+  constructor(job: ProcessJob, log: Log) {
+    this.#jobs = new JobRegistry(log);
+    this.#jobs.add(job);
+  }
+
+  getProcess(id: string) {
+    return this.#jobs.getProcess(id);
+  }
+
+  updateProcess(id: string, patch: ProcessPatch) {
+    return this.#jobs.updateProcess(id, patch);
+  }
+
+  start(...args: Parameters<JobRegistry["start"]>) {
+    return this.#jobs.start(...args);
+  }
+
+  end(...args: Parameters<JobRegistry["end"]>) {
+    return this.#jobs.end(...args);
+  }
+
+  rerun(id: string, patch: ProcessPatch) {
+    return this.#jobs.rerun(id, patch);
+  }
+
+  /** From here on it is a job of this registry, like any other. */
+  moveTo(jobs: JobRegistry, job: ProcessJob): void {
+    this.#jobs = jobs;
+    jobs.add(job);
   }
 }

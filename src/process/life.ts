@@ -7,7 +7,7 @@ import type { JobEnd } from "../jobs/registry.js";
 import { cutToShare, limitBesideEarlier, MOST_RUNS, setAside } from "../output/runs.js";
 import { coerceError, UserError, type Timer } from "../ports.js";
 import type { KillOutcome } from "../system/kill-tree.js";
-import { areClosed, listeningSockets } from "../system/listening-sockets.js";
+import { areClosed, listeningSockets } from "../system/usage.js";
 import type { TerminalStarter } from "../system/pseudo-terminal.js";
 import type { Shell } from "../system/spawn.js";
 import { elapsed } from "../text.js";

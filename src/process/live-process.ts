@@ -12,26 +12,25 @@
  */
 import { closeSync } from "node:fs";
 import type { ProcessIdentity, ProcessJob } from "../jobs/job.js";
-import type { JobEnd, Quote } from "../jobs/registry.js";
+import type { JobEnd, Quote, ProcessRecords } from "../jobs/registry.js";
 import type { Options } from "../options.js";
 import { quoteOutputEnd } from "../output/quote.js";
 import { waysOf } from "../platform.js";
 import { coerceError, type Log } from "../ports.js";
 import {
-  membersOf,
-  terminateNow,
-  withUnverified,
   type KillOutcome,
   type KillSystem,
   type KillTarget,
   type KillTree,
+  membersOf,
+  Sigterm,
+  terminateNow,
+  withUnverified,
 } from "../system/kill-tree.js";
 import type { ControlGroup, ControlGroups } from "../system/control-group.js";
 import type { JobMembers } from "../system/members.js";
-import { openMark } from "../system/mark.js";
-import { JOB_MARKER, type ProcessNote } from "../system/process-table.js";
+import { JOB_MARKER, openMark, type ProcessNote } from "../system/process-table.js";
 import type { TerminalStarter } from "../system/pseudo-terminal.js";
-import { Sigterm } from "../system/sigterm.js";
 import {
   chooseMover,
   INSTANCE_MARKER,
@@ -44,13 +43,11 @@ import type { Watchdog } from "../system/watchdog.js";
 import { cutText } from "../text.js";
 import { within } from "../time.js";
 import { Capture, type Announce, type CaptureDeps } from "./capture.js";
-import { Drain } from "./drain.js";
+import { Drain, type ShellEvents, type ShellExit, ShellProcess } from "./shell-process.js";
 import type { RunEnd } from "./life-cycle.js";
 import { ProcessInput } from "./input/input.js";
 import { InputWatch } from "./input/input-watch.js";
 import { watchReadiness, type Probe, type Readiness } from "./readiness.js";
-import type { ProcessRecords } from "./records.js";
-import { ShellProcess, type ShellEvents, type ShellExit } from "./shell-process.js";
 import type { KillReason } from "./types.js";
 
 /** What is to be started. */

@@ -25,15 +25,19 @@ import { chooseShell, systemSpawn, type Shell, type SpawnFunction } from "../sys
 import { Watchdog } from "../system/watchdog.js";
 import { isTrueWithin, within } from "../time.js";
 import type { Announce } from "./capture.js";
-import { checkInput, type StartInput } from "./check-input.js";
+import {
+  checkInput,
+  mergedInput,
+  newProcessJob,
+  recordOf,
+  type StartInput,
+} from "./start-input.js";
 import { Foreground, type ForegroundInput } from "./foreground.js";
 import { ProcessLife, type RunRequest } from "./life.js";
 import type { LiveDeps, LiveSystem } from "./live-process.js";
 import { ProcessOutputs } from "./outputs.js";
-import type { Probe } from "./readiness.js";
-import { mergedInput, newProcessJob, recordOf } from "./record.js";
+import { type Probe, StartWait } from "./readiness.js";
 import { recoverJob } from "./recover-job.js";
-import { StartWait } from "./start-wait.js";
 import { WriteWait } from "./input/write-wait.js";
 import type {
   CreateInput,
@@ -49,7 +53,7 @@ import type {
 } from "./types.js";
 
 export type * from "./types.js";
-export type { StartInput } from "./check-input.js";
+export type { StartInput } from "./start-input.js";
 export type { Foreground, ForegroundEnd, ForegroundExit, ForegroundInput } from "./foreground.js";
 
 /** What a `BackgroundProcessManager` is given. */

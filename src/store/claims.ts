@@ -25,13 +25,15 @@ import {
 } from "./files.js";
 import {
   CLAIMED_FOLDER,
-  lastSignIn,
-  OUTPUT_FOLDER,
-  STATE_FILE,
   type InstanceFolder,
+  lastSignIn,
+  moveQuarantined,
+  OUTPUT_FOLDER,
+  setAside,
+  STATE_FILE,
+  writeRejected,
 } from "./instance-folder.js";
 import { readOwnerOrThrow, type Owner, type Ownership } from "./owner.js";
-import { moveQuarantined, setAside, writeRejected } from "./quarantine.js";
 import { readStateFile, STATE_VERSION, type State } from "./state-file.js";
 
 export interface ClaimOptions {

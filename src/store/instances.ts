@@ -12,13 +12,13 @@ import { coerceError, silentLog, systemClock, type Clock, type Log, type Timer }
 import { entriesOf, foldersIn, readText } from "./files.js";
 import {
   CLAIMED_FOLDER,
+  isQuarantined,
   lastSignIn,
   outputPath,
   projectFolder,
   STATE_FILE,
 } from "./instance-folder.js";
 import { Ownership, tryReadOwner, type Owner, type OwnerState, type Processes } from "./owner.js";
-import { isQuarantined } from "./quarantine.js";
 import { isSafeName, parseState, readStateFile, type FileReading } from "./state-file.js";
 import { FolderWatch } from "./watch-folders.js";
 

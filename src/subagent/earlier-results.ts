@@ -6,7 +6,7 @@ import type { Context } from "../context.js";
 import { storedMessages } from "../host/stored-messages.js";
 import type { Host } from "../host/host.js";
 import type { SubagentJob } from "../jobs/job.js";
-import { shares } from "../notices/quote.js";
+import { shares } from "../notices/notice.js";
 import { readCall } from "../notices/wording.js";
 import { grouped, headOf, lastOf, oneLine, quoteLines } from "../text.js";
 import { finalText } from "./verdict.js";

@@ -1,27 +1,31 @@
-/** The one door to the subagents: wires their parts, and passes calls and events on to them. */
-import { UserError, logFailure } from "../ports.js";
-import type { HostEvent } from "../host/events.js";
-import { translateEvent } from "../host/events.js";
+/**
+ * The one door to the subagents: wires their parts, and passes calls and events on to them. A task whose host died while
+ * it was live is taken up here: its session is asked, never resumed. A finished answer to our prompt is a completed task,
+ * anything else is interrupted, with whatever text there is.
+ */
+import type { Context } from "../context.js";
+import { type HostEvent, translateEvent } from "../host/events.js";
 import type { OpenRequest, RequestAnswer, TranscriptEntry } from "../host/host.js";
 import { storedMessages } from "../host/stored-messages.js";
-import { matches, type JobFilter } from "../jobs/filter.js";
+import { type JobFilter, matches } from "../jobs/filter.js";
 import type { Job, SubagentJob } from "../jobs/job.js";
-import { isTerminal, type EndReason } from "../jobs/status.js";
+import type { JobEnd, Quote } from "../jobs/registry.js";
+import { type EndReason, isTerminal } from "../jobs/status.js";
 import type { Notice } from "../notices/notice.js";
+import { coerceError, logFailure, UserError } from "../ports.js";
 import { within } from "../time.js";
 import type { SubagentDeps } from "./deps.js";
+import { findTask } from "./find-task.js";
 import {
-  Launcher,
-  waitsForOthers,
   type Launched,
+  Launcher,
   type LaunchInput,
   type ResumeFrom,
+  waitsForOthers,
 } from "./launcher.js";
 import type { RunEnd } from "./run.js";
-import { findTask } from "./find-task.js";
-import { recover } from "./recover.js";
 import { Runner } from "./runner.js";
-import { finalText, lastToolError, textSoFar } from "./verdict.js";
+import { asksForTools, finalText, judge, lastToolError, quoteOf, textSoFar } from "./verdict.js";
 
 export type { Launched, LaunchInput, ResumeFrom } from "./launcher.js";
 
@@ -348,3 +352,60 @@ export class BackgroundManager {
 function onlyTasks(jobs: readonly { kind: string }[]): SubagentJob[] {
   return jobs.filter((job): job is SubagentJob => job.kind === "subagent");
 }
+
+/** `task` is in the registry, as it was written last; its host was alive until `at`. Never rejects. */
+export async function recover(
+  deps: Context & { rest: (task: SubagentJob) => void },
+  task: SubagentJob,
+  at: Date,
+): Promise<void> {
+  if (isTerminal(task.status)) return;
+  // A subagent that is over starts nothing more.
+  const isOfSubagent = deps.jobs.findBySession(task.parentSessionID) !== undefined;
+  if (task.status === "pending" && waitsForOthers(task) && !isOfSubagent) {
+    deps.rest(task);
+    return;
+  }
+  const { promptMessageID, firstPromptMessageID } = task.runs.at(-1) ?? {};
+  if (task.status === "pending" || !task.sessionID || promptMessageID === undefined) {
+    const error = "OpenCode ended while the task waited for its turn";
+    deps.jobs.end(task.id, { status: "failed", reason: "interrupted", error, at });
+    return;
+  }
+  let end: JobEnd = { ...INTERRUPTED, at };
+  let text = "";
+  let quote: Quote | undefined;
+  let partial = true;
+  try {
+    const messages = await deps.host.messages(task.sessionID);
+    const verdict = judge({ messages, promptMessageID, busy: false });
+    text = finalText(messages, firstPromptMessageID ?? promptMessageID);
+    quote = quoteOf(text, messages);
+    // An abort is how a host that ends stops its runs; this task was not cancelled.
+    const isOver = verdict.kind === "ended" && verdict.status !== "cancelled";
+    if (isOver && !asksForTools(messages, promptMessageID)) {
+      const { status, reason, error } = verdict;
+      end = { status, reason, error, at };
+      partial = verdict.partial;
+    }
+  } catch (thrown) {
+    const error = coerceError(thrown).message;
+    deps.log("warn", "an interrupted subagent could not be looked at", { id: task.id, error });
+    end = { ...end, error: `${INTERRUPTED.error}, and its session could not be read: ${error}` };
+  }
+  // It may have been cancelled meanwhile, and continued.
+  const current = deps.jobs.getSubagent(task.id);
+  if (current?.status !== "running" || current.runs !== task.runs) return;
+  const ended = { status: end.status, endReason: end.reason, completedAt: at };
+  const runs = task.runs.map((run, index) =>
+    index === task.runs.length - 1 ? { ...run, ...ended } : run,
+  );
+  deps.jobs.updateSubagent(task.id, { runs, partial, resultLength: text.length });
+  deps.jobs.end(task.id, { ...end, ...(quote && { quote }) });
+}
+
+const INTERRUPTED = {
+  status: "failed",
+  reason: "interrupted",
+  error: "OpenCode ended while the task ran",
+} as const;

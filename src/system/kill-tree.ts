@@ -1,5 +1,5 @@
 /**
- * The one way in which processes are ended. SIGTERM to each process of the job once (`sigterm.ts`), a grace, SIGKILL to
+ * The one way in which processes are ended. SIGTERM to each process of the job once (`Sigterm`), a grace, SIGKILL to
  * the group and to the control group, where there is one, then a sweep: SIGKILL to each process that carries the job's
  * marker or descends from one that belongs to it, again and again until several looks in a row find none and the control
  * group is empty. It returns only then, and names what is left.
@@ -16,15 +16,19 @@ import { execFile } from "node:child_process";
 import { join } from "node:path";
 import type { ProcessIdentity } from "../jobs/job.js";
 import { waysOf } from "../platform.js";
-import { coerceError, type Clock } from "../ports.js";
+import { type Clock, coerceError } from "../ports.js";
+import { pause } from "../time.js";
 import type { ControlGroup } from "./control-group.js";
 import { hasEnded, identifyProcess, isOwnUser } from "./identity.js";
 import { JobMembers } from "./members.js";
-import { systemTable, type ProcessTable } from "./process-table.js";
-import type { ProcessNote } from "./process-table.js";
+import {
+  type ProcessEntry,
+  type ProcessNote,
+  type ProcessTable,
+  systemTable,
+} from "./process-table.js";
 import { Scanner, turn } from "./scan.js";
-import { Sigterm } from "./sigterm.js";
-import { pause } from "../time.js";
+import { isShell } from "./spawn.js";
 
 export interface KillTarget {
   /** The shell: it leads a process group of the same number. 0: not known, only the marker counts. */
@@ -311,4 +315,47 @@ function signal(system: KillSystem, pid: number, name: NodeJS.Signals): void {
 function codeOf(thrown: unknown): unknown {
   const error = coerceError(thrown);
   return "code" in error ? error.code : undefined;
+}
+
+/**
+ * Who of a job gets SIGTERM, and when: each process once. The shell and what it started itself get it at once; any
+ * other process when its parent has ended, or after half the grace. Wrappers that hand a signal on (npm, nodemon,
+ * `node --watch`, timeout) would otherwise double it, which many programs take for "end now, unsaved".
+ *
+ * A shell that has become the command (`exec`, and the last command of `bash -c`) is that command: what it started is
+ * its own affair until it has ended.
+ */
+export class Sigterm {
+  /** By number, with their start. */
+  readonly #told = new Map<number, string>();
+  readonly #onTold: (pids: readonly number[]) => void;
+  #group: number | undefined;
+
+  /** `onTold` hears who is about to get it. */
+  constructor(onTold: (pids: readonly number[]) => void = () => undefined) {
+    this.#onTold = onTold;
+  }
+
+  /** A group got it as a whole, because its members could not be seen. False when it had got it before. */
+  takeGroup(group: number): boolean {
+    if (this.#group === group || this.#told.size > 0) return false;
+    this.#group = group;
+    return true;
+  }
+
+  /** Those who get it now. `members` are all that are alive, `shell` is the number of the one that leads them. */
+  take(members: readonly ProcessEntry[], shell: number, isLate: boolean): number[] {
+    const alive = new Map(members.map((entry) => [entry.pid, entry]));
+    const leader = alive.get(shell);
+    const startsOthers = leader !== undefined && isShell(leader.name);
+    const due = members.filter((entry) => {
+      const { pid, parent, startTime, group } = entry;
+      if (group === this.#group || this.#told.get(pid) === startTime) return false;
+      return isLate || pid === shell || !alive.has(parent) || (startsOthers && parent === shell);
+    });
+    for (const { pid, startTime } of due) this.#told.set(pid, startTime);
+    const pids = due.map(({ pid }) => pid);
+    if (pids.length > 0) this.#onTold(pids);
+    return pids;
+  }
 }

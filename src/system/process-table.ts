@@ -1,16 +1,30 @@
 /**
  * The processes of this machine: numbers, parents and groups, and on Linux which carry our marker in their
- * environment. Windows is not asked: there `taskkill` knows a tree. Only reads. A process that ends while it is being
- * looked at is not in the answer, and another user's that hides its environment counts as unmarked.
+ * environment, or our mark. Windows is not asked: there `taskkill` knows a tree. Only reads. A process that ends while
+ * it is being looked at is not in the answer, and another user's that hides its environment counts as unmarked.
+ *
+ * The mark of a job's processes is descriptor 3: an empty file of ours that has no name any more, and which /proc still
+ * calls by the one it had, with the ids of its jobs. It is inherited by whatever a process starts and survives what a
+ * daemon does to hide its origin: a session of its own, the end of its parent, an environment that was overwritten with
+ * a title (redis, nginx). A program that closes all its descriptors loses it.
  */
 import { execFile, execFileSync } from "node:child_process";
-import { existsSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
-import { basename } from "node:path";
+import {
+  closeSync,
+  constants,
+  existsSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  unlinkSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { basename, join } from "node:path";
 import { promisify } from "node:util";
-import { isDeadState, parseProcStat } from "./identity.js";
-import { jobsInMark, MARK_DESCRIPTOR } from "./mark.js";
 import { waysOf } from "../platform.js";
 import { coerceError } from "../ports.js";
+import { isDeadState, parseProcStat } from "./identity.js";
 
 /** A process by its number and command line (at most 200 characters). */
 export interface ProcessNote {
@@ -77,7 +91,7 @@ export interface ProcessTable {
   /** At most 200 characters; empty when it has given up its memory, which is the first step of ending. */
   command(entry: ProcessEntry): string;
   /**
-   * The ids of the jobs that its environment or else its mark (`mark.ts`) names; none where neither can be read, and for
+   * The ids of the jobs that its environment or else its mark (`openMark`) names; none where neither can be read, and for
    * another user's. Undefined: it is empty, as it is for an instant in every exec.
    */
   jobsOf(pid: number): readonly string[] | undefined;
@@ -242,4 +256,34 @@ export function parsePsRow(line: string): ProcessEntry | undefined {
     dead: isDeadState(state.charAt(0)),
     command,
   };
+}
+
+/** The first that a runtime can hand over beside the standard ones without filling those between. */
+const MARK_DESCRIPTOR = 3;
+
+const PREFIX = "opencode-background.";
+
+/** In memory: a file on a disk that is made and taken away costs as much as the start of a shell. */
+const MEMORY = "/dev/shm";
+
+/** Both as in the environment: ids joined by ":". Throws what the system says; close it when it was handed over. */
+export function openMark(instances: string, jobs: string): number {
+  const folder = existsSync(MEMORY) ? MEMORY : tmpdir();
+  const file = join(folder, `${PREFIX}${instances}.${jobs}`);
+  const mark = openSync(file, constants.O_RDONLY | constants.O_CREAT | constants.O_EXCL, 0o600);
+  try {
+    unlinkSync(file);
+  } catch (thrown) {
+    closeSync(mark);
+    throw thrown;
+  }
+  return mark;
+}
+
+/** The ids of the jobs that a descriptor's target names; none of any other file's. */
+function jobsInMark(target: string): readonly string[] {
+  const name = target.slice(target.lastIndexOf("/") + 1);
+  const [, jobs] = name.startsWith(PREFIX) ? name.slice(PREFIX.length).split(".") : [];
+  // "(deleted)" follows.
+  return jobs?.split(" ", 1)[0]?.split(":") ?? [];
 }

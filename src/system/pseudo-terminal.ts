@@ -19,7 +19,7 @@ export interface TerminalRequest {
   args: readonly string[];
   cwd: string;
   env: NodeJS.ProcessEnv;
-  /** See `mark.ts`; only Bun can hand it over. */
+  /** See `openMark`; only Bun can hand it over. */
   mark?: number | undefined;
 }
 

@@ -95,7 +95,7 @@ export interface StartRequest {
   env: NodeJS.ProcessEnv;
   /** Its stdin is a pipe that stays open; otherwise it is empty. */
   hasInput?: boolean;
-  /** See `mark.ts`; stays the caller's. */
+  /** See `openMark`; stays the caller's. */
   mark?: number | undefined;
   /** The folder of its control group, and what moves it there before it becomes the shell. */
   group?: { path: string; mover: Mover } | undefined;

@@ -12,9 +12,8 @@ import { coerceError, logFailure } from "../ports.js";
 import { elapsed } from "../text.js";
 import type { Workspace } from "../workspace.js";
 import { Access } from "./access.js";
-import { field, parseArguments, type Values } from "./arguments.js";
+import { field, optionalText, parseArguments, type Values } from "./fields.js";
 import { asker, withProblem, type Ready } from "./define.js";
-import { optionalText } from "./fields.js";
 
 const shownTimeout = z.number().optional();
 
@@ -96,7 +95,7 @@ async function call(
   const [{ BashCall }, { limitsOf }, { checkFolder }] = await Promise.all([
     import("../bash/call.js"),
     import("../bash/limits.js"),
-    import("../process/check-input.js"),
+    import("../process/start-input.js"),
   ]);
   const cwd = workdir === undefined ? directory : resolve(directory, workdir);
   await ask(workspace, command, cwd, context);

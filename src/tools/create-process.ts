@@ -10,18 +10,10 @@ import { UserError } from "../ports.js";
 import type { CreateResult, RestartInput, StartInput } from "../process/manager.js";
 import { oneLine, quoteLines } from "../text.js";
 import { Access, refuseIdAsName } from "./access.js";
-import { aliased, field } from "./arguments.js";
-import {
-  asker,
-  askForTool,
-  defineTool,
-  OncePerMessage,
-  withProblem,
-  type Ready,
-} from "./define.js";
-import { describeJob, MOST_NAMED } from "./describe-job.js";
 import {
   after,
+  aliased,
+  field,
   group,
   optionalChoice,
   optionalEnvironment,
@@ -31,6 +23,15 @@ import {
   optionalText,
   tags,
 } from "./fields.js";
+import {
+  asker,
+  askForTool,
+  defineTool,
+  OncePerMessage,
+  withProblem,
+  type Ready,
+} from "./define.js";
+import { describeJob, MOST_NAMED } from "./describe-job.js";
 
 /** The host's bash takes milliseconds by this name. */
 const LIMITS =

@@ -8,10 +8,20 @@ import { oneOf } from "../host/agents.js";
 import { endStart, grouped, headEnd, oneLine, quoteLines, shownValue } from "../text.js";
 import type { Workspace } from "../workspace.js";
 import { Access, refuseIdAsName } from "./access.js";
-import { aliased, missing, type Values } from "./arguments.js";
+import {
+  after,
+  aliased,
+  group,
+  missing,
+  optionalId,
+  optionalText,
+  optionalWorktree,
+  tags,
+  text,
+  type Values,
+} from "./fields.js";
 import { askForTool, defineTool, OncePerMessage, withProblem, type Ready } from "./define.js";
 import { describeJob } from "./describe-job.js";
-import { after, group, optionalId, optionalText, optionalWorktree, tags, text } from "./fields.js";
 
 const NAME = "createBackgroundTask";
 /** Characters of an earlier run's result: no page of it can be read any more. */

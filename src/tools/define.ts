@@ -1,4 +1,4 @@
-/** One way to make a tool: its arguments are read and checked (`arguments.ts`), then it asks, does and answers. */
+/** One way to make a tool: its arguments are read and checked (`fields.ts`), then it asks, does and answers. */
 import type { ToolContext, ToolDefinition } from "@opencode-ai/plugin";
 import type { z } from "zod";
 import { harmlessLines, oneLine } from "../text.js";
@@ -6,7 +6,7 @@ import type { Ask } from "../permission/ask.js";
 import type { Workspace } from "../workspace.js";
 import type { ToolQuestion } from "../session-permission.js";
 import { Access } from "./access.js";
-import { parseArguments, type Fields, type Refused, type Values } from "./arguments.js";
+import { type Fields, parseArguments, type Refused, type Values } from "./fields.js";
 
 /** The host cuts a tool's answer at 51,200 bytes and 2,000 lines: what we cut says where it goes on. */
 const MOST_BYTES = 48_000;

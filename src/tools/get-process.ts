@@ -1,14 +1,14 @@
 /** getBackgroundProcess: the state of one process and a part of its output. */
-import { aliased } from "./arguments.js";
-import { answering, defineTool, enter, listeningToUser, type Ready } from "./define.js";
-import { describeJob, describeRun } from "./describe-job.js";
 import {
+  aliased,
   optionalChoice,
   optionalCursor,
   optionalInteger,
   optionalText,
   processId,
 } from "./fields.js";
+import { answering, defineTool, enter, listeningToUser, type Ready } from "./define.js";
+import { describeJob, describeRun } from "./describe-job.js";
 import { earlierRun } from "../process/outputs.js";
 import type { ProcessJob } from "../jobs/job.js";
 import type { ScreenText } from "../output/screen.js";

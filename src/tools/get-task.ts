@@ -4,11 +4,10 @@ import { isTerminal } from "../jobs/status.js";
 import { UserError } from "../ports.js";
 import type { TaskResult } from "../subagent/manager.js";
 import { elapsed, headEnd, QUOTE_MARK, quoteLines, shownValue } from "../text.js";
-import { aliased } from "./arguments.js";
+import { aliased, group, optionalCursor, optionalId, optionalInteger } from "./fields.js";
 import { answering, defineTool, enter, listeningToUser, type Ready } from "./define.js";
 import { readGroup } from "./read-group.js";
 import { describeJob } from "./describe-job.js";
-import { group, optionalCursor, optionalId, optionalInteger } from "./fields.js";
 
 export function getBackgroundTask(ready: Ready) {
   const lastReads = new LastReads();

@@ -1,13 +1,16 @@
 /** The nine tools by the names that the agent calls them. */
 import type { ToolDefinition } from "@opencode-ai/plugin";
-import { cancelBackgroundTasks } from "./cancel-tasks.js";
+import {
+  cancelBackgroundTasks,
+  killProcesses,
+  listBackgroundProcesses,
+  listBackgroundTasks,
+} from "./select-jobs.js";
 import { createBackgroundProcess } from "./create-process.js";
 import { createBackgroundTask } from "./create-task.js";
 import type { Ready } from "./define.js";
 import { getBackgroundProcess } from "./get-process.js";
 import { getBackgroundTask } from "./get-task.js";
-import { killProcesses } from "./kill-processes.js";
-import { listBackgroundProcesses, listBackgroundTasks } from "./list-jobs.js";
 import { writeBackgroundProcess } from "./write-process.js";
 
 const TOOLS = {

@@ -4,7 +4,7 @@ import { latestRound } from "../jobs/group.js";
 import type { Job } from "../jobs/job.js";
 import { isTerminal } from "../jobs/status.js";
 import { readCall } from "../notices/wording.js";
-import { shares } from "../notices/quote.js";
+import { shares } from "../notices/notice.js";
 import { quoteLines } from "../text.js";
 import type { Workspace } from "../workspace.js";
 import type { Access } from "./access.js";

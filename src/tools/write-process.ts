@@ -1,9 +1,7 @@
 /** writeBackgroundProcess: types into a running process, by the rules of who calls now, and answers with what it printed. */
 import { Access } from "./access.js";
-import { aliased } from "./arguments.js";
-import { answering, asker, askForTool, defineTool, type Ready } from "./define.js";
-import { describeJob } from "./describe-job.js";
 import {
+  aliased,
   optionalFlag,
   optionalInput,
   optionalInteger,
@@ -11,6 +9,8 @@ import {
   optionalText,
   processId,
 } from "./fields.js";
+import { answering, asker, askForTool, defineTool, type Ready } from "./define.js";
+import { describeJob } from "./describe-job.js";
 import { isTerminal } from "../jobs/status.js";
 import type { ReadResult } from "../output/types.js";
 

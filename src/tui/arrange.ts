@@ -2,7 +2,7 @@
  * In which order jobs stand and which of them a short list has room for. Blocked ones first, for they wait for
  * the reader; then the stalled, the running and the queued; the ended last, and only while they are news. Pure.
  */
-import { endedAt, isLive, LIVE_LOOKS, lookOf, type ShownJob } from "./shown-job.js";
+import { endedAt, isLive, LIVE_LOOKS, lookOf, type ShownJob } from "./describe.js";
 
 export interface Arranged {
   /** Waiting for an answer or for input. */

@@ -7,7 +7,7 @@
 import { isTerminal } from "../jobs/status.js";
 import { clean, fit } from "../cells.js";
 import { counted } from "../text.js";
-import { isLive, lookOf, type ShownJob } from "./shown-job.js";
+import { isLive, lookOf, type ShownJob } from "./describe.js";
 
 export interface Call {
   message: string;

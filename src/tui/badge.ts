@@ -6,9 +6,8 @@
 import { createMemo } from "solid-js";
 import { shorten } from "./arrange.js";
 import { createTicker, jobsOf, openSession, rootOf, type ViewContext } from "./context.js";
-import { counts, SIGNS, type Count } from "./describe.js";
+import { type Count, counts, lookOf, type ShownJob, SIGNS } from "./describe.js";
 import { box, each, guarded, show, text, type Element } from "./element.js";
-import { lookOf, type ShownJob } from "./shown-job.js";
 
 const UNKNOWN = "background: ?";
 

@@ -7,8 +7,8 @@ import { createEffect, createMemo, createSignal, onCleanup, type Accessor } from
 import { z } from "zod";
 import { requestEvent, type UserRequest } from "../host/user-request.js";
 import type { Clock } from "../ports.js";
-import { readOptions, type ReadOptions } from "../read-options.js";
-import { jobsFor, type ShownJob } from "./shown-job.js";
+import { readOptions, type ReadOptions } from "../options.js";
+import { jobsFor, type ShownJob } from "./describe.js";
 import type { Source } from "./source.js";
 
 const schema = z.object({

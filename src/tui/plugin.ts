@@ -6,7 +6,7 @@ import { badge, bottomBadge } from "./badge.js";
 import { askOpenCode, complain, parseTuiOptions, type ViewContext } from "./context.js";
 import { openJobs } from "./jobs/jobs-dialog.js";
 import { LOG_ROUTE, logView } from "./log/log-view.js";
-import type { ShownJob } from "./shown-job.js";
+import type { ShownJob } from "./describe.js";
 import { sidebar } from "./sidebar.js";
 import { createSource, findOrigin } from "./source.js";
 

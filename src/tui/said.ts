@@ -4,7 +4,7 @@ import { readPage, type PlainLine } from "../output/page.js";
 import { openOutput } from "../output/reader.js";
 import { coerceError } from "../ports.js";
 import { outputPath } from "../store/instance-folder.js";
-import type { ShownJob } from "./shown-job.js";
+import type { ShownJob } from "./describe.js";
 
 /** A server says early where it is. */
 const HEAD = 32 * 1024;

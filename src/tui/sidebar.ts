@@ -8,10 +8,17 @@ import { nextChange, shorten } from "./arrange.js";
 import { countSigns } from "./badge.js";
 import { cells, pad } from "../cells.js";
 import { createTicker, jobsOf, rootOf, type ViewContext } from "./context.js";
-import { counts, groupLines, jobLine, type JobLine, type Tone } from "./describe.js";
+import {
+  counts,
+  groupLines,
+  isLive,
+  jobLine,
+  type JobLine,
+  type ShownJob,
+  type Tone,
+} from "./describe.js";
 import { box, each, guarded, show, text, type Element } from "./element.js";
 import { firstAddress, lastLine } from "./said.js";
-import { isLive, type ShownJob } from "./shown-job.js";
 
 /** The host's sidebar leaves so many cells; the real width is measured. */
 const USUAL_WIDTH = 37;

@@ -13,7 +13,7 @@ import type { OpencodeClient } from "@opencode-ai/sdk/v2";
 import { createSignal, type Accessor } from "solid-js";
 import { coerceError, type Clock, type Timer } from "../ports.js";
 import { watchInstances, type InstanceView, type InstanceWatch } from "../store/instances.js";
-import type { ShownJob } from "./shown-job.js";
+import type { ShownJob } from "./describe.js";
 
 export type Origin =
   | { kind: "here"; root: string; projectID: string; directory: string }

@@ -5,7 +5,7 @@
  */
 import { rmSync } from "node:fs";
 import { connect, createServer, type Server, type Socket } from "node:net";
-import { checkSocket, listenAlone, socketPath } from "../control/address.js";
+import { checkSocket, listenAlone, socketPath } from "../control/socket.js";
 import { greeting, readLines, wish } from "./link.js";
 
 const LONGEST_LINE = 1_024;

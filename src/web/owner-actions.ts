@@ -1,5 +1,5 @@
 /** What everyone who may see a job may do to it: its owner is asked over its socket. */
-import { askOwner } from "../control/client.js";
+import { askOwner } from "../control/socket.js";
 import { UserError } from "../ports.js";
 import { readInstances } from "../store/instances.js";
 import type { Processes } from "../store/owner.js";

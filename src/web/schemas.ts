@@ -3,7 +3,6 @@
  * and requests are checked by them.
  */
 import { z } from "zod";
-import { transcriptEntry } from "../control/protocol.js";
 
 const time = z.iso.datetime();
 
@@ -149,6 +148,15 @@ export const jobEvent = z.discriminatedUnion("type", [
 export type JobEvent = z.infer<typeof jobEvent>;
 
 /** What was said and done in a subagent's session. */
+const transcriptEntry = z.object({
+  at: z.iso.datetime(),
+  role: z.enum(["user", "assistant"]),
+  kind: z.enum(["text", "reasoning", "tool", "error"]),
+  text: z.string(),
+  tool: z.string().optional(),
+  status: z.enum(["pending", "running", "completed", "error"]).optional(),
+});
+
 export const transcriptView = z.object({ entries: z.array(transcriptEntry) });
 export type TranscriptView = z.infer<typeof transcriptView>;
 

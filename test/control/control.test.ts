@@ -15,10 +15,15 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, it, type TestContext } from "node:test";
 import { deferred } from "../../fixtures/deferred.js";
-import { checkSocket, ensureOwnFolder, socketPath } from "../../src/control/address.js";
-import { askOwner } from "../../src/control/client.js";
-import { LONGEST_LINE, type ControlRequest } from "../../src/control/protocol.js";
-import { ControlServer, PATIENCE_MS } from "../../src/control/server.js";
+import {
+  askOwner,
+  checkSocket,
+  type ControlRequest,
+  ensureOwnFolder,
+  LONGEST_LINE,
+  socketPath,
+} from "../../src/control/socket.js";
+import { ControlServer, PATIENCE_MS } from "../../src/control/owner.js";
 import { silentLog, UserError } from "../../src/ports.js";
 import { FakeClock } from "../fakes/clock.js";
 

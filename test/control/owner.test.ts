@@ -4,7 +4,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, it, type TestContext } from "node:test";
-import { askOwner } from "../../src/control/client.js";
+import { askOwner } from "../../src/control/socket.js";
 import { tryReadOwner } from "../../src/store/owner.js";
 import { goAlong } from "../fakes/clock.js";
 import { seenIn } from "../fakes/file-events.js";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { isOneShot } from "../../src/host/one-shot.js";
+import { isOneShot } from "../../src/host/opencode.js";
 
 void describe("an OpenCode that ends with its turn", () => {
   for (const [words, expected] of [

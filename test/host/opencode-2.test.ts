@@ -1,7 +1,7 @@
 /** What OpenCode 2 calls says one clear sentence, and nothing on a host that has called `server`. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { served, setup } from "../../src/host/opencode-2.js";
+import { served, setup } from "../../src/host/opencode.js";
 
 test("OpenCode 2, which knows no `server`, is told so in one sentence; OpenCode 1 nothing", () => {
   assert.throws(

@@ -1,7 +1,6 @@
 // Owns: what a notice is made of, for tests of its words: entries, blocks of ended jobs, the notice of them.
-import type { Notice } from "../../src/notices/notice.js";
+import { type Notice, storedQuote } from "../../src/notices/notice.js";
 import type { Job } from "../../src/jobs/job.js";
-import { storedQuote } from "../../src/notices/quote.js";
 import { composeNotice, type News } from "../../src/notices/wording.js";
 import { subagent } from "./jobs.js";
 

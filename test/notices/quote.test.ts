@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { cutQuote, storedQuote } from "../../src/notices/quote.js";
+import { cutQuote, storedQuote } from "../../src/notices/notice.js";
 import { process, subagent } from "./jobs.js";
 
 const stored = (text: string) => storedQuote(subagent(), { text, total: text.length });

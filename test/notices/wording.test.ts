@@ -1,9 +1,8 @@
 /** What a notice says of each job, and how long it may be. */
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import type { Notice } from "../../src/notices/notice.js";
+import { type Notice, storedQuote } from "../../src/notices/notice.js";
 import { composeNotice, HEADER, type News } from "../../src/notices/wording.js";
-import { storedQuote } from "../../src/notices/quote.js";
 import { grouped } from "../../src/text.js";
 import { process, subagent } from "./jobs.js";
 import { compose, end, ended, notice, NOW, quotedOf } from "./blocks.js";

@@ -18,7 +18,7 @@ import { agents, readmesOf, scriptsOf } from "../../fixtures/commands/corpora.js
 import { readStatements } from "../../src/permission/grammar.js";
 import { judgeCommand } from "../../src/permission/judge.js";
 import { literal, Opaque } from "../../src/permission/words.js";
-import { unwrap } from "../../src/permission/wrappers.js";
+import { unwrap } from "../../src/permission/programs.js";
 import { randomFrom, seed } from "../random.js";
 import { IN_SH, IN_ZSH, READABLE } from "./attacks.js";
 import { FAMILIES } from "./families.js";

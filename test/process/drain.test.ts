@@ -1,7 +1,7 @@
 /** How long a job's end waits for output that is still on its way. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Drain } from "../../src/process/drain.js";
+import { Drain } from "../../src/process/shell-process.js";
 import { FakeClock, settle } from "../fakes/clock.js";
 
 function begin() {

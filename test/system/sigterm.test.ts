@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { ProcessEntry } from "../../src/system/process-table.js";
-import { Sigterm } from "../../src/system/sigterm.js";
+import { Sigterm } from "../../src/system/kill-tree.js";
 
 const SHELL = 10;
 

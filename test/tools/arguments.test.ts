@@ -4,8 +4,13 @@ import * as fc from "fast-check";
 import { z } from "zod";
 import { UserError } from "../../src/ports.js";
 import type { CreateInput } from "../../src/process/types.js";
-import { parseArguments } from "../../src/tools/arguments.js";
-import { optionalFlag, optionalInteger, tags, text } from "../../src/tools/fields.js";
+import {
+  optionalFlag,
+  optionalInteger,
+  parseArguments,
+  tags,
+  text,
+} from "../../src/tools/fields.js";
 import { desk } from "../fakes/workspace.js";
 
 const REQUIRED = Symbol("required");

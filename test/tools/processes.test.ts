@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it, mock, type TestContext } from "node:test";
 import type { CreateInput, CreateResult, KilledJob } from "../../src/process/types.js";
-import { noneLeft } from "../../src/tools/kill-processes.js";
+import { noneLeft } from "../../src/tools/select-jobs.js";
 import { process as aProcess } from "../notices/jobs.js";
 import { desk } from "../fakes/workspace.js";
 

@@ -12,7 +12,7 @@ import {
   shortTime,
   summary,
 } from "../../src/tui/describe.js";
-import { optionsFor } from "../../src/tui/jobs/job-options.js";
+import { optionsFor } from "../../src/tui/jobs/jobs-dialog.js";
 import { ago, NOW, shown } from "./shown.js";
 
 void describe("a job in words", () => {

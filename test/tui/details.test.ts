@@ -4,9 +4,8 @@ import { test } from "node:test";
 import { createRoot, createSignal } from "solid-js";
 import { aProcess, aSubagent } from "../../fixtures/jobs.js";
 import { cells } from "../../src/cells.js";
-import { detailRows } from "../../src/tui/jobs/details.js";
-import { measured } from "../../src/tui/jobs/details-dialog.js";
-import { isFound } from "../../src/tui/jobs/job-options.js";
+import { detailRows, measured } from "../../src/tui/jobs/details.js";
+import { isFound } from "../../src/tui/jobs/jobs-dialog.js";
 import { FakeClock, settle } from "../fakes/clock.js";
 import { ago, NOW, shown } from "./shown.js";
 

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { OutputLog } from "../../src/output/log.js";
 import { systemClock } from "../../src/ports.js";
-import { lookThrough, type Found } from "../../src/tui/log/log-search.js";
+import { type Found, lookThrough } from "../../src/tui/log/log-source.js";
 import { useFolders } from "../fakes/folders.js";
 
 const folder = useFolders();

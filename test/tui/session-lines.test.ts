@@ -1,7 +1,7 @@
 // A subagent's session as lines.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { sessionLines } from "../../src/tui/log/session-lines.js";
+import { sessionLines } from "../../src/tui/log/session-log.js";
 import { ASSISTANT, bashCall, textPart, USER } from "./messages.js";
 
 test("shows what was asked, each tool call with its outcome, and what was said", () => {

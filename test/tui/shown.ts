@@ -1,6 +1,6 @@
 // Jobs as the terminal part sees them, made from records.
 import type { Job } from "../../src/jobs/job.js";
-import type { ShownJob } from "../../src/tui/shown-job.js";
+import type { ShownJob } from "../../src/tui/describe.js";
 
 export const NOW = 1_700_000_600_000;
 

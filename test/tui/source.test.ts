@@ -11,7 +11,7 @@ import { STDERR, STDOUT } from "../../src/output/format.js";
 import { setAside } from "../../src/output/runs.js";
 import { outputPath } from "../../src/store/instance-folder.js";
 import { openProcessLog } from "../../src/tui/log/process-log.js";
-import type { ShownJob } from "../../src/tui/shown-job.js";
+import type { ShownJob } from "../../src/tui/describe.js";
 import { createSource, isHere, type Origin, type Source } from "../../src/tui/source.js";
 import { throttle } from "../../src/time.js";
 import { FakeClock } from "../fakes/clock.js";

@@ -10,11 +10,11 @@
  * A look costs a look at the machine's processes: while an open line stands still they become rarer, up to one in 30 s.
  */
 import type { ProcessJob } from "../../jobs/job.js";
+import type { ProcessRecords } from "../../jobs/registry.js";
 import { plainLine } from "../../output/plain-text.js";
 import { coerceError, UserError, type Clock, type Log, type Timer } from "../../ports.js";
 import type { Echo } from "../../system/pseudo-terminal.js";
 import type { Announce } from "../capture.js";
-import type { ProcessRecords } from "../records.js";
 import type { SealedAnswer } from "./sealed.js";
 
 export interface InputWatchDeps {

@@ -13,7 +13,7 @@ import { seal } from "../../process/input/sealed.js";
 import { clean, fit } from "../../cells.js";
 import { askOpenCode, complain, type ViewContext } from "../context.js";
 import { box, dialogWidth, openDialog, text, type Element } from "../element.js";
-import type { ShownJob } from "../shown-job.js";
+import type { ShownJob } from "../describe.js";
 
 export function answerRequest(context: ViewContext, { job, directory }: ShownJob): void {
   const { blockedOn } = job;

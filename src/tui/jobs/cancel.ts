@@ -10,7 +10,7 @@ import { isTerminal } from "../../jobs/status.js";
 import { coerceError } from "../../ports.js";
 import { clean, fit } from "../../cells.js";
 import { askOpenCode, complain, findJob, type ViewContext } from "../context.js";
-import type { ShownJob } from "../shown-job.js";
+import type { ShownJob } from "../describe.js";
 
 /** What of a view's context it needs. */
 export interface CancelContext extends Pick<ViewContext, "clock"> {

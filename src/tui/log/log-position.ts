@@ -22,8 +22,7 @@ import {
   type Labels,
   type Position,
 } from "./log-rows.js";
-import { NOTHING_FOUND, type Found } from "./log-search.js";
-import type { LogSource } from "./log-source.js";
+import { type Found, type LogSource, NOTHING_FOUND } from "./log-source.js";
 
 export type LogPosition = ReturnType<typeof createLogPosition>;
 

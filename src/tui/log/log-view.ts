@@ -22,9 +22,8 @@ import {
 import { clean, fit } from "../../cells.js";
 import { outputPath } from "../../store/instance-folder.js";
 import { createTicker, followJob, type ViewContext } from "../context.js";
-import { duration, SIGNS, stateOf } from "../describe.js";
+import { duration, isLive, lookOf, type ShownJob, SIGNS, stateOf } from "../describe.js";
 import { box, colour, each, guarded, input, show, text, type Element } from "../element.js";
-import { isLive, lookOf, type ShownJob } from "../shown-job.js";
 import type { Paint } from "./colours.js";
 import { createLogPosition, type LogPosition } from "./log-position.js";
 import { hitsIn, type Row } from "./log-rows.js";

@@ -11,8 +11,7 @@ import { readPage, type PlainLine } from "../../output/page.js";
 import { openOutput } from "../../output/reader.js";
 import { colouredLine } from "./colours.js";
 import type { LogLine } from "./log-rows.js";
-import { LONGEST_LINE, searchOutput, type LogSearch } from "./log-search.js";
-import type { LogSource } from "./log-source.js";
+import { type LogSearch, type LogSource, LONGEST_LINE, searchOutput } from "./log-source.js";
 
 /** Bytes of output in memory at most, and how far one step goes. */
 const WINDOW = 512 * 1024;
