@@ -85,6 +85,7 @@ void describe("the terminal part", { skip }, () => {
     const { terminal } = bed;
     await choose("Clean up", "Answer");
     await terminal.waitFor(/Permission: bash: rm -f nothing\.txt/);
+    await terminal.waitFor(/Allow always +until OpenCode is restarted: rm \*/);
     await terminal.press("Enter");
     await terminal.waitFor(/✓ Clean up +done/);
     await terminal.waitFor(/✓ Wait in the queue +done/);
@@ -100,7 +101,11 @@ void describe("the terminal part", { skip }, () => {
         Math.max(0, ...[...screen.matchAll(/tick (\d+)/g)].map((match) => Number(match[1])));
       await choose("dev server", "See the log");
       const first = lastTick(await terminal.waitFor(/follow on/));
-      await terminal.waitFor((screen) => lastTick(screen) > first + 2, { what: "later ticks" });
+      // So many that a page further up is still below what is searched for.
+      const isFar = (screen: string) => lastTick(screen) > 2 * rowsOf(screen).split("\n").length;
+      await terminal.waitFor((screen) => lastTick(screen) > first + 2 && isFar(screen), {
+        what: "two screens of later ticks",
+      });
 
       await terminal.press("PageUp");
       const still = await terminal.waitFor(/follow off/);

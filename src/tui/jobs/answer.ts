@@ -27,8 +27,8 @@ export function answerRequest(context: ViewContext, { job, directory }: ShownJob
     });
   } else if (requestID !== undefined) {
     const request = { requestID, sessionID };
-    if (kind === "permission") answerPermission(context, request, what);
-    else tell(context, answerQuestion(context, request));
+    const answer = kind === "permission" ? answerPermission : answerQuestion;
+    tell(context, answer(context, request, what));
   }
 }
 
@@ -45,33 +45,38 @@ async function directoryOf({ api }: ViewContext, { sessionID }: Request): Promis
 
 type Reply = "once" | "always" | "reject";
 
-const REPLIES: { value: Reply; title: string; description: string }[] = [
-  { value: "once", title: "Allow once", description: "" },
-  { value: "always", title: "Allow always", description: "until OpenCode is restarted" },
-  { value: "reject", title: "Reject", description: "" },
-];
-
-function answerPermission(context: ViewContext, request: Request, what: string): void {
+async function answerPermission(
+  context: ViewContext,
+  request: Request,
+  what: string,
+): Promise<void> {
   const { api } = context;
+  const { requestID } = request;
+  const directory = await directoryOf(context, request);
+  const { data } = await api.client.permission.list({ directory }, { throwOnError: true });
+  const asked = data.find(({ id }) => id === requestID);
+  if (!asked) throw new Error("the permission was answered meanwhile");
+  // It may be more than what is asked for now.
+  const allowed = asked.always.map(clean).join(", ");
+  const always = allowed
+    ? `until OpenCode is restarted: ${allowed}`
+    : "until OpenCode is restarted";
+  const options: { value: Reply; title: string; description?: string }[] = [
+    { value: "once", title: "Allow once" },
+    { value: "always", title: "Allow always", description: fit(always, dialogWidth(context) - 16) },
+    { value: "reject", title: "Reject" },
+  ];
   openDialog(context, () =>
     createComponent(api.ui.DialogSelect<Reply>, {
       title: fit(`Permission: ${what}`, dialogWidth(context)),
       placeholder: "How to answer",
-      options: REPLIES,
-      onSelect: ({ value }) => {
+      options,
+      onSelect: ({ value: reply }) => {
         api.ui.dialog.clear();
-        tell(context, replyTo(context, request, value));
+        const answer = { requestID, directory, reply };
+        tell(context, api.client.permission.reply(answer, { throwOnError: true }));
       },
     }),
-  );
-}
-
-async function replyTo(context: ViewContext, request: Request, reply: Reply): Promise<void> {
-  const { requestID } = request;
-  const directory = await directoryOf(context, request);
-  await context.api.client.permission.reply(
-    { requestID, directory, reply },
-    { throwOnError: true },
   );
 }
 
