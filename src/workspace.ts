@@ -250,8 +250,8 @@ export class Workspace implements Context {
   }
 
   /**
-   * Removes the worktree of a task, in words: what works in it is ended, and what is uncommitted is on its branch first.
-   * Rejects with a UserError when there is none, or git refuses.
+   * Removes the worktree of a task, in words: what works in it is ended, and what is uncommitted is on its branch
+   * first. Rejects with a UserError when there is none, or git refuses.
    */
   async removeWorktree(jobID: string): Promise<string> {
     return this.#sessionCleanup.removeWorktree(jobID, "cancelled_by_agent");
@@ -262,7 +262,9 @@ export class Workspace implements Context {
     await Promise.allSettled([this.store.flush()]);
   }
 
-  /** Throws unless the rules of this agent in this session allow every part of the command; see session-permission.ts. */
+  /**
+   * Throws unless the rules of this agent in this session allow every part of the command; see session-permission.ts.
+   */
   async askForCommand(question: SessionQuestion): Promise<void> {
     await this.#permission.ask(question);
   }

@@ -1,8 +1,8 @@
 /**
  * What a command prints while its call waits, in the form in which the host's own bash answers: the text as it came,
- * stdout and stderr as they follow each other; of a long one the end, and the whole in a file of the host's folder, which may
- * be read without a question. Promises: memory is bounded however much comes, and what is to be shown meanwhile is
- * too. A file that cannot be written costs the file.
+ * stdout and stderr as they follow each other; of a long one the end, and the whole in a file of the host's folder,
+ * which may be read without a question. Promises: memory is bounded however much comes, and what is to be shown
+ * meanwhile is too. A file that cannot be written costs the file.
  */
 import { closeSync, mkdirSync, openSync, writeSync } from "node:fs";
 import { dirname } from "node:path";
@@ -50,7 +50,10 @@ export class CallOutput {
     return this.#shown;
   }
 
-  /** Nothing more is taken; half of a last character is left out, as by the host. `rest` is what the answer says besides: both together keep to the limits. */
+  /**
+   * Nothing more is taken; half of a last character is left out, as by the host. `rest` is what the answer says
+   * besides: both together keep to the limits.
+   */
   end(rest: string): OutputText {
     const all = this.#pieces.join("");
     const { lines, bytes } = this.#limits;

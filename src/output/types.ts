@@ -1,12 +1,14 @@
 /**
- * What can be asked of a process's captured output, and the answers: lines, a hint how to get the rest, and what is known
- * of the whole.
+ * What can be asked of a process's captured output, and the answers: lines, a hint how to get the rest, and what is
+ * known of the whole.
  */
 import { grouped } from "../text.js";
 
 export type OutputStream = "stdout" | "stderr";
 
-/** What of the output is wanted. Text is UTF-8 without ANSI sequences and invisible characters, progress bars collapsed. */
+/**
+ * What of the output is wanted. Text is UTF-8 without ANSI sequences and invisible characters, progress bars collapsed.
+ */
 export interface ReadRequest {
   /**
    * - `tail` (default): the last lines;
@@ -20,7 +22,10 @@ export interface ReadRequest {
   lines?: number;
   /** For grep, which it means without `mode`: JavaScript regular expression, at most 512 characters. */
   pattern?: string;
-  /** From an earlier answer, or any offset in bytes: only what comes after it. Without `mode` and `pattern` the same as `full`. */
+  /**
+   * From an earlier answer, or any offset in bytes: only what comes after it. Without `mode` and `pattern` the same as
+   * `full`.
+   */
   cursor?: string | number;
   /** Only this stream. */
   stream?: OutputStream;

@@ -1,7 +1,7 @@
 /**
- * The one door to the subagents: wires their parts, and passes calls and events on to them. A task whose host died while
- * it was live is taken up here: its session is asked, never resumed. A finished answer to our prompt is a completed task,
- * anything else is interrupted, with whatever text there is.
+ * The one door to the subagents: wires their parts, and passes calls and events on to them. A task whose host died
+ * while it was live is taken up here: its session is asked, never resumed. A finished answer to our prompt is a
+ * completed task, anything else is interrupted, with whatever text there is.
  */
 import type { Context } from "../context.js";
 import { type HostEvent, translateEvent } from "../host/events.js";

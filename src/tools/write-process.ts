@@ -1,4 +1,7 @@
-/** writeBackgroundProcess: types into a running process, by the rules of who calls now, and answers with what it printed. */
+/**
+ * writeBackgroundProcess: types into a running process, by the rules of who calls now, and answers with what it
+ * printed.
+ */
 import { Access } from "./access.js";
 import {
   aliased,

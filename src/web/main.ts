@@ -1,4 +1,7 @@
-/** `npx opencode-background-manager web`: serves page and API until it is interrupted. All of the server is loaded by it. */
+/**
+ * `npx opencode-background-manager web`: serves page and API until it is interrupted. All of the server is loaded by
+ * it.
+ */
 import { lstatSync, readFileSync } from "node:fs";
 import { UserError, type Clock, type Log } from "../ports.js";
 import type { Processes } from "../store/owner.js";
