@@ -267,17 +267,17 @@ export class BackgroundManager {
 
   /** Puts a task's notice into its parent's queue, as its end would. */
   markForNotification(task: SubagentJob): void {
-    this.#deps.outbox.markEnded(task);
+    this.#deps.notices.outbox.markEnded(task);
   }
 
   /** The notices that this session has not received, oldest first, with those that are on their way. */
   getPendingNotifications(sessionID: string): Notice[] {
-    return this.#deps.outbox.pending(sessionID);
+    return this.#deps.notices.outbox.pending(sessionID);
   }
 
   /** Drops them: none is delivered any more. */
   clearNotifications(sessionID: string): void {
-    this.#deps.outbox.clear(sessionID);
+    this.#deps.notices.outbox.clear(sessionID);
   }
 
   /** Writes the state now instead of a little later. Never rejects: a failed write is logged and retried. */

@@ -129,7 +129,7 @@ async function ask(
   const own = asker(context);
   let refusal: Error | undefined;
   try {
-    await workspace.askForCommand({
+    await workspace.permission.ask({
       ...own,
       command,
       cwd,

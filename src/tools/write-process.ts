@@ -43,7 +43,8 @@ export function writeBackgroundProcess(ready: Ready) {
           ...request,
           quoted: true,
           signal: abort,
-          allow: (typed) => workspace.askForInput({ ...asker(context), command, cwd, ...typed }),
+          allow: (typed) =>
+            workspace.permission.askForInput({ ...asker(context), command, cwd, ...typed }),
         });
         const hasEnded = isTerminal(job.status);
         if (hasEnded) tells([id]);
