@@ -5,9 +5,7 @@
 
 export type OutputStream = "stdout" | "stderr";
 
-/**
- * What of the output is wanted. Text is UTF-8 without ANSI sequences and invisible characters, progress bars collapsed.
- */
+/** What of the output is wanted. Text is UTF-8 without ANSI sequences and invisible characters, progress collapsed. */
 export interface ReadRequest {
   /**
    * - `tail` (default): the last lines;

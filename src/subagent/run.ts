@@ -662,9 +662,7 @@ class Step {
     return nextModel(names ? list.filter((name) => names.has(name)) : list, given);
   }
 
-  /**
-   * The messages of the model that failed are left behind, and the newest stored one is sent again in the next model.
-   */
+  /** The messages of the model that failed are left behind, and the newest one is sent again in the next model. */
   #goOn(
     names: ReadonlySet<string>,
     { error, end, messages }: Extract<ModelWish, { after: "fault" }>,

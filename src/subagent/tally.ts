@@ -115,9 +115,7 @@ export class Tally {
     return this.#usage.size;
   }
 
-  /**
-   * How many of its newest steps have no finish reason, when its provider gives none: the host asks again without end.
-   */
+  /** How many of its newest steps have no finish reason, its provider giving none: the host asks again without end. */
   get looping(): number | undefined {
     return this.#unknownFinishes >= LOOP_STEPS ? this.#unknownFinishes : undefined;
   }

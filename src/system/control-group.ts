@@ -179,9 +179,7 @@ export class ControlGroup {
     return Number(/^usage_usec (\d+)$/mu.exec(used)?.[1] ?? 0) > 0;
   }
 
-  /**
-   * SIGKILL to all in it at once, but not when one of these is among them. False where the system has no such thing.
-   */
+  /** SIGKILL to all in it at once, but not when one of these is among them. False where the system has none. */
   async kill(never: readonly number[]): Promise<boolean> {
     try {
       const pids = this.pids();

@@ -101,9 +101,7 @@ export interface StartRequest {
   group?: { path: string; mover: Mover } | undefined;
 }
 
-/**
- * A shell that moves itself into a control group and becomes the user's; its file, and what stands before its program.
- */
+/** A shell that moves itself into a control group and becomes the user's: its file, and what precedes its program. */
 type Mover = readonly [file: string, ...options: string[]];
 
 /**

@@ -1,7 +1,4 @@
-/**
- * writeBackgroundProcess: types into a running process, by the rules of who calls now, and answers with what it
- * printed.
- */
+/** writeBackgroundProcess: types into a running process, by the rules of its caller, and answers what it printed. */
 import { Access } from "./access.js";
 import {
   aliased,
