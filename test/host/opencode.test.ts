@@ -1,6 +1,7 @@
+/** Which OpenCode has loaded us: OpenCode 2 reads one clear sentence, one for a single turn is known as such. */
 import assert from "node:assert/strict";
-import { describe, it } from "node:test";
-import { isOneShot } from "../../src/host/opencode.js";
+import { describe, it, test } from "node:test";
+import { isOneShot, served, setup } from "../../src/host/opencode.js";
 
 void describe("an OpenCode that ends with its turn", () => {
   for (const [words, expected] of [
@@ -19,4 +20,13 @@ void describe("an OpenCode that ends with its turn", () => {
       assert.equal(isOneShot(words.split(" ").filter(Boolean)), expected);
     });
   }
+});
+
+test("OpenCode 2, which knows no `server`, is told so in one sentence; OpenCode 1 nothing", () => {
+  assert.throws(
+    setup,
+    /^Error: opencode-background-manager [\d.]+ is for OpenCode 1\.18: OpenCode 2 has/u,
+  );
+  served();
+  setup();
 });
