@@ -4,9 +4,8 @@
  * is nothing to count.
  */
 import { createMemo } from "solid-js";
-import { shorten } from "./arrange.js";
+import { type Count, counts, lookOf, shorten, type ShownJob, SIGNS } from "./describe.js";
 import { createTicker, jobsOf, openSession, rootOf, type ViewContext } from "./context.js";
-import { type Count, counts, lookOf, type ShownJob, SIGNS } from "./describe.js";
 import { box, each, guarded, show, text, type Element } from "./element.js";
 
 const UNKNOWN = "background: ?";

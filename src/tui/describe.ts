@@ -1,6 +1,8 @@
 /**
- * A job as the terminal shows it: the record and whether it still has an owner, in what state it is for the eye, and
- * the words for it, short enough for a sidebar and the same in the dialog. Pure.
+ * Jobs as the terminal shows them: the record and whether it still has an owner, in what state it is for the eye, the
+ * words for it (short enough for a sidebar, the same in the dialog), and in which order jobs stand. Blocked ones first,
+ * for they wait for the reader; then the stalled, the running and the queued; the ended last, in a short list only while
+ * they are news. Pure.
  */
 import { cells, clean, fit } from "../cells.js";
 import { END_WORDS, restartWords, runSince } from "../jobs/facts.js";
@@ -211,7 +213,7 @@ type Look =
   | "lost";
 
 /** Of jobs that go on, the most urgent first. */
-export const LIVE_LOOKS: readonly Look[] = ["blocked", "stalled", "running", "pending"];
+const LIVE_LOOKS: readonly Look[] = ["blocked", "stalled", "running", "pending"];
 
 export function lookOf({ job, ownerAlive }: ShownJob): Look {
   if (isTerminal(job.status)) return job.status;
@@ -249,4 +251,76 @@ export function jobsFor(jobs: readonly ShownJob[], audience: Audience): ShownJob
     if (job.rootSessionID === rootSessionID) return true;
     return isHere && job.kind === "process" && job.global;
   });
+}
+
+interface Arranged {
+  /** Waiting for an answer or for input. */
+  blocked: ShownJob[];
+  /** Stalled, running, queued. */
+  running: ShownJob[];
+  /** Newest end first. */
+  ended: ShownJob[];
+}
+
+export function arrange(jobs: readonly ShownJob[]): Arranged {
+  const live = jobs.filter(isLive).toSorted(byUrgency);
+  return {
+    blocked: live.filter((shown) => lookOf(shown) === "blocked"),
+    running: live.filter((shown) => lookOf(shown) !== "blocked"),
+    ended: jobs.filter((shown) => !isLive(shown)).toSorted((a, b) => endedAt(b) - endedAt(a)),
+  };
+}
+
+/** The longest blocked first; of the others the newest, as they are what the reader has in mind. */
+function byUrgency(a: ShownJob, b: ShownJob): number {
+  const [lookA, lookB] = [lookOf(a), lookOf(b)];
+  if (lookA !== lookB) return LIVE_LOOKS.indexOf(lookA) - LIVE_LOOKS.indexOf(lookB);
+  if (lookA === "blocked") return since(a) - since(b);
+  return b.job.createdAt.getTime() - a.job.createdAt.getTime();
+}
+
+function since({ job }: ShownJob): number {
+  return (job.blockedOn?.since ?? job.createdAt).getTime();
+}
+
+interface ShortList {
+  live: ShownJob[];
+  /** Live ones that there was no room for. */
+  moreLive: number;
+  ended: ShownJob[];
+  /** Ended ones that are still news and that there was no room for. */
+  moreEnded: number;
+  /** In how many milliseconds the first of these and of `ended` is no news any more. */
+  firstFade: number;
+}
+
+interface ShortListLimits {
+  now: number;
+  live: number;
+  ended: number;
+  /** For how long an ended job is news. */
+  fadeMilliseconds: number;
+}
+
+export function shorten(jobs: readonly ShownJob[], limits: ShortListLimits): ShortList {
+  const { blocked, running, ended } = arrange(jobs);
+  const live = [...blocked, ...running];
+  const fresh = ended.filter((shown) => limits.now - endedAt(shown) < limits.fadeMilliseconds);
+  const oldest = fresh.at(-1);
+  return {
+    live: live.slice(0, limits.live),
+    moreLive: Math.max(0, live.length - limits.live),
+    ended: fresh.slice(0, limits.ended),
+    moreEnded: Math.max(0, fresh.length - limits.ended),
+    firstFade: oldest ? endedAt(oldest) + limits.fadeMilliseconds - limits.now : Infinity,
+  };
+}
+
+/**
+ * In how many milliseconds the list looks different although nothing happened: the next second of a live job, or
+ * the end of the news about an ended one. Undefined: never, so no timer is needed.
+ */
+export function nextChange({ live, ended, moreEnded, firstFade }: ShortList): number | undefined {
+  if (live.length > 0) return 1000;
+  return ended.length + moreEnded > 0 ? Math.max(1, firstFade) : undefined;
 }

@@ -4,19 +4,20 @@
  */
 import type { Renderable } from "@opencode-ai/plugin/tui";
 import { createEffect, createMemo, createSignal, onMount, untrack } from "solid-js";
-import { nextChange, shorten } from "./arrange.js";
-import { countSigns } from "./badge.js";
-import { cells, pad } from "../cells.js";
-import { createTicker, jobsOf, rootOf, type ViewContext } from "./context.js";
 import {
   counts,
   groupLines,
   isLive,
   jobLine,
   type JobLine,
+  nextChange,
+  shorten,
   type ShownJob,
   type Tone,
 } from "./describe.js";
+import { countSigns } from "./badge.js";
+import { cells, pad } from "../cells.js";
+import { createTicker, jobsOf, rootOf, type ViewContext } from "./context.js";
 import { box, each, guarded, show, text, type Element } from "./element.js";
 import { firstAddress, lastLine } from "./said.js";
 

@@ -3,8 +3,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { aProcess, aSubagent } from "../../fixtures/jobs.js";
 import type { BlockedOn } from "../../src/jobs/job.js";
-import { arrange, nextChange, shorten } from "../../src/tui/arrange.js";
-import { jobsFor } from "../../src/tui/describe.js";
+import { arrange, jobsFor, nextChange, shorten } from "../../src/tui/describe.js";
 import { ago, names, NOW, shown } from "./shown.js";
 
 function blocked(seconds: number): BlockedOn {

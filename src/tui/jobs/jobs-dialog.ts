@@ -8,16 +8,8 @@ import { createMemo, createSignal } from "solid-js";
 import { cells, clean, fit } from "../../cells.js";
 import { kindOf } from "../../jobs/facts.js";
 import type { BlockedOn } from "../../jobs/job.js";
-import { arrange } from "../arrange.js";
 import {
-  createTicker,
-  followJob,
-  jobsOf,
-  openSession,
-  rootOf,
-  type ViewContext,
-} from "../context.js";
-import {
+  arrange,
   branchOf,
   duration,
   endedAt,
@@ -30,6 +22,14 @@ import {
   summary,
   waitsFor,
 } from "../describe.js";
+import {
+  createTicker,
+  followJob,
+  jobsOf,
+  openSession,
+  rootOf,
+  type ViewContext,
+} from "../context.js";
 import { dialogWidth, type Element, openDialog } from "../element.js";
 import { LOG_ROUTE } from "../log/log-view.js";
 import { answerRequest } from "./answer.js";
