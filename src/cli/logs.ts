@@ -14,7 +14,7 @@ export interface LogOptions extends Pick<
   "json" | "lines" | "grep" | "since" | "timestamps"
 > {
   file: string;
-  /** Nothing is written any more. Asked again and again while following, never rejects. Undefined: only what is there. */
+  /** Nothing is written any more; asked again and again, never rejects. Without it only what is there is shown. */
   hasEnded: (() => Promise<boolean>) | undefined;
   clock: Clock;
   signal?: AbortSignal | undefined;

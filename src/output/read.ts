@@ -1,11 +1,11 @@
 /**
  * The answers about one process's output: its last lines, its first ones, everything page by page, what is new
- * since an earlier answer, and the lines that match a pattern. Each text has a size limit and says at its end how to get
- * the rest. A cursor is the place in the output where the next answer goes on.
+ * since an earlier answer, and the lines that match a pattern. Each text has a size limit and says at its end how to
+ * get the rest. A cursor is the place in the output where the next answer goes on.
  *
  * Matches come with their numbers and two lines of context, written as `grep -n -C 2` does: `12:match`, `13-context`,
- * `--` between stretches. When there are too many, the newest are shown; from a cursor on, the first ones after it, with
- * a cursor for the next. The file is read block by block and the host gets its turn between batches; all matching
+ * `--` between stretches. When there are too many, the newest are shown; from a cursor on, the first ones after it,
+ * with a cursor for the next. The file is read block by block and the host gets its turn between batches; all matching
  * together may take 200 ms, and what takes longer is an error, never "no match".
  */
 import { UserError } from "../ports.js";

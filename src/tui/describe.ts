@@ -1,8 +1,8 @@
 /**
  * Jobs as the terminal shows them: the record and whether it still has an owner, in what state it is for the eye, the
  * words for it (short enough for a sidebar, the same in the dialog), and in which order jobs stand. Blocked ones first,
- * for they wait for the reader; then the stalled, the running and the queued; the ended last, in a short list only while
- * they are news. Pure.
+ * for they wait for the reader; then the stalled, the running and the queued; the ended last, in a short list only
+ * while they are news. Pure.
  */
 import { cells, clean, fit } from "../cells.js";
 import { END_WORDS, restartWords, runSince } from "../jobs/facts.js";
