@@ -97,7 +97,7 @@ async function loadBash(ready: Ready, rawOptions: PluginOptions): Promise<ToolDe
 /** Of what is logged, and answered by every tool. */
 const ignore = (): undefined => undefined;
 
-/** Ids that the host gives to projects: of a directory without version control, or the first commit of its repository. */
+/** Ids that the host gives to projects: that of a directory without version control, or a repository's first commit. */
 const HOST_PROJECT = /^(?:global|[0-9a-f]{40}|[0-9a-f]{64})$/u;
 
 async function loadWorkspace(

@@ -104,7 +104,7 @@ const HALF = /\p{Surrogate}/gu;
 /** The usual text, of which nothing has to go. */
 const PRINTABLE = /^[ -~]*$/u;
 
-/** The same text without what a terminal would obey and no reader would see. Not for text with line ends: they go, too. */
+/** The same text without what a terminal would obey and no reader would see, line ends included. */
 export function harmless(text: string): string {
   return PRINTABLE.test(text) ? text : text.replace(UNSEEN, "").replace(HALF, "\ufffd");
 }

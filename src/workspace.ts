@@ -22,14 +22,7 @@ import { EventCommand } from "./notices/event-command.js";
 import { Notices, type ComingMessage } from "./notices/notices.js";
 import { parseOptions, type Options } from "./options.js";
 import { BackgroundProcessManager, type ProcessManagerDeps } from "./process/manager.js";
-import {
-  SessionPermission,
-  type Caller,
-  type LaunchRights,
-  type SessionInput,
-  type SessionQuestion,
-  type ToolQuestion,
-} from "./session-permission.js";
+import { SessionPermission } from "./session-permission.js";
 import { onHostExit } from "./system/host-exit.js";
 import { defaultRoot } from "./store/instance-folder.js";
 import { JobStore, type JobStoreOptions } from "./store/store.js";
@@ -98,8 +91,8 @@ export class Workspace implements Context {
   readonly processes: BackgroundProcessManager;
   readonly worktrees: Worktrees;
   readonly userActs: UserActs;
+  readonly permission: SessionPermission;
   readonly #waiting: WaitingJobs;
-  readonly #permission: SessionPermission;
   readonly #sessionCleanup: SessionCleanup;
   readonly #eventCommand: EventCommand;
   readonly #control: OwnerControl;
@@ -129,7 +122,7 @@ export class Workspace implements Context {
     this.tree = new SessionTree(host);
     this.#predecessor = settings.predecessor;
     this.#page = settings.page;
-    this.#permission = new SessionPermission(host, settings.configuredShell);
+    this.permission = new SessionPermission(host, settings.configuredShell);
     this.notices = new Notices({
       ...context,
       ids: this.ids,
@@ -183,7 +176,6 @@ export class Workspace implements Context {
       waiting: this.#waiting,
       unattended: this.oneShot,
       used: (sessionID) => this.notices.used(sessionID),
-      outbox: this.notices.outbox,
       endProcessesOf: (sessionID, reason) => this.#sessionCleanup.endProcesses(sessionID, reason),
       handle: (event) => this.onEvent(event),
       lookup: (jobID) => this.store.lookup(jobID),
@@ -250,8 +242,8 @@ export class Workspace implements Context {
   }
 
   /**
-   * Removes the worktree of a task, in words: what works in it is ended, and what is uncommitted is on its branch first.
-   * Rejects with a UserError when there is none, or git refuses.
+   * Removes the worktree of a task, in words: what works in it is ended, and what is uncommitted is on its branch
+   * first. Rejects with a UserError when there is none, or git refuses.
    */
   async removeWorktree(jobID: string): Promise<string> {
     return this.#sessionCleanup.removeWorktree(jobID, "cancelled_by_agent");
@@ -262,21 +254,6 @@ export class Workspace implements Context {
     await Promise.allSettled([this.store.flush()]);
   }
 
-  /** Throws unless the rules of this agent in this session allow every part of the command; see session-permission.ts. */
-  async askForCommand(question: SessionQuestion): Promise<void> {
-    await this.#permission.ask(question);
-  }
-
-  /** Throws unless the rules allow what is typed into a process; returns what lines that follow may go on with. */
-  async askForInput(question: SessionInput): Promise<string> {
-    return this.#permission.askForInput(question);
-  }
-
-  /** Which subagents this agent may start in this session by the named tool; see session-permission.ts. */
-  async launchRights(tool: string, who: Caller): Promise<LaunchRights> {
-    return this.#permission.launchRights(tool, who);
-  }
-
   /** What the definition of the tool that starts subagents says of them; undefined while the host does not say. */
   agentsLine(): Promise<string | undefined> {
     this.#agentsLine ??= this.host.agents().then(agentsLine);
@@ -284,11 +261,6 @@ export class Workspace implements Context {
       this.#agentsLine = undefined;
       return logFailure(this.log, "warn", "the agents could not be named")(thrown);
     });
-  }
-
-  /** Throws unless the rules allow this call of one of our tools; see session-permission.ts. */
-  async askForTool(question: ToolQuestion): Promise<void> {
-    await this.#permission.askForTool(question);
   }
 
   /**

@@ -12,8 +12,7 @@ import type { Foreground, ForegroundEnd } from "../process/manager.js";
 import { afterLong } from "../time.js";
 import type { Workspace } from "../workspace.js";
 import { isSleep, startsInBackground, type Limits } from "./limits.js";
-import { LiveOutput } from "./live.js";
-import { CallOutput, type AnswerLimits } from "./output.js";
+import { type AnswerLimits, CallOutput, LiveOutput } from "./output.js";
 import {
   ABORTED,
   block,

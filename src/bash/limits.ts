@@ -1,6 +1,6 @@
 /**
- * How long a call of `bash` waits for its command, what becomes of one that takes longer, and what its text says of that.
- * Pure; the plugin loads it at once.
+ * How long a call of `bash` waits for its command, what becomes of one that takes longer, and what its text says of
+ * that. Pure; the plugin loads it at once.
  */
 import type { Options } from "../options.js";
 

@@ -1,13 +1,18 @@
 /**
  * What a command prints while its call waits, in the form in which the host's own bash answers: the text as it came,
- * stdout and stderr as they follow each other; of a long one the end, and the whole in a file of the host's folder, which may
- * be read without a question. Promises: memory is bounded however much comes, and what is to be shown meanwhile is
- * too. A file that cannot be written costs the file.
+ * stdout and stderr as they follow each other; of a long one the end, and the whole in a file of the host's folder,
+ * which may be read without a question. Promises: memory is bounded however much comes, and what is to be shown
+ * meanwhile is too. A file that cannot be written costs the file.
+ *
+ * It is shown on the user's screen at most four times a second, one write after the other, and not once it was stopped.
+ * A short command is never shown before its answer. What the host refuses costs the picture, not the call.
  */
 import { closeSync, mkdirSync, openSync, writeSync } from "node:fs";
 import { dirname } from "node:path";
-import { coerceError, type Log } from "../ports.js";
+import type { RunningCall } from "../host/host.js";
+import { type Clock, coerceError, type Log, logFailure, type Timer } from "../ports.js";
 import { lastOf } from "../text.js";
+import { within } from "../time.js";
 
 export interface AnswerLimits {
   lines: number;
@@ -50,7 +55,10 @@ export class CallOutput {
     return this.#shown;
   }
 
-  /** Nothing more is taken; half of a last character is left out, as by the host. `rest` is what the answer says besides: both together keep to the limits. */
+  /**
+   * Nothing more is taken; half of a last character is left out, as by the host. `rest` is what the answer says
+   * besides: both together keep to the limits.
+   */
   end(rest: string): OutputText {
     const all = this.#pieces.join("");
     const { lines, bytes } = this.#limits;
@@ -163,4 +171,59 @@ function endOf(line: string, mostBytes: number): string {
 
 function shownOf(text: string): string {
   return text.length <= SHOWN_CHARACTERS ? text : `...\n\n${lastOf(text, SHOWN_CHARACTERS)}`;
+}
+
+const PAUSE_MILLISECONDS = 250;
+/** A host that does not take a write within this time is not waited for: the answer is worth more. */
+const PATIENCE_MILLISECONDS = 1_000;
+
+interface LiveDeps {
+  clock: Clock;
+  log: Log;
+  /** Asked at the first output; undefined where nothing can be shown. */
+  find: () => Promise<RunningCall | undefined>;
+  /** As it is now. */
+  output: () => string;
+}
+
+export class LiveOutput {
+  readonly #deps: LiveDeps;
+  #call: Promise<RunningCall | undefined> | undefined;
+  #timer: Timer | undefined;
+  #writing: Promise<void> | undefined;
+  #isStopped = false;
+  #isStale = false;
+
+  constructor(deps: LiveDeps) {
+    this.#deps = deps;
+  }
+
+  /** Something was printed. */
+  changed(): void {
+    this.#isStale = true;
+    if (this.#isStopped || this.#timer || this.#writing) return;
+    this.#timer = this.#deps.clock.after(PAUSE_MILLISECONDS, () => this.#write());
+  }
+
+  /** Resolves when no write is under way any more, or the host does not end the last one in time. */
+  async stop(patience = PATIENCE_MILLISECONDS): Promise<void> {
+    this.#isStopped = true;
+    this.#timer?.cancel();
+    if (this.#writing) await within(this.#deps.clock, patience, this.#writing);
+  }
+
+  #write(): void {
+    const { log, find, output } = this.#deps;
+    this.#timer = undefined;
+    this.#isStale = false;
+    this.#writing = (async () => {
+      const call = await (this.#call ??= find());
+      if (!this.#isStopped) await call?.show(output());
+    })()
+      .catch(logFailure(log, "debug", "the output of a running call could not be shown"))
+      .then(() => {
+        this.#writing = undefined;
+        if (this.#isStale) this.changed();
+      });
+  }
 }

@@ -1,4 +1,4 @@
-/** What the user typed, as a command or as a complaint in one line. Owns the commands, their options and their help. Pure. */
+/** What the user typed, as a command or a complaint. Owns the commands, their options and their help. Pure. */
 import { parseArgs } from "node:util";
 import { coerceError, UserError } from "../ports.js";
 

@@ -122,8 +122,8 @@ function whyKeep(
 const TRASH = ".trash-";
 
 /**
- * Removes these folders and what an interrupted removal left. One that an OpenCode has claimed meanwhile has neither been
- * removed nor failed to.
+ * Removes these folders and what an interrupted removal left. One that an OpenCode has claimed meanwhile has neither
+ * been removed nor failed to.
  */
 function removeFolders(root: string, folders: readonly string[], files: StoreFiles) {
   const removed: string[] = [];

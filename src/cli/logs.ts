@@ -1,4 +1,4 @@
-/** `logs`: the output of a process as plain text, from the first byte that is kept or its last lines, and on as it comes. */
+/** `logs`: the output of a process as plain text, from the first byte kept or its last lines, and on as it comes. */
 import { statSync } from "node:fs";
 import { followOutput, type FollowSource } from "../output/follow.js";
 import { plainLine } from "../output/plain-text.js";
@@ -14,7 +14,7 @@ export interface LogOptions extends Pick<
   "json" | "lines" | "grep" | "since" | "timestamps"
 > {
   file: string;
-  /** Nothing is written any more. Asked again and again while following, never rejects; undefined: only what is there. */
+  /** Nothing is written any more. Asked again and again while following, never rejects. Undefined: only what is there. */
   hasEnded: (() => Promise<boolean>) | undefined;
   clock: Clock;
   signal?: AbortSignal | undefined;

@@ -87,8 +87,7 @@ async function obey(request: Request, deps: CliDeps): Promise<ExitCode> {
   if (request.root !== undefined) checkExists(request.root);
   const root = request.root ?? defaultRoot(env);
   if (command === "web") return serve(root, request, deps);
-  const filter = request.project === undefined ? {} : { projectID: request.project };
-  const look = () => survey(root, filter, processes, deps.whyUnwritable);
+  const look = () => survey(root, request.project, processes, deps.whyUnwritable);
   const found = await look();
   const now = clock.now();
   if (command === "doctor") {

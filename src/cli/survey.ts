@@ -9,7 +9,7 @@ import type { Job, ProcessJob } from "../jobs/job.js";
 import { coerceError, errorCode, UserError } from "../ports.js";
 import { outputPath } from "../store/instance-folder.js";
 import type { Processes } from "../store/owner.js";
-import { readInstances, type InstanceFilter, type InstanceView } from "../store/instances.js";
+import { readInstances, type InstanceView } from "../store/instances.js";
 
 export interface Entry {
   job: Job;
@@ -38,12 +38,12 @@ export type WhyUnwritable = (folder: string) => string | undefined;
 /** Throws a `UserError` when there is something in the root's place that cannot be looked into. */
 export async function survey(
   root: string,
-  filter: InstanceFilter,
+  projectID: string | undefined,
   processes: Processes,
   whyUnwritable: WhyUnwritable = systemWhyUnwritable,
 ): Promise<Survey> {
   checkReadable(root);
-  const instances = await readInstances(root, filter, processes);
+  const instances = await readInstances(root, projectID, processes);
   const entries = instances.flatMap((instance) =>
     instance.jobs.map((job): Entry => ({ job, instance, fate: fateOf(job, instance, processes) })),
   );

@@ -1,11 +1,11 @@
 /**
- * The control socket of an instance, by which other processes of its user ask it: where it is, what is said over it, and
- * the asking. One request and one answer, a line of JSON each. Any process of this user can connect, also one that an
- * agent started: so a request may show, stop and cancel jobs, and never start, write, approve or restart anything (what
- * may do that is in `user-acts.ts`).
+ * The control socket of an instance, by which other processes of its user ask it: where it is, what is said over it,
+ * and the asking. One request and one answer, a line of JSON each. Any process of this user can connect, also one that
+ * an agent started: so a request may show, stop and cancel jobs, and never start, write, approve or restart anything
+ * (what may do that is in `user-acts.ts`).
  *
- * It has a short name in a folder of this user's, because a socket's path may have some 100 bytes only. Both sides check
- * that folder and socket belong to this user and that no other one may enter.
+ * It has a short name in a folder of this user's, because a socket's path may have some 100 bytes only. Both sides
+ * check that folder and socket belong to this user and that no other one may enter.
  */
 import { createHash } from "node:crypto";
 import { once } from "node:events";

@@ -1,7 +1,7 @@
 /**
- * Ids of messages, parts and files of output in the host's form. The host lists messages by the time at which it took them, those of one
- * millisecond and the parts of a message by their ids as text. So ours carry the time as its own do: 48 bits of
- * (milliseconds × 4096 + counter) in hex, then 14 random letters and digits.
+ * Ids of messages, parts and files of output in the host's form. The host lists messages by the time at which it took
+ * them, those of one millisecond and the parts of a message by their ids as text. So ours carry the time as its own do:
+ * 48 bits of (milliseconds × 4096 + counter) in hex, then 14 random letters and digits.
  */
 import { randomInt } from "node:crypto";
 

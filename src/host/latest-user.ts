@@ -23,7 +23,7 @@ function newestReal(messages: readonly Message[]): UserMessage | undefined {
   );
 }
 
-/** The step whose call of `plan_exit` the user agreed to: right behind it the host stores a message to the next agent. */
+/** The step whose call of `plan_exit` the user agreed to: behind it the host stores a message to the next agent. */
 function leavesPlan(step: Message | undefined): boolean {
   return (
     step?.role === "assistant" &&

@@ -240,7 +240,7 @@ const processJob = z.object({
   /** Not bound to a session: runs until it is killed or the host ends. */
   global: z.boolean(),
   identity: identity.optional(),
-  /** The folder of the control group (Linux, cgroup v2) that holds its processes while it runs; without: it has none. */
+  /** The folder of the control group (Linux, cgroup v2) that holds its processes while it runs, if it has one. */
   controlGroup: z.string().optional(),
   exitCode: z.number().int().optional(),
   /** The signal that ended the shell, for example SIGTERM. */

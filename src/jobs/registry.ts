@@ -18,11 +18,11 @@ import {
 export interface Quote {
   /** As it came, not escaped: a subagent's whole result, of a process's output at most 6,000 characters. */
   text: string;
-  /** Characters of the whole, of which `text` is a part or all; what is left out of a process's output counts with its bytes. */
+  /** Characters of the whole, of which `text` is a part or all; what is left out of an output counts with its bytes. */
   total: number;
   /** Where in `text` what is left out of a process's output was: before it, unless this says otherwise. */
   gapAt?: number;
-  /** Of a failed process: with this `pattern` getBackgroundProcess finds the lines of errors that are not among the last ones. */
+  /** Of a failed process: with it getBackgroundProcess finds the lines of errors that are not among the last ones. */
   pattern?: string;
 }
 

@@ -17,8 +17,8 @@ export const notice = z.object({
   jobID: z.string(),
   /**
    * `output`: lines that the process asked to be told about; `ready`: a late readiness; `failed`: of a job whose group
-   * is not done yet, ahead of its end, which is told with the group; `budget`: most of what it may spend is gone, a line
-   * in the next notice.
+   * is not done yet, ahead of its end, which is told with the group; `budget`: most of what it may spend is gone, a
+   * line in the next notice.
    */
   kind: z.enum(["ended", "blocked", "stalled", "ready", "output", "failed", "budget"]),
   /** Not of an end. What came from outside, not escaped yet: output lines, what is asked. */

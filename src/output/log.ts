@@ -265,13 +265,13 @@ export class OutputLog {
   }
 }
 
-/** A piece joins the frame before it, of the same moment, while that is shorter: single characters cost no frame each. */
+/** A piece joins the frame before it, of the same moment, while that is shorter: characters cost no frame each. */
 const JOIN_BELOW = 2048;
 
 /** More than a year. */
 const MOST_TICKS = 2 ** 32 - 1;
 
-/** The block that is being filled, in memory: takes pieces as frames and knows which of its bytes are not on disk yet. */
+/** The block that is being filled, in memory: takes pieces as frames and knows which of its bytes are not on disk. */
 class OutputBlock {
   readonly bytes: Buffer;
   #header: BlockHeader = { number: 0, start: 0, time: 0 };

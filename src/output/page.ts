@@ -15,7 +15,7 @@ export interface PlainLine {
   text: string;
   /** Where it starts in the output. */
   offset: number;
-  /** When it was complete, in milliseconds since 1970; undefined for a line of ours and in an output of an earlier version. */
+  /** When it was complete, in milliseconds since 1970; undefined for ours and in an output of an earlier version. */
   at?: number | undefined;
   /** The line as the process wrote it; only if it was asked for, and of text. */
   raw?: string;

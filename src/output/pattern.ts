@@ -1,17 +1,18 @@
 /**
- * Regular expressions given by users and models: how they are written, errors for those that are none, and matching that
- * cannot hold the host.
+ * Regular expressions given by users and models: how they are written, errors for those that are none, and matching
+ * that cannot hold the host.
  *
  * Case is ignored. `/x/` and `/x/flags` are taken as written where the flags are of `imsu` (or none), x has no
  * unescaped slash and the flags can mean something: `/Error/` minds case, while `/srv/s` stays a path. A leading
  * `(?i)` is accepted; it says what holds anyway.
  *
- * They run on a thread of their own, one question at a time, each with a time limit that starts when its matching starts.
- * When the limit is over the thread is thrown away and the question has failed.
+ * They run on a thread of their own, one question at a time, each with a time limit that starts when its matching
+ * starts. When the limit is over the thread is thrown away and the question has failed.
  *
  * Why a thread: `node:vm` with a timeout interrupts a match in Node, but Bun's engine looks at the clock only
  * between matches; one match of `^(.*a){20}$` on a line of 120 characters held it for 12 s (Bun 1.3.14). For a
- * question with which no thread begins, `node:vm` is still used: better than nothing. The next one tries a thread again.
+ * question with which no thread begins, `node:vm` is still used: better than nothing. The next one tries a thread
+ * again.
  *
  * The thread is started at the first question (10-30 ms, 8 MB) and stays, because each thread that ends costs
  * Bun 1.3.14 three descriptors for ever; it keeps no process alive.
@@ -139,7 +140,10 @@ export class PatternGuard {
     this.#newThread = newThread;
   }
 
-  /** Which of these lines (without newlines) match the pattern. Rejects with `PatternTooSlow` when matching these lines takes longer than `limit` milliseconds. */
+  /**
+   * Which of these lines (without newlines) match the pattern. Rejects with `PatternTooSlow` when matching these lines
+   * takes longer than `limit` milliseconds.
+   */
   match(
     pattern: string,
     lines: readonly string[],

@@ -80,7 +80,7 @@ export function decodeLine(line: Buffer, encoding: Encoding): string {
     .replace(/^\ufeff/u, "");
 }
 
-/** What text does not hold: zeros and other controls that no terminal program writes, and bytes that are no characters. */
+/** What text does not hold: zeros and other controls that no terminal program writes, bytes that are no characters. */
 // oxlint-disable-next-line no-control-regex -- they are what is looked for
 const NO_TEXT = /[\u0000-\u0006\u000e-\u001a\u001c-\u001f\u007f\ufffd]/gu;
 

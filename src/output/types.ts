@@ -1,12 +1,11 @@
 /**
- * What can be asked of a process's captured output, and the answers: lines, a hint how to get the rest, and what is known
- * of the whole.
+ * What can be asked of a process's captured output, and the answers: lines, a hint how to get the rest, and what is
+ * known of the whole.
  */
-import { grouped } from "../text.js";
 
 export type OutputStream = "stdout" | "stderr";
 
-/** What of the output is wanted. Text is UTF-8 without ANSI sequences and invisible characters, progress bars collapsed. */
+/** What of the output is wanted. Text is UTF-8 without ANSI sequences and invisible characters, progress collapsed. */
 export interface ReadRequest {
   /**
    * - `tail` (default): the last lines;
@@ -20,7 +19,10 @@ export interface ReadRequest {
   lines?: number;
   /** For grep, which it means without `mode`: JavaScript regular expression, at most 512 characters. */
   pattern?: string;
-  /** From an earlier answer, or any offset in bytes: only what comes after it. Without `mode` and `pattern` the same as `full`. */
+  /**
+   * From an earlier answer, or any offset in bytes: only what comes after it. Without `mode` and `pattern` the same as
+   * `full`.
+   */
   cursor?: string | number;
   /** Only this stream. */
   stream?: OutputStream;
@@ -73,42 +75,4 @@ export interface StreamPiece {
   at?: number | undefined;
   /** Bytes before this piece that are lost because the reader was slower than the process; 0 as a rule. */
   lost: number;
-}
-
-/** What is known of the output besides the file. */
-export type OutputCounts = Pick<ReadResult, "bytes" | "dropped">;
-
-/** A request with its defaults, checked. */
-export interface Wanted
-  extends Required<Pick<ReadRequest, "mode" | "lines">>, Pick<ReadRequest, "pattern" | "stream"> {
-  /** Lines that were asked for, which may be more than an answer holds. */
-  asked: number | undefined;
-  from: number;
-  /** A cursor was given: from there on, instead of the newest. */
-  forward: boolean;
-  /** What each line of the process's own begins with. */
-  mark: string;
-  /** For the lines, without the hint at the end. */
-  budget: number;
-}
-
-export function answer(
-  lines: readonly ReadLine[],
-  hint: string | undefined,
-  { cursor, ...facts }: Omit<ReadResult, "text" | "lines" | "cursor"> & { cursor: number },
-): ReadResult {
-  const shown: ReadLine[] = lines.map(({ stream, text }) => ({ stream, text }));
-  const { bytes, dropped } = facts;
-  const hints = [
-    ...(dropped > 0
-      ? [`[${bytesText(dropped)} of ${bytesText(bytes)} are not kept any more]`]
-      : []),
-    ...(hint ? [hint] : []),
-  ];
-  const text = [...shown.map((line) => line.text), ...hints].join("\n");
-  return { text, lines: shown, cursor: String(cursor), ...facts };
-}
-
-export function bytesText(bytes: number): string {
-  return `${grouped(bytes)} bytes`;
 }

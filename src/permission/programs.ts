@@ -1,10 +1,10 @@
 /**
- * What is known of programs by their names. The builtins of bash, zsh and dash, each with the arguments with which it is
- * plain, and the variables that may be set: a name counts as harmless only if it is on the list, because shells, loaders
- * and programs take code and paths of programs from others. The programs that run another command, one line each: the
- * command behind a known wrapper is handed on; a wrapper with an unknown option, or with words of its own that are not
- * literal, is opaque. Programs that run code by means of their own (`git -c`, `awk`, `python -c`, `npx`) are not among
- * them.
+ * What is known of programs by their names. The builtins of bash, zsh and dash, each with the arguments with which it
+ * is plain, and the variables that may be set: a name counts as harmless only if it is on the list, because shells,
+ * loaders and programs take code and paths of programs from others. The programs that run another command, one line
+ * each: the command behind a known wrapper is handed on; a wrapper with an unknown option, or with words of its own
+ * that are not literal, is opaque. Programs that run code by means of their own (`git -c`, `awk`, `python -c`, `npx`)
+ * are not among them.
  */
 import { normalize } from "node:path";
 import { type Dialect, literal, opaque, readTable, shapes, UNKNOWN, type Word } from "./words.js";

@@ -252,8 +252,8 @@ export class LiveProcess {
   }
 
   /**
-   * The record's end, and SIGTERM where no watchdog sends it when the host is gone; synchronously. The kill goes on if the
-   * host does.
+   * The record's end, and SIGTERM where no watchdog sends it when the host is gone; synchronously. The kill goes on if
+   * the host does.
    */
   killNow(): void {
     if (this.#adopted || !this.#shell?.exit) this.#killReason ??= "host_exit";

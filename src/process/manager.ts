@@ -401,8 +401,8 @@ export class BackgroundProcessManager {
   }
 
   /**
-   * Resolves when a process has ended, after `milliseconds`, or when the signal aborts; at once for an unknown one. Never
-   * rejects.
+   * Resolves when a process has ended, after `milliseconds`, or when the signal aborts; at once for an unknown one.
+   * Never rejects.
    */
   async wait(id: string, milliseconds: number, signal: AbortSignal): Promise<void> {
     const { jobs, clock } = this.#deps;

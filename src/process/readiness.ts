@@ -1,7 +1,7 @@
 /**
  * When a process is ready: a line of its output matched, its port accepts connections, or (when both are asked for)
- * both. It goes on looking until it is ready or stopped. A start waits for that, the end, its time limit or the caller's
- * abort, whichever comes first; readiness that comes after the wait is announced instead.
+ * both. It goes on looking until it is ready or stopped. A start waits for that, the end, its time limit or the
+ * caller's abort, whichever comes first; readiness that comes after the wait is announced instead.
  */
 import { connect } from "node:net";
 import { networkInterfaces } from "node:os";

@@ -1,6 +1,7 @@
 /**
- * The arguments of a start: whether a process can be started with them (what is wrong is said in one line that names the
- * field), what a record keeps of them, and those that a record stands for when it runs again with some of it changed.
+ * The arguments of a start: whether a process can be started with them (what is wrong is said in one line that names
+ * the field), what a record keeps of them, and those that a record stands for when it runs again with some of it
+ * changed.
  */
 import { type Stats, statSync } from "node:fs";
 import { isAbsolute } from "node:path";

@@ -99,7 +99,7 @@ export interface CreateResult {
 export interface WriteRequest extends WriteInput {
   /** JavaScript regular expression: until a line of the output since matches, also one that is open. */
   waitPattern?: string;
-  /** At most; 2 by default. Without a pattern that is the time, but for the default, which a pause of the output ends. */
+  /** At most; 2 by default. Without a pattern that is the time, but a pause of the output ends the default. */
   waitSeconds?: number;
   /** See `Allow`; by default all is allowed. */
   allow?: Allow;

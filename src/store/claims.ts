@@ -54,7 +54,7 @@ export interface ClaimOptions {
 export interface Claimed {
   jobs: Job[];
   notices: Notice[];
-  /** By a job's id: the last sign of life of its owner. What ran then has ended at that moment, as far as we can tell. */
+  /** By a job's id: the last sign of life of its owner. What ran then has ended at that moment, as far as is known. */
   lastSigns: ReadonlyMap<string, Date>;
   /** Ids of jobs that an instance in this same operating system process ended when the host reloaded it. */
   reloaded: ReadonlySet<string>;

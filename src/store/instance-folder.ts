@@ -107,9 +107,9 @@ export class InstanceFolder {
   }
 
   /**
-   * Marks the folder as in use, once a minute until `stopMarking`; again is once. After a crash this is the last sign of
-   * life, and so the end of what ran; on another machine or in another container with the same home, who cannot ask our
-   * system takes a folder without such signs over after a day. No timer keeps the host awake.
+   * Marks the folder as in use, once a minute until `stopMarking`; again is once. After a crash this is the last sign
+   * of life, and so the end of what ran; on another machine or in another container with the same home, who cannot ask
+   * our system takes a folder without such signs over after a day. No timer keeps the host awake.
    */
   keepMarking(clock: Clock, log: Log): void {
     this.#mark ??= clock.after(MARK_MILLISECONDS, () => {

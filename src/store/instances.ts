@@ -41,30 +41,22 @@ export interface InstanceView {
   problems: string[];
 }
 
-export interface InstanceFilter {
-  /** Only this project's; all projects without it. */
-  projectID?: string;
-  /** Only those that were made for this directory. */
-  directory?: string;
-}
-
 class InstanceReader {
   readonly #root: string;
-  readonly #filter: InstanceFilter;
+  readonly #projectID: string | undefined;
   readonly #ownership: Ownership;
   /** Of the last time, by the file's path. */
   #readings = new Map<string, { stamp: string; reading: FileReading }>();
   #before: ReadonlyMap<string, { stamp: string; reading: FileReading }> = new Map();
 
-  constructor(root: string, filter: InstanceFilter, processes?: Processes) {
+  constructor(root: string, projectID: string | undefined, processes?: Processes) {
     this.#root = root;
-    this.#filter = filter;
+    this.#projectID = projectID;
     this.#ownership = new Ownership(processes);
   }
 
   get projects(): string[] {
-    const { projectID } = this.#filter;
-    if (projectID !== undefined) return [projectFolder(this.#root, projectID)];
+    if (this.#projectID !== undefined) return [projectFolder(this.#root, this.#projectID)];
     const names = foldersIn(this.#root).filter((name) => !name.startsWith("."));
     return names.map((name) => join(this.#root, name));
   }
@@ -77,13 +69,7 @@ class InstanceReader {
     const views: InstanceView[] = [];
     this.#before = this.#readings;
     this.#readings = new Map();
-    const { directory } = this.#filter;
-    for (const folder of this.folders) {
-      const owner = tryReadOwner(folder);
-      if (directory === undefined || owner?.directory === directory) {
-        views.push(await this.#view(folder, owner));
-      }
-    }
+    for (const folder of this.folders) views.push(await this.#view(folder, tryReadOwner(folder)));
     const made = ({ owner }: InstanceView): number => owner?.createdAt.getTime() ?? 0;
     return views.sort((a, b) => made(a) - made(b));
   }
@@ -201,13 +187,13 @@ async function findInFile(path: string, id: string): Promise<Job | undefined> {
   return reading.kind === "read" ? reading.jobs.find((job) => job.id === id) : undefined;
 }
 
-/** Never rejects. Folders come in the order in which their owners were made. */
+/** Of one project, or of all without `projectID`. Never rejects. Folders come in the order in which they were made. */
 export function readInstances(
   root: string,
-  filter: InstanceFilter = {},
+  projectID?: string,
   processes?: Processes,
 ): Promise<InstanceView[]> {
-  return new InstanceReader(root, filter, processes).read();
+  return new InstanceReader(root, projectID, processes).read();
 }
 
 export interface InstanceWatch {
@@ -240,7 +226,7 @@ export function watchInstances(
   callback: (instances: InstanceView[]) => void,
   { clock = systemClock, log = silentLog, processes }: WatchOptions = {},
 ): InstanceWatch {
-  const reader = new InstanceReader(root, projectID === undefined ? {} : { projectID }, processes);
+  const reader = new InstanceReader(root, projectID, processes);
   let timer: Timer | undefined;
   let updating = false;
   let again = false;

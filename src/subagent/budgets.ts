@@ -1,9 +1,9 @@
 /**
  * Keeps subagents within what they may spend (options `maxCost`, `maxTokens`, their lists by agent, and
  * `maxCostPerSession`). Follows the registry, so that every step counts, however it became known: at four fifths of a
- * limit the parent is told with the next notice, and beyond it the run is stopped, unless its step was its answer. Numbers
- * are over all runs of a task; a model without a price counts 0. What a session tree has cost is summed as it comes, also
- * of tasks whose records are gone since; after a restart the records that are left count.
+ * limit the parent is told with the next notice, and beyond it the run is stopped, unless its step was its answer.
+ * Numbers are over all runs of a task; a model without a price counts 0. What a session tree has cost is summed as it
+ * comes, also of tasks whose records are gone since; after a restart the records that are left count.
  */
 import type { Context } from "../context.js";
 import { tokensOf } from "../jobs/facts.js";

@@ -6,7 +6,6 @@ import type { SessionTree } from "../host/session-tree.js";
 import type { Job } from "../jobs/job.js";
 import type { WaitingJobs } from "../jobs/waiting.js";
 import type { EndReason } from "../jobs/status.js";
-import type { Outbox } from "../notices/outbox.js";
 import type { Notices } from "../notices/notices.js";
 import type { Worktrees } from "../worktree/worktrees.js";
 
@@ -21,7 +20,6 @@ export interface SubagentDeps extends Context {
   unattended?: boolean;
   /** A task is launched for this session: it is in use, and may be woken. */
   used?: (sessionID: string) => void;
-  outbox: Pick<Outbox, "markEnded" | "pending" | "clear">;
   /** Ends the session processes that a session started. */
   endProcessesOf: (sessionID: string, reason: EndReason) => Promise<void>;
   /** One event for every part of the house. */

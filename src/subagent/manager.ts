@@ -1,7 +1,7 @@
 /**
- * The one door to the subagents: wires their parts, and passes calls and events on to them. A task whose host died while
- * it was live is taken up here: its session is asked, never resumed. A finished answer to our prompt is a completed task,
- * anything else is interrupted, with whatever text there is.
+ * The one door to the subagents: wires their parts, and passes calls and events on to them. A task whose host died
+ * while it was live is taken up here: its session is asked, never resumed. A finished answer to our prompt is a
+ * completed task, anything else is interrupted, with whatever text there is.
  */
 import type { Context } from "../context.js";
 import { type HostEvent, translateEvent } from "../host/events.js";
@@ -267,17 +267,17 @@ export class BackgroundManager {
 
   /** Puts a task's notice into its parent's queue, as its end would. */
   markForNotification(task: SubagentJob): void {
-    this.#deps.outbox.markEnded(task);
+    this.#deps.notices.outbox.markEnded(task);
   }
 
   /** The notices that this session has not received, oldest first, with those that are on their way. */
   getPendingNotifications(sessionID: string): Notice[] {
-    return this.#deps.outbox.pending(sessionID);
+    return this.#deps.notices.outbox.pending(sessionID);
   }
 
   /** Drops them: none is delivered any more. */
   clearNotifications(sessionID: string): void {
-    this.#deps.outbox.clear(sessionID);
+    this.#deps.notices.outbox.clear(sessionID);
   }
 
   /** Writes the state now instead of a little later. Never rejects: a failed write is logged and retried. */

@@ -633,8 +633,8 @@ class Step {
   }
 
   /**
-   * The newest message of its user that the host has stored, which may be one of the host's own or a notice, without its
-   * text; the prompt with its text if there is none.
+   * The newest message of its user that the host has stored, which may be one of the host's own or a notice, without
+   * its text; the prompt with its text if there is none.
    */
   #resend(messages: readonly Message[], after: "silence" | "fault"): void {
     const { messageID = "", text = "" } = this.run.prompts.at(-1) ?? {};
@@ -662,7 +662,7 @@ class Step {
     return nextModel(names ? list.filter((name) => names.has(name)) : list, given);
   }
 
-  /** The messages of the model that failed are left behind, and the newest stored one is sent again in the next model. */
+  /** The messages of the model that failed are left behind, and the newest one is sent again in the next model. */
   #goOn(
     names: ReadonlySet<string>,
     { error, end, messages }: Extract<ModelWish, { after: "fault" }>,

@@ -1,7 +1,7 @@
 /**
- * What a run has done, counted as it is seen: tool calls, steps and their cost, the text that streams, and when anything
- * was heard at all. Such an event comes for every token, so a tally is changed in place and never copied; only the state
- * machine of its run (`run.ts`) changes that of a run.
+ * What a run has done, counted as it is seen: tool calls, steps and their cost, the text that streams, and when
+ * anything was heard at all. Such an event comes for every token, so a tally is changed in place and never copied; only
+ * the state machine of its run (`run.ts`) changes that of a run.
  */
 import type { AssistantInfo, Usage } from "../host/host.js";
 import type { SubagentJob } from "../jobs/job.js";
@@ -115,7 +115,7 @@ export class Tally {
     return this.#usage.size;
   }
 
-  /** How many of its newest steps have no finish reason, when its provider gives none: the host asks again without end. */
+  /** How many of its newest steps have no finish reason, its provider giving none: the host asks again without end. */
   get looping(): number | undefined {
     return this.#unknownFinishes >= LOOP_STEPS ? this.#unknownFinishes : undefined;
   }

@@ -5,9 +5,10 @@
  * meanwhile would stay outside.
  *
  * Ours lie below the group that we run in ourselves, where that can be written:
- * OWN/opencode-background.INSTANCE.PID.START for each instance, with the number and the start of its OpenCode, and below
- * it JOB.RUN for each run. All are removed when they are empty. What makes, removes or ends a group waits in the kernel for moves that are under way, so it is
- * asynchronous, and a shell waits for its folder itself; who is in a group is read at once.
+ * OWN/opencode-background.INSTANCE.PID.START for each instance, with the number and the start of its OpenCode, and
+ * below it JOB.RUN for each run. All are removed when they are empty. What makes, removes or ends a group waits in the
+ * kernel for moves that are under way, so it is asynchronous, and a shell waits for its folder itself; who is in a
+ * group is read at once.
  *
  * Where none can be made, or a move fails, processes run without one, and why is said.
  */
@@ -178,7 +179,7 @@ export class ControlGroup {
     return Number(/^usage_usec (\d+)$/mu.exec(used)?.[1] ?? 0) > 0;
   }
 
-  /** SIGKILL to all in it at once, but not when one of these is among them. False where the system has no such thing. */
+  /** SIGKILL to all in it at once, but not when one of these is among them. False where the system has none. */
   async kill(never: readonly number[]): Promise<boolean> {
     try {
       const pids = this.pids();
@@ -247,8 +248,8 @@ function isCode(thrown: unknown, codes: readonly string[]): boolean {
 }
 
 /**
- * The group that an earlier OpenCode recorded for a job, if that can be one: it has a name of ours with this job's id, is
- * mounted, and belongs to our user.
+ * The group that an earlier OpenCode recorded for a job, if that can be one: it has a name of ours with this job's id,
+ * is mounted, and belongs to our user.
  */
 export function recordedGroup(
   { id, controlGroup }: { id: string; controlGroup?: string | undefined },
@@ -314,8 +315,8 @@ export class ControlGroups {
   }
 
   /**
-   * That of a run that is about to begin; undefined where none can be made. Its folder may be there a moment later: only
-   * the first is waited for. Never rejects.
+   * That of a run that is about to begin; undefined where none can be made. Its folder may be there a moment later:
+   * only the first is waited for. Never rejects.
    */
   async open(jobID: string, run: number): Promise<ControlGroup | undefined> {
     const folder = this.#folder;

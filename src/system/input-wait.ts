@@ -27,8 +27,8 @@ export async function descriptorOf(
 }
 
 /**
- * Of these processes the first that waits for input from `input`, as `descriptorOf` names it. `unknown`: none that can be
- * looked at, but one cannot, as sudo, which is another user's, or this system does not say.
+ * Of these processes the first that waits for input from `input`, as `descriptorOf` names it. `unknown`: none that can
+ * be looked at, but one cannot, as sudo, which is another user's, or this system does not say.
  */
 export async function findReader(
   pids: readonly number[],

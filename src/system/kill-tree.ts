@@ -1,8 +1,8 @@
 /**
  * The one way in which processes are ended. SIGTERM to each process of the job once (`Sigterm`), a grace, SIGKILL to
  * the group and to the control group, where there is one, then a sweep: SIGKILL to each process that carries the job's
- * marker or descends from one that belongs to it, again and again until several looks in a row find none and the control
- * group is empty. It returns only then, and names what is left.
+ * marker or descends from one that belongs to it, again and again until several looks in a row find none and the
+ * control group is empty. It returns only then, and names what is left.
  *
  * No other process is ever signalled: not pid 0 or 1, not this process, its parent or its group, and no group whose
  * leader is not the process that was recorded. One that an earlier host recorded must besides carry the job's marker

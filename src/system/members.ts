@@ -1,8 +1,9 @@
 /**
- * Which processes belong to a job: those in its control group, where it has one, the members of its process group, those
- * that carry its marker (children that left the group or called `setsid`), the children of all these, and those that
- * were found to belong before. The dead and this very process never belong to it, nor does one that was started before the
- * job, unless it is in the control group. A system that cannot be asked never throws here: `problem` says so.
+ * Which processes belong to a job: those in its control group, where it has one, the members of its process group,
+ * those that carry its marker (children that left the group or called `setsid`), the children of all these, and those
+ * that were found to belong before. The dead and this very process never belong to it, nor does one that was started
+ * before the job, unless it is in the control group. A system that cannot be asked never throws here: `problem` says
+ * so.
  */
 import { coerceError } from "../ports.js";
 import {

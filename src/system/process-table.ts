@@ -91,8 +91,8 @@ export interface ProcessTable {
   /** At most 200 characters; empty when it has given up its memory, which is the first step of ending. */
   command(entry: ProcessEntry): string;
   /**
-   * The ids of the jobs that its environment or else its mark (`openMark`) names; none where neither can be read, and for
-   * another user's. Undefined: it is empty, as it is for an instant in every exec.
+   * The ids of the jobs that its environment or else its mark (`openMark`) names; none where neither can be read, and
+   * for another user's. Undefined: it is empty, as it is for an instant in every exec.
    */
   jobsOf(pid: number): readonly string[] | undefined;
   /** Its environment was cleared or overwritten, for it has not even a PATH: it says nothing of where it came from. */

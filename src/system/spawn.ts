@@ -1,6 +1,6 @@
 /**
- * Starts a command in the user's shell: in a process group of its own, with its stdin closed or a pipe, its output on two
- * pipes, and our marks in its environment and as a descriptor, by which its descendants are found wherever they go;
+ * Starts a command in the user's shell: in a process group of its own, with its stdin closed or a pipe, its output on
+ * two pipes, and our marks in its environment and as a descriptor, by which its descendants are found wherever they go;
  * where it has a control group, in that.
  */
 import { spawn, type ChildProcess, type SpawnOptions } from "node:child_process";
@@ -101,12 +101,12 @@ export interface StartRequest {
   group?: { path: string; mover: Mover } | undefined;
 }
 
-/** A shell that moves itself into a control group and becomes the user's; its file, and what stands before its program. */
+/** A shell that moves itself into a control group and becomes the user's: its file, and what precedes its program. */
 type Mover = readonly [file: string, ...options: string[]];
 
 /**
- * `$1` is the group's folder, the rest what it becomes. The folder may still be on its way for a moment, of which it waits
- * a second at most. It says nothing: that it has not moved is seen.
+ * `$1` is the group's folder, the rest what it becomes. The folder may still be on its way for a moment, of which it
+ * waits a second at most. It says nothing: that it has not moved is seen.
  */
 const MOVE = `opencode_tries=0
 until [ -d "$1" ] || [ $opencode_tries = 50 ]; do

@@ -10,12 +10,11 @@
  *
  * At end-of-file the host is gone, perhaps before it could say what it had started. Ours are then the guarded groups
  * whose leader is still the same process (or that have lost their leader), and every process whose environment holds
- * $1, the id of the instance, or whose descriptor 3 is a file with it in its name (`openMark`), and every process in one of
- * the control groups, which are removed at the end. Each gets SIGTERM once:
- * a shell that leads others and what it started itself at once, any other when its parent has ended or after half the
- * time; what is left after less than a second gets SIGKILL. It reads /proc with the shell alone and needs only `sleep`,
- * on Linux `grep`, `ls` and `rmdir`, elsewhere `ps`. What it guards is one text, "|JOB GROUP START|JOB GROUP START|", and so is
- * who was told.
+ * $1, the id of the instance, or whose descriptor 3 is a file with it in its name (`openMark`), and every process in
+ * one of the control groups, which are removed at the end. Each gets SIGTERM once: a shell that leads others and what
+ * it started itself at once, any other when its parent has ended or after half the time; what is left after less than a
+ * second gets SIGKILL. It reads /proc with the shell alone and needs only `sleep`, on Linux `grep`, `ls` and `rmdir`,
+ * elsewhere `ps`. What it guards is one text, "|JOB GROUP START|JOB GROUP START|", and so is who was told.
  */
 export const WATCHDOG_SCRIPT = `
 unset WATCHDOG

@@ -54,7 +54,7 @@ export class Access {
     return maySee(this.rootSessionID, job);
   }
 
-  /** By id or name. Throws a UserError when there is no such process in reach; `owned`: to be changed, not only to be read. */
+  /** By id or name. Throws a UserError when no such process is in reach; `owned`: to be changed, not only read. */
   process(id: string, how?: "owned"): ProcessJob {
     const job = this.#workspace.jobs.getProcess(id);
     const isReadable = how !== "owned" && job !== undefined && this.#readable.has(job.id);

@@ -1,6 +1,6 @@
 /**
- * bash, in the place of the host's own: the same arguments, questions and answers, but a command whose time is over goes on
- * as a background process. Registered only where the user's options say so.
+ * bash, in the place of the host's own: the same arguments, questions and answers, but a command whose time is over
+ * goes on as a background process. Registered only where the user's options say so.
  */
 import { resolve } from "node:path";
 import type { ToolContext, ToolDefinition } from "@opencode-ai/plugin";
@@ -129,7 +129,7 @@ async function ask(
   const own = asker(context);
   let refusal: Error | undefined;
   try {
-    await workspace.askForCommand({
+    await workspace.permission.ask({
       ...own,
       command,
       cwd,

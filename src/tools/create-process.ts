@@ -96,7 +96,7 @@ export function createBackgroundProcess(ready: Ready) {
       }
       resolveAfter(workspace.jobs, { sessionID, rootSessionID }, after ?? []);
       const { command: pattern, env } = input;
-      await workspace.askForCommand({ ...asker(context), command: pattern, cwd: input.cwd, env });
+      await workspace.permission.ask({ ...asker(context), command: pattern, cwd: input.cwd, env });
       // What a catch-all says of commands, the question before has heard.
       const tool = "createBackgroundProcess";
       await askForTool(workspace, context, { tool, pattern, onlyWhereNamed: true });

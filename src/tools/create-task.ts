@@ -140,7 +140,7 @@ async function askForAgent(
   description: string,
   check: (agent: string) => void = () => undefined,
 ): Promise<string> {
-  const rights = await workspace.launchRights(NAME, context);
+  const rights = await workspace.permission.launchRights(NAME, context);
   const { offered, denies, namesTool } = rights;
   const agent = rights.nameOf(named);
   check(agent);

@@ -67,7 +67,7 @@ export async function askForTool(
   { sessionID, agent, ask }: Pick<ToolContext, "sessionID" | "agent" | "ask">,
   question: Pick<ToolQuestion, "tool" | "pattern" | "onlyWhereNamed">,
 ): Promise<void> {
-  await workspace.askForTool({
+  await workspace.permission.askForTool({
     sessionID,
     agent,
     always: ["*"],

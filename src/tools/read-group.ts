@@ -1,4 +1,4 @@
-/** What getBackgroundTask answers about a group: its counts, a line for each job, and once it is done what each said. */
+/** What getBackgroundTask answers about a group: its counts, a line for each job, once it is done what each said. */
 import type { ToolContext } from "@opencode-ai/plugin";
 import { latestRound } from "../jobs/group.js";
 import type { Job } from "../jobs/job.js";

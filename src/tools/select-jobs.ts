@@ -1,7 +1,7 @@
 /**
- * The tools for all jobs that a filter selects: the two lists (one line for each job that the session may see), and their
- * ends. cancelBackgroundTasks aborts subagents and what they started, whose sessions and texts are kept; killProcesses
- * ends processes with all their descendants, and says what became of each.
+ * The tools for all jobs that a filter selects: the two lists (one line for each job that the session may see), and
+ * their ends. cancelBackgroundTasks aborts subagents and what they started, whose sessions and texts are kept;
+ * killProcesses ends processes with all their descendants, and says what became of each.
  */
 import type { ProcessJob } from "../jobs/job.js";
 import { isTerminal } from "../jobs/status.js";

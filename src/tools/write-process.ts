@@ -1,4 +1,4 @@
-/** writeBackgroundProcess: types into a running process, by the rules of who calls now, and answers with what it printed. */
+/** writeBackgroundProcess: types into a running process, by the rules of its caller, and answers what it printed. */
 import { Access } from "./access.js";
 import {
   aliased,
@@ -40,7 +40,8 @@ export function writeBackgroundProcess(ready: Ready) {
           ...request,
           quoted: true,
           signal: abort,
-          allow: (typed) => workspace.askForInput({ ...asker(context), command, cwd, ...typed }),
+          allow: (typed) =>
+            workspace.permission.askForInput({ ...asker(context), command, cwd, ...typed }),
         });
         const hasEnded = isTerminal(job.status);
         if (hasEnded) tells([id]);

@@ -1,7 +1,7 @@
 /**
  * What the terminal says of its own accord. It calls the user when a process ended by itself, a job is blocked or
- * stalled. What OpenCode calls for itself (the sound of a subagent's end and of its questions) is not doubled; it shows no
- * desktop notification for subagents, so that part is ours. These texts name no command and no path: they leave the
+ * stalled. What OpenCode calls for itself (the sound of a subagent's end and of its questions) is not doubled; it shows
+ * no desktop notification for subagents, so that part is ours. These texts name no command and no path: they leave the
  * terminal. When the terminal closes, it says what ran. Pure.
  */
 import { isTerminal } from "../jobs/status.js";
@@ -50,9 +50,9 @@ function callFor(old: ShownJob | undefined, now: ShownJob): Call | undefined {
 const MOST_NAMES = 5;
 
 /**
- * What a person reads who closes the terminal while jobs run: OpenCode ends them with itself and says nothing of it. The
- * host asks no plugin whether it may close, and lets one speak once its screen is gone: a line above its own. Undefined
- * when nothing ran in this very OpenCode, for example because the terminal is attached to another one.
+ * What a person reads who closes the terminal while jobs run: OpenCode ends them with itself and says nothing of it.
+ * The host asks no plugin whether it may close, and lets one speak once its screen is gone: a line above its own.
+ * Undefined when nothing ran in this very OpenCode, for example because the terminal is attached to another one.
  */
 export function farewell(jobs: readonly ShownJob[], pid: number): string | undefined {
   const ended = jobs.filter((shown) => {

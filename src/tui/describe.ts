@@ -1,6 +1,6 @@
 /**
- * A job as the terminal shows it: the record and whether it still has an owner, in what state it is for the eye, and the
- * words for it, short enough for a sidebar and the same in the dialog. Pure.
+ * A job as the terminal shows it: the record and whether it still has an owner, in what state it is for the eye, and
+ * the words for it, short enough for a sidebar and the same in the dialog. Pure.
  */
 import { cells, clean, fit } from "../cells.js";
 import { END_WORDS, restartWords, runSince } from "../jobs/facts.js";

@@ -80,9 +80,9 @@ export function each<Item>(
 }
 
 /**
- * A box whose content is replaced by these words when it throws; the host's screen goes on. The box itself is always the
- * same one: the host makes a section anew, state and all, whenever what its slot was given turns into something else, and
- * would do so for ever with one that fails.
+ * A box whose content is replaced by these words when it throws; the host's screen goes on. The box itself is always
+ * the same one: the host makes a section anew, state and all, whenever what its slot was given turns into something
+ * else, and would do so for ever with one that fails.
  */
 export function guarded(
   host: Host,

@@ -1,7 +1,7 @@
 /**
  * The routes of the web server. None takes a command, a folder or an environment; what changes something goes to the
- * OpenCode that owns the job. What is more than show, stop and cancel is only passed on to the OpenCode that has started
- * this server, by the way that it gave.
+ * OpenCode that owns the job. What is more than show, stop and cancel is only passed on to the OpenCode that has
+ * started this server, by the way that it gave.
  */
 import { Hono, type Context } from "hono";
 import { streamSSE, type SSEStreamingApi } from "hono/streaming";

@@ -1,8 +1,8 @@
 /**
- * The tokens by which the API is entered. The link's own is good for everything. A browser that we call is given a ticket
- * instead, because its arguments can be read by every process of this user: it is exchanged for a token once, and used a
- * second time it ends that token. Another process may come before the browser, or end it. So a token from a ticket may
- * only show, stop and cancel until the code of the ticket was sent with it, which the user alone is told.
+ * The tokens by which the API is entered. The link's own is good for everything. A browser that we call is given a
+ * ticket instead, because its arguments can be read by every process of this user: it is exchanged for a token once,
+ * and used a second time it ends that token. Another process may come before the browser, or end it. So a token from a
+ * ticket may only show, stop and cancel until the code of the ticket was sent with it, which the user alone is told.
  */
 import { createHash, randomBytes, randomInt, timingSafeEqual } from "node:crypto";
 import type { Clock } from "../ports.js";

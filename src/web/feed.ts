@@ -190,7 +190,8 @@ export class JobFeed {
   }
 }
 
-// Field by field, here and below: with objects that are spread, 200 jobs in ten pages took 60 MB more (`npm run bench -- web`).
+// Field by field, here and below: with objects that are spread, 200 jobs in ten pages took 60 MB more (`npm run bench
+// -- web`).
 function viewOf(entry: Entry, starter?: number): JobView {
   const { job, instance, fate } = entry;
   return {

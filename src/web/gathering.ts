@@ -1,7 +1,7 @@
 /**
  * The socket at which the OpenCodes of a user that share one page meet: its server listens, and lives as long as one of
- * them is connected. Nothing secret is said here: every process of this user can come. One that asks the server to leave
- * only ends the page of another OpenCode, to serve it by itself.
+ * them is connected. Nothing secret is said here: every process of this user can come. One that asks the server to
+ * leave only ends the page of another OpenCode, to serve it by itself.
  */
 import { rmSync } from "node:fs";
 import { connect, createServer, type Server, type Socket } from "node:net";

@@ -1,12 +1,12 @@
 /**
  * The OpenCode's end of the page: starts its server as a process of its own, or shares that of another OpenCode, and
  * does what the user does in the page. One for all directories of an OpenCode. Promises: a port that another program
- * has is said, never another one taken; the secret goes into the server's stdin alone; an act that is not signed with it
- * is refused; the server ends soon after its last user.
+ * has is said, never another one taken; the secret goes into the server's stdin alone; an act that is not signed with
+ * it is refused; the server ends soon after its last user.
  *
  * Only the server that this OpenCode has started may do more than show, stop and cancel with its jobs. No OpenCode can
- * know whether a server that it has not started is one: whatever an agent starts has the same user. So one that shares a
- * page and whose user asks for it (`openPage`) asks the other to leave, and serves the page itself.
+ * know whether a server that it has not started is one: whatever an agent starts has the same user. So one that shares
+ * a page and whose user asks for it (`openPage`) asks the other to leave, and serves the page itself.
  */
 import { spawn, type ChildProcess } from "node:child_process";
 import { randomBytes } from "node:crypto";

@@ -1,4 +1,4 @@
-/** `npx opencode-background-manager web`: serves page and API until it is interrupted. All of the server is loaded by it. */
+/** `npx opencode-background-manager web`: serves page and API until it is interrupted. Loads all of the server. */
 import { lstatSync, readFileSync } from "node:fs";
 import { UserError, type Clock, type Log } from "../ports.js";
 import type { Processes } from "../store/owner.js";

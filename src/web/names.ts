@@ -27,7 +27,7 @@ export interface Arrival {
   localPort?: number | undefined;
 }
 
-/** Whether a `Host` header is this server's. A given name counts with any port: a proxy or a port map may stand between. */
+/** Whether a `Host` header is this server's. A given name counts with any port: a proxy may stand between. */
 export function isOwnHost(
   header: string,
   { localAddress, localPort = 0 }: Arrival,
@@ -59,7 +59,7 @@ export function linkHosts(
   return [...new Set(names)].map((name) => `${inBrackets(name)}:${port}`);
 }
 
-/** The machine's addresses, those that only itself can reach last. Link-local ones need a zone, which no browser takes. */
+/** The machine's addresses, those that only itself can reach last. Link-local ones need a zone: no browser takes it. */
 function reached(host: string, interfaces: ReturnType<typeof networkInterfaces>): string[] {
   const usable = Object.values(interfaces)
     .flatMap((each) => each ?? [])

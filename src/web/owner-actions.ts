@@ -9,7 +9,7 @@ import { transcriptView, type JobView } from "./schemas.js";
 /** The owner is looked up anew for each request: another one may have taken the job over. */
 export function ownerActions(root: string, processes: Processes): OwnerActions {
   const socketOf = async ({ id }: JobView): Promise<string> => {
-    const instances = await readInstances(root, {}, processes);
+    const instances = await readInstances(root, undefined, processes);
     const instance = instances.find(
       ({ alive, jobs }) => alive && jobs.some((job) => job.id === id),
     );

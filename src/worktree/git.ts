@@ -72,7 +72,7 @@ export type MergeCheck =
   | { kind: "conflicts"; files: readonly string[] }
   | { kind: "unchecked"; why: string };
 
-/** Runs git in a folder and resolves with what it said; rejects when it cannot run, or exits with a code not in `accept`. */
+/** Runs git in a folder and resolves with what it said; rejects when it cannot run, or its exit is not in `accept`. */
 export function git(
   folder: string,
   args: readonly string[],
@@ -136,7 +136,7 @@ export async function changes(tree: string): Promise<Change[]> {
   return fields(stdout).map((entry) => ({ code: entry.slice(0, 2), path: entry.slice(3) }));
 }
 
-/** Ignored files of a tree that match one of the glob patterns (`.env*` matches in every folder), relative to its top. */
+/** Ignored files of a tree that match a glob pattern (`.env*` matches in every folder), relative to its top. */
 export async function ignoredFiles(tree: string, patterns: readonly string[]): Promise<string[]> {
   if (patterns.length === 0) return [];
   const specs = patterns.flatMap((pattern) =>

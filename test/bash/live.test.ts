@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { deferred } from "../../fixtures/deferred.js";
-import { LiveOutput } from "../../src/bash/live.js";
+import { LiveOutput } from "../../src/bash/output.js";
 import type { RunningCall } from "../../src/host/host.js";
 import { FakeClock, settle } from "../fakes/clock.js";
 

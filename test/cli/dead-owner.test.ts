@@ -23,7 +23,7 @@ void describe("jobs of an owner that died", () => {
     assert.match(out, /^proc_1 +process +interrupted +- +1 h 30 min /mu);
     const json = await call(["ls", "--json", "--root", root]);
     assert.match(json.out, /"lastSign": "2026-11-21T11:30:00\.000Z"/u);
-    const [view] = await readInstances(root, {}, machine);
+    const [view] = await readInstances(root, undefined, machine);
     const [job] = view?.jobs ?? [];
     assert.ok(view && job);
     const shown = { job, folder: view.folder, directory: "/", ownerAlive: false };

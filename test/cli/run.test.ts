@@ -455,7 +455,7 @@ void describe("clean", () => {
       colour: false,
       columns: undefined,
     };
-    const found = await survey(root, {}, machine);
+    const found = await survey(root, undefined, machine);
     const isDone = await clean(found, { yes: true, json: false, jobs: [] }, terminal, files);
     assert.equal(isDone, false);
     assert.deepEqual(said, [`removed ${free}\n`, `not removed ${kept}: no right to rename it\n`]);

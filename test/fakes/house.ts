@@ -83,7 +83,6 @@ export class House extends Stage {
       notices: this.notices,
       worktrees: this.worktrees,
       waiting: new WaitingJobs(jobs, clock),
-      outbox: this.notices.outbox,
       endProcessesOf: async (sessionID) => {
         this.endedProcesses.push(sessionID);
         await this.endProcesses(sessionID);

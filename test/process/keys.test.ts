@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { parseKey } from "../../src/process/input/keys.js";
+import { parseKey } from "../../src/process/input/typed.js";
 
 void describe("a key", () => {
   for (const [given, name, bytes] of [

@@ -26,7 +26,7 @@ void describe("reading all instances", () => {
     gone.jobs.add(processJob("proc_1"));
     await gone.store.flush();
 
-    const all = await readInstances(root, {}, machine);
+    const all = await readInstances(root, undefined, machine);
     assert.deepEqual(
       all.map(({ state, alive, jobs, notices, problems }) => [
         state,
@@ -43,13 +43,12 @@ void describe("reading all instances", () => {
     assert.deepEqual(all[0]?.jobs, [subagent("bg_1")]);
     assert.equal(all[0]?.owner?.directory, "/project");
     assert.ok(all[0]?.savedAt instanceof Date);
-    const folders = async (filter: Parameters<typeof readInstances>[1]) =>
-      (await readInstances(root, filter, machine)).map((view) => view.folder);
-    assert.deepEqual(await folders({ projectID: "other" }), [gone.store.folder]);
-    assert.deepEqual(await folders({ directory: "/project" }), [one.store.folder]);
-    assert.deepEqual(await folders({ projectID: "none" }), []);
+    const folders = async (projectID: string) =>
+      (await readInstances(root, projectID, machine)).map((view) => view.folder);
+    assert.deepEqual(await folders("other"), [gone.store.folder]);
+    assert.deepEqual(await folders("none"), []);
     await one.store.close();
-    assert.equal((await readInstances(root, { directory: "/project" }, machine))[0]?.state, "dead");
+    assert.equal((await readInstances(root, undefined, machine))[0]?.state, "dead");
     await gone.store.close();
   });
 
@@ -77,7 +76,7 @@ void describe("reading all instances", () => {
     writeFileSync(join(project, "6-aside", "jobs.json.corrupt-20261121T100000000Z"), "x");
     const before = readdirSync(project, { recursive: true });
 
-    const views = await readInstances(root, {}, machine);
+    const views = await readInstances(root, undefined, machine);
     assert.equal(views.length, 6);
     for (const view of views) {
       assert.equal(view.state, "elsewhere");
@@ -98,7 +97,9 @@ void describe("reading all instances", () => {
     const claimer = makeStore({ root, pid: 1 });
     const { jobs } = await claimer.store.claim();
     const seen = async () =>
-      (await readInstances(root, {}, machine)).flatMap((view) => view.jobs.map(({ id }) => id));
+      (await readInstances(root, undefined, machine)).flatMap((view) =>
+        view.jobs.map(({ id }) => id),
+      );
     assert.deepEqual(await seen(), ["bg_1"]);
     for (const job of jobs) claimer.jobs.add(job);
     await claimer.store.flush();
@@ -120,7 +121,7 @@ void describe("reading all instances", () => {
     await adopt(claimer);
     claimer.jobs.remove("bg_1");
     await claimer.store.flush();
-    const [view] = await readInstances(root, {}, machine);
+    const [view] = await readInstances(root, undefined, machine);
     assert.deepEqual(view?.jobs, []);
     await claimer.store.close();
   });

@@ -78,7 +78,7 @@ void describe("a state folder that was there before", { skip }, () => {
       const root = folder();
       const dead = await deadOwner(root);
       chownSync(join(dead.store.folder, "jobs.json"), 4711, 4711);
-      const [view] = await readInstances(root, {}, fakeProcesses(2, new Set([2])));
+      const [view] = await readInstances(root, undefined, fakeProcesses(2, new Set([2])));
       assert.deepEqual(view?.jobs, []);
       assert.match(view?.problems.join() ?? "", /belongs to the user with the number 4711/u);
       const { log, lines } = recordingLog();

@@ -40,8 +40,8 @@ const MOST_CHARACTERS = 1_000;
 const MOST_BYTES = 4 * MOST_CHARACTERS;
 
 /**
- * Programs that take single keys, as npm does, have no echo whatever they ask: there the words say it, at the end of the
- * line, for a shell's prompt may have them in its path.
+ * Programs that take single keys, as npm does, have no echo whatever they ask: there the words say it, at the end of
+ * the line, for a shell's prompt may have them in its path.
  */
 const ASKS_PASSWORD =
   /(?:pass(?:word|phrase|code)|\bpin|\bsecret|\btoken|\botp)\b[^:?]{0,40}(?:[:?]|[[(][^\])]*hidden[^\])]*[\])])\s*$/iu;

@@ -1,8 +1,8 @@
 /**
- * Answers what a job is blocked on with the host's dialogs. A permission and a question are kept by the host by directory,
- * so the answer names that of the session that asks: a worktree is another one than the job's OpenCode has. What a
- * process asks is answered by the OpenCode that has it, with a line that leaves the terminal sealed for that question
- * alone and is kept nowhere; a password is shown as dots while it is typed.
+ * Answers what a job is blocked on with the host's dialogs. A permission and a question are kept by the host by
+ * directory, so the answer names that of the session that asks: a worktree is another one than the job's OpenCode has.
+ * What a process asks is answered by the OpenCode that has it, with a line that leaves the terminal sealed for that
+ * question alone and is kept nowhere; a password is shown as dots while it is typed.
  */
 import type { KeyEvent, PasteEvent } from "@opentui/core";
 import { createComponent } from "@opentui/solid";

@@ -1,6 +1,6 @@
 /**
- * All that is known of one job, as rows of a name and a value in the host's select dialog: searched and scrolled as every
- * list; enter opens its address.
+ * All that is known of one job, as rows of a name and a value in the host's select dialog: searched and scrolled as
+ * every list; enter opens its address.
  */
 import { createComponent } from "@opentui/solid";
 import { type Accessor, createMemo, createSignal, onCleanup, untrack } from "solid-js";

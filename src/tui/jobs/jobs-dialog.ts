@@ -1,6 +1,6 @@
 /**
- * The list of jobs in the host's own select dialog: searched by typing (a job is found by its name and all that is told of
- * it), grouped, kept up to date; and what can be done with one of them, each entry only when it can be done.
+ * The list of jobs in the host's own select dialog: searched by typing (a job is found by its name and all that is told
+ * of it), grouped, kept up to date; and what can be done with one of them, each entry only when it can be done.
  */
 import type { TuiDialogSelectOption } from "@opencode-ai/plugin/tui";
 import { createComponent } from "@opentui/solid";

@@ -1,6 +1,6 @@
 /**
- * Where a log view gets its lines from; the two kinds of jobs give them in the same form. A search finds all places of a
- * log, looked for from its start in slices between which the screen goes on, however long the output is; what is
+ * Where a log view gets its lines from; the two kinds of jobs give them in the same form. A search finds all places of
+ * a log, looked for from its start in slices between which the screen goes on, however long the output is; what is
  * appended later is looked at, too.
  */
 import { type Accessor, createMemo, createSignal } from "solid-js";

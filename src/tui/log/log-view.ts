@@ -1,7 +1,7 @@
 /**
- * The full-screen log of one job: its output live, with scrolling, search and wrap, its keys at the bottom. Of a process
- * it is its output, of a subagent its session, and a word where there is none yet. Leaving it leads back to where the user
- * was.
+ * The full-screen log of one job: its output live, with scrolling, search and wrap, its keys at the bottom. Of a
+ * process it is its output, of a subagent its session, and a word where there is none yet. Leaving it leads back to
+ * where the user was.
  */
 import type { Renderable, TuiPluginApi } from "@opencode-ai/plugin/tui";
 import {
@@ -72,8 +72,8 @@ function view(context: ViewContext, jobID: string, leave: () => void): Element {
 }
 
 /**
- * As the record says from moment to moment: a queued subagent has no session, and a job may be opened before it is known.
- * Closed with the view.
+ * As the record says from moment to moment: a queued subagent has no session, and a job may be opened before it is
+ * known. Closed with the view.
  */
 function logOf({ api, clock }: ViewContext, job: Accessor<ShownJob | undefined>) {
   const file = createMemo(() => {

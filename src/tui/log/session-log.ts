@@ -1,6 +1,6 @@
 /**
- * A subagent's session as a log: what it was told, what it said, which tools it called. Its messages are read once; then
- * it is what the host's events say. Works over a network, too.
+ * A subagent's session as a log: what it was told, what it said, which tools it called. Its messages are read once;
+ * then it is what the host's events say. Works over a network, too.
  */
 import type { TuiPluginApi } from "@opencode-ai/plugin/tui";
 import type { Message, Part, ToolPart } from "@opencode-ai/sdk/v2";

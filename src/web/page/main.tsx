@@ -223,7 +223,7 @@ function Problem({ problem }: { problem: Error | undefined }) {
   );
 }
 
-/** Another process may have come by the link with which the browser was called: what OpenCode shows tells them apart. */
+/** Another process may have come by the link that called the browser: what OpenCode shows tells them apart. */
 function Code() {
   const [code, setCode] = useState("");
   const [problem, setProblem] = useState("");

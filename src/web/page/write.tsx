@@ -1,4 +1,4 @@
-/** Types into a process whose input is open: a line, hidden where it asks for a password, or single keys in a terminal. */
+/** Types into a process whose input is open: a line, hidden where it asks for a password, or a terminal's keys. */
 import { useState } from "preact/hooks";
 import type { JobView, WriteBody } from "../schemas.js";
 import { write } from "./connection.js";
