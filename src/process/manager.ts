@@ -8,7 +8,7 @@ import { isEmptyFilter, matches, type JobFilter } from "../jobs/filter.js";
 import type { ProcessJob } from "../jobs/job.js";
 import type { JobRegistry } from "../jobs/registry.js";
 import { resolveAfter } from "../jobs/order.js";
-import { isTerminal } from "../jobs/status.js";
+import { isTerminal, requireReason } from "../jobs/status.js";
 import type { WaitingJobs } from "../jobs/waiting.js";
 import type { Notices } from "../notices/notices.js";
 import type { Options } from "../options.js";
@@ -87,6 +87,8 @@ export interface ProcessManagerDeps {
   watchdog?: Watchdog;
   controlGroups?: ControlGroups;
 }
+
+type KillHow = Required<Pick<KillOptions, "reason" | "remove">>;
 
 /**
  * Starts, reads and ends the background processes of one directory. `openBackground` gives one to a program
@@ -344,17 +346,18 @@ export class BackgroundProcessManager {
     return candidates.filter((job) => job.kind === "process").filter((job) => matches(job, filter));
   }
 
-  /** Throws a `UserError` on an empty filter, and kills nothing. */
-  async kill(filter: JobFilter, options: KillOptions): Promise<KillReport> {
+  /** Throws a `UserError` on an empty filter and an unknown reason, and kills nothing. */
+  async kill(filter: JobFilter, options: KillOptions = {}): Promise<KillReport> {
     if (isEmptyFilter(filter)) {
       throw new UserError("kill: expected an id, a session, a status or tags, got no filter");
     }
-    const { remove = false, only = () => true } = options;
+    const { reason = "cancelled_by_user", remove = false, only = () => true } = options;
+    requireReason(reason);
     const withEnded = remove || filter.id !== undefined || filter.status !== undefined;
     const chosen = this.list(filter).filter(
       (job) => (withEnded || !isTerminal(job.status)) && only(job),
     );
-    return this.#kill(chosen, options);
+    return this.#kill(chosen, { reason, remove });
   }
 
   /** Throws a `UserError` for an unknown id, a wrong pattern or cursor, or a pattern that takes too long. */
@@ -459,7 +462,7 @@ export class BackgroundProcessManager {
     const chosen = [...new Set([...jobs.byParent(sessionID), ...jobs.byRoot(sessionID)])]
       .filter((job) => job.kind === "process")
       .filter((job) => !job.global && !isTerminal(job.status));
-    return this.#kill(chosen, { reason: "session_deleted" });
+    return this.#kill(chosen, { reason: "session_deleted", remove: false });
   }
 
   /**
@@ -521,18 +524,12 @@ export class BackgroundProcessManager {
     }
   }
 
-  async #kill(
-    chosen: readonly ProcessJob[],
-    options: Pick<KillOptions, "reason" | "remove">,
-  ): Promise<KillReport> {
-    return { jobs: await Promise.all(chosen.map((job) => this.#killOne(job, options))) };
+  async #kill(chosen: readonly ProcessJob[], how: KillHow): Promise<KillReport> {
+    return { jobs: await Promise.all(chosen.map((job) => this.#killOne(job, how))) };
   }
 
   /** Ends one job, or finds that it has ended, and says what became of it. Never throws. */
-  async #killOne(
-    job: ProcessJob,
-    { reason, remove = false }: Pick<KillOptions, "reason" | "remove">,
-  ): Promise<KilledJob> {
+  async #killOne(job: ProcessJob, { reason, remove }: KillHow): Promise<KilledJob> {
     const report: KilledJob = {
       job,
       outcome: "already_ended",
