@@ -99,8 +99,13 @@ export class UserError extends Error {
 }
 
 /** For programs without types, which may leave a field out. Throws a `UserError` that names it. */
-export function requireText(field: string, value: unknown): void {
+export function requireString(field: string, value: unknown): void {
   if (typeof value !== "string") throw wrongField(field, "text", value);
+}
+
+/** The same for a text that says something. */
+export function requireText(field: string, value: unknown): void {
+  if (typeof value !== "string" || value.trim() === "") throw wrongField(field, "text", value);
 }
 
 /** The same for an id, which is never empty. */
@@ -110,5 +115,6 @@ export function requireID(field: string, value: unknown): void {
 
 function wrongField(field: string, expected: string, value: unknown): UserError {
   const kind = value === undefined ? "nothing" : `a ${typeof value}`;
-  return new UserError(`${field}: expected ${expected}, got ${value === "" ? '""' : kind}`);
+  const got = typeof value === "string" ? JSON.stringify(value) : kind;
+  return new UserError(`${field}: expected ${expected}, got ${got}`);
 }

@@ -15,10 +15,10 @@ function openAnyhow(settings: object) {
   return Reflect.apply(openBackground, undefined, [settings]);
 }
 
-function callAnyhow(manager: object, method: string, input: object): Promise<unknown> {
+function callAnyhow(manager: object, method: string, ...input: unknown[]): Promise<unknown> {
   const found: unknown = Reflect.get(manager, method);
   assert.ok(typeof found === "function");
-  return Promise.resolve(Reflect.apply(found, manager, [input]));
+  return Promise.resolve(Reflect.apply(found, manager, input));
 }
 
 void describe("openBackground", () => {
@@ -70,8 +70,41 @@ void describe("openBackground", () => {
           assert.match(thrown.message, new RegExp(`^${field}: expected .+, got a number$`));
           return true;
         });
+        if (field === "agent") continue;
+        const blank = async () => callAnyhow(tasks, "launch", { ...task, [field]: "" });
+        await assert.rejects(blank, {
+          name: "UserError",
+          message: new RegExp(`^${field}: expected .+, got ""$`),
+        });
       }
       assert.deepEqual(background.jobs.all(), []);
+    } finally {
+      await background.dispose();
+    }
+  });
+
+  void it("end by the user where no reason is given, and for none that a record could not have", async () => {
+    const directory = folder();
+    const background = openBackground({ client, directory, stateFolder: folder() });
+    const { processes, tasks } = background;
+    try {
+      const { job } = await processes.create({
+        command: "exec sleep 1000",
+        cwd: directory,
+        parentSessionID: "ses_1",
+        rootSessionID: "ses_1",
+      });
+      const message = /^reason: expected one of .+, got "bored"$/;
+      for (const call of [
+        async () => callAnyhow(processes, "kill", { id: job.id }, { reason: "bored" }),
+        async () => callAnyhow(tasks, "cancel", ["bg_0000000000"], "bored"),
+      ]) {
+        await assert.rejects(call, { name: "UserError", message });
+      }
+      assert.equal(processes.get(job.id)?.status, "running");
+      await processes.kill({ id: job.id });
+      assert.equal(processes.get(job.id)?.endReason, "cancelled_by_user");
+      await tasks.cancel(["bg_0000000000"]);
     } finally {
       await background.dispose();
     }

@@ -79,8 +79,8 @@ export function modelOf({ model, runs }: Pick<SubagentJob, "model" | "runs">): s
 }
 
 const SOON_MILLISECONDS = 5_000;
-/** Words by which a command says that it goes on. */
-const GOES_ON = /(?:^|[\s:=/-])(?:watch|serve|dev)(?![\w.-])/iu;
+/** Words by which a command says that it goes on; a folder's name, as in `/dev/null`, says nothing. */
+const GOES_ON = /(?:^|[\s:=/-])(?:watch|serve|dev)(?![\w./-])/iu;
 
 /**
  * Watchers that end with their stdin (`esbuild --watch`, anything that listens for its end) end at once, as a success

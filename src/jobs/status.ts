@@ -4,6 +4,7 @@
  * run at `pending` (see the registry's `reopen` and `rerun`).
  */
 import { z } from "zod";
+import { UserError } from "../ports.js";
 
 export const jobStatus = z.enum(["pending", "running", "completed", "failed", "cancelled"]);
 export type JobStatus = z.infer<typeof jobStatus>;
@@ -31,6 +32,13 @@ export const endReason = z.enum([
   "budget",
 ]);
 export type EndReason = z.infer<typeof endReason>;
+
+/** For programs without types: a record with another reason could not be read again. */
+export function requireReason(reason: unknown): void {
+  if (endReason.safeParse(reason).success) return;
+  const got = JSON.stringify(reason) ?? "nothing";
+  throw new UserError(`reason: expected one of ${endReason.options.join(", ")}, got ${got}`);
+}
 
 const TRANSITIONS: Readonly<Record<JobStatus, readonly JobStatus[]>> = {
   pending: ["running", "failed", "cancelled"],

@@ -18,7 +18,7 @@ const NOTIFY_PREFIX = "OPENCODE_NOTIFY:";
 const MAX_LINE = 16 * 1024;
 const MAX_TEXT = 4000;
 
-/** Lines that wait to be matched; beyond it they are not. */
+/** Lines that wait to be matched; beyond it the older half of them is not. */
 const MAX_WAITING_BYTES = 1024 * 1024;
 
 /** An open line to which nothing was added for so long, up to twice that, is looked at. */
@@ -133,12 +133,16 @@ export class OutputWatch {
 
   #wait(waiting: Waiting): void {
     if (this.#patterns.size === 0) return;
+    this.#waiting.push(waiting);
     this.#waitingBytes += waiting.text.length;
-    if (this.#waitingBytes <= MAX_WAITING_BYTES) this.#waiting.push(waiting);
-    else if (!this.#saidBusy) {
-      this.#saidBusy = true;
-      this.#request.onProblem("output came faster than its lines could be matched; some were not");
+    if (this.#waitingBytes <= MAX_WAITING_BYTES) return;
+    // What a program says when it is ready comes last. By halves: one at a time would move all others with each line.
+    for (const { text } of this.#waiting.splice(0, Math.ceil(this.#waiting.length / 2))) {
+      this.#waitingBytes -= text.length;
     }
+    if (this.#saidBusy) return;
+    this.#saidBusy = true;
+    this.#request.onProblem("output came faster than its lines could be matched; some were not");
   }
 
   #matchWaiting(): void {

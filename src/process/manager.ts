@@ -8,7 +8,7 @@ import { isEmptyFilter, matches, type JobFilter } from "../jobs/filter.js";
 import type { ProcessJob } from "../jobs/job.js";
 import type { JobRegistry } from "../jobs/registry.js";
 import { resolveAfter } from "../jobs/order.js";
-import { isTerminal } from "../jobs/status.js";
+import { isTerminal, requireReason } from "../jobs/status.js";
 import type { WaitingJobs } from "../jobs/waiting.js";
 import type { Notices } from "../notices/notices.js";
 import type { Options } from "../options.js";
@@ -56,6 +56,9 @@ export type * from "./types.js";
 export type { StartInput } from "./start-input.js";
 export type { Foreground, ForegroundEnd, ForegroundExit, ForegroundInput } from "./foreground.js";
 
+/** Deleted sessions that are remembered: a call that was under way takes no longer than so many deletions. */
+const MOST_DELETED = 1_000;
+
 /** What a `BackgroundProcessManager` is given. */
 export interface ProcessManagerDeps {
   jobs: JobRegistry;
@@ -85,6 +88,8 @@ export interface ProcessManagerDeps {
   controlGroups?: ControlGroups;
 }
 
+type KillHow = Required<Pick<KillOptions, "reason" | "remove">>;
+
 /**
  * Starts, reads and ends the background processes of one directory. `openBackground` gives one to a program
  * without the plugin, as `processes`. If you construct one yourself, call `dispose` when you are done, and
@@ -111,6 +116,8 @@ export class BackgroundProcessManager {
   readonly #due = new Map<string, () => void>();
   /** The variables that processes were given, for their next runs: nowhere but here. */
   readonly #environments = new Map<string, Readonly<Record<string, string>>>();
+  /** Deleted sessions, a call of which may still be on its way here; the oldest first. */
+  readonly #deletedSessions = new Set<string>();
   readonly #outputs: ProcessOutputs;
   readonly #stopListening: () => void;
   /** Kills of what earlier hosts left. */
@@ -182,8 +189,8 @@ export class BackgroundProcessManager {
 
   /**
    * Starts a process. Resolves when it runs or could not be started; when readiness was asked for, see
-   * `ReadinessResult`. Throws a `UserError` for wrong arguments, beyond `maxProcesses` and when `signal` is aborted
-   * before the start.
+   * `ReadinessResult`. Throws a `UserError` for wrong arguments, beyond `maxProcesses`, for a session that was deleted and
+   * when `signal` is aborted before the start.
    */
   async create(input: CreateInput, options: CreateOptions = {}): Promise<CreateResult> {
     requireID("parentSessionID", input.parentSessionID);
@@ -195,6 +202,7 @@ export class BackgroundProcessManager {
     // No await but for a terminal: between the check and the record nothing may change.
     const terminal = input.stdin === "terminal" ? await this.#terminal() : undefined;
     if (terminal) this.check(input);
+    this.#refuseDeleted(input);
     const after = this.#resolveAfter(input);
     const job = newProcessJob(input, shell.file, new Date(clock.now()), after);
     if (after.length > 0) {
@@ -253,6 +261,7 @@ export class BackgroundProcessManager {
   async startForeground(input: ForegroundInput): Promise<Foreground> {
     if (this.#disposing) throw new UserError("OpenCode is closing: no command can be started");
     checkInput(input);
+    this.#refuseDeleted(input);
     const command = new Foreground(input, {
       ...this.#deps,
       shell: this.#shell(),
@@ -274,6 +283,14 @@ export class BackgroundProcessManager {
     if (after.length === 0) return [];
     if (!this.#own.waiting) throw new UserError("after: expected none, as nothing can wait here");
     return resolveAfter(this.#deps.jobs, { sessionID, rootSessionID }, after);
+  }
+
+  /** Its jobs have ended with it: none would end, or be seen by a session, that it starts afterwards. */
+  #refuseDeleted(of: Pick<CreateInput, "parentSessionID" | "rootSessionID">): void {
+    const ids = [of.parentSessionID, of.rootSessionID];
+    if (ids.some((id) => this.#deletedSessions.has(id))) {
+      throw new UserError("the session was deleted; nothing was started");
+    }
   }
 
   /** Not started yet: for others, or for a place. */
@@ -329,17 +346,18 @@ export class BackgroundProcessManager {
     return candidates.filter((job) => job.kind === "process").filter((job) => matches(job, filter));
   }
 
-  /** Throws a `UserError` on an empty filter, and kills nothing. */
-  async kill(filter: JobFilter, options: KillOptions): Promise<KillReport> {
+  /** Throws a `UserError` on an empty filter and an unknown reason, and kills nothing. */
+  async kill(filter: JobFilter, options: KillOptions = {}): Promise<KillReport> {
     if (isEmptyFilter(filter)) {
       throw new UserError("kill: expected an id, a session, a status or tags, got no filter");
     }
-    const { remove = false, only = () => true } = options;
+    const { reason = "cancelled_by_user", remove = false, only = () => true } = options;
+    requireReason(reason);
     const withEnded = remove || filter.id !== undefined || filter.status !== undefined;
     const chosen = this.list(filter).filter(
       (job) => (withEnded || !isTerminal(job.status)) && only(job),
     );
-    return this.#kill(chosen, options);
+    return this.#kill(chosen, { reason, remove });
   }
 
   /** Throws a `UserError` for an unknown id, a wrong pattern or cursor, or a pattern that takes too long. */
@@ -422,9 +440,17 @@ export class BackgroundProcessManager {
     return this.#outputs.stream(this.#known(id), options);
   }
 
-  /** `session.deleted`: ends what belongs to this session or, as its root, to its tree; global ones go on. */
+  /**
+   * `session.deleted`: ends what belongs to this session or, as its root, to its tree; global ones go on. A call of
+   * theirs that comes later starts nothing.
+   */
   async cleanupSession(sessionID: string): Promise<KillReport> {
     const { jobs } = this.#deps;
+    this.#deletedSessions.add(sessionID);
+    const [oldest] = this.#deletedSessions;
+    if (this.#deletedSessions.size > MOST_DELETED && oldest !== undefined) {
+      this.#deletedSessions.delete(oldest);
+    }
     const waitedFor = Array.from(this.#foreground).filter(
       (each) => each.sessionID === sessionID || each.rootSessionID === sessionID,
     );
@@ -436,7 +462,7 @@ export class BackgroundProcessManager {
     const chosen = [...new Set([...jobs.byParent(sessionID), ...jobs.byRoot(sessionID)])]
       .filter((job) => job.kind === "process")
       .filter((job) => !job.global && !isTerminal(job.status));
-    return this.#kill(chosen, { reason: "session_deleted" });
+    return this.#kill(chosen, { reason: "session_deleted", remove: false });
   }
 
   /**
@@ -498,18 +524,12 @@ export class BackgroundProcessManager {
     }
   }
 
-  async #kill(
-    chosen: readonly ProcessJob[],
-    options: Pick<KillOptions, "reason" | "remove">,
-  ): Promise<KillReport> {
-    return { jobs: await Promise.all(chosen.map((job) => this.#killOne(job, options))) };
+  async #kill(chosen: readonly ProcessJob[], how: KillHow): Promise<KillReport> {
+    return { jobs: await Promise.all(chosen.map((job) => this.#killOne(job, how))) };
   }
 
   /** Ends one job, or finds that it has ended, and says what became of it. Never throws. */
-  async #killOne(
-    job: ProcessJob,
-    { reason, remove = false }: Pick<KillOptions, "reason" | "remove">,
-  ): Promise<KilledJob> {
+  async #killOne(job: ProcessJob, { reason, remove }: KillHow): Promise<KilledJob> {
     const report: KilledJob = {
       job,
       outcome: "already_ended",
@@ -634,7 +654,7 @@ export class BackgroundProcessManager {
     return {
       shell,
       terminal,
-      env: input.env ?? {},
+      env: { ...shownAtOnce(this.#deps.env), ...input.env },
       onReady: (line) => wait.ready(line),
       announce: (...what) => this.#announce(id, what),
     };
@@ -685,4 +705,13 @@ interface RunInput {
 /** Whether this job already runs what is to be started. */
 function isSame(job: ProcessJob, { command, cwd }: CreateInput): boolean {
   return job.command === command && job.cwd === cwd && !isTerminal(job.status);
+}
+
+/**
+ * Python keeps what it prints back in a pipe, some 8 KB of it: its output, the lines that it asks to tell and those that
+ * make it ready would come late or, from a server, never. What the user has set stays, also to nothing.
+ */
+function shownAtOnce(env: NodeJS.ProcessEnv): Readonly<Record<string, string>> {
+  const isSet = env["PYTHONUNBUFFERED"] !== undefined;
+  return isSet ? {} : { PYTHONUNBUFFERED: "1" };
 }

@@ -123,7 +123,8 @@ export type KillReason =
 
 /** Why `kill` ends processes, and what becomes of their records. */
 export interface KillOptions {
-  reason: KillReason;
+  /** "cancelled_by_user" if left out. */
+  reason?: KillReason;
   /** Also forget the record and delete the output. */
   remove?: boolean;
   /** Narrows the filter to what the caller may end; jobs it refuses are left alone and not in the report. */

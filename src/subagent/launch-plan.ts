@@ -5,7 +5,7 @@
 import type { Context } from "../context.js";
 import { UserError } from "../ports.js";
 import { findAgent } from "../host/agents.js";
-import type { Host, PermissionRule, Speaker } from "../host/host.js";
+import { HostError, type Host, type PermissionRule, type Speaker } from "../host/host.js";
 import { latestRealUserMessage } from "../host/latest-user.js";
 import type { SessionTree } from "../host/session-tree.js";
 import { parseModel, type ModelRef } from "../jobs/job.js";
@@ -49,7 +49,7 @@ export interface PlanDeps extends Context {
 
 export async function planLaunch(deps: PlanDeps, input: PlanInput): Promise<LaunchPlan> {
   const { host, tree, options } = deps;
-  const [line, agents] = await Promise.all([tree.line(input.parentSessionID), host.agents()]);
+  const [line, agents] = await Promise.all([lineOf(tree, input.parentSessionID), host.agents()]);
   const rootSessionID = line.at(-1) ?? input.parentSessionID;
   const depth = line.length;
   checkDepth(depth, options.maxDepth);
@@ -60,7 +60,7 @@ export async function planLaunch(deps: PlanDeps, input: PlanInput): Promise<Laun
     speakerOf(host, input),
     input.model === undefined ? undefined : findModel(host, input.model),
   ]);
-  if (!parent) throw new UserError(`session ${input.parentSessionID} does not exist`);
+  if (!parent) throw unknownParent(input.parentSessionID);
   const parentAgent = agents.find(({ name }) => name === (input.parentAgent ?? speaker?.agent));
   const atDepthLimit = depth >= options.maxDepth;
   const inherited = explicit ?? agent.model ?? speaker?.model;
@@ -89,6 +89,20 @@ export async function planLaunch(deps: PlanDeps, input: PlanInput): Promise<Laun
   };
 }
 
+/** The session and those above it. A program may name one that the host has not. */
+async function lineOf(tree: SessionTree, sessionID: string): Promise<string[]> {
+  try {
+    return await tree.line(sessionID);
+  } catch (thrown) {
+    const isUnknown = thrown instanceof HostError && thrown.status === 404;
+    throw isUnknown ? unknownParent(sessionID) : thrown;
+  }
+}
+
+function unknownParent(sessionID: string): UserError {
+  return new UserError(`parentSessionID: expected a session of OpenCode, got ${sessionID}`);
+}
+
 async function speakerOf(
   host: Host,
   { parentSessionID, parentMessageID }: PlanInput,
@@ -103,11 +117,11 @@ export async function limitsNow(
   { agent: name, parentSessionID, parentAgent }: Omit<PlanInput, "model">,
 ): Promise<Pick<LaunchPlan, "rules" | "strict">> {
   const [line, agents, parent] = await Promise.all([
-    tree.line(parentSessionID),
+    lineOf(tree, parentSessionID),
     host.agents(),
     host.sharedSession(parentSessionID),
   ]);
-  if (!parent) throw new UserError(`session ${parentSessionID} does not exist`);
+  if (!parent) throw unknownParent(parentSessionID);
   const speaker = parentAgent ?? (await latestRealUserMessage(host, parentSessionID))?.agent;
   const rules = childRules({
     parent,

@@ -2,7 +2,7 @@
  * How a task comes to run: checked, recorded, queued for a slot, and given to the runner. A task that is continued
  * goes the same way again.
  */
-import { UserError, coerceError, requireID, requireText } from "../ports.js";
+import { UserError, coerceError, requireID, requireString, requireText } from "../ports.js";
 import { newJobId } from "../jobs/filter.js";
 import type { SubagentJob } from "../jobs/job.js";
 import { resolveAfter } from "../jobs/order.js";
@@ -95,9 +95,9 @@ export class Launcher {
 
   /** Tasks get their places in the order of the calls, however long each is looked at. */
   async launch(input: LaunchInput): Promise<Launched> {
-    for (const field of ["description", "prompt", "agent"] as const) {
-      requireText(field, input[field]);
-    }
+    for (const field of ["description", "prompt"] as const) requireText(field, input[field]);
+    // An empty one is answered with the agents that there are.
+    requireString("agent", input.agent);
     requireID("parentSessionID", input.parentSessionID);
     const earlier = this.#launches;
     const planning = planLaunch(this.#deps, input).then(async (plan) => {
@@ -156,6 +156,7 @@ export class Launcher {
 
   /** A pending task gets the text added to its prompt, a running one a further instruction, an ended one a new run. */
   async resume(task: SubagentJob, prompt: string, from: ResumeFrom): Promise<Launched> {
+    requireText("prompt", prompt);
     this.#runner.budgets.checkTask(task);
     if (!isTerminal(task.status)) return this.#instruct(task, prompt, from);
     const { reopened, plan } = await this.#reopen(task, prompt, from);

@@ -10,7 +10,7 @@ import { storedMessages } from "../host/stored-messages.js";
 import { type JobFilter, matches } from "../jobs/filter.js";
 import type { Job, SubagentJob } from "../jobs/job.js";
 import type { JobEnd, Quote } from "../jobs/registry.js";
-import { type EndReason, isTerminal } from "../jobs/status.js";
+import { type EndReason, isTerminal, requireReason } from "../jobs/status.js";
 import type { Notice } from "../notices/notice.js";
 import { coerceError, logFailure, UserError } from "../ports.js";
 import { within } from "../time.js";
@@ -245,9 +245,11 @@ export class BackgroundManager {
 
   /**
    * Ends tasks, by job id, and what they started themselves. Resolves when OpenCode says that their sessions are idle,
-   * or after 10 s for one that does not stop: its error says so. Ended and unknown ones are left out. Never rejects.
+   * or after 10 s for one that does not stop: its error says so. Ended and unknown ones are left out. Rejects with a
+   * UserError alone, for a reason that is none; nothing was ended then.
    */
-  async cancel(taskIDs: readonly string[], reason: EndReason): Promise<void> {
+  async cancel(taskIDs: readonly string[], reason: EndReason = "cancelled_by_user"): Promise<void> {
+    requireReason(reason);
     await Promise.all(taskIDs.map((id) => this.#stop(id, { status: "cancelled", reason })));
   }
 

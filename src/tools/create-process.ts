@@ -157,14 +157,15 @@ function answer(created: CreateResult, now: number, caller: Caller): string {
   if (lastLines) lines.push("Last lines of its output:", ...quoteLines(lastLines));
   else if (isTerminal(job.status)) lines.push("(no output)");
   else if (readiness === "not_ready_yet") lines.push("(no output yet)");
-  if (job.status === "pending") {
-    lines.push(`It starts when ${job.after?.join(", ") ?? ""} has completed, or is ready.`);
+  // One that is pending may also wait for a place, or to be started again by its policy.
+  if (job.status === "pending" && job.nextStartAt === undefined && job.after?.length) {
+    lines.push(`It starts when ${job.after.join(", ")} has completed, or is ready.`);
   }
   const empty = emptyInputHint(job);
   if (empty !== undefined) lines.push(empty);
   if (!isTerminal(job.status)) {
-    // Without one it is read from the start.
-    const isBehind = lastLines !== undefined || cursor !== "0";
+    // Where nothing was shown or waited for, what it has printed is still to be read: without one that begins at its start.
+    const isBehind = lastLines !== undefined || readiness === "ready";
     if (cursor !== undefined && isBehind) lines.push(`(what comes after this: cursor "${cursor}")`);
     lines.push(...whatFollows(job.notify, caller));
   }

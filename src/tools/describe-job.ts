@@ -50,7 +50,7 @@ function timing(job: Job, now: number): string[] {
   // Of one that was started just now it says nothing.
   if (milliseconds < JUST_NOW && !isTerminal(job.status)) return [];
   const time = elapsed(milliseconds);
-  return [job.status === "pending" ? `waits since ${time}` : time];
+  return [job.status === "pending" ? `has waited ${time}` : time];
 }
 
 function taskFacts(job: SubagentJob, now: number, position: number): string[] {

@@ -33,6 +33,9 @@ void describe("an end that an empty stdin may have caused", () => {
       "cat server.js",
       "npm run devise",
       "cat dev.js",
+      "make 2>/dev/null",
+      "make > /dev/null",
+      "ls serve/",
     ])
       assert.equal(hint({ command }), false, command);
     const command = "npm run dev";

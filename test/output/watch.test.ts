@@ -98,3 +98,15 @@ test("of a line that is too long no half of a character is told", async () => {
   await watch.end();
   assert.deepEqual(said, [`notify ${long}…`]);
 });
+
+test("of lines that come faster than they can be matched the latest are, and it is said once", async () => {
+  const { watch, said } = watchOf({ readyPattern: "^up$" });
+  watch.push(STDOUT, Buffer.from("this one is being matched\n"));
+  watch.push(STDOUT, Buffer.from(`${"a".repeat(1_000)}\n`.repeat(3_000)));
+  watch.push(STDOUT, Buffer.from("up\n"));
+  await watch.end();
+  assert.deepEqual(said, [
+    "output came faster than its lines could be matched; some were not",
+    "ready up",
+  ]);
+});

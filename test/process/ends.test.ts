@@ -37,6 +37,25 @@ test("a deleted session ends its processes and those of its tree; global ones go
     assert.equal(room.manager.get(own)?.endReason, "session_deleted");
   }));
 
+test("a call that a deleted session had under way starts nothing", () =>
+  withRoom(async (room) => {
+    const of = { parentSessionID: "child", rootSessionID: "root" };
+    await room.manager.cleanupSession("root");
+    for (const input of [of, { ...of, global: true }]) {
+      await assert.rejects(room.create("exec sleep 60", input), /session was deleted; nothing was/);
+    }
+    const started = room.manager.startForeground({
+      ...of,
+      command: "exec sleep 60",
+      cwd: room.folder,
+      tellsLeft: true,
+      onOutput: () => undefined,
+    });
+    await assert.rejects(started, /session was deleted; nothing was started$/);
+    assert.deepEqual(room.manager.list(), []);
+    assert.deepEqual(alive(room.marker), []);
+  }));
+
 test("dispose ends everything, once; nothing can be started afterwards", () =>
   withRoom(async (room) => {
     const { job } = await room.create("exec sleep 60", { global: true });

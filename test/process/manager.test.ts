@@ -229,6 +229,25 @@ test("a second start of the same command in the same folder says which one runs 
     assert.deepEqual(ids(second.sameCommand), [first.job.id]);
   }));
 
+test("Python's output comes as it is printed, unless its user has set it otherwise", async () => {
+  const { PYTHONUNBUFFERED: _, ...rest } = process.env;
+  const printed = async (env: NodeJS.ProcessEnv, input?: Partial<CreateInput>) => {
+    let output = "";
+    await withRoom(
+      async (room) => {
+        const { job } = await room.create("echo [$PYTHONUNBUFFERED]", input);
+        await room.ended(job.id);
+        output = await room.output(job.id);
+      },
+      { deps: { env } },
+    );
+    return output;
+  };
+  assert.equal(await printed(rest), "[1]\n");
+  assert.equal(await printed(rest, { env: { PYTHONUNBUFFERED: "" } }), "[]\n");
+  assert.equal(await printed({ ...rest, PYTHONUNBUFFERED: "x" }), "[x]\n");
+});
+
 test("OPENCODE_NOTIFY: whole lines that begin with it, on both streams, are told; the line stays", () =>
   withRoom(async (room) => {
     const long = "x".repeat(5000);

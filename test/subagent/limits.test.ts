@@ -90,9 +90,22 @@ void describe("a launch is refused, with the limit, its value and its option", (
     );
   });
 
+  void it("of a task that is to go on with nothing", async () => {
+    const house = new House();
+    const { id } = await house.child({ parentSessionID: house.host.addRoot() });
+    await assert.rejects(house.tasks.resume(id, " ", {}), {
+      name: "UserError",
+      message: 'prompt: expected text, got " "',
+    });
+    assert.equal(house.host.prompts.length, 1);
+  });
+
   void it("of a session that does not exist", async () => {
     const house = new House();
-    await assert.rejects(house.launch({ parentSessionID: "ses_nowhere" }), /does not exist/u);
+    await assert.rejects(house.launch({ parentSessionID: "ses_nowhere" }), {
+      name: "UserError",
+      message: "parentSessionID: expected a session of OpenCode, got ses_nowhere",
+    });
     assert.equal(house.jobs.size, 0);
   });
 

@@ -85,6 +85,24 @@ void describe("createBackgroundProcess", () => {
     assert.match(await call("getBackgroundProcess", read), /\n\(nothing new\)\n/u);
   });
 
+  void it("gives no cursor behind what it has not shown", async (t) => {
+    const { call, workspace } = running(t);
+    const command = "echo listening on port 4000; exec sleep 300";
+    const answer = await call("createBackgroundProcess", { command });
+    const [job] = workspace.processes.list();
+    assert.match(answer, / · output 23 B\n/u);
+    assert.doesNotMatch(answer, /cursor/u);
+    const output = await call("getBackgroundProcess", { processId: job?.id });
+    assert.match(output, /\n\| listening on port 4000\n/u);
+  });
+
+  void it("of one that pauses before it is started again says that, and that it waits for no other", async (t) => {
+    const { call } = running(t);
+    const answer = await call("createBackgroundProcess", { command: "exit 1", restart: "always" });
+    assert.match(answer, /^proc_\w+ pending · .* last exit 1, again in \d/u);
+    assert.doesNotMatch(answer, /It starts when/u);
+  });
+
   void it("says what a line that was not sent lacks", async (t) => {
     const { call, workspace } = running(t);
     await call("createBackgroundProcess", { command: "exec cat", stdin: "open" });

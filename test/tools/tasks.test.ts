@@ -61,7 +61,7 @@ void describe("createBackgroundTask", () => {
     await call("createBackgroundTask", { ...TASK, taskId: id });
     await clock.advance(3_000);
     const line = async () => (await call("getBackgroundTask", { taskId: id })).split("\n")[0] ?? "";
-    assert.match(await line(), /pending · "Looks around" · waits since 3 s · /u);
+    assert.match(await line(), /pending · "Looks around" · has waited 3 s · /u);
     const [otherID = ""] = other.split(" ");
     await call("cancelBackgroundTasks", { taskId: otherID });
     await clock.advance(4_000);
