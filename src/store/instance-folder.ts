@@ -66,6 +66,8 @@ export class InstanceFolder {
   readonly #makeOwner: () => Owner;
   readonly #files: StoreFiles;
   #owner: Owner | undefined;
+  /** It was made, or found, in folders that were checked. */
+  #isTrusted = false;
   #mark: Timer | undefined;
 
   /** `project` is a folder in the root; `makeOwner` is asked once, when the folder is first made. */
@@ -79,11 +81,14 @@ export class InstanceFolder {
 
   /** The folder as it must be, also after it was deleted. Throws the system's error, or an UnsafePath. */
   ensure(): void {
-    if (this.#owner && existsSync(join(this.path, OWNER_FILE))) return;
+    if (this.#isTrusted && existsSync(join(this.path, OWNER_FILE))) return;
     this.#owner ??= this.#makeOwner();
+    // Before as well: behind a link nothing is made.
+    this.check();
     this.#files.makeFolder(this.path);
     this.check();
     writeOwner(this.path, this.#owner, this.#files);
+    this.#isTrusted = true;
   }
 
   /**
@@ -103,7 +108,7 @@ export class InstanceFolder {
   /** Where this instance listens stands in its owner file. Throws the system's error. */
   setControl(path: string): void {
     this.#owner = { ...(this.#owner ?? this.#makeOwner()), control: path };
-    if (this.exists) writeOwner(this.path, this.#owner, this.#files);
+    if (this.#isTrusted && this.exists) writeOwner(this.path, this.#owner, this.#files);
   }
 
   /**

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import {
   chmodSync,
   chownSync,
+  existsSync,
   mkdirSync,
   renameSync,
   statSync,
@@ -57,6 +58,10 @@ void describe("a state folder that was there before", { skip }, () => {
       });
       assert.match(next.store.problem ?? "", /cannot be saved in .*is a symbolic link/u);
       assert.throws(() => next.store.outputFolder(), /is a symbolic link/u);
+      // A process has an address before its output has a place; nothing of it makes the folder one to be trusted.
+      next.store.setControl("/run/control");
+      await assert.rejects(next.store.flush(), { name: "UnsafePath" });
+      assert.equal(existsSync(next.store.folder), false, "nothing was made behind the link");
       assert.ok(lines.some(({ message }) => message === "nothing can be taken over"));
       await next.store.close();
     });
