@@ -135,11 +135,11 @@ export function createApp(options: AppOptions): Hono<Guarded> {
 
   app.get(
     "/api/jobs/:id/stream",
-    ofJob((context, { entry, view: { id, kind } }) => {
-      if (kind !== "process") return noOutput(context);
+    ofJob((context, { entry, view: { id, process } }) => {
+      if (!process) return noOutput(context);
       const { offset = 0, most } = read(streamQuery, context);
       const pace = most === undefined ? undefined : new SteadyPace(clock, rate, most, offset);
-      const wanted = { id, file: outputOf(entry), offset, pace };
+      const wanted = { id, run: process.run, file: outputOf(entry), offset, pace };
       return streamSSE(context, (stream) => follow(stream, wanted, options));
     }),
   );
@@ -306,17 +306,31 @@ async function watch(
   }
 }
 
-/** Read from the file at the reader's pace: one that is slower than the process is told how much it missed. */
+/** What of a process is followed: one run of it, which has a file of its own. */
+interface Followed {
+  id: string;
+  run: number;
+  file: string;
+  /** Bytes of the output before what is wanted. */
+  offset: number;
+  pace: Pace | undefined;
+}
+
+/**
+ * Read from the file at the reader's pace: one that is slower than the process is told how much it missed. The stream
+ * ends with the run, also when the process was started again.
+ */
 async function follow(
   stream: SSEStreamingApi,
-  { id, file, offset, pace }: { id: string; file: string; offset: number; pace?: Pace | undefined },
+  { id, run, file, offset, pace }: Followed,
   { feed, clock }: AppOptions,
 ): Promise<void> {
   const gone = new AbortController();
   stream.onAbort(() => gone.abort());
   const hasEnded = (): boolean => {
     const found = feed.get(id);
-    return !found || isTerminal(found.entry.job.status) || found.entry.fate === "interrupted";
+    if (!found || found.view.process?.run !== run) return true;
+    return isTerminal(found.entry.job.status) || found.entry.fate === "interrupted";
   };
   let isOver = hasEnded();
   const source = {

@@ -80,7 +80,7 @@ export function openApiDocument(): object {
         page,
       ),
       "/api/jobs/{id}/stream": read(
-        "Output of a process as it comes: chunks, then the end",
+        "Output of the run that goes on, as it comes: chunks, then the end",
         pieces,
         stream,
       ),

@@ -161,6 +161,22 @@ void describe("the web API", () => {
     assert.equal(await next(), undefined);
   });
 
+  void it("ends the stream of a run when the process was started again meanwhile", async (t) => {
+    const { served, made } = await withJobs(t);
+    const file = join(made.store.outputFolder(), "proc_1.log");
+    const log = new OutputLog(file, 1_000_000, systemClock);
+    log.append(STDOUT, Buffer.from("of the first run\n"));
+    const next = await events(t, await served.get("/api/jobs/proc_1/stream"));
+    assert.equal((await next())?.data["text"], "of the first run\n");
+    log.close();
+    made.jobs.end("proc_1", { status: "completed", reason: "finished", at: new Date() });
+    made.jobs.rerun("proc_1", { run: 2 });
+    // No reader of the state ever sees that it had ended.
+    await made.store.flush();
+    assert.equal((await next())?.event, "end");
+    assert.equal(await next(), undefined);
+  });
+
   void it("tells a reader that is slower than the process how much it missed", async (t) => {
     const { served, made } = await withJobs(t);
     const limit = 512 * 1_024;
