@@ -195,7 +195,7 @@ export interface ShownJob {
   directory: string;
   /** False when its OpenCode is gone: what the record says of a running job is no longer true. */
   ownerAlive: boolean;
-  /** Of its OpenCode, if that runs on this machine. */
+  /** Of its OpenCode, if that was seen running on this machine; it may have ended since. */
   ownerPID?: number | undefined;
   /** When its OpenCode wrote last, if that is gone. */
   lastSign?: Date | undefined;

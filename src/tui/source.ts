@@ -93,8 +93,13 @@ export function createSource({ findOrigin, clock, onChange }: SourceOptions): So
   let retry: Timer | undefined;
   let pause = FIRST_PAUSE_MILLISECONDS;
 
+  /** Of the owner of each folder, once it was seen alive: only then it is known that the number is of this machine. */
+  const pids = new Map<string, number | undefined>();
   const take = (instances: readonly InstanceView[]) => {
-    const jobs = instances.flatMap(shownJobs);
+    for (const { folder, state, owner } of instances) {
+      if (state === "alive") pids.set(folder, owner?.identity?.pid);
+    }
+    const jobs = instances.flatMap((each) => shownJobs(each, pids.get(each.folder)));
     const before = seen;
     seen = jobs;
     setSnapshot({ jobs, at: clock.now() });
@@ -139,12 +144,14 @@ export function createSource({ findOrigin, clock, onChange }: SourceOptions): So
 }
 
 /** Of a folder without an owner it is not known whose it is: one that is being made has no jobs yet. */
-function shownJobs({ folder, owner, state, jobs, ...instance }: InstanceView): ShownJob[] {
+function shownJobs(
+  { folder, owner, state, jobs, ...instance }: InstanceView,
+  ownerPID: number | undefined,
+): ShownJob[] {
   if (!owner) return [];
   const { directory } = owner;
   // Whether an owner in another container runs cannot be seen from here: its record is believed.
   const ownerAlive = state !== "dead";
   const lastSign = ownerAlive ? undefined : instance.lastSign;
-  const ownerPID = state === "alive" ? owner.identity?.pid : undefined;
   return jobs.map((job) => ({ job, folder, directory, ownerAlive, ownerPID, lastSign }));
 }

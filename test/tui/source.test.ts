@@ -12,6 +12,7 @@ import { setAside } from "../../src/output/runs.js";
 import { outputPath } from "../../src/store/instance-folder.js";
 import { openProcessLog } from "../../src/tui/log/process-log.js";
 import type { ShownJob } from "../../src/tui/describe.js";
+import { farewell } from "../../src/tui/attention.js";
 import { createSource, isHere, type Origin, type Source } from "../../src/tui/source.js";
 import { throttle } from "../../src/time.js";
 import { FakeClock } from "../fakes/clock.js";
@@ -81,6 +82,24 @@ void describe("the jobs on disk", () => {
     const { source, until } = open(t, { kind: "here", ...where });
     await until(() => seen(source).length === 1, "the job");
     assert.equal(source.snapshot().jobs[0]?.ownerAlive, false);
+  });
+
+  test("whose they were is still known when their OpenCode has closed, if it was seen", async (t) => {
+    const where = { root: scratch(t), projectID: "p", directory };
+    const [unseen, closing] = ["aaaaaaaaaaaaaaaa", "bbbbbbbbbbbbbbbb"] as const;
+    writeStateFolder({ ...where, instance: unseen, ownerAlive: false }, [aProcess({ name: "a" })]);
+    writeStateFolder({ ...where, instance: closing }, [aProcess({ name: "b" })]);
+    const { source, until } = open(t, { kind: "here", ...where });
+    const pids = () => source.snapshot().jobs.map(({ job, ownerPID }) => [job.name, ownerPID]);
+    await until(() => seen(source).length === 2, "both jobs");
+    const ended = aProcess({ name: "b", status: "cancelled", endReason: "host_exit" });
+    writeStateFolder({ ...where, instance: closing, ownerAlive: false }, [ended]);
+    await until(() => source.snapshot().jobs.every(({ ownerAlive }) => !ownerAlive), "its end");
+    assert.deepEqual(pids().toSorted(), [
+      ["a", undefined],
+      ["b", process.pid],
+    ]);
+    assert.match(farewell(source.snapshot().jobs, process.pid) ?? "", /: 1 process \(b\)$/u);
   });
 
   test("need no timer while nothing changes, running jobs or not", async (t) => {
