@@ -3,13 +3,14 @@
  * their ends. cancelBackgroundTasks aborts subagents and what they started, whose sessions and texts are kept;
  * killProcesses ends processes with all their descendants, and says what became of each.
  */
-import type { ProcessJob } from "../jobs/job.js";
+import type { ProcessJob, SubagentJob } from "../jobs/job.js";
 import { isTerminal } from "../jobs/status.js";
 import { waysOf } from "../platform.js";
 import { UserError } from "../ports.js";
 import type { KilledJob } from "../process/manager.js";
 import { withUnverified } from "../system/kill-tree.js";
 import type { ProcessNote } from "../system/process-table.js";
+import type { Workspace } from "../workspace.js";
 import { isOwnGroup, requireFilter, toFilter } from "./access.js";
 import { aliased, filters, optionalFlag, optionalId, status } from "./fields.js";
 import { answering, defineTool, enter, type Ready, withProblem } from "./define.js";
@@ -86,7 +87,7 @@ export function cancelBackgroundTasks(ready: Ready) {
         tells(live);
         await Promise.all(live.map((each) => workspace.worktrees.settled(each)));
         const [task] = targets;
-        const removed = remove && task ? [await workspace.removeWorktree(task.id)] : [];
+        const removed = remove && task ? [await worktreeRemoved(workspace, task)] : [];
         const lines = targets.map((task) => {
           const job = workspace.tasks.getTask(task.id) ?? task;
           const had = live.includes(task.id) ? "" : " → had ended already";
@@ -97,6 +98,17 @@ export function cancelBackgroundTasks(ready: Ready) {
       });
     },
   });
+}
+
+/** What became of its worktree. A removal that fails must not hide what was cancelled before it. */
+async function worktreeRemoved(workspace: Workspace, task: SubagentJob): Promise<string> {
+  if (!task.worktree) return "it has no worktree";
+  try {
+    return await workspace.removeWorktree(task.id);
+  } catch (thrown) {
+    if (thrown instanceof UserError) return thrown.message;
+    throw thrown;
+  }
 }
 
 export function killProcesses(ready: Ready) {

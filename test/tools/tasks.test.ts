@@ -156,6 +156,14 @@ void describe("cancelBackgroundTasks", () => {
     assert.match(await call("cancelBackgroundTasks", { taskId: id }), /→ had ended already$/u);
   });
 
+  void it("says that there is no worktree to remove beside what was cancelled", async (t) => {
+    const { call, host, workspace, id } = await launched(t);
+    host.onAbort = (aborted) => workspace.onEvent({ type: "idle", sessionID: aborted });
+    const answer = await call("cancelBackgroundTasks", { taskId: id, remove: true });
+    const said = `^${id} cancelled \\(cancelled_by_agent\\).*\nit has no worktree$`;
+    assert.match(answer, new RegExp(said, "u"));
+  });
+
   void it("whose call is aborted is not heard: the parent is still told", async (t) => {
     const { call, clock, workspace, host, root, id, sessionID } = await launched(t);
     const abort = new AbortController();
