@@ -7,6 +7,7 @@ import { dirname } from "node:path";
 import { isTerminal } from "../jobs/status.js";
 import type { Job, ProcessJob } from "../jobs/job.js";
 import { coerceError, errorCode, UserError } from "../ports.js";
+import { inspectFolder } from "../store/files.js";
 import { outputPath } from "../store/instance-folder.js";
 import type { Processes } from "../store/owner.js";
 import { readInstances, type InstanceView } from "../store/instances.js";
@@ -73,14 +74,24 @@ export function checkExists(root: string): void {
   throw new UserError(`--root: expected an existing folder, got ${root}`);
 }
 
-/** Of a folder that is missing the nearest one above it decides: it would be made there. */
+/** One that OpenCode would not use, because it is a link or another user's, is none that it can write to. */
 function systemWhyUnwritable(folder: string): string | undefined {
+  try {
+    inspectFolder(folder);
+  } catch (thrown) {
+    if (errorCode(thrown) !== "ENOENT") return coerceError(thrown).message;
+  }
+  return whyNotWritten(folder);
+}
+
+/** Of a folder that is missing the nearest one above it decides: it would be made there. */
+function whyNotWritten(folder: string): string | undefined {
   try {
     accessSync(folder, constants.W_OK | constants.X_OK);
     return undefined;
   } catch (thrown) {
     const isMissing = errorCode(thrown) === "ENOENT" && dirname(folder) !== folder;
-    return isMissing ? systemWhyUnwritable(dirname(folder)) : coerceError(thrown).message;
+    return isMissing ? whyNotWritten(dirname(folder)) : coerceError(thrown).message;
   }
 }
 

@@ -94,15 +94,22 @@ function makeFolder(path: string): void {
  * an error that says what is wrong with the folder, or the system's (lstat, chmod); for a missing one ENOENT.
  */
 export function checkFolder(path: string, user = process.geteuid?.()): void {
+  const { mode } = inspectFolder(path, user);
+  // Windows has neither owners nor modes of this kind.
+  if (user !== undefined && (mode & OTHERS) !== 0) chmodSync(path, PRIVATE_FOLDER);
+}
+
+/** The same for one who only looks: nothing is mended. */
+export function inspectFolder(path: string, user = process.geteuid?.()): Stats {
   const found = lstatSync(path);
   const kind = found.isSymbolicLink() ? "a symbolic link" : "no folder";
   if (!found.isDirectory()) {
     throw new UnsafePath(`${path} is ${kind}: background jobs are kept in a real folder only`);
   }
-  // Windows has neither owners nor modes of this kind.
-  if (user === undefined) return;
-  if (found.uid !== user) throw new UnsafePath(belongsTo(path, found.uid, user));
-  if ((found.mode & OTHERS) !== 0) chmodSync(path, PRIVATE_FOLDER);
+  if (user !== undefined && found.uid !== user) {
+    throw new UnsafePath(belongsTo(path, found.uid, user));
+  }
+  return found;
 }
 
 /** Whether a file (or link) is this user's; always on Windows. Throws the system's error (lstat). */

@@ -1,6 +1,6 @@
 /** The command line on stored state: usage, what is wrong, what runs, what may go. */
 import assert from "node:assert/strict";
-import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, it } from "node:test";
 import { z } from "zod";
@@ -198,6 +198,15 @@ void describe("doctor", () => {
     assert.equal(listed.code, 0);
     assert.match(listed.err, /cannot be written \(EACCES/);
     await Promise.all([one.store.close(), gone.store.close()]);
+  });
+
+  void it("says that OpenCode uses no link in place of its state folder", async () => {
+    const root = join(folder(), "background");
+    symlinkSync(folder(), root);
+    const { code, out } = await call(["doctor", "--root", root]);
+    assert.equal(code, 1);
+    assert.ok(out.includes(`${root} is a symbolic link`), out);
+    assert.doesNotMatch(out, /All is well/);
   });
 
   void it("asks the system whether a folder can be written", async () => {

@@ -90,15 +90,18 @@ void describe("the jobs on disk", () => {
     writeStateFolder({ ...where, instance: unseen, ownerAlive: false }, [aProcess({ name: "a" })]);
     writeStateFolder({ ...where, instance: closing }, [aProcess({ name: "b" })]);
     const { source, until } = open(t, { kind: "here", ...where });
-    const pids = () => source.snapshot().jobs.map(({ job, ownerPID }) => [job.name, ownerPID]);
     await until(() => seen(source).length === 2, "both jobs");
     const ended = aProcess({ name: "b", status: "cancelled", endReason: "host_exit" });
     writeStateFolder({ ...where, instance: closing, ownerAlive: false }, [ended]);
     await until(() => source.snapshot().jobs.every(({ ownerAlive }) => !ownerAlive), "its end");
-    assert.deepEqual(pids().toSorted(), [
-      ["a", undefined],
-      ["b", process.pid],
-    ]);
+    const pids = source.snapshot().jobs.map(({ job, ownerPID }) => [job.name, ownerPID] as const);
+    assert.deepEqual(
+      new Map(pids),
+      new Map([
+        ["a", undefined],
+        ["b", process.pid],
+      ]),
+    );
     assert.match(farewell(source.snapshot().jobs, process.pid) ?? "", /: 1 process \(b\)$/u);
   });
 
