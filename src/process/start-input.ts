@@ -8,7 +8,7 @@ import { isAbsolute } from "node:path";
 import { newJobId } from "../jobs/filter.js";
 import { type ProcessJob, restartPolicy } from "../jobs/job.js";
 import { checkPattern } from "../output/pattern.js";
-import { coerceError, requireText, UserError } from "../ports.js";
+import { coerceError, requireString, UserError } from "../ports.js";
 import { cutText } from "../text.js";
 import type { CreateInput, RestartInput } from "./types.js";
 
@@ -20,8 +20,8 @@ const LONGEST_SECONDS = 30 * 24 * 60 * 60;
 /** Throws a `UserError`. */
 export function checkInput(input: StartInput): void {
   const { command, cwd, env = {}, notifyPattern, readyPattern, readyPort } = input;
-  requireText("command", command);
-  requireText("cwd", cwd);
+  requireString("command", command);
+  requireString("cwd", cwd);
   if (command.trim() === "") throw wrong("command", "a shell command", command);
   if (command.includes("\0")) throw wrong("command", "text without a zero byte", command);
   checkFolder("cwd", cwd);

@@ -248,10 +248,11 @@ test("its session, its instance and its time limit end what waits for its next r
     const id = await waits();
     await room.manager.cleanupSession("ses_root");
     assert.equal(room.manager.get(id)?.endReason, "session_deleted");
-    const limited = await waits({ timeoutSeconds: 0.5 });
+    const other = { parentSessionID: "ses_other", rootSessionID: "ses_other" };
+    const limited = await waits({ ...other, timeoutSeconds: 0.5 });
     const ended = await room.ended(limited);
     assert.deepEqual([ended.status, ended.endReason], ["failed", "timeout"]);
-    const last = await waits();
+    const last = await waits(other);
     await room.manager.dispose();
     assert.equal(room.manager.get(last)?.endReason, "host_exit");
   }));
