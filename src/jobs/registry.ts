@@ -3,7 +3,7 @@
  * answered in constant time however many jobs there are. The only place where a record is replaced; what
  * stores, shows or announces jobs listens here. A listener that throws is logged and harms no other.
  */
-import { coerceError, type Log } from "../ports.js";
+import { coerceError, UserError, type Log } from "../ports.js";
 import { GroupIndex } from "./group.js";
 import type { Job, ProcessJob, SubagentJob } from "./job.js";
 import {
@@ -53,6 +53,9 @@ export interface JobEnd {
   quote?: Quote | undefined;
 }
 
+/** Deleted sessions that are remembered: no call that was under way takes longer than so many deletions. */
+const MOST_DELETED = 1_000;
+
 export class JobRegistry {
   readonly #jobs = new Map<string, Job>();
   readonly #byChildSession = new Map<string, string>();
@@ -60,6 +63,8 @@ export class JobRegistry {
   readonly #byRoot = new Map<string, Set<string>>();
   readonly #groups = new GroupIndex();
   readonly #listeners = new Set<(change: JobChange) => void>();
+  /** The oldest first. */
+  readonly #deletedSessions = new Set<string>();
   readonly #log: Log;
 
   constructor(log: Log) {
@@ -185,6 +190,25 @@ export class JobRegistry {
     unindex(this.#byRoot, job.rootSessionID, id);
     if (job.kind === "subagent" && job.sessionID) this.#byChildSession.delete(job.sessionID);
     this.#emit({ type: "removed", job });
+  }
+
+  /** The host has deleted this session. A call of it may still be on its way to start something: see `refuseDeleted`. */
+  sessionDeleted(sessionID: string): void {
+    this.#deletedSessions.add(sessionID);
+    const [oldest] = this.#deletedSessions;
+    if (this.#deletedSessions.size > MOST_DELETED && oldest !== undefined) {
+      this.#deletedSessions.delete(oldest);
+    }
+  }
+
+  /**
+   * Asked in the same turn in which a job is added or started: the jobs of a deleted session have ended with it, and no
+   * session would see one that came later. Throws a `UserError` when one of these was deleted.
+   */
+  refuseDeleted(...sessionIDs: readonly string[]): void {
+    if (sessionIDs.some((id) => this.#deletedSessions.has(id))) {
+      throw new UserError("the session was deleted; nothing was started");
+    }
   }
 
   /** Returns the function that stops listening. */

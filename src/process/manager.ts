@@ -56,9 +56,6 @@ export type * from "./types.js";
 export type { StartInput } from "./start-input.js";
 export type { Foreground, ForegroundEnd, ForegroundExit, ForegroundInput } from "./foreground.js";
 
-/** Deleted sessions that are remembered: a call that was under way takes no longer than so many deletions. */
-const MOST_DELETED = 1_000;
-
 /** What a `BackgroundProcessManager` is given. */
 export interface ProcessManagerDeps {
   jobs: JobRegistry;
@@ -116,8 +113,6 @@ export class BackgroundProcessManager {
   readonly #due = new Map<string, () => void>();
   /** The variables that processes were given, for their next runs: nowhere but here. */
   readonly #environments = new Map<string, Readonly<Record<string, string>>>();
-  /** Deleted sessions, a call of which may still be on its way here; the oldest first. */
-  readonly #deletedSessions = new Set<string>();
   readonly #outputs: ProcessOutputs;
   readonly #stopListening: () => void;
   /** Kills of what earlier hosts left. */
@@ -202,7 +197,7 @@ export class BackgroundProcessManager {
     // No await but for a terminal: between the check and the record nothing may change.
     const terminal = input.stdin === "terminal" ? await this.#terminal() : undefined;
     if (terminal) this.check(input);
-    this.#refuseDeleted(input);
+    this.#deps.jobs.refuseDeleted(input.parentSessionID, input.rootSessionID);
     const after = this.#resolveAfter(input);
     const job = newProcessJob(input, shell.file, new Date(clock.now()), after);
     if (after.length > 0) {
@@ -238,6 +233,10 @@ export class BackgroundProcessManager {
     const before = this.#known(id);
     const shell = this.#shell();
     const terminal = input.stdin === "terminal" ? await this.#terminal() : undefined;
+    // Every session of its tree may do this, of a global one every session, and the user in any case.
+    if (!before.global && reason !== "cancelled_by_user") {
+      this.#deps.jobs.refuseDeleted(before.rootSessionID);
+    }
     const running = this.#lives.get(id);
     // No await without one: of two calls at once the second must find the life that the first has added.
     if (running) await running.vacate(reason);
@@ -261,7 +260,7 @@ export class BackgroundProcessManager {
   async startForeground(input: ForegroundInput): Promise<Foreground> {
     if (this.#disposing) throw new UserError("OpenCode is closing: no command can be started");
     checkInput(input);
-    this.#refuseDeleted(input);
+    this.#deps.jobs.refuseDeleted(input.parentSessionID, input.rootSessionID);
     const command = new Foreground(input, {
       ...this.#deps,
       shell: this.#shell(),
@@ -283,14 +282,6 @@ export class BackgroundProcessManager {
     if (after.length === 0) return [];
     if (!this.#own.waiting) throw new UserError("after: expected none, as nothing can wait here");
     return resolveAfter(this.#deps.jobs, { sessionID, rootSessionID }, after);
-  }
-
-  /** Its jobs have ended with it: none would end, or be seen by a session, that it starts afterwards. */
-  #refuseDeleted(of: Pick<CreateInput, "parentSessionID" | "rootSessionID">): void {
-    const ids = [of.parentSessionID, of.rootSessionID];
-    if (ids.some((id) => this.#deletedSessions.has(id))) {
-      throw new UserError("the session was deleted; nothing was started");
-    }
   }
 
   /** Not started yet: for others, or for a place. */
@@ -446,11 +437,7 @@ export class BackgroundProcessManager {
    */
   async cleanupSession(sessionID: string): Promise<KillReport> {
     const { jobs } = this.#deps;
-    this.#deletedSessions.add(sessionID);
-    const [oldest] = this.#deletedSessions;
-    if (this.#deletedSessions.size > MOST_DELETED && oldest !== undefined) {
-      this.#deletedSessions.delete(oldest);
-    }
+    jobs.sessionDeleted(sessionID);
     const waitedFor = Array.from(this.#foreground).filter(
       (each) => each.sessionID === sessionID || each.rootSessionID === sessionID,
     );

@@ -116,6 +116,7 @@ export class Launcher {
     checkCount(jobs, plan.rootSessionID, options.maxTasksPerSession);
     this.#runner.budgets.checkTree(plan.rootSessionID);
     const { parentSessionID: sessionID } = input;
+    jobs.refuseDeleted(sessionID, plan.rootSessionID);
     const namer = { sessionID, rootSessionID: plan.rootSessionID };
     const after = resolveAfter(jobs, namer, input.after ?? []);
     const same = this.#sameTasks(plan, input.prompt);
@@ -265,6 +266,7 @@ export class Launcher {
     const turn = { parentAgent, parentMessageID };
     const plan = await planLaunch(this.#deps, { agent, model, parentSessionID, ...turn });
     this.#checkWanted(signal);
+    jobs.refuseDeleted(parentSessionID, plan.rootSessionID);
     checkCount(jobs, plan.rootSessionID, options.maxTasksPerSession);
     const progress = { ...task.progress, lastUpdate: new Date(clock.now()) };
     // What its session was never given is still to be done.

@@ -324,6 +324,7 @@ export class BackgroundManager {
 
   #onDeleted(sessionID: string): void {
     const { jobs } = this.#deps;
+    jobs.sessionDeleted(sessionID);
     const own = jobs.findBySession(sessionID);
     const affected = onlyTasks(jobs.byParent(sessionID));
     if (own) affected.push(own);

@@ -56,6 +56,22 @@ test("a call that a deleted session had under way starts nothing", () =>
     assert.deepEqual(alive(room.marker), []);
   }));
 
+test("a deleted session runs nothing of it again; the user may", () =>
+  withRoom(async (room) => {
+    const of = { parentSessionID: "child", rootSessionID: "root" };
+    const { job } = await room.create("exec sleep 60", of);
+    await room.manager.cleanupSession("child");
+    assert.equal(room.manager.get(job.id)?.endReason, "session_deleted");
+    // Another session of its tree sees it, and may end it again.
+    const again = await room.manager.restart(job.id, {}, "cancelled_by_agent");
+    assert.equal(again.job.run, 2);
+    await room.manager.cleanupSession("root");
+    const refused = room.manager.restart(job.id, {}, "cancelled_by_agent");
+    await assert.rejects(refused, /^UserError: the session was deleted; nothing was started$/);
+    assert.deepEqual(alive(room.marker), []);
+    assert.equal((await room.manager.restart(job.id, {}, "cancelled_by_user")).job.run, 3);
+  }));
+
 test("dispose ends everything, once; nothing can be started afterwards", () =>
   withRoom(async (room) => {
     const { job } = await room.create("exec sleep 60", { global: true });

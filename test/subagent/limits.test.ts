@@ -48,6 +48,18 @@ void describe("a launch is refused, with the limit, its value and its option", (
     await house.launch({ parentSessionID: root });
   });
 
+  void it("when its session is deleted while it is looked at: nothing would be told of it", async () => {
+    const house = new House();
+    const [parentSessionID, other] = [house.host.addRoot(), house.host.addRoot()];
+    // The host may have answered before it deletes, so that only the event tells.
+    const launching = house.launch({ parentSessionID });
+    house.event({ type: "deleted", sessionID: parentSessionID });
+    await assert.rejects(launching, /^UserError: the session was deleted; nothing was started$/u);
+    assert.equal(house.jobs.size, 0);
+    assert.equal(house.host.calls.get("createSession") ?? 0, 0);
+    await house.launch({ parentSessionID: other });
+  });
+
   void it("beyond maxTasksPerSession also when many come at once", async () => {
     const house = new House({ options: { maxTasksPerSession: 3 } });
     const parentSessionID = house.host.addRoot();
