@@ -19,6 +19,9 @@ async function inFolder(room: Room, use: (folder: string) => Promise<void>): Pro
   }
 }
 
+/** By what each is known once it has hidden. */
+const NAMES = "redis-server|nginx: master|gunicorn: master|sleep 3600";
+
 for (const [program, make] of Object.entries(DAEMONS)) {
   const skipped = skip || missing(program);
 
@@ -41,12 +44,14 @@ for (const [program, make] of Object.entries(DAEMONS)) {
     withRoom((room) =>
       inFolder(room, async (folder) => {
         const daemon = await make(folder);
+        // It may write its number before it has given itself its title.
+        const isItself = `tr '\\0' ' ' </proc/$(cat ${daemon.pidFile})/cmdline | grep -qE '${NAMES}'`;
         const { job } = await room.create(
-          `${daemon.command}; until [ -s ${daemon.pidFile} ]; do :; done`,
+          `${daemon.command}; until [ -s ${daemon.pidFile} ] && ${isItself}; do :; done`,
         );
         const { leftovers = [], mayBeLeft } = await room.ended(job.id);
         const names = leftovers.map(({ command }) => command).join();
-        assert.match(names, /redis-server|nginx(?:: master| -p)|gunicorn: master|sleep 3600/u);
+        assert.match(names, new RegExp(NAMES, "u"));
         assert.equal(mayBeLeft, undefined);
         for (const { pid } of leftovers) assert.equal(isRunning(pid), false);
       }),
