@@ -4,7 +4,7 @@ import { costWords, END_WORDS, kindOf, modelOf, tokensOf } from "../jobs/facts.j
 import type { EndReason } from "../jobs/status.js";
 import type { Request } from "./arguments.js";
 import { byteSize, counted, elapsed, grouped } from "../text.js";
-import { outputOf, stoppedAt, type Entry } from "./survey.js";
+import { outputOf, timeOf, type Entry } from "./survey.js";
 import { json, leavesRoom, paint, safe, table, type Colour, type Terminal } from "./terminal.js";
 
 /** Those of the entries that run, or all of them, as when they were named; the newest last. */
@@ -28,7 +28,7 @@ export function list(
       KIND: kindOf(job),
       STATUS: statusOf(job, fate),
       EXIT: exitOf(job),
-      TIME: elapsed(stoppedAt(entry, now) - job.createdAt.getTime()),
+      TIME: elapsed(timeOf(entry, now)),
       OPENCODE: `${instance.owner?.identity?.pid ?? "-"}`,
       DIRECTORY: safe(instance.owner?.directory ?? "-", 60),
       WHAT: whatOf(job),
@@ -51,7 +51,7 @@ export function show(entry: Entry, asJSON: boolean, now: number): string {
   if (asJSON) return json(asRecord(entry));
   const { job, instance, fate } = entry;
   const owed = instance.notices.filter(({ jobID }) => jobID === job.id).length;
-  const time = elapsed(stoppedAt(entry, now) - (job.startedAt ?? job.createdAt).getTime());
+  const time = elapsed(timeOf(entry, now));
   const rows: [string, string | undefined][] = [
     ["id", job.id],
     ["name", safe(job.name, 2000)],
@@ -138,7 +138,7 @@ export function describeEntry(
   terminal: Pick<Terminal, "colour">,
 ): string {
   const { job, fate } = entry;
-  const time = elapsed(stoppedAt(entry, now) - job.createdAt.getTime());
+  const time = elapsed(timeOf(entry, now));
   const status = paint(terminal, colourOf(fate), statusOf(job, fate));
   const pid = job.kind === "process" && job.identity ? ` pid ${job.identity.pid}` : "";
   return `${job.id} ${status} ${time}${pid}  ${whatOf(job)}`;

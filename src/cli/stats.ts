@@ -3,7 +3,7 @@ import type { Clock } from "../ports.js";
 import type { Measure, Usage } from "../system/usage.js";
 import { byteSize, elapsed } from "../text.js";
 import { pause } from "../time.js";
-import { isRunning, type Entry, type Survey } from "./survey.js";
+import { isRunning, timeOf, type Entry, type Survey } from "./survey.js";
 import type { Processes } from "../store/owner.js";
 import { json, safe, table, type Terminal } from "./terminal.js";
 
@@ -52,14 +52,15 @@ export async function stats(found: Survey, asJSON: boolean, deps: StatsDeps): Pr
   return table([heads, ...rows.map((row) => cellsOf(row, clock.now()))], deps.terminal.columns);
 }
 
-function cellsOf({ entry: { job }, usage, cpuPercent }: Row, now: number): string[] {
+function cellsOf({ entry, usage, cpuPercent }: Row, now: number): string[] {
+  const { job } = entry;
   return [
     job.id,
     `${cpuPercent.toFixed(1)} %`,
     byteSize(usage.memoryBytes),
     `${usage.processes}`,
     usage.ports.join(",") || "-",
-    elapsed(now - (job.startedAt ?? job.createdAt).getTime()),
+    elapsed(timeOf(entry, now)),
     safe(job.name, 60),
   ];
 }

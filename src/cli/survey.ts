@@ -4,6 +4,7 @@
  */
 import { accessSync, constants, readdirSync, statSync } from "node:fs";
 import { dirname } from "node:path";
+import { runSince } from "../jobs/facts.js";
 import { isTerminal } from "../jobs/status.js";
 import type { Job, ProcessJob } from "../jobs/job.js";
 import { coerceError, errorCode, UserError } from "../ports.js";
@@ -151,10 +152,11 @@ export function outputOf({ job, instance }: Entry): string {
   return outputPath(instance.folder, job.id);
 }
 
-/** When its time stopped: at its end, or at the last sign of life on disk of an owner that is gone. */
-export function stoppedAt({ job, instance, fate }: Entry, now: number): number {
-  if (job.completedAt) return job.completedAt.getTime();
-  return fate === "interrupted" ? (instance.lastSign ?? job.createdAt).getTime() : now;
+/** Of its latest run, in milliseconds: until its end, or the last sign of life on disk of an owner that is gone. */
+export function timeOf({ job, instance, fate }: Entry, now: number): number {
+  const since = runSince(job);
+  const lastSign = fate === "interrupted" ? (instance.lastSign?.getTime() ?? since) : now;
+  return (job.completedAt?.getTime() ?? lastSign) - since;
 }
 
 export function fateOf(job: Job, instance: InstanceView, processes: Processes): Entry["fate"] {

@@ -228,6 +228,17 @@ void describe("doctor", () => {
     await gone.store.close();
   });
 
+  void it("counts the time of a process from the start of its latest run, in every list", async () => {
+    const root = folder();
+    // Created at 10:00, run again at 11:50, looked at at 12:00.
+    const startedAt = new Date(NOW - 10 * 60_000);
+    const one = await owner(1, root, processJob("proc_1", { startedAt, run: 2 }));
+    assert.match((await call(["ls", "--root", root])).out, /running +- +10 min/);
+    assert.match((await call(["doctor", "--root", root])).out, /proc_1 .*\b10 min/);
+    assert.match((await call(["show", "proc_1", "--root", root])).out, /\b10 min$/m);
+    await one.store.close();
+  });
+
   void it("shows colours on a terminal and nowhere else", async () => {
     const terminal = (isTTY: boolean, env: NodeJS.ProcessEnv) => {
       const stream = Object.assign(Object.create(process.stdout), { isTTY });
