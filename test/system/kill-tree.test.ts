@@ -29,6 +29,9 @@ interface Fake extends Partial<ProcessEntry> {
   stubborn?: "term" | "all";
 }
 
+/** Milliseconds of grace where all end by SIGTERM, so that it is never waited for. */
+const ENOUGH = 60_000;
+
 /** A machine: its processes, and what was sent to whom. */
 function machine(processes: Fake[], settings: Partial<KillSystem> = {}) {
   const sent: [number, string][] = [];
@@ -145,7 +148,7 @@ test("a group that cannot be looked at: both signals, and what is left in it is 
   ] as const) {
     const fakes: Fake[] = [HOST, { pid: 100 }, { pid: 101, group: 100, stubborn }];
     const { kill, sent } = machine(fakes, { table });
-    const outcome = await kill(target, 20);
+    const outcome = await kill(target, stubborn ? 20 : ENOUGH);
     const member = { pid: 100, command: "a process of group 100" };
     const survivors = stubborn === "all" ? [member] : [];
     assert.deepEqual(outcome, { forced, survivors, foreign: false, unverified });
@@ -164,7 +167,7 @@ test("a number that was given to another process is left alone; what carries the
     { pid: 101, group: 100 },
     { pid: 200, marked: "yes" },
   ]);
-  const outcome = await kill({ ...target, identity: other, held: false }, 10);
+  const outcome = await kill({ ...target, identity: other, held: false }, ENOUGH);
   assert.equal(outcome.foreign, true);
   assert.deepEqual([...living.keys()], [500, 100, 101]);
   assert.deepEqual(sent, [[200, "SIGTERM"]]);
@@ -173,10 +176,10 @@ test("a number that was given to another process is left alone; what carries the
 test("a recorded number whose process has ended is left alone unless we held it", async () => {
   const processes: Fake[] = [HOST, { pid: 101, group: 100 }];
   const recorded = machine(processes);
-  await recorded.kill({ ...target, held: false }, 10);
+  await recorded.kill({ ...target, held: false }, ENOUGH);
   assert.deepEqual(recorded.sent, []);
   const held = machine(processes);
-  await held.kill(target, 10);
+  await held.kill(target, ENOUGH);
   assert.deepEqual(held.sent, [[101, "SIGTERM"]]);
 });
 
@@ -187,13 +190,13 @@ test("a recorded process of another user is left alone unless it carries the job
     ["yes", [[100, "SIGTERM"]]],
   ] as const) {
     const { kill, sent, living } = machine([HOST, { pid: 100, marked, isForeign: true }]);
-    const outcome = await kill({ ...target, held: false }, 10);
+    const outcome = await kill({ ...target, held: false }, ENOUGH);
     assert.deepEqual(sent, expected);
     assert.equal(outcome.foreign, marked !== "yes");
     assert.equal(living.has(100), marked !== "yes");
   }
   const own = machine([HOST, { pid: 100 }]);
-  await own.kill({ ...target, held: false }, 10);
+  await own.kill({ ...target, held: false }, ENOUGH);
   assert.deepEqual(own.sent, [[100, "SIGTERM"]]);
 });
 
@@ -207,7 +210,7 @@ test("a process of the job that is older than its shell is not one: its environm
   const { kill, sent } = machine(fakes, {
     identify: (pid) => ({ pid, startTime: pid === 100 ? "50" : "1", bootID: "b" }),
   });
-  await kill({ ...target, identity: { ...identity, startTime: "50" } }, 20);
+  await kill({ ...target, identity: { ...identity, startTime: "50" } }, ENOUGH);
   assert.deepEqual(
     sent.map(([pid]) => pid),
     [200, 100],
@@ -249,7 +252,7 @@ test("this process is never a member, whatever its environment says", async () =
     { ...HOST, marked: "yes" },
     { pid: 1, marked: "yes" },
   ]);
-  await kill({ ...target, pid: 0, identity: undefined, held: false }, 10);
+  await kill({ ...target, pid: 0, identity: undefined, held: false }, ENOUGH);
   assert.deepEqual(sent, []);
 });
 
