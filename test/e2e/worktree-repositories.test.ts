@@ -119,7 +119,8 @@ describe("a parent's repository", () => {
     git(place, "clone", "--quiet", "--bare", project, bare);
     git(place, "init", "--quiet", empty);
     mkdirSync(none);
-    const before = worktreesOf(project);
+    // Those of the test before may be removed meanwhile, as they are merged: what counts is that none is made.
+    const before = new Set(worktreesOf(project));
     for (const [directory, why] of [
       [join(outer, "inner"), /submodule; start it from the outer repository/u],
       [bare, /this repository is bare/u],
@@ -134,7 +135,10 @@ describe("a parent's repository", () => {
       });
       assert.deepEqual(children, []);
     }
-    assert.deepEqual(worktreesOf(project), before);
+    assert.deepEqual(
+      worktreesOf(project).filter((folder) => !before.has(folder)),
+      [],
+    );
     assert.equal(worktreesOf(join(outer, "inner")).length, 1);
     assert.equal(worktreesOf(bare).length, 1);
   });
