@@ -8,17 +8,8 @@
  * shares is found through the process's own list of listeners: nothing is kept in this module, and two copies
  * of it work together.
  */
+import type { EventEmitter } from "node:events";
 import { coerceError, silentLog, type Log } from "../ports.js";
-
-/** What is needed of `process`; tests pass their own. */
-export interface ExitEmitter {
-  on(event: string, listener: ExitListener): unknown;
-  off(event: string, listener: ExitListener): unknown;
-  listeners(event: string): readonly unknown[];
-  listenerCount(event: string): number;
-  /** Sends a signal to this process. */
-  raise(signal: NodeJS.Signals): void;
-}
 
 const SIGNALS: readonly NodeJS.Signals[] = ["SIGTERM", "SIGINT", "SIGHUP"];
 const CALLBACKS = Symbol.for("opencode-background-manager.on-host-exit");
@@ -30,16 +21,17 @@ interface ExitListener {
   [CALLBACKS]: Set<ExitCallback>;
 }
 
-export function processEmitter(): ExitEmitter {
-  const events: NodeJS.EventEmitter = process;
-  return {
-    on: (event, listener) => events.on(event, listener),
-    off: (event, listener) => events.off(event, listener),
-    listeners: (event) => events.listeners(event),
-    listenerCount: (event) => events.listenerCount(event),
-    raise: (signal) => void process.kill(process.pid, signal),
-  };
+/** The one whose end it is; tests pass their own. */
+export interface Host {
+  events: EventEmitter;
+  /** Sends a signal to this process. */
+  raise(signal: NodeJS.Signals): void;
 }
+
+const OWN_HOST: Host = {
+  events: process,
+  raise: (signal) => void process.kill(process.pid, signal),
+};
 
 /**
  * `callback` must be synchronous: there is no time for more; what it throws is only logged. Returns the function
@@ -48,9 +40,9 @@ export function processEmitter(): ExitEmitter {
 export function onHostExit(
   callback: ExitCallback,
   log: Log = silentLog,
-  emitter: ExitEmitter = processEmitter(),
+  host: Host = OWN_HOST,
 ): () => void {
-  const listener = sharedListener(emitter) ?? install(emitter);
+  const listener = host.events.listeners("exit").find(isOurs) ?? install(host);
   const guarded = () => {
     try {
       callback();
@@ -61,35 +53,31 @@ export function onHostExit(
   listener[CALLBACKS].add(guarded);
   return () => {
     listener[CALLBACKS].delete(guarded);
-    if (listener[CALLBACKS].size === 0) remove(emitter, listener);
+    if (listener[CALLBACKS].size === 0) remove(host, listener);
   };
-}
-
-function sharedListener(emitter: ExitEmitter): ExitListener | undefined {
-  return emitter.listeners("exit").find(isOurs);
 }
 
 function isOurs(listener: unknown): listener is ExitListener {
   return typeof listener === "function" && CALLBACKS in listener;
 }
 
-function install(emitter: ExitEmitter): ExitListener {
+function install(host: Host): ExitListener {
   const callbacks = new Set<ExitCallback>();
   const listen = (event: unknown): void => {
-    remove(emitter, listener);
+    remove(host, listener);
     for (const callback of callbacks) {
       callbacks.delete(callback);
       callback();
     }
     const signal = SIGNALS.find((name) => name === event);
     // Another listener decides what the signal means; without one it means what it always did.
-    if (signal && emitter.listenerCount(signal) === 0) emitter.raise(signal);
+    if (signal && host.events.listenerCount(signal) === 0) host.raise(signal);
   };
   const listener: ExitListener = Object.assign(listen, { [CALLBACKS]: callbacks });
-  for (const event of ["exit", ...SIGNALS]) emitter.on(event, listener);
+  for (const event of ["exit", ...SIGNALS]) host.events.on(event, listener);
   return listener;
 }
 
-function remove(emitter: ExitEmitter, listener: ExitListener): void {
-  for (const event of ["exit", ...SIGNALS]) emitter.off(event, listener);
+function remove({ events }: Host, listener: ExitListener): void {
+  for (const event of ["exit", ...SIGNALS]) events.off(event, listener);
 }

@@ -5,26 +5,18 @@ import { EventEmitter, once } from "node:events";
 import { join } from "node:path";
 import { test } from "node:test";
 import { silentLog } from "../../src/ports.js";
-import { onHostExit, processEmitter, type ExitEmitter } from "../../src/system/host-exit.js";
+import { onHostExit, type Host } from "../../src/system/host-exit.js";
 
 function host() {
   const events = new EventEmitter();
   const raised: string[] = [];
-  const emitter: ExitEmitter = {
-    on: (event, listener) => events.on(event, listener),
-    off: (event, listener) => events.off(event, listener),
-    listeners: (event) => events.listeners(event),
-    listenerCount: (event) => events.listenerCount(event),
-    raise: (signal) => void raised.push(signal),
-  };
-  return { events, raised, emitter };
+  const own: Host = { events, raise: (signal) => void raised.push(signal) };
+  return { events, raised, own };
 }
 
 test("several instances share one listener for each event; the last one takes it away", () => {
-  const { events, emitter } = host();
-  const removers = Array.from({ length: 20 }, () =>
-    onHostExit(() => undefined, silentLog, emitter),
-  );
+  const { events, own } = host();
+  const removers = Array.from({ length: 20 }, () => onHostExit(() => undefined, silentLog, own));
   for (const event of ["exit", "SIGTERM", "SIGINT", "SIGHUP"]) {
     assert.equal(events.listenerCount(event), 1);
   }
@@ -38,18 +30,18 @@ test("several instances share one listener for each event; the last one takes it
 
 test("a signal: all listeners are called once, then it is sent again because nothing else listens", () => {
   for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"]) {
-    const { events, raised, emitter } = host();
+    const { events, raised, own } = host();
     const called: string[] = [];
     const logged: string[] = [];
-    onHostExit(() => called.push("a"), silentLog, emitter);
+    onHostExit(() => called.push("a"), silentLog, own);
     onHostExit(
       () => {
         throw new Error("broken");
       },
       (_level, message) => void logged.push(message),
-      emitter,
+      own,
     );
-    onHostExit(() => called.push("b"), silentLog, emitter);
+    onHostExit(() => called.push("b"), silentLog, own);
     events.emit(signal, signal, 15);
     assert.deepEqual(called, ["a", "b"]);
     assert.deepEqual(logged, ["ending with the host failed"]);
@@ -61,12 +53,12 @@ test("a signal: all listeners are called once, then it is sent again because not
 });
 
 test("others who listen for the signal are left alone and decide", () => {
-  const { events, raised, emitter } = host();
+  const { events, raised, own } = host();
   const others: string[] = [];
   const other = (signal: string) => void others.push(signal);
   events.on("SIGTERM", other);
   let calls = 0;
-  onHostExit(() => (calls += 1), silentLog, emitter);
+  onHostExit(() => (calls += 1), silentLog, own);
   events.emit("SIGTERM", "SIGTERM", 15);
   assert.equal(calls, 1);
   assert.deepEqual(raised, []);
@@ -75,9 +67,9 @@ test("others who listen for the signal are left alone and decide", () => {
 });
 
 test("exit: everybody is called and no signal is sent", () => {
-  const { events, raised, emitter } = host();
+  const { events, raised, own } = host();
   let calls = 0;
-  onHostExit(() => (calls += 1), silentLog, emitter);
+  onHostExit(() => (calls += 1), silentLog, own);
   events.emit("exit", 0);
   assert.equal(calls, 1);
   assert.deepEqual(raised, []);
@@ -85,7 +77,7 @@ test("exit: everybody is called and no signal is sent", () => {
 
 test("the real process has four listeners of ours, then none", () => {
   const count = () =>
-    ["exit", "SIGTERM", "SIGINT", "SIGHUP"].map((name) => processEmitter().listenerCount(name));
+    ["exit", "SIGTERM", "SIGINT", "SIGHUP"].map((name) => process.listenerCount(name));
   const before = count();
   const removers = [onHostExit(() => undefined), onHostExit(() => undefined)];
   assert.deepEqual(
