@@ -16,9 +16,8 @@ import { readdirSync, readFileSync, statSync } from "node:fs";
 import { mkdir, rmdir, writeFile } from "node:fs/promises";
 import { basename, dirname, join, relative } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import type { ProcessIdentity } from "../jobs/job.js";
 import { waysOf } from "../platform.js";
-import { coerceError, type Clock, type Log } from "../ports.js";
+import { coerceError, errorCode, logFailure, type Clock, type Log } from "../ports.js";
 import { identifyProcess } from "./identity.js";
 import { isInside } from "./inside.js";
 
@@ -84,7 +83,9 @@ function findHome(files: GroupFiles, platform?: NodeJS.Platform): Home {
     if (folder === undefined) return { why: "our own group is in no cgroup v2 that is mounted" };
     // Lines to the watchdog and paths to shells: none that could be taken for two.
     if (/\s/u.test(folder)) return { why: `the path of our own group has white space: ${folder}` };
-    if (isThere(OOMD, files)) return { why: OOMD_RUNS };
+    if (orWhenGone(undefined, () => files.folders(OOMD))) {
+      return { why: "systemd-oomd runs, which would not see what is in groups of ours" };
+    }
     // Fails for a threaded group, which holds no processes.
     const pids = files.read(join(folder, "cgroup.procs")).split("\n");
     return pids.includes(`${process.pid}`)
@@ -100,11 +101,6 @@ function findHome(files: GroupFiles, platform?: NodeJS.Platform): Home {
  * controller, which ours cannot have beside processes in the group above. It would end another program in their place.
  */
 const OOMD = "/run/systemd/oom";
-const OOMD_RUNS = "systemd-oomd runs, which would not see what is in groups of ours";
-
-function isThere(folder: string, files: GroupFiles): boolean {
-  return orWhenGone(false, () => files.folders(folder).length >= 0);
-}
 
 /** Where cgroup v2 is mounted, and what of it; of /proc/self/mountinfo. */
 function mountsIn(mountInfo: string): { root: string; at: string }[] {
@@ -197,10 +193,12 @@ export class ControlGroup {
     await this.#made;
     for (let tries = 1; ; tries += 1) {
       try {
-        for (const folder of this.#all().toReversed()) await removeFolder(folder, this.#files);
+        for (const folder of this.#all().toReversed()) {
+          await this.#files.remove(folder).catch(ignoring(GONE));
+        }
         return true;
       } catch (thrown) {
-        if (!isCode(thrown, ["EBUSY", "ENOTEMPTY"])) throw thrown;
+        if (!isCode(thrown, IN_USE)) throw thrown;
         // The kernel may count one that has just ended for a moment.
         if (tries === TRIES) return false;
       }
@@ -223,15 +221,8 @@ export class ControlGroup {
 const TRIES = 20;
 const PAUSE_MILLISECONDS = 5;
 
-async function removeFolder(folder: string, files: GroupFiles): Promise<void> {
-  try {
-    await files.remove(folder);
-  } catch (thrown) {
-    if (!isCode(thrown, GONE)) throw thrown;
-  }
-}
-
 const GONE = ["ENOENT", "ENODEV"];
+const IN_USE = ["EBUSY", "ENOTEMPTY"];
 
 function orWhenGone<T>(instead: T, read: () => T): T {
   try {
@@ -243,8 +234,13 @@ function orWhenGone<T>(instead: T, read: () => T): T {
 }
 
 function isCode(thrown: unknown, codes: readonly string[]): boolean {
-  const error = coerceError(thrown);
-  return "code" in error && codes.some((code) => code === error.code);
+  return codes.includes(errorCode(thrown) ?? "");
+}
+
+function ignoring(codes: readonly string[]): (thrown: unknown) => void {
+  return (thrown) => {
+    if (!isCode(thrown, codes)) throw thrown;
+  };
 }
 
 /**
@@ -282,7 +278,6 @@ interface ControlGroupsDeps {
   clock: Clock;
   log: Log;
   files?: GroupFiles;
-  identify?: (pid: number) => ProcessIdentity | undefined;
 }
 
 /** Those of an instance. */
@@ -338,10 +333,10 @@ export class ControlGroups {
 
   /** Its run is over: removed when it is empty, with the instance's when that was the last. */
   release(group: ControlGroup): void {
-    const removal = this.#remove(group).catch((thrown: unknown) => {
-      const error = coerceError(thrown).message;
-      this.#deps.log("warn", "a control group could not be removed", { path: group.path, error });
-    });
+    const { log } = this.#deps;
+    const removal = this.#remove(group).catch(
+      logFailure(log, "warn", "a control group could not be removed", { path: group.path }),
+    );
     this.#removals.add(removal);
     void removal.finally(() => this.#removals.delete(removal));
   }
@@ -363,16 +358,17 @@ export class ControlGroups {
 
   #find(): void {
     this.#isTried = true;
-    const { instanceID, identify = identifyProcess, log } = this.#deps;
+    const { instanceID, log } = this.#deps;
     const home = findHome(this.#files);
-    const self = identify(process.pid);
+    const self = identifyProcess(process.pid);
     if ("why" in home || !self) {
       const why = "why" in home ? home.why : "this process cannot be identified";
       log("debug", "no control groups", { why });
       return;
     }
     this.#folder = join(home.folder, `${PREFIX}${instanceID}.${self.pid}.${self.startTime}`);
-    this.#removals.add(this.#clean(home.folder));
+    const message = "control groups of earlier OpenCodes could not be removed";
+    this.#removals.add(this.#clean(home.folder).catch(logFailure(log, "debug", message)));
   }
 
   async #make(path: string): Promise<boolean> {
@@ -395,27 +391,16 @@ export class ControlGroups {
 
   async #remove(group: ControlGroup): Promise<void> {
     if (!(await group.remove())) return;
-    try {
-      await removeFolder(dirname(group.path), this.#files);
-    } catch (thrown) {
-      // Another run has its own there.
-      if (!isCode(thrown, ["EBUSY", "ENOTEMPTY"])) throw thrown;
-    }
+    // In use: another run has its own there.
+    await this.#files.remove(dirname(group.path)).catch(ignoring([...GONE, ...IN_USE]));
   }
 
-  /** What other OpenCodes left that are gone, as far as it is empty. Never rejects. */
+  /** What other OpenCodes left that are gone, as far as it is empty. */
   async #clean(home: string): Promise<void> {
-    const { identify = identifyProcess, log } = this.#deps;
-    try {
-      for (const name of this.#files.folders(home)) {
-        const [, pid, startTime] = INSTANCE.exec(name) ?? [];
-        if (pid === undefined || identify(Number(pid))?.startTime === startTime) continue;
-        await new ControlGroup(join(home, name), this.#files).remove();
-      }
-    } catch (thrown) {
-      log("debug", "control groups of earlier OpenCodes could not be removed", {
-        error: coerceError(thrown).message,
-      });
+    for (const name of this.#files.folders(home)) {
+      const [, pid, startTime] = INSTANCE.exec(name) ?? [];
+      if (pid === undefined || identifyProcess(Number(pid))?.startTime === startTime) continue;
+      await new ControlGroup(join(home, name), this.#files).remove();
     }
   }
 }

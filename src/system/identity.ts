@@ -9,8 +9,8 @@ import { execFileSync } from "node:child_process";
 import { readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import type { ProcessIdentity } from "../jobs/job.js";
-import { waysOf } from "../platform.js";
-import { coerceError } from "../ports.js";
+import { waysOf, type Ways } from "../platform.js";
+import { errorCode } from "../ports.js";
 
 export type { ProcessIdentity };
 
@@ -78,16 +78,32 @@ export function hasEnded(
     const now = chooseIdentify(source.platform)(identity.pid, source);
     return now?.startTime !== identity.startTime || now.bootID !== identity.bootID;
   } catch (thrown) {
-    return saysThatItIsGone(coerceError(thrown), source.platform);
+    if (waysOf(source.platform).processes === "/proc") return isGone(thrown);
+    // The program ran, and failed.
+    return thrown instanceof Error && "status" in thrown && typeof thrown.status === "number";
   }
 }
 
-/** Of /proc a file that is not there; of a program that it ran, and failed. */
-function saysThatItIsGone(error: Error, platform: NodeJS.Platform): boolean {
-  if (waysOf(platform).processes !== "/proc") {
-    return "status" in error && typeof error.status === "number";
+/** Of what was asked of /proc: the process has ended, or there was none. */
+export function isGone(thrown: unknown): boolean {
+  const code = errorCode(thrown);
+  return code === "ENOENT" || code === "ESRCH";
+}
+
+/** The same: it belongs to another user. */
+export function isForbidden(thrown: unknown): boolean {
+  const code = errorCode(thrown);
+  return code === "EACCES" || code === "EPERM";
+}
+
+/** What has ended meanwhile, or belongs to another user, has nothing to say. */
+export function orElse<T>(nothing: T, read: () => T): T {
+  try {
+    return read();
+  } catch (thrown) {
+    if (isGone(thrown) || isForbidden(thrown)) return nothing;
+    throw thrown;
   }
-  return "code" in error && (error.code === "ENOENT" || error.code === "ESRCH");
 }
 
 /** Linux: whether this process runs as the user that we are; false when the system does not say, and elsewhere. */
@@ -103,17 +119,18 @@ export function isOwnUser(pid: number): boolean {
 type Facts = Pick<ProcessIdentity, "startTime" | "bootID">;
 type Identify = (pid: number, source: IdentitySource) => Facts | undefined;
 
-const IDENTIFY = { "/proc": onLinux, ps: withPs, cim: onWindows } satisfies Record<
-  string,
-  Identify
->;
+const IDENTIFY: Record<Ways["processes"], Identify> = {
+  "/proc": onLinux,
+  ps: withPs,
+  cim: onWindows,
+};
 
 function chooseIdentify(platform: NodeJS.Platform): Identify {
   return IDENTIFY[waysOf(platform).processes];
 }
 
 /** What /proc/PID/stat says; field numbers as in proc(5). */
-export interface ProcStat {
+interface ProcStat {
   /** Field 2: at most 15 characters. */
   name: string;
   /** Field 3: R, S, D, Z, … */

@@ -5,8 +5,9 @@
  * that waits in one of them nothing is claimed. A terminal is also read as `/dev/tty`, as programs do that ask for a
  * password.
  */
-import { waysOf } from "../platform.js";
 import { readdir, readFile, readlink } from "node:fs/promises";
+import { waysOf } from "../platform.js";
+import { isForbidden, isGone } from "./identity.js";
 
 /** Numbers of system calls by architecture; on any other nothing is claimed. */
 const CALLS: Partial<Record<NodeJS.Architecture, { read: number[]; epoll: number[] }>> = {
@@ -42,20 +43,13 @@ export async function findReader(
     const threads = (await orUndefined(readdir(`${root}/${pid}/task`))) ?? [];
     for (const thread of threads) {
       const file = `${root}/${pid}/task/${thread}/syscall`;
-      const said = await readFile(file, "utf8").catch((thrown: unknown) => {
-        if (!isMissingOrForbidden(thrown)) throw thrown;
-        isUnknown ||= isForbidden(thrown);
-        return "";
-      });
-      const call = /^(\d+) 0x([0-9a-f]+) /u.exec(said);
+      const said = await orUndefined(readFile(file, "utf8"), () => (isUnknown = true));
+      const call = /^(\d+) 0x([0-9a-f]+) /u.exec(said ?? "");
       if (!call) continue;
       const number = Number(call[1]);
       const descriptor = Number.parseInt(call[2] ?? "", 16);
-      if (calls.read.includes(number)) {
-        if (await isInput(pid, descriptor, input, root)) return pid;
-      } else if (calls.epoll.includes(number)) {
-        if (await isInSet(pid, descriptor, input, root)) return pid;
-      }
+      if (calls.read.includes(number) && (await isInput(pid, descriptor, input, root))) return pid;
+      if (calls.epoll.includes(number) && (await isInSet(pid, descriptor, input, root))) return pid;
     }
   }
   return isUnknown ? "unknown" : undefined;
@@ -94,26 +88,13 @@ async function isInSet(pid: number, epoll: number, input: string, root: string):
   return false;
 }
 
-async function orUndefined<T>(asked: Promise<T>): Promise<T | undefined> {
+/** Of what has exited meanwhile, or belongs to another user, which `onForbidden` hears. */
+async function orUndefined<T>(asked: Promise<T>, onForbidden?: () => void): Promise<T | undefined> {
   try {
     return await asked;
   } catch (thrown) {
-    if (isMissingOrForbidden(thrown)) return undefined;
-    throw thrown;
+    if (isForbidden(thrown)) onForbidden?.();
+    else if (!isGone(thrown)) throw thrown;
+    return undefined;
   }
-}
-
-/** It has exited meanwhile (ENOENT, ESRCH), or belongs to another user (EACCES, EPERM). */
-function isMissingOrForbidden(thrown: unknown): boolean {
-  const code = codeOf(thrown);
-  return code === "ENOENT" || code === "ESRCH" || isForbidden(thrown);
-}
-
-function isForbidden(thrown: unknown): boolean {
-  const code = codeOf(thrown);
-  return code === "EACCES" || code === "EPERM";
-}
-
-function codeOf(thrown: unknown): unknown {
-  return thrown instanceof Error && "code" in thrown ? thrown.code : undefined;
 }

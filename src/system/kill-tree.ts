@@ -16,33 +16,22 @@ import { execFile } from "node:child_process";
 import { join } from "node:path";
 import type { ProcessIdentity } from "../jobs/job.js";
 import { waysOf } from "../platform.js";
-import { type Clock, coerceError } from "../ports.js";
+import { type Clock, errorCode } from "../ports.js";
 import { pause } from "../time.js";
-import type { ControlGroup } from "./control-group.js";
 import { hasEnded, identifyProcess, isOwnUser } from "./identity.js";
-import { JobMembers } from "./members.js";
-import {
-  type ProcessEntry,
-  type ProcessNote,
-  type ProcessTable,
-  systemTable,
-} from "./process-table.js";
+import { JobMembers, type MembersSystem, type MembersTarget } from "./members.js";
+import { type ProcessEntry, type ProcessNote, systemTable } from "./process-table.js";
 import { Scanner, turn } from "./scan.js";
 import { isShell } from "./spawn.js";
 
-export interface KillTarget {
-  /** The shell: it leads a process group of the same number. 0: not known, only the marker counts. */
-  pid: number;
+/** The number of its shell is 0 where it is not known: only the marker counts then. */
+export interface KillTarget extends Omit<MembersTarget, "startTime"> {
   /** How the system knew it when it was started. */
   identity: ProcessIdentity | undefined;
   /** We started it and have seen all of it: its group is ours also when the shell itself has ended. */
   held: boolean;
-  jobID: string;
-  /** `PidCounter.forks` before it was started; undefined where that was not counted. */
-  forksBefore?: number;
   /** Who of it got SIGTERM from an earlier kill. */
   sigterm?: Sigterm;
-  controlGroup?: ControlGroup | undefined;
 }
 
 export interface KillOutcome {
@@ -66,11 +55,8 @@ export function withUnverified(said: string | undefined, unverified: string | un
 
 export type KillTree = (target: KillTarget, graceMilliseconds: number) => Promise<KillOutcome>;
 
-export interface KillSystem {
+export interface KillSystem extends MembersSystem {
   platform: NodeJS.Platform;
-  table: ProcessTable;
-  /** Looks through `table`. */
-  scanner: Scanner;
   clock: Clock;
   /** As `process.kill`: a negative number means a group, 0 only asks; throws ESRCH and EPERM. */
   kill(pid: number, signal: NodeJS.Signals | 0): void;
@@ -82,7 +68,6 @@ export interface KillSystem {
   /** Runs a program to its end; never rejects for its exit code. */
   run(file: string, args: readonly string[]): Promise<void>;
   env: NodeJS.ProcessEnv;
-  self: { pid: number; parent: number };
 }
 
 export function systemForKill(clock: Clock): KillSystem {
@@ -136,8 +121,8 @@ function ownGroup({ self, table }: Pick<KillSystem, "self" | "table">, held: boo
 }
 
 /**
- * Without waiting, for a host that is going and has no watchdog: SIGTERM to the group, or the tree's end. False when it
- * is not ours.
+ * Without waiting, for a host that is going and has no watchdog: SIGTERM to the group, or the tree's end; nothing
+ * when it is not ours.
  */
 export function terminateNow(system: KillSystem, target: KillTarget): void {
   if (!waysOf(system.platform).hasProcessGroups) {
@@ -161,8 +146,10 @@ async function killGroup(
   const awake = setInterval(() => undefined, 60_000);
   try {
     const forced = !(await endsInTime(system, target, members, { ours, grace }));
-    if (forced && isGroupOurs(system, target)) signal(system, -target.pid, "SIGKILL");
-    if (forced) await strikeInside(system, target);
+    if (forced) {
+      if (isGroupOurs(system, target)) signal(system, -target.pid, "SIGKILL");
+      await strikeInside(system, target);
+    }
     const survivors = await sweep(system, target, members);
     const { problem: unverified } = members;
     const mayBeLeft = members.mayBelong();
@@ -246,7 +233,7 @@ function groupExists(system: KillSystem, group: number): boolean {
     system.kill(-group, 0);
     return true;
   } catch (thrown) {
-    return codeOf(thrown) !== "ESRCH";
+    return errorCode(thrown) !== "ESRCH";
   }
 }
 
@@ -306,15 +293,10 @@ function signal(system: KillSystem, pid: number, name: NodeJS.Signals): void {
   try {
     system.kill(pid, name);
   } catch (thrown) {
-    const code = codeOf(thrown);
+    const code = errorCode(thrown);
     // ESRCH: it has ended meanwhile. EPERM: another user's (sudo); it stays in the list of survivors.
     if (code !== "ESRCH" && code !== "EPERM") throw thrown;
   }
-}
-
-function codeOf(thrown: unknown): unknown {
-  const error = coerceError(thrown);
-  return "code" in error ? error.code : undefined;
 }
 
 /**

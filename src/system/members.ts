@@ -19,15 +19,16 @@ import type { Scanner } from "./scan.js";
 
 export interface MembersSystem {
   table: ProcessTable;
+  /** Looks through `table`. */
   scanner: Scanner;
   self: { pid: number; parent: number };
 }
 
 export interface MembersTarget {
-  /** The shell, which leads the job's group. */
+  /** The shell: it leads a process group of the same number. */
   pid: number;
   jobID: string;
-  /** `PidCounter.forks` before the shell was started; undefined for one that an earlier host started. */
+  /** `PidCounter.forks` before the shell was started; undefined where that was not counted. */
   forksBefore?: number;
   /** When the shell was started, as /proc says it; only if that was since the last boot. */
   startTime?: string;
@@ -263,30 +264,20 @@ export class JobMembers {
   }
 
   #hides({ pid, parent, dead }: ProcessEntry): boolean {
-    if (dead || this.#target.startTime === undefined || !this.#isAdopter(parent)) return false;
+    if (dead || this.#target.startTime === undefined) return false;
+    this.#adopters ??= this.#ancestors();
+    if (!this.#adopters.has(parent)) return false;
     const { table } = this.#system;
     return this.#ask(() => !table.jobsOf(pid)?.length && table.hidesOrigin(pid)) ?? false;
   }
 
   /** Processes whose parent has ended are given to the first of all, or to one that we descend from. */
-  #isAdopter(pid: number): boolean {
-    this.#adopters ??= this.#ancestors();
-    return this.#adopters.has(pid);
-  }
-
   #ancestors(): Set<number> {
     const { table, self } = this.#system;
     const found = new Set([1]);
-    let pid = self.parent;
-    while (pid > 1 && !found.has(pid)) {
-      found.add(pid);
-      pid = this.#parentOf(pid, table);
-    }
+    const parentOf = (pid: number) => this.#ask(() => table.entry(pid))?.parent ?? 0;
+    for (let pid = self.parent; pid > 1 && !found.has(pid); pid = parentOf(pid)) found.add(pid);
     return found;
-  }
-
-  #parentOf(pid: number, table: ProcessTable): number {
-    return this.#ask(() => table.entry(pid))?.parent ?? 0;
   }
 
   #add({ pid, startTime }: ProcessEntry): void {

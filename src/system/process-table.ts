@@ -22,9 +22,8 @@ import {
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { promisify } from "node:util";
-import { waysOf } from "../platform.js";
-import { coerceError } from "../ports.js";
-import { isDeadState, parseProcStat } from "./identity.js";
+import { waysOf, type Ways } from "../platform.js";
+import { isDeadState, isForbidden, isGone, orElse, parseProcStat } from "./identity.js";
 
 /** A process by its number and command line (at most 200 characters). */
 export interface ProcessNote {
@@ -105,10 +104,16 @@ export function systemTable(platform?: NodeJS.Platform): ProcessTable {
   return TABLES[waysOf(platform).processes]();
 }
 
-const TABLES = { "/proc": procTable, ps: () => psTable(), cim: emptyTable } satisfies Record<
-  string,
-  () => ProcessTable
->;
+const TABLES: Record<Ways["processes"], () => ProcessTable> = {
+  "/proc": procTable,
+  ps: () => psTable(),
+  // Knows no process and asks nothing.
+  cim: () =>
+    psTable(
+      () => Promise.resolve(""),
+      () => "",
+    ),
+};
 
 function procTable(): ProcessTable {
   const entry = (pid: number): ProcessEntry | undefined => {
@@ -138,7 +143,9 @@ function procTable(): ProcessTable {
       const environment = read(`/proc/${pid}/environ`);
       const named = jobsIn(environment ?? "");
       if (named.length > 0) return named;
-      const marked = jobsInMark(linkOf(`/proc/${pid}/fd/${MARK_DESCRIPTOR}`));
+      const marked = jobsInMark(
+        orElse("", () => readlinkSync(`/proc/${pid}/fd/${MARK_DESCRIPTOR}`)),
+      );
       if (environment || marked.length > 0) return marked;
       // Another user's: hidden from us. The kernel's own threads: there is none.
       return environment === HIDDEN || pid === 2 || entry(pid)?.parent === 2 ? [] : undefined;
@@ -181,29 +188,13 @@ function read(file: string): string | undefined | typeof HIDDEN {
   try {
     return readFileSync(file, "latin1");
   } catch (thrown) {
-    const error = coerceError(thrown);
-    const code = "code" in error ? error.code : undefined;
-    if (code === "ENOENT" || code === "ESRCH") return undefined;
-    if (code === "EACCES" || code === "EPERM") return HIDDEN;
-    throw error;
+    if (isGone(thrown)) return undefined;
+    if (isForbidden(thrown)) return HIDDEN;
+    throw thrown;
   }
 }
 
-/** Empty for what is gone, closed or another user's. */
-function linkOf(path: string): string {
-  try {
-    return readlinkSync(path);
-  } catch (thrown) {
-    const error = coerceError(thrown);
-    const code = "code" in error ? error.code : undefined;
-    if (code === "ENOENT" || code === "ESRCH" || code === "EACCES" || code === "EPERM") return "";
-    throw error;
-  }
-}
-
-const PS_COLUMNS = "pid=,ppid=,pgid=,stat=,command=";
-
-const PS_ARGS = ["-axo", PS_COLUMNS];
+const PS_ARGS = ["-axo", "pid=,ppid=,pgid=,stat=,command="];
 const PS_OPTIONS = { encoding: "utf8", maxBuffer: 64 * 1024 ** 2, timeout: 5000 } as const;
 
 /** Each question is one program that is run: ask for the list, and once. Only `entry` waits for it. */
@@ -226,19 +217,6 @@ export function psTable(
 async function runPs(): Promise<string> {
   const { stdout } = await promisify(execFile)("/bin/ps", PS_ARGS, PS_OPTIONS);
   return stdout;
-}
-
-/** Knows no process and asks nothing. */
-function emptyTable(): ProcessTable {
-  return {
-    pids: undefined,
-    counter: () => undefined,
-    entry: () => undefined,
-    list: () => Promise.resolve([]),
-    command: () => "",
-    jobsOf: () => [],
-    hidesOrigin: () => false,
-  };
 }
 
 /** One line of `ps -o pid=,ppid=,pgid=,stat=,command=`. */

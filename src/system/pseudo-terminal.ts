@@ -83,7 +83,7 @@ export async function findTerminal(
     throw new UserError(NO_TERMINAL, { cause: coerceError(thrown) });
   }
   // CommonJS: what it exports is also, or only, the default.
-  const exported = [pty, defaultOf(pty)].find(isNodePty);
+  const exported = [pty, has(pty, "default") && pty.default].find(isNodePty);
   if (!exported) throw new UserError(NO_TERMINAL);
   return (request, events) => startInNode(exported, request, events);
 }
@@ -120,7 +120,7 @@ interface Bun {
 }
 
 function isBunWithTerminal(value: unknown): value is Bun {
-  return typeof value === "object" && value !== null && "spawn" in value && "Terminal" in value;
+  return has(value, "spawn") && "Terminal" in value;
 }
 
 /** Flags of `c_lflag`: ECHO is the same on Linux and macOS, ICANON is not. */
@@ -201,19 +201,12 @@ const SIGNALS = [
   ...(["SIGKILL", "SIGUSR1", "SIGSEGV", "SIGUSR2", "SIGPIPE", "SIGALRM", "SIGTERM"] as const),
 ];
 
-function defaultOf(module: unknown): unknown {
-  return typeof module === "object" && module !== null && "default" in module
-    ? module.default
-    : undefined;
+function has<Name extends string>(value: unknown, name: Name): value is Record<Name, unknown> {
+  return typeof value === "object" && value !== null && name in value;
 }
 
 function isNodePty(value: unknown): value is NodePty {
-  return (
-    typeof value === "object" &&
-    value !== null &&
-    "spawn" in value &&
-    typeof value.spawn === "function"
-  );
+  return has(value, "spawn") && typeof value.spawn === "function";
 }
 
 function startInNode(
@@ -291,12 +284,7 @@ function readLeft(descriptor: number, take: (data: Buffer) => void): void {
 }
 
 function isDestroyable(value: unknown): value is { destroy: (error?: Error) => unknown } {
-  return (
-    typeof value === "object" &&
-    value !== null &&
-    "destroy" in value &&
-    typeof value.destroy === "function"
-  );
+  return has(value, "destroy") && typeof value.destroy === "function";
 }
 
 function signalName(wanted: number): NodeJS.Signals | null {

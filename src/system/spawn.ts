@@ -65,11 +65,6 @@ function find(name: string, env: NodeJS.ProcessEnv, exists: (file: string) => bo
   return folders.map((folder) => join(folder, name)).find(exists);
 }
 
-export interface Markers {
-  jobID: string;
-  instanceID: string;
-}
-
 /**
  * The environment of a job. A host that runs within a job of another host hands that job's marker on: when the
  * outer job is ended, the inner one's processes are found, too.
@@ -77,7 +72,7 @@ export interface Markers {
 export function jobEnvironment(
   base: NodeJS.ProcessEnv,
   own: Readonly<Record<string, string>>,
-  { jobID, instanceID }: Markers,
+  { jobID, instanceID }: { jobID: string; instanceID: string },
 ): NodeJS.ProcessEnv {
   const outer = (name: string, id: string) => [base[name], id].filter(Boolean).join(":");
   return {

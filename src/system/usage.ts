@@ -6,8 +6,8 @@
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import type { ProcessIdentity } from "../jobs/job.js";
 import { waysOf } from "../platform.js";
-import { coerceError } from "../ports.js";
 import { recordedGroup } from "./control-group.js";
+import { orElse } from "./identity.js";
 import { JobMembers, type MembersSystem } from "./members.js";
 import { systemTable } from "./process-table.js";
 import { Scanner } from "./scan.js";
@@ -124,17 +124,4 @@ function socketsOf(pid: number, root: string): string[] {
     const link = orElse("", () => readlinkSync(`${folder}/${fd}`));
     return /^socket:\[(\d+)\]$/u.exec(link)?.[1] ?? [];
   });
-}
-
-/** What has ended meanwhile, or belongs to another user, has nothing to say. */
-function orElse<T>(nothing: T, read: () => T): T {
-  try {
-    return read();
-  } catch (thrown) {
-    const error = coerceError(thrown);
-    const code = "code" in error ? error.code : undefined;
-    if (code === "ENOENT" || code === "ESRCH" || code === "EACCES" || code === "EPERM")
-      return nothing;
-    throw error;
-  }
 }
