@@ -7,7 +7,7 @@ import { StringDecoder } from "node:string_decoder";
 import { STREAMS } from "./format.js";
 import { streamName } from "./page.js";
 import type { OutputReader } from "./reader.js";
-import { safeStart } from "./plain-text.js";
+import { fromCharacter } from "./plain-text.js";
 import type { StreamPiece } from "./types.js";
 
 export interface FollowSource {
@@ -34,7 +34,13 @@ export async function* followOutput(
   pace?: Pace,
 ): AsyncGenerator<StreamPiece, void, undefined> {
   const characters = [new Characters(), new Characters()] as const;
-  const news = new News(source, signal);
+  let tell: () => void = () => undefined;
+  const nextNews = () => new Promise<void>((resolve) => (tell = resolve));
+  // It happens also while no reader waits.
+  let news = nextNews();
+  const onNews = () => tell();
+  const stopListening = source.onChange(onNews);
+  signal?.addEventListener("abort", onNews);
   let reader: OutputReader | undefined;
   let at = from;
   let lost = 0;
@@ -68,14 +74,16 @@ export async function* followOutput(
       }
       if (isPaused) continue;
       if (isLast || signal?.aborted) break;
-      await news.wait();
+      await news;
+      news = nextNews();
     }
     for (const stream of STREAMS) {
       const text = characters[stream].end();
       if (text !== "" && !signal?.aborted) yield { stream: streamName(stream), text, lost: 0 };
     }
   } finally {
-    news.stop();
+    stopListening();
+    signal?.removeEventListener("abort", onNews);
     reader?.close();
   }
 }
@@ -86,9 +94,9 @@ class Characters {
   #isCut = false;
 
   write(data: Buffer): string {
-    const start = this.#isCut ? safeStart(data, 0) : 0;
+    const whole = this.#isCut ? fromCharacter(data) : data;
     this.#isCut = false;
-    return this.#decoder.write(data.subarray(start));
+    return this.#decoder.write(whole);
   }
 
   /** Something is missing here: half a character on either side of it is nothing. */
@@ -99,37 +107,5 @@ class Characters {
 
   end(): string {
     return this.#decoder.end();
-  }
-}
-
-/** Remembers that something happened while no reader waited. */
-class News {
-  #happened = false;
-  #wake: () => void = () => undefined;
-  readonly #stopListening: () => void;
-  readonly #signal: AbortSignal | undefined;
-  readonly #tell = () => {
-    this.#happened = true;
-    this.#wake();
-  };
-
-  constructor(source: FollowSource, signal: AbortSignal | undefined) {
-    this.#signal = signal;
-    this.#stopListening = source.onChange(this.#tell);
-    signal?.addEventListener("abort", this.#tell);
-  }
-
-  async wait(): Promise<void> {
-    if (!this.#happened) {
-      await new Promise<void>((resolve) => {
-        this.#wake = resolve;
-      });
-    }
-    this.#happened = false;
-  }
-
-  stop(): void {
-    this.#stopListening();
-    this.#signal?.removeEventListener("abort", this.#tell);
   }
 }

@@ -13,20 +13,12 @@ export interface LineBatch {
   offsets(): number[];
 }
 
-export interface LineReaderOptions {
-  /** Bytes of a line that are kept. */
-  maxLine: number;
-  /**
-   * Only lines that begin with these bytes are wanted; others may be left out. Looking for bytes is much cheaper
-   * than making strings, which matters at hundreds of megabytes.
-   */
-  prefix?: Buffer;
-}
-
 const NEWLINE = 10;
 const RETURN = 13;
 
 export class LineReader {
+  /** Of so many lines an end is left out. */
+  cutLines = 0;
   readonly #maxLine: number;
   readonly #prefix: Buffer | undefined;
   /** The beginning of the line that is not complete yet, at most `maxLine` bytes. */
@@ -38,18 +30,16 @@ export class LineReader {
   #isCut = false;
   /** What was kept last is complete: a carriage return follows it that is not kept. */
   #isReturned = false;
-  #cutLines = 0;
   /** Of the stream, as far as its lines told. */
   #encoding: Encoding = "utf8";
 
-  constructor({ maxLine, prefix }: LineReaderOptions) {
+  /**
+   * Of a line at most `maxLine` bytes are kept. Only lines that begin with `prefix` are wanted; others may be left out.
+   * Looking for bytes is much cheaper than making strings, which matters at hundreds of megabytes.
+   */
+  constructor(maxLine: number, prefix?: Buffer) {
     this.#maxLine = maxLine;
     this.#prefix = prefix;
-  }
-
-  /** Of so many lines an end is left out. */
-  get cutLines(): number {
-    return this.#cutLines;
   }
 
   /** The lines that this piece completes; `offset` is its place in the output. */
@@ -124,7 +114,7 @@ export class LineReader {
   #finish(end: Buffer): string {
     const rest = this.#fitting(end);
     const line = this.#open.length > 0 ? Buffer.concat([...this.#open, rest]) : rest;
-    if (this.#isCut) this.#cutLines += 1;
+    if (this.#isCut) this.cutLines += 1;
     this.#isCut = false;
     this.#isReturned = false;
     this.#open = [];
@@ -176,8 +166,11 @@ function lastStates(line: Buffer, most: number): Buffer {
 }
 
 /** One for stdout and one for stderr, by their numbers. */
-export function newLineReaders(maxLine: number): readonly [LineReader, LineReader] {
-  return [new LineReader({ maxLine }), new LineReader({ maxLine })];
+export function newLineReaders(
+  maxLine: number,
+  prefix?: Buffer,
+): readonly [LineReader, LineReader] {
+  return [new LineReader(maxLine, prefix), new LineReader(maxLine, prefix)];
 }
 
 /** The first line may have begun in an earlier piece; the others lie one after the other in this one. */

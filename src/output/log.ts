@@ -40,7 +40,7 @@ export const systemOutputFs: OutputFs = {
   close: (fd) => closeSync(fd),
 };
 
-export interface MissingOutput {
+interface MissingOutput {
   since: Date;
   error: string;
 }
@@ -53,19 +53,17 @@ export class OutputLog {
   readonly #fs: OutputFs;
   readonly #clock: Pick<Clock, "now" | "monotonic">;
   readonly #layout: Layout;
-  /** Bytes of output in each place of the ring: what is lost when it is overwritten. */
-  readonly #inRing: Uint32Array;
+  /** Bytes of output in each block that was not overwritten, by its number. */
+  readonly #held = new Map<number, number>();
   #block: OutputBlock | undefined;
   #fd: number | undefined;
   #created = false;
   #hasHeader = false;
   #bytes = 0;
-  #held = 0;
   #lostToDisk = 0;
   /** What has to be put back before anything else is written. */
   #torn: { bytes: Buffer; position: number } | undefined;
   #missing: MissingOutput | undefined;
-  #failing = false;
   #retryAt = 0;
   #closed = false;
 
@@ -79,7 +77,6 @@ export class OutputLog {
     this.#fs = fs;
     this.#clock = clock;
     this.#layout = layoutFor(limit);
-    this.#inRing = new Uint32Array(this.#layout.ringBlocks);
   }
 
   /** Bytes appended in all. */
@@ -89,7 +86,9 @@ export class OutputLog {
 
   /** Bytes of these that the file does not hold any more, or never did. */
   get dropped(): number {
-    return this.#bytes - this.#held;
+    let dropped = this.#bytes;
+    for (const held of this.#held.values()) dropped -= held;
+    return dropped;
   }
 
   /** Since when output could not be written, and why; undefined when nothing is missing. */
@@ -109,9 +108,10 @@ export class OutputLog {
     let from = 0;
     while (from < data.length) {
       const block =
-        this.#block ?? this.#beginBlock(new OutputBlock(this.#layout.blockSize), 0, time);
+        this.#block ?? this.#beginBlock(Buffer.allocUnsafeSlow(this.#layout.blockSize), 0, time);
       const taken = block.add(stream, data, from, time);
-      this.#count(block.number, taken);
+      this.#bytes += taken;
+      this.#held.set(block.number, block.payload);
       from += taken;
       if (taken === 0) this.#nextBlock(block, time);
     }
@@ -139,45 +139,31 @@ export class OutputLog {
     this.#closeFile();
   }
 
-  #beginBlock(block: OutputBlock, number: number, time: number): OutputBlock {
+  #beginBlock(memory: Buffer, number: number, time: number): OutputBlock {
     const { headBlocks, ringBlocks } = this.#layout;
-    if (number >= headBlocks) {
-      const place = (number - headBlocks) % ringBlocks;
-      this.#held -= this.#inRing[place] ?? 0;
-      this.#inRing[place] = 0;
-    }
-    block.begin({ number, start: this.#bytes, time });
-    this.#block = block;
-    return block;
-  }
-
-  #count(number: number, bytes: number): void {
-    this.#bytes += bytes;
-    this.#held += bytes;
-    const { headBlocks, ringBlocks } = this.#layout;
-    if (number < headBlocks) return;
-    const place = (number - headBlocks) % ringBlocks;
-    this.#inRing[place] = (this.#inRing[place] ?? 0) + bytes;
+    const overwritten = number - ringBlocks;
+    if (overwritten >= headBlocks) this.#held.delete(overwritten);
+    this.#block = new OutputBlock(memory, { number, start: this.#bytes, time });
+    return this.#block;
   }
 
   #nextBlock(block: OutputBlock, time: number): void {
     if (!this.#write(block)) this.#giveUp(block);
     // A block of which nothing reached the disk leaves its number to the next: numbers have no holes.
-    this.#beginBlock(block, block.payloadOnDisk > 0 ? block.number + 1 : block.number, time);
+    const number = block.payloadOnDisk > 0 ? block.number + 1 : block.number;
+    this.#beginBlock(block.bytes, number, time);
   }
 
   /** The part of the block that never reached the disk is lost. */
   #giveUp(block: OutputBlock): void {
-    const lost = block.payload - block.payloadOnDisk;
-    this.#lostToDisk += lost;
-    this.#count(block.number, -lost);
-    this.#bytes += lost;
+    this.#lostToDisk += block.payload - block.payloadOnDisk;
+    this.#held.set(block.number, block.payloadOnDisk);
   }
 
   #write(block: OutputBlock): boolean {
     const dirty = block.dirty();
     if (!dirty) return true;
-    if (this.#failing && this.#clock.monotonic() < this.#retryAt) return false;
+    if (this.#clock.monotonic() < this.#retryAt) return false;
     try {
       const fd = this.#openFile();
       this.#writeHeader(fd);
@@ -188,7 +174,7 @@ export class OutputLog {
       return false;
     }
     block.written();
-    this.#failing = false;
+    this.#retryAt = 0;
     if (this.#lostToDisk === 0) this.#missing = undefined;
     return true;
   }
@@ -246,7 +232,6 @@ export class OutputLog {
   }
 
   #failed(error: Error): void {
-    this.#failing = true;
     this.#retryAt = this.#clock.monotonic() + RETRY_MILLISECONDS;
     this.#missing ??= { since: new Date(this.#clock.now()), error: error.message };
     // A descriptor that the system does not know any more is opened anew; a full disk keeps its own.
@@ -274,7 +259,7 @@ const MOST_TICKS = 2 ** 32 - 1;
 /** The block that is being filled, in memory: takes pieces as frames and knows which of its bytes are not on disk. */
 class OutputBlock {
   readonly bytes: Buffer;
-  #header: BlockHeader = { number: 0, start: 0, time: 0 };
+  readonly #header: BlockHeader;
   #used = BLOCK_HEADER;
   #dirtyFrom = 0;
   #frameAt = 0;
@@ -288,8 +273,10 @@ class OutputBlock {
   #savedMark: number | undefined;
   #savedTo = BLOCK_HEADER;
 
-  constructor(size: number) {
-    this.bytes = Buffer.allocUnsafeSlow(size);
+  constructor(bytes: Buffer, header: BlockHeader) {
+    this.bytes = bytes;
+    this.#header = header;
+    writeBlockHeader(bytes, header);
   }
 
   get number(): number {
@@ -305,27 +292,13 @@ class OutputBlock {
     return this.#payloadOnDisk;
   }
 
-  begin(header: BlockHeader): void {
-    this.#header = header;
-    writeBlockHeader(this.bytes, header);
-    this.#used = BLOCK_HEADER;
-    this.#dirtyFrom = 0;
-    this.#frameStream = undefined;
-    this.#payload = 0;
-    this.#payloadOnDisk = 0;
-    this.#savedFrom = 0;
-    this.#savedMark = undefined;
-    this.#savedTo = BLOCK_HEADER;
-  }
-
   /**
    * Takes what fits of `data` from `from` on, which came at `time`, and says how many bytes that were; 0: the block
    * is full. A clock that was set back gives nothing before the frame that is there.
    */
   add(stream: StreamNumber, data: Buffer, from: number, time: number): number {
-    const isFirst = this.#frameStream === undefined;
     const ticks = Math.max(
-      isFirst ? 0 : this.#frameTicks,
+      this.#frameTicks,
       Math.min(MOST_TICKS, Math.floor((time - this.#header.time) / TICK)),
     );
     const joins =

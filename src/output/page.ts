@@ -3,7 +3,7 @@
  * completed, gaps said between them. Works on a window of the file, never on more than is shown.
  */
 import { grouped } from "../text.js";
-import { cutBytes, isBinary, plainLine, openCharacter, safeStart } from "./plain-text.js";
+import { cutBytes, isBinary, plainLine, openCharacter, fromCharacter } from "./plain-text.js";
 import { newLineReaders, type LineBatch } from "./line-reader.js";
 import { STDERR, STREAMS, type Frame, type StreamNumber } from "./format.js";
 import type { OutputReader, Piece } from "./reader.js";
@@ -31,7 +31,7 @@ export interface Page {
   atEnd: boolean;
 }
 
-export interface PageRange {
+interface PageRange {
   from: number;
   /** Bytes of output at most. */
   window: number;
@@ -56,31 +56,22 @@ export function readPage(reader: OutputReader, range: PageRange): Page {
   };
 }
 
-export interface LastLines {
-  lines: PlainLine[];
-  /** Where the first of them starts, and where what follows them will. */
-  start: number;
-  end: number;
-  /** Nothing after `from` is left out. */
-  isAll: boolean;
-}
-
-export interface LastLinesRange {
-  from: number;
+interface LastLinesRange extends Pick<PageRange, "from" | "stream" | "mark"> {
   lines: number;
-  stream?: OutputStream;
-  mark?: string;
   /** Bytes of text at most, newlines and marks included. */
   budget: number;
 }
 
 const TAIL_WINDOWS = [16, 128, 1024].map((kib) => kib * 1024);
 
-/** The last whole lines within both limits; of a single longer one its end. */
+/**
+ * The last whole lines within both limits; of a single longer one its end. `start` is where the first of them starts,
+ * `end` where what follows them will; `isAll` when nothing after `from` is left out.
+ */
 export function lastLines(
   reader: OutputReader,
   { from, lines, stream, mark = "", budget }: LastLinesRange,
-): LastLines {
+) {
   let end = reader.end();
   let found: PlainLine[] = [];
   for (const window of TAIL_WINDOWS) {
@@ -123,7 +114,7 @@ function endOfLine(line: PlainLine, budget: number, mark: string): PlainLine[] {
 }
 
 /** Bytes of these lines as text, each with its newline. */
-export function sizeOf(lines: readonly PlainLine[]): number {
+export function sizeOf(lines: readonly Pick<PlainLine, "text">[]): number {
   return lines.reduce((sum, line) => sum + Buffer.byteLength(line.text) + 1, 0);
 }
 
@@ -151,10 +142,9 @@ function take(reader: OutputReader, range: PageRange): { pieces: Piece[]; atEnd:
     }
     if (room <= 0) return { pieces, atEnd: false };
     const { frame } = piece;
-    const data = frame.data.length > room ? frame.data.subarray(0, room) : frame.data;
-    pieces.push({ frame: { ...frame, data } });
-    room -= data.length;
-    if (data.length < frame.data.length) return { pieces, atEnd: false };
+    pieces.push({ frame: { ...frame, data: frame.data.subarray(0, room) } });
+    room -= frame.data.length;
+    if (room < 0) return { pieces, atEnd: false };
   }
   return { pieces, atEnd: true };
 }
@@ -242,10 +232,10 @@ function toLines(pieces: readonly Piece[], range: PageRange): PlainLine[] {
       endAll();
       lines.push(gapLine(gap.bytes, gap.offset));
     } else if (isWanted(frame, stream)) {
-      const skip = isCut ? safeStart(frame.data, 0) : 0;
+      const data = isCut ? fromCharacter(frame.data) : frame.data;
+      const offset = frame.offset + frame.data.length - data.length;
       times[frame.stream] = frame.at;
-      const batch = readers[frame.stream].push(frame.data.subarray(skip), frame.offset + skip);
-      add(frame.stream, batch);
+      add(frame.stream, readers[frame.stream].push(data, offset));
     }
     isCut = gap !== undefined;
   }

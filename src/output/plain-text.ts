@@ -1,4 +1,5 @@
 /** Output as people should read it: no ANSI sequences, nothing unseen, progress bars as they stand last. */
+import { StringDecoder } from "node:string_decoder";
 import stripAnsi from "strip-ansi";
 import { harmless, harmlessLine } from "../text.js";
 
@@ -67,17 +68,11 @@ function latinShare(text: string): number {
 export function decodeLine(line: Buffer, encoding: Encoding): string {
   if (encoding === "utf8") return line.toString("utf8");
   const isOdd = line.length % 2 === 1;
-  if (encoding === "utf16le") {
-    return line
-      .subarray(isOdd && line[0] === 0 ? 1 : 0)
-      .toString("utf16le")
-      .replace(/^\ufeff/u, "");
-  }
-  const whole = line.subarray(0, line.length - (isOdd ? 1 : 0));
-  return Buffer.from(whole)
-    .swap16()
-    .toString("utf16le")
-    .replace(/^\ufeff/u, "");
+  const whole =
+    encoding === "utf16le"
+      ? line.subarray(isOdd && line[0] === 0 ? 1 : 0)
+      : Buffer.from(line.subarray(0, line.length - (isOdd ? 1 : 0))).swap16();
+  return whole.toString("utf16le").replace(/^\ufeff/u, "");
 }
 
 /** What text does not hold: zeros and other controls that no terminal program writes, bytes that are no characters. */
@@ -94,22 +89,21 @@ export function isBinary(raw: string): boolean {
 export function cutBytes(text: string, bytes: number, keep: "start" | "end" = "start"): string {
   const whole = Buffer.from(text, "utf8");
   if (whole.length <= bytes) return text;
-  if (keep === "start") return whole.subarray(0, safeEnd(whole, bytes)).toString("utf8");
-  return whole.subarray(safeStart(whole, whole.length - bytes)).toString("utf8");
+  if (keep === "start") return new StringDecoder("utf8").write(whole.subarray(0, bytes));
+  return fromCharacter(whole.subarray(whole.length - bytes)).toString("utf8");
 }
 
-/** The greatest place up to `end` that does not cut a UTF-8 character. */
-function safeEnd(data: Buffer, end: number): number {
-  let at = end;
-  for (let back = 0; back < 3 && at > 0 && isContinuation(data[at]); back++) at -= 1;
-  return isContinuation(data[at]) ? end : at;
+/** A line as grep shows it, with so many of its bytes at most. */
+export function numberedLine(number: number, isMatch: boolean, line: string, most: number): string {
+  const cut = cutBytes(line, most);
+  return `${number}${isMatch ? ":" : "-"}${cut}${cut.length < line.length ? "…" : ""}`;
 }
 
-/** The smallest place from `start` on that does not cut a UTF-8 character. */
-export function safeStart(data: Buffer, start: number): number {
-  let at = start;
-  while (at < start + 3 && at < data.length && isContinuation(data[at])) at += 1;
-  return at;
+/** Without the rest of a UTF-8 character at the beginning. */
+export function fromCharacter(data: Buffer): Buffer {
+  let at = 0;
+  while (at < 3 && isContinuation(data[at])) at += 1;
+  return data.subarray(at);
 }
 
 /** How many bytes at the end belong to a character that is not complete yet; 0 to 3. */

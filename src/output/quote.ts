@@ -8,7 +8,7 @@ import type { Quote } from "../jobs/registry.js";
 import { newLineReaders, type LineBatch } from "./line-reader.js";
 import { STREAMS } from "./format.js";
 import { lastLines, type PlainLine } from "./page.js";
-import { cutBytes, plainLine } from "./plain-text.js";
+import { numberedLine, plainLine } from "./plain-text.js";
 import { openOutput, type OutputReader } from "./reader.js";
 
 /** Bytes of all that is quoted (so characters are never more), and lines of the end. */
@@ -22,19 +22,18 @@ const LINES_AFTER = 2;
 const MAX_LINE = 4096;
 const SHOWN_LINE = 400;
 
-export interface QuoteRequest {
-  /** Look for errors in what is not among the last lines. */
-  failed: boolean;
-}
-
 /**
  * The quote of one ended process's output file; an empty one when there is no output. Its text is plain, at most
  * 6,000 characters, in whole lines (but for a single longer one). What is left out counts in `total` with its
- * bytes, and is left out at `gapAt`. `pattern`, when errors were found, is one with which `grep` finds their lines.
+ * bytes, and is left out at `gapAt`. For a failed one errors are looked for in what is not among the last lines;
+ * `pattern`, when some were found, is one with which `grep` finds their lines.
  *
  * Rejects with what the system says when the file cannot be read.
  */
-export async function quoteOutputEnd(file: string, { failed }: QuoteRequest): Promise<Quote> {
+export async function quoteOutputEnd(
+  file: string,
+  { failed }: { failed: boolean },
+): Promise<Quote> {
   const reader = openOutput(file);
   if (!reader) return { text: "", total: 0 };
   try {
@@ -47,7 +46,11 @@ export async function quoteOutputEnd(file: string, { failed }: QuoteRequest): Pr
     const left = Math.max(0, end.start - errors.bytes);
     const quote = toQuote([...errors.lines, ...end.lines], left);
     const { text: head } = toQuote(errors.lines, 0);
-    return { ...quote, gapAt: left > 0 ? head.length + 1 : 0, pattern: errors.pattern };
+    return {
+      ...quote,
+      gapAt: left > 0 ? head.length + 1 : 0,
+      pattern: [...errors.words].join("|"),
+    };
   } finally {
     reader.close();
   }
@@ -58,16 +61,8 @@ function toQuote(lines: readonly Pick<PlainLine, "text">[], left: number): Quote
   return { text, total: text.length + left };
 }
 
-interface FoundErrors {
-  /** With their numbers. */
-  lines: { text: string }[];
-  /** Of output that these lines stand for. */
-  bytes: number;
-  pattern: string;
-}
-
 /** The first lines before `end` that look like errors, each with those after it. */
-async function findErrors(reader: OutputReader, end: number): Promise<FoundErrors> {
+async function findErrors(reader: OutputReader, end: number): Promise<ErrorLines> {
   const errors = new ErrorLines();
   const readers = newLineReaders(MAX_LINE);
   let waiting = 0;
@@ -85,16 +80,18 @@ async function findErrors(reader: OutputReader, end: number): Promise<FoundError
     await nextTurn();
   }
   for (const stream of STREAMS) errors.add(readers[stream].end());
-  return { lines: errors.lines, bytes: errors.bytes, pattern: [...errors.words].join("|") };
+  return errors;
 }
 
 /** What is searched before the host gets its turn: about a millisecond. */
 const TURN_BYTES = 256 * 1024;
 
 class ErrorLines {
+  /** With their numbers. */
   readonly lines: { text: string }[] = [];
   /** That made lines look like errors, as the pattern of a search for them. */
   readonly words = new Set<string>();
+  /** Of output that these lines stand for. */
   bytes = 0;
   #number = 0;
   #found = 0;
@@ -118,14 +115,13 @@ class ErrorLines {
         this.#after = LINES_AFTER;
       } else if (this.#after > 0) this.#after -= 1;
       else continue;
-      this.#show(line, text, word === undefined ? "-" : ":");
+      this.#show(line, text, word !== undefined);
     }
   }
 
-  #show(raw: string, text: string, mark: string): void {
+  #show(raw: string, text: string, isError: boolean): void {
     if (this.lines.length > 0 && this.#number > this.#lastShown + 1) this.#push("--");
-    const cut = cutBytes(text, SHOWN_LINE);
-    this.#push(`${this.#number}${mark}${cut}${cut.length < text.length ? "…" : ""}`);
+    this.#push(numberedLine(this.#number, isError, text, SHOWN_LINE));
     this.#lastShown = this.#number;
     this.bytes += Buffer.byteLength(raw) + 1;
   }

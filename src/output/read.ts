@@ -22,7 +22,7 @@ import {
   streamName,
 } from "./page.js";
 import { checkPattern, PATTERN_LIMIT, type PatternGuard } from "./pattern.js";
-import { cutBytes, openCharacter, plainLine } from "./plain-text.js";
+import { cutBytes, numberedLine, openCharacter, plainLine } from "./plain-text.js";
 import type { OutputReader } from "./reader.js";
 import type { ReadLine, ReadRequest, ReadResult } from "./types.js";
 
@@ -67,7 +67,7 @@ function check(request: ReadRequest, bytes: number): Wanted {
     asked,
     from,
     forward: cursor !== undefined,
-    pattern,
+    pattern: pattern ?? "",
     stream,
     mark: quoted ? QUOTE_MARK : "",
     budget: Math.min(MOST_BYTES, Math.max(2048, maxBytes)) - HINT_BYTES,
@@ -141,6 +141,7 @@ const BATCH_BYTES = 256 * 1024;
 
 /** Lines before and after a match. */
 const CONTEXT = 2;
+const AROUND = Array.from({ length: CONTEXT * 2 + 1 }, (_, at) => at - CONTEXT);
 /** Of `--` and its newline. */
 const SEPARATOR_BYTES = 3;
 
@@ -155,9 +156,8 @@ async function grepOutput(
   counts: OutputCounts,
   guard: PatternGuard,
 ): Promise<ReadResult> {
-  const pattern = wanted.pattern ?? "";
-  checkPattern("pattern", pattern);
-  const found = new Matches(pattern, wanted, guard);
+  checkPattern("pattern", wanted.pattern);
+  const found = new Matches(wanted, guard);
   const readers = newLineReaders(MAX_LINE);
   const endAll = () => {
     for (const stream of STREAMS) found.add(stream, readers[stream].end(), 0);
@@ -173,7 +173,7 @@ async function grepOutput(
       continue;
     }
     const skip = Math.max(0, Math.min(frame.data.length, wanted.from - frame.offset));
-    if (skip > 0) found.skip(frame.stream, frame.data.subarray(0, skip));
+    found.skip(frame.stream, frame.data.subarray(0, skip));
     const data = frame.data.subarray(skip);
     if (data.length === 0) continue;
     end = frame.offset + frame.data.length - openCharacter(frame.data);
@@ -196,41 +196,34 @@ async function grepOutput(
   }
   const { lines, shown, next } = found.result();
   if (shown < found.count) {
-    const which = wanted.forward ? "first" : "newest";
-    const rest = wanted.forward
-      ? next === undefined
-        ? []
-        : [`the next ones: the same with cursor "${next}"`]
-      : ['all from the start: the same with cursor "0"'];
-    notes.unshift(`the ${which} ${shown} of ${found.count} matching lines`, ...rest);
+    const [which, rest] = wanted.forward
+      ? ["first", `the next ones: the same with cursor "${next}"`]
+      : ["newest", 'all from the start: the same with cursor "0"'];
+    notes.unshift(`the ${which} ${shown} of ${found.count} matching lines`, rest);
   } else if (notes.length > 0) notes.unshift(`${shown} matching lines`);
   const hint = notes.length > 0 ? `[${notes.join("; ")}]` : undefined;
   return answer(lines, hint, { ...facts, cursor: next ?? end, more: next !== undefined });
 }
 
-/** A matching line with the context around it that belongs to it. */
-interface Found {
-  number: number;
-  offset: number;
-  lines: NumberedLine[];
-}
-
+/** As it is shown. */
 interface NumberedLine extends PlainLine {
   number: number;
-  /** As it is shown. */
-  isMatch: boolean;
+}
+
+/** A matching line, of this number, with the context around it that belongs to it. */
+interface Found {
+  number: number;
+  lines: NumberedLine[];
 }
 
 class Matches {
   count = 0;
-  readonly #pattern: string;
   readonly #wanted: Wanted;
   readonly #guard: PatternGuard;
   /** In the order of the output: the first or the newest that fit. */
   #found: Found[] = [];
   #foundBytes = 0;
-  #isFull = false;
-  /** Where the first match that is not shown starts, when reading forward. */
+  /** Where the first match that is not shown starts, when reading forward: no more is taken. */
   #next: number | undefined;
   #before: NumberedLine[] = [];
   #waiting: Waiting[] = [];
@@ -238,8 +231,7 @@ class Matches {
   #millisecondsLeft = PATTERN_LIMIT;
   #number = 0;
 
-  constructor(pattern: string, wanted: Wanted, guard: PatternGuard) {
-    this.#pattern = pattern;
+  constructor(wanted: Wanted, guard: PatternGuard) {
     this.#wanted = wanted;
     this.#guard = guard;
   }
@@ -258,10 +250,9 @@ class Matches {
   }
 
   async match(): Promise<void> {
-    const lines: string[] = [];
-    for (const { batch } of this.#waiting)
-      for (const line of batch.lines) lines.push(plainLine(line));
-    const { hits, took } = await this.#guard.match(this.#pattern, lines, this.#millisecondsLeft);
+    const lines = this.#waiting.flatMap(({ batch }) => batch.lines.map((line) => plainLine(line)));
+    const { pattern } = this.#wanted;
+    const { hits, took } = await this.#guard.match(pattern, lines, this.#millisecondsLeft);
     this.#millisecondsLeft -= took;
     this.count += hits.length;
     this.#collect(lines, new Set(hits));
@@ -270,14 +261,14 @@ class Matches {
   }
 
   /** The lines to show, how many of them match, and where to go on. */
-  result(): { lines: PlainLine[]; shown: number; next: number | undefined } {
-    const lines: PlainLine[] = [];
+  result(): { lines: ReadLine[]; shown: number; next: number | undefined } {
+    const lines: ReadLine[] = [];
     let last = 0;
     for (const line of this.#found.flatMap((found) => found.lines)) {
       if (line.number <= last) continue;
-      if (last > 0 && line.number > last + 1) lines.push({ text: "--", offset: line.offset });
+      if (last > 0 && line.number > last + 1) lines.push({ text: "--" });
       last = line.number;
-      lines.push({ stream: line.stream, text: line.text, offset: line.offset });
+      lines.push(line);
     }
     return { lines, shown: this.#found.length, next: this.#next };
   }
@@ -288,29 +279,28 @@ class Matches {
   }
 
   #collect(lines: readonly string[], hits: ReadonlySet<number>): void {
+    const near = new Set([...hits].flatMap((hit) => AROUND.map((away) => hit + away)));
     let index = 0;
     for (const { stream, batch } of this.#waiting) {
       let offsets: number[] | undefined;
       for (let i = 0; i < batch.lines.length; i++, index++) {
         this.#number += 1;
-        const isMatch = hits.has(index);
-        const isNear = isMatch || nearHit(hits, index) || index >= lines.length - CONTEXT;
-        const last = this.#found.at(-1);
-        const isAfter = last !== undefined && this.#number <= last.number + CONTEXT;
-        if (!isNear && !isAfter) continue;
+        // Of what was matched before, and of what will be.
+        const isAtEdge = index < CONTEXT || index >= lines.length - CONTEXT;
+        if (!isAtEdge && !near.has(index)) continue;
         offsets ??= batch.offsets();
-        this.#line(stream, lines[index] ?? "", offsets[i] ?? 0, isMatch);
+        this.#line(stream, lines[index] ?? "", offsets[i] ?? 0, hits.has(index));
       }
     }
   }
 
   #line(stream: StreamNumber, line: string, offset: number, isMatch: boolean): void {
-    const cut = cutBytes(line, SHOWN_LINE);
-    const text = `${this.#wanted.mark}${this.#number}${isMatch ? ":" : "-"}${cut}${cut.length < line.length ? "…" : ""}`;
-    const shown = { stream: streamName(stream), text, offset, number: this.#number, isMatch };
+    const number = this.#number;
+    const text = this.#wanted.mark + numberedLine(number, isMatch, line, SHOWN_LINE);
+    const shown = { stream: streamName(stream), text, offset, number };
     const last = this.#found.at(-1);
     if (isMatch) this.#match(shown);
-    else if (last && !this.#isFull && this.#number <= last.number + CONTEXT)
+    else if (last && this.#next === undefined && number <= last.number + CONTEXT)
       this.#extend(last, shown);
     this.#before = [...this.#before, shown].slice(-CONTEXT);
   }
@@ -321,16 +311,12 @@ class Matches {
     const all = [...near, line];
     // Long lines: one match must always fit.
     const lines = sizeOf(all) * 2 > budget ? [line] : all;
-    const found: Found = { number: line.number, offset: line.offset, lines };
     const bytes = sizeOf(lines) + SEPARATOR_BYTES;
-    if (forward) {
-      this.#isFull ||= this.#found.length >= most || this.#foundBytes + bytes > budget;
-      if (this.#isFull) {
-        this.#next ??= line.offset;
-        return;
-      }
+    if (forward && (this.#found.length >= most || this.#foundBytes + bytes > budget)) {
+      this.#next ??= line.offset;
     }
-    this.#found.push(found);
+    if (this.#next !== undefined) return;
+    this.#found.push({ number: line.number, lines });
     this.#foundBytes += bytes;
     this.#dropOldest();
   }
@@ -354,17 +340,12 @@ class Matches {
   }
 }
 
-function nearHit(hits: ReadonlySet<number>, index: number): boolean {
-  for (let away = 1; away <= CONTEXT; away++) if (hits.has(index + away)) return true;
-  return false;
-}
-
 /** What is known of the output besides the file. */
 type OutputCounts = Pick<ReadResult, "bytes" | "dropped">;
 
 /** A request with its defaults, checked. */
 interface Wanted
-  extends Required<Pick<ReadRequest, "mode" | "lines">>, Pick<ReadRequest, "pattern" | "stream"> {
+  extends Required<Pick<ReadRequest, "mode" | "lines" | "pattern">>, Pick<ReadRequest, "stream"> {
   /** Lines that were asked for, which may be more than an answer holds. */
   asked: number | undefined;
   from: number;

@@ -20,79 +20,50 @@ export interface ScreenText {
   title: string;
 }
 
-export class Screen {
-  readonly #terminal: Terminal;
-  #title = "";
-
-  /** Rejects when the library cannot be loaded. */
-  static async open(columns: number, rows: number): Promise<Screen> {
-    // CommonJS: Node gives it as the default export only, others by its names, too.
-    const library: Partial<Library> & { default: Library } = await import("@xterm/headless");
-    const { Terminal = library.default.Terminal } = library;
-    // Nothing above the screen is ever shown.
-    const settings = {
-      cols: columns,
-      rows,
-      scrollback: 0,
-      allowProposedApi: true,
-      logLevel: "off",
-    } as const;
-    return new Screen(new Terminal(settings));
-  }
-
-  private constructor(terminal: Terminal) {
-    this.#terminal = terminal;
-    terminal.onTitleChange((title) => {
-      this.#title = title;
-    });
-  }
-
-  /** Resolves when the bytes have been played. Answers that the program asked its terminal for are not given. */
-  write(data: Uint8Array): Promise<void> {
-    return new Promise((resolve) => this.#terminal.write(data, resolve));
-  }
-
-  /** As it stands after everything that was written. */
-  text(): ScreenText {
-    const { active } = this.#terminal.buffer;
-    const lines: string[] = [];
-    for (let row = 0; row < this.#terminal.rows; row += 1) {
-      lines.push(
-        active
-          .getLine(active.viewportY + row)
-          ?.translateToString(true)
-          .trimEnd() ?? "",
-      );
-    }
-    while (lines.at(-1) === "") lines.pop();
-    return {
-      lines,
-      cursor: { row: active.cursorY, column: active.cursorX },
-      isAlternate: active.type === "alternate",
-      title: this.#title,
-    };
-  }
-
-  dispose(): void {
-    this.#terminal.dispose();
-  }
-}
-
-/** What a terminal shows after all the output that was kept. */
+/**
+ * What a terminal shows after all the output that was kept. Answers that the program asked its terminal for are not
+ * given. Rejects when the library cannot be loaded.
+ */
 export async function renderScreen(
-  reader: OutputReader | undefined,
+  reader: Pick<OutputReader, "end" | "pieces"> | undefined,
   columns: number,
   rows: number,
 ): Promise<ScreenText> {
-  const screen = await Screen.open(columns, rows);
+  // CommonJS: Node gives it as the default export only, others by its names, too.
+  const library: Partial<Library> & { default: Library } = await import("@xterm/headless");
+  const { Terminal = library.default.Terminal } = library;
+  const terminal = new Terminal({
+    cols: columns,
+    rows,
+    // Nothing above the screen is ever shown.
+    scrollback: 0,
+    allowProposedApi: true,
+    logLevel: "off",
+  });
+  let title = "";
+  terminal.onTitleChange((now) => {
+    title = now;
+  });
   try {
-    if (reader) {
-      for (const { frame } of reader.pieces(Math.max(0, reader.end() - SCREEN_REPLAY_BYTES))) {
-        if (frame) await screen.write(frame.data);
-      }
+    for (const { frame } of reader?.pieces(Math.max(0, reader.end() - SCREEN_REPLAY_BYTES)) ?? []) {
+      if (frame) await new Promise<void>((resolve) => terminal.write(frame.data, resolve));
     }
-    return screen.text();
+    return { ...textOf(terminal), title };
   } finally {
-    screen.dispose();
+    terminal.dispose();
   }
+}
+
+function textOf({ buffer: { active }, rows }: Terminal): Omit<ScreenText, "title"> {
+  const lines: string[] = [];
+  for (let row = 0; row < rows; row += 1) {
+    const line = active.getLine(active.viewportY + row)?.translateToString(true);
+    lines.push(line?.trimEnd() ?? "");
+  }
+  while (lines.at(-1) === "") lines.pop();
+  return {
+    lines,
+    cursor: { row: active.cursorY, column: active.cursorX },
+    isAlternate: active.type === "alternate",
+  };
 }

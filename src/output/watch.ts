@@ -9,7 +9,7 @@
  */
 import { coerceError, type Clock, type Timer } from "../ports.js";
 import { cutText } from "../text.js";
-import { LineReader } from "./line-reader.js";
+import { newLineReaders } from "./line-reader.js";
 import { STREAMS, type StreamNumber } from "./format.js";
 import type { PatternGuard } from "./pattern.js";
 import { plainLine } from "./plain-text.js";
@@ -24,7 +24,7 @@ const MAX_WAITING_BYTES = 1024 * 1024;
 /** An open line to which nothing was added for so long, up to twice that, is looked at. */
 const QUIET_MILLISECONDS = 250;
 
-export interface OutputWatchRequest {
+interface OutputWatchRequest {
   notifyPattern?: string;
   readyPattern?: string;
   guard: PatternGuard;
@@ -54,7 +54,7 @@ interface Waiting {
 
 export class OutputWatch {
   readonly #request: OutputWatchRequest;
-  readonly #readers: readonly [LineReader, LineReader];
+  readonly #readers: ReturnType<typeof newLineReaders>;
   readonly #patterns = new Map<PatternName, string>();
   readonly #open: [WatchedLine, WatchedLine] = [newLine(), newLine()];
   #waiting: Waiting[] = [];
@@ -72,8 +72,7 @@ export class OutputWatch {
     if (readyPattern !== undefined) this.#patterns.set("readyPattern", readyPattern);
     // Without patterns only our own prefix matters, and looking for it in bytes costs next to nothing.
     const prefix = this.#patterns.size === 0 ? Buffer.from(NOTIFY_PREFIX) : undefined;
-    const reader = () => new LineReader({ maxLine: MAX_LINE, prefix });
-    this.#readers = [reader(), reader()];
+    this.#readers = newLineReaders(MAX_LINE, prefix);
   }
 
   push(stream: StreamNumber, data: Buffer): void {

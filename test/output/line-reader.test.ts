@@ -37,14 +37,14 @@ test("however the output is cut, the lines and their places are the same", () =>
       }
       // What has no newline at the end is a line only if there is something in it.
       if (expected.at(-1)?.[0] === "") expected.pop();
-      const reader = new LineReader({ maxLine: Number.POSITIVE_INFINITY });
+      const reader = new LineReader(Number.POSITIVE_INFINITY);
       assert.deepEqual(readLines(reader, data, cuts), expected);
     }),
   );
 });
 
 test("of a line of any length only its beginning is kept, and the next one is whole", () => {
-  const reader = new LineReader({ maxLine: 1000 });
+  const reader = new LineReader(1000);
   const piece = Buffer.alloc(100_000, "x");
   for (let i = 0; i < 1000; i++) assert.equal(reader.push(piece), undefined);
   const batch = reader.push(Buffer.from("x\nnext\n"));
@@ -57,7 +57,7 @@ test("of a longer line with carriage returns what stands last is kept, however i
   fc.assert(
     fc.property(text, fc.array(fc.nat()), (whole, cuts) => {
       const most = 20;
-      const reader = new LineReader({ maxLine: most });
+      const reader = new LineReader(most);
       const found = readLines(reader, Buffer.from(whole), cuts).map(([line]) => plainLine(line));
       const lines = whole.split("\n");
       if (lines.at(-1) === "") lines.pop();
@@ -72,7 +72,7 @@ test("of a longer line with carriage returns what stands last is kept, however i
 });
 
 test("a bar that clears its line at the end is kept as it stood", () => {
-  const reader = new LineReader({ maxLine: 40 });
+  const reader = new LineReader(40);
   for (let i = 0; i < 100; i++) reader.push(Buffer.from(`\r\u001b[Kstep ${i}`));
   const [line = ""] = reader.push(Buffer.from("\r\u001b[K\n"))?.lines ?? [];
   assert.equal(plainLine(line), "step 99");
@@ -85,7 +85,7 @@ test("with a prefix every line that begins with it comes, whole, however it is c
   fc.assert(
     fc.property(fc.array(line), fc.array(fc.nat()), (lines, cuts) => {
       const data = Buffer.from(lines.map((text) => `${text}\n`).join(""));
-      const reader = new LineReader({ maxLine: 100, prefix: Buffer.from(prefix) });
+      const reader = new LineReader(100, Buffer.from(prefix));
       const found = readLines(reader, data, cuts).map(([text]) => text);
       assert.deepEqual(
         found.filter((text) => text.startsWith(prefix)),

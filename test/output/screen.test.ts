@@ -1,15 +1,21 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { Screen, type ScreenText } from "../../src/output/screen.js";
+import { STDOUT } from "../../src/output/format.js";
+import { renderScreen, type ScreenText } from "../../src/output/screen.js";
 
-async function shown(...pieces: (string | Buffer)[]): Promise<ScreenText> {
-  const screen = await Screen.open(20, 5);
-  try {
-    for (const piece of pieces) await screen.write(Buffer.from(piece));
-    return screen.text();
-  } finally {
-    screen.dispose();
-  }
+function shown(...texts: (string | Buffer)[]): Promise<ScreenText> {
+  const frames = texts
+    .map((text) => Buffer.from(text))
+    .map((data) => ({
+      frame: { stream: STDOUT, offset: 0, data, at: 0 },
+    }));
+  const reader = {
+    end: () => 0,
+    *pieces() {
+      yield* frames;
+    },
+  };
+  return renderScreen(reader, 20, 5);
 }
 
 void describe("a screen", () => {
