@@ -28,7 +28,6 @@ import { defaultRoot } from "./store/instance-folder.js";
 import { JobStore, type JobStoreOptions } from "./store/store.js";
 import { BackgroundManager } from "./subagent/manager.js";
 import { within } from "./time.js";
-import { VERSION } from "./version.js";
 import { Worktrees, type Homes } from "./worktree/worktrees.js";
 
 /** Resolves, always, when an instance has closed: with the sessions that were in use until then. */
@@ -139,7 +138,6 @@ export class Workspace implements Context {
       directory,
       isSibling: settings.isSibling,
       notices: () => this.notices.outbox.all(),
-      pluginVersion: VERSION,
       retention: this.options,
       onWriteFailure: (failure) => {
         const message = `Background jobs go on, but their state cannot be saved: ${failure.message}`;
@@ -306,19 +304,18 @@ export class Workspace implements Context {
   }
 
   async #takeOverNow(everywhere: boolean): Promise<void> {
-    const { jobs, notices, lastSigns, reloaded } = await this.store.claim({ everywhere });
+    const { jobs: claimed, notices } = await this.store.claim({ everywhere });
     // The next start takes what was claimed, with our folder.
     if (this.#disposing) return;
-    for (const job of jobs) this.jobs.add(job);
+    for (const { job } of claimed) this.jobs.add(job);
     this.notices.outbox.adopt(notices);
-    for (const job of jobs) if (reloaded.has(job.id)) this.#tellOfReload(job);
+    for (const { job, isReloaded } of claimed) if (isReloaded) this.#tellOfReload(job);
     // Theirs is ours from here on, as it was left; what became of each is found out now.
     const committed = this.store.commitClaim();
-    const now = new Date(this.clock.now());
-    await Promise.all(jobs.map((job) => this.#recover(job, lastSigns.get(job.id) ?? now)));
-    this.worktrees.recover(jobs);
+    await Promise.all(claimed.map(({ job, lastSign }) => this.#recover(job, lastSign)));
+    this.worktrees.recover(claimed.map(({ job }) => job));
     for (const sessionID of this.notices.inUse()) this.#waiting.used(sessionID);
-    if (jobs.length + notices.length > 0) await this.notices.findRecipients();
+    if (claimed.length + notices.length > 0) await this.notices.findRecipients();
     await committed;
   }
 

@@ -34,30 +34,38 @@ import {
   writeRejected,
 } from "./instance-folder.js";
 import { readOwnerOrThrow, type Owner, type Ownership } from "./owner.js";
+import type { Retention } from "./retention.js";
 import { readStateFile, STATE_VERSION, type State } from "./state-file.js";
 
 export interface ClaimOptions {
   folder: InstanceFolder;
-  /** Only folders of this directory are adopted. */
+  /** Absolute; only the folders of dead owners in this same directory are adopted. */
   directory: string;
   ownership: Ownership;
   files: StoreFiles;
   clock: Clock;
   log: Log;
-  /** Folders of other directories without a write for so long are dropped. */
-  keepDays: number;
-  /** By its folder's name, whether a project is of the same kind as ours: from it this directory's are claimed, too. */
-  isSibling: (project: string) => boolean;
+  /** Folders of other directories without a write for so many `keepDays` are dropped. */
+  retention: Pick<Retention, "keepDays">;
+  /**
+   * Whether a project, by its folder's name, is one of the host's as ours is: what dead owners of this directory left
+   * there is claimed, too. None by default.
+   */
+  isSibling?: ((project: string) => boolean) | undefined;
 }
 
 /** What dead owners left. */
 export interface Claimed {
-  jobs: Job[];
+  jobs: ClaimedJob[];
   notices: Notice[];
-  /** By a job's id: the last sign of life of its owner. What ran then has ended at that moment, as far as is known. */
-  lastSigns: ReadonlyMap<string, Date>;
-  /** Ids of jobs that an instance in this same operating system process ended when the host reloaded it. */
-  reloaded: ReadonlySet<string>;
+}
+
+export interface ClaimedJob {
+  job: Job;
+  /** The last sign of life of its owner. If it ran then, it has ended at that moment, as far as is known. */
+  lastSign: Date;
+  /** An instance in this same operating system process ended it when the host reloaded it. */
+  isReloaded: boolean;
 }
 
 interface Contents {
@@ -101,7 +109,7 @@ export class Claims {
       return;
     }
     this.#takeFrom(folder.project, false);
-    if (!everywhere) return;
+    if (!everywhere || !isSibling) return;
     for (const name of foldersIn(root)) {
       const project = join(root, name);
       if (project !== folder.project && isSibling(name)) this.#takeFrom(project, true);
@@ -124,22 +132,19 @@ export class Claims {
     const done = new Set([...found.values()].flatMap(({ state }) => state.adopted));
     const fresh = [...found].filter(([name]) => !done.has(name)).map(([, contents]) => contents);
     fresh.sort((a, b) => b.state.savedAt.getTime() - a.state.savedAt.getTime());
-    const lastSigns = new Map<string, Date>();
-    const reloaded = new Set<string>();
+    const jobs = new Map<string, ClaimedJob>();
+    const notices = new Map<string, Notice>();
     for (const { state, owner, lastSign } of fresh) {
       for (const job of state.jobs) {
-        if (lastSigns.has(job.id)) continue;
-        lastSigns.set(job.id, lastSign);
-        if (owner && this.#wasReloaded(job, owner)) reloaded.add(job.id);
+        if (jobs.has(job.id)) continue;
+        const isReloaded = owner !== undefined && this.#wasReloaded(job, owner);
+        jobs.set(job.id, { job: isReloaded ? asReloaded(job) : job, lastSign, isReloaded });
+      }
+      for (const notice of state.notices) {
+        if (!notices.has(notice.id)) notices.set(notice.id, notice);
       }
     }
-    const jobs = firstOfEach(fresh.flatMap(({ state }) => state.jobs));
-    return {
-      jobs: jobs.map((job) => (reloaded.has(job.id) ? asReloaded(job) : job)),
-      notices: firstOfEach(fresh.flatMap(({ state }) => state.notices)),
-      lastSigns,
-      reloaded,
-    };
+    return { jobs: [...jobs.values()], notices: [...notices.values()] };
   }
 
   /** Removes what is finished. Only when our state file on disk names it. */
@@ -168,7 +173,7 @@ export class Claims {
   }
 
   #isClaimable(path: string, onlyOurs: boolean): boolean {
-    const { directory, ownership, clock, keepDays } = this.#options;
+    const { directory, ownership, clock, retention } = this.#options;
     checkFolder(path);
     const owner = readOwnerOrThrow(path);
     const age = clock.now() - lastWrite(path);
@@ -177,10 +182,10 @@ export class Claims {
     } else {
       const ours = owner.directory === directory;
       if (onlyOurs && !ours) return false;
-      const state = ownership.stateAgain(owner);
+      const state = ownership.stateOf(owner);
       if (state === "alive") return false;
       if (state === "elsewhere" && (!ours || age < ELSEWHERE_AGE)) return false;
-      if (!ours && age < keepDays * DAY) return false;
+      if (!ours && age < retention.keepDays * DAY) return false;
     }
     const version = peekVersion(path);
     if (version <= STATE_VERSION) return true;
@@ -312,10 +317,4 @@ function peekVersion(path: string): number {
     // Missing or misplaced: told when it is read.
     return 0;
   }
-}
-
-function firstOfEach<T extends { id: string }>(records: readonly T[]): T[] {
-  const first = new Map<string, T>();
-  for (const record of records) if (!first.has(record.id)) first.set(record.id, record);
-  return [...first.values()];
 }

@@ -31,6 +31,7 @@ import { open, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
 import { waysOf } from "../platform.js";
 import { errorCode, type Clock } from "../ports.js";
+import { pause } from "../time.js";
 
 /** Every call throws (or rejects with) the system's error; its `code` is the errno's name. */
 export interface StoreFiles {
@@ -106,9 +107,7 @@ export function inspectFolder(path: string, user = process.geteuid?.()): Stats {
   if (!found.isDirectory()) {
     throw new UnsafePath(`${path} is ${kind}: background jobs are kept in a real folder only`);
   }
-  if (user !== undefined && found.uid !== user) {
-    throw new UnsafePath(belongsTo(path, found.uid, user));
-  }
+  checkOwner(path, found, user);
   return found;
 }
 
@@ -117,8 +116,11 @@ export function isOwnFile(path: string, user = process.geteuid?.()): boolean {
   return user === undefined || lstatSync(path).uid === user;
 }
 
-function belongsTo(path: string, owner: number, user: number): string {
-  return `${path} belongs to the user with the number ${owner}, and OpenCode runs as ${user}: it is not used`;
+function checkOwner(path: string, { uid }: Stats, user: number | undefined): void {
+  if (user === undefined || uid === user) return;
+  throw new UnsafePath(
+    `${path} belongs to the user with the number ${uid}, and OpenCode runs as ${user}: it is not used`,
+  );
 }
 
 /** Something in the way that is not ours to use, in words for people. */
@@ -170,11 +172,8 @@ function withFile<T>(path: string, read: (descriptor: number) => T): T {
 }
 
 function checkFile(path: string, found: Stats): void {
-  const user = process.geteuid?.();
   if (!found.isFile()) throw new UnsafePath(`${path} is not a plain file`);
-  if (user !== undefined && found.uid !== user) {
-    throw new UnsafePath(belongsTo(path, found.uid, user));
-  }
+  checkOwner(path, found, process.geteuid?.());
   if (found.size > LARGEST_FILE) {
     throw new UnsafePath(`${path} has ${found.size} bytes; more than ${LARGEST_FILE} are not read`);
   }
@@ -203,28 +202,11 @@ const TRIES = 10;
 const WAIT_MILLISECONDS = 20;
 
 /** `jobs.json.0123456789ab.tmp` for `jobs.json`: of fixed length and never the same twice. */
-export function temporaryName(path: string): string {
+function temporaryName(path: string): string {
   return `${path}.${randomBytes(6).toString("hex")}.tmp`;
 }
 
-/** The file is new and on the disk, or it is gone and the system's error (open, write, fsync, chmod) is thrown. */
-export async function writeNew(files: StoreFiles, path: string, text: string): Promise<void> {
-  try {
-    await files.create(path, text);
-  } catch (thrown) {
-    removeOwn(files, path, thrown);
-    throw thrown;
-  }
-}
-
-/** What was there before is not ours. */
-function removeOwn(files: StoreFiles, path: string, thrown: unknown): void {
-  if (errorCode(thrown) !== "EEXIST") files.remove(path);
-}
-
-export interface Replacement {
-  temporary: string;
-  path: string;
+export interface Saving {
   /** True when something newer is in the place already. */
   isOvertaken: () => boolean;
   clock: Clock;
@@ -232,33 +214,32 @@ export interface Replacement {
 }
 
 /**
- * Moves the temporary file over the target. The question whether it is overtaken and the rename are one
- * synchronous step, so that an older text never replaces a newer one. False when it was overtaken; throws the
- * system's error (rename). The temporary file is gone in every case.
+ * Replaces the file, or throws the system's error (open, write, fsync, chmod, rename), and then the old text is still
+ * there. The question whether it is overtaken and the rename are one synchronous step, so that an older text never
+ * replaces a newer one. False when it was overtaken.
  */
-export async function replaceFile(files: StoreFiles, order: Replacement): Promise<boolean> {
-  const { temporary, path, isOvertaken, clock, platform } = order;
-  for (let attempt = 1; ; attempt += 1) {
-    if (isOvertaken()) {
-      files.remove(temporary);
-      return false;
+export async function save(
+  files: StoreFiles,
+  path: string,
+  text: string,
+  { isOvertaken, clock, platform }: Saving,
+): Promise<boolean> {
+  const temporary = temporaryName(path);
+  try {
+    await files.create(temporary, text);
+    for (let attempt = 1; !isOvertaken(); attempt += 1) {
+      if (isRenamed(files, temporary, path, attempt, platform)) return true;
+      await pause(clock, WAIT_MILLISECONDS * attempt);
     }
-    try {
-      files.rename(temporary, path);
-      return true;
-    } catch (thrown) {
-      if (!isBusy(thrown, platform) || attempt === TRIES) {
-        files.remove(temporary);
-        throw thrown;
-      }
-    }
-    await new Promise<void>((resolve) => {
-      clock.after(WAIT_MILLISECONDS * attempt, resolve);
-    });
+    files.remove(temporary);
+    return false;
+  } catch (thrown) {
+    removeOwn(files, temporary, thrown);
+    throw thrown;
   }
 }
 
-/** All at once; throws the system's error (open, write, fsync, rename) and then the old text is still there. */
+/** The same at once. */
 export function saveSync(
   files: StoreFiles,
   path: string,
@@ -268,28 +249,33 @@ export function saveSync(
   const temporary = temporaryName(path);
   try {
     files.createSync(temporary, text);
-    renameWhenFree(files, temporary, path, platform);
+    let attempt = 1;
+    while (!isRenamed(files, temporary, path, attempt, platform)) attempt += 1;
   } catch (thrown) {
     removeOwn(files, temporary, thrown);
     throw thrown;
   }
 }
 
-function renameWhenFree(
+/** What was there before is not ours. */
+function removeOwn(files: StoreFiles, path: string, thrown: unknown): void {
+  if (errorCode(thrown) !== "EEXIST") files.remove(path);
+}
+
+/** False when the target is held just now and it is worth another attempt. */
+function isRenamed(
   files: StoreFiles,
   from: string,
   to: string,
+  attempt: number,
   platform: NodeJS.Platform | undefined,
-): void {
-  for (let attempt = 1; ; attempt += 1) {
-    try {
-      return files.rename(from, to);
-    } catch (thrown) {
-      if (!isBusy(thrown, platform) || attempt === TRIES) throw thrown;
-    }
+): boolean {
+  try {
+    files.rename(from, to);
+    return true;
+  } catch (thrown) {
+    const isBusy = waysOf(platform).locksOpenFiles && BUSY.has(errorCode(thrown) ?? "");
+    if (!isBusy || attempt === TRIES) throw thrown;
+    return false;
   }
-}
-
-function isBusy(thrown: unknown, platform: NodeJS.Platform | undefined): boolean {
-  return waysOf(platform).locksOpenFiles && BUSY.has(errorCode(thrown) ?? "");
 }

@@ -14,7 +14,6 @@ import {
   CLAIMED_FOLDER,
   isQuarantined,
   lastSignIn,
-  outputPath,
   projectFolder,
   STATE_FILE,
 } from "./instance-folder.js";
@@ -69,13 +68,14 @@ class InstanceReader {
     const views: InstanceView[] = [];
     this.#before = this.#readings;
     this.#readings = new Map();
-    for (const folder of this.folders) views.push(await this.#view(folder, tryReadOwner(folder)));
+    for (const folder of this.folders) views.push(await this.#view(folder));
     const made = ({ owner }: InstanceView): number => owner?.createdAt.getTime() ?? 0;
     return views.sort((a, b) => made(a) - made(b));
   }
 
-  async #view(folder: string, owner: Owner | undefined): Promise<InstanceView> {
-    const state = owner ? this.#ownership.stateAgain(owner) : "elsewhere";
+  async #view(folder: string): Promise<InstanceView> {
+    const owner = tryReadOwner(folder);
+    const state = owner ? this.#ownership.stateOf(owner) : "elsewhere";
     const view: InstanceView = {
       folder,
       owner,
@@ -142,22 +142,12 @@ function stampOf(path: string): string | undefined {
   }
 }
 
-export interface StoredJob {
-  job: Job;
-  /** The instance folder that it is in. */
-  folder: string;
-  /** Undefined when the folder has none that can be read. */
-  owner: Owner | undefined;
-  /** Where a process's output is; the file may be missing. */
-  outputFile: string;
-}
-
 /** Never rejects. `except` is the name of a folder that is not looked into: the asker's own. */
 export async function findOnDisk(
   project: string,
   id: string,
   except?: string,
-): Promise<StoredJob | undefined> {
+): Promise<Job | undefined> {
   if (!isSafeName(id)) return undefined;
   for (const name of foldersIn(project)) {
     if (name === except) continue;
@@ -165,9 +155,7 @@ export async function findOnDisk(
     const places = foldersIn(join(folder, CLAIMED_FOLDER));
     for (const place of [folder, ...places.map((each) => join(folder, CLAIMED_FOLDER, each))]) {
       const job = await findInFile(join(place, STATE_FILE), id);
-      if (!job) continue;
-      // A claimer moves the output files before it adopts the records.
-      return { job, folder, owner: tryReadOwner(folder), outputFile: outputPath(folder, id) };
+      if (job) return job;
     }
   }
   return undefined;

@@ -91,32 +91,32 @@ export class Ownership {
     );
   }
 
-  /**
-   * As `stateOf`, to be asked again and again: where the full question starts a program (half a second on Windows), of
-   * a process that was found alive it is only asked whether its number still is in use.
-   */
-  stateAgain(owner: Owner): OwnerState {
-    const { identity: known, closedAt } = owner;
-    if (!known || closedAt || waysOf().processes === "/proc") return this.stateOf(owner);
-    const key = `${known.pid} ${known.startTime} ${known.bootID}`;
-    if (this.#alive.has(key) && pidExists(known.pid)) return "alive";
-    const state = this.stateOf(owner);
-    if (state === "alive") this.#alive.add(key);
-    else this.#alive.delete(key);
-    return state;
-  }
-
-  stateOf(owner: Owner): OwnerState {
-    if (owner.closedAt) return "dead";
-    const { identity: known, host, pidNamespace } = this.self;
+  stateOf({ identity: known, closedAt, host, pidNamespace }: Owner): OwnerState {
+    if (closedAt) return "dead";
+    const { self } = this;
     // Without our own identity we cannot conclude that another process has exited.
-    if (!owner.identity || !known) return "elsewhere";
-    if (owner.identity.bootID !== known.bootID) {
-      const restarted = owner.host === host && owner.identity.bootID !== "" && known.bootID !== "";
+    if (!known || !self.identity) return "elsewhere";
+    const { bootID } = self.identity;
+    if (known.bootID !== bootID) {
+      const restarted = host === self.host && known.bootID !== "" && bootID !== "";
       return restarted ? "dead" : "elsewhere";
     }
-    if (owner.pidNamespace !== pidNamespace) return "elsewhere";
-    return this.#processes.hasEnded(owner.identity) ? "dead" : "alive";
+    if (pidNamespace !== self.pidNamespace) return "elsewhere";
+    return this.#hasEnded(known) ? "dead" : "alive";
+  }
+
+  /**
+   * Where the full question starts a program (half a second on Windows), of a process that was found alive it is only
+   * asked whether its number still is in use.
+   */
+  #hasEnded(identity: ProcessIdentity): boolean {
+    if (waysOf().processes === "/proc") return this.#processes.hasEnded(identity);
+    const key = `${identity.pid} ${identity.startTime} ${identity.bootID}`;
+    if (this.#alive.has(key) && pidExists(identity.pid)) return false;
+    const hasEnded = this.#processes.hasEnded(identity);
+    if (hasEnded) this.#alive.delete(key);
+    else this.#alive.add(key);
+    return hasEnded;
   }
 }
 

@@ -36,7 +36,7 @@ export function expired(
 export interface OutputRetentionDeps {
   jobs: JobRegistry;
   log: Log;
-  options: Pick<Retention, "keepDays" | "totalOutputLimit">;
+  retention: Pick<Retention, "keepDays" | "totalOutputLimit">;
   /** Holds the outputs of each process, see `output/runs.ts`; it may not exist. */
   folder: string;
   files: Pick<StoreFiles, "remove">;
@@ -69,8 +69,8 @@ export class OutputRetention {
    * an ended job of their age would be forgotten. `now` in milliseconds since the epoch; never throws.
    */
   sweep(now: number): void {
-    const { jobs, folder, files, log, options } = this.#deps;
-    const oldest = now - options.keepDays * DAY;
+    const { jobs, folder, files, log, retention } = this.#deps;
+    const oldest = now - retention.keepDays * DAY;
     try {
       for (const name of readdirSync(folder)) {
         const path = join(folder, name);
@@ -90,16 +90,16 @@ export class OutputRetention {
   #limit(): void {
     clearImmediate(this.#limiting);
     this.#limiting = undefined;
-    const { jobs, options } = this.#deps;
+    const { jobs, retention } = this.#deps;
     const processes = jobs.all().filter((job) => job.kind === "process");
     const sizes = new Map(processes.map((job) => [job.id, this.#sizeOf(job)]));
     let total = [...sizes.values()].reduce((sum, size) => sum + size, 0);
-    if (total <= options.totalOutputLimit) return;
+    if (total <= retention.totalOutputLimit) return;
     const ended = processes.filter(({ status }) => isTerminal(status));
     ended.sort((a, b) => endOf(a) - endOf(b));
     for (const job of ended.slice(0, -1)) {
       const size = sizes.get(job.id) ?? 0;
-      if (total <= options.totalOutputLimit || size === 0) continue;
+      if (total <= retention.totalOutputLimit || size === 0) continue;
       if (this.#remove(job)) total -= size;
     }
   }

@@ -1,7 +1,7 @@
 /**
  * The format of `jobs.json`, both ways, as pure functions of text. Promises that a record which was written is
  * read back equal, with Dates as Dates, and that one bad record never costs a good one: bad ones are handed over
- * as they were found. Old versions are migrated on the way in; a newer version is named and not touched.
+ * as they were found. A newer version is named and not touched.
  */
 import { z } from "zod";
 import { job, type Job } from "../jobs/job.js";
@@ -35,12 +35,6 @@ export interface Rejected {
   record: unknown;
 }
 
-/** From the contents of version N to those of version N + 1. Throws when it cannot. */
-export type Migration = (contents: Record<string, unknown>) => Record<string, unknown>;
-
-/** By the version that they start from. There has only been one version so far. */
-const MIGRATIONS: ReadonlyMap<number, Migration> = new Map();
-
 export function formatState({ savedAt, jobs, notices, adopted }: State): string {
   return JSON.stringify({
     // The first key, so that a reader knows the version from the first bytes.
@@ -64,65 +58,41 @@ const readJob = recordReader<Job>(job);
 const readNotice = recordReader<Notice>(notice);
 
 /** Never throws. */
-export function parseState(
-  text: string,
-  migrations: ReadonlyMap<number, Migration> = MIGRATIONS,
-): StateReading {
+export function parseState(text: string): StateReading {
   try {
     const contents = contentsSchema.parse(JSON.parse(text));
-    if (contents.version > STATE_VERSION) return { kind: "newer", version: contents.version };
-    return parseContents(migrate(contents, migrations));
+    const { version } = contents;
+    if (version > STATE_VERSION) return { kind: "newer", version };
+    if (version < STATE_VERSION) throw new Error(`version ${version} is unknown`);
+    const { savedAt, adopted, ...lists } = stateSchema.parse(contents);
+    const rejected: Rejected[] = [];
+    const jobs = readList(lists.jobs, "jobs", readJob, rejected);
+    const notices = readList(lists.notices, "notices", readNotice, rejected);
+    return { kind: "read", savedAt, adopted, jobs, notices, rejected };
   } catch (thrown) {
     return { kind: "broken", problem: describe(thrown) };
   }
 }
 
-function migrate(
-  contents: z.infer<typeof contentsSchema>,
-  migrations: ReadonlyMap<number, Migration>,
-): Record<string, unknown> {
-  let current: Record<string, unknown> = contents;
-  for (let version = contents.version; version < STATE_VERSION; version += 1) {
-    const migration = migrations.get(version);
-    if (!migration) throw new Error(`version ${version} is unknown`);
-    current = migration(current);
-  }
-  return current;
-}
-
-function parseContents(contents: Record<string, unknown>): StateReading {
-  const { savedAt, adopted, jobs, notices } = stateSchema.parse(contents);
-  const rejected: Rejected[] = [];
-  return {
-    kind: "read",
-    savedAt,
-    adopted,
-    jobs: readList(jobs, "jobs", readJob, rejected),
-    notices: readList(notices, "notices", readNotice, rejected),
-    rejected,
-  };
-}
-
 function readList<T extends { id: string }>(
   records: readonly unknown[],
   list: Rejected["list"],
-  read: (record: unknown) => Read<T>,
+  read: (record: unknown) => T,
   rejected: Rejected[],
 ): T[] {
   const good = new Map<string, T>();
   for (const record of records) {
-    const result = read(record);
-    const problem = result.good ? unfit(result.record, good) : result.problem;
-    if (result.good && problem === undefined) good.set(result.record.id, result.record);
-    else rejected.push({ list, problem: problem ?? "unknown", record });
+    try {
+      const one = read(record);
+      // An id becomes a part of a path (the output file), so it is held to what we would make ourselves.
+      if (!isSafeName(one.id)) throw new Error("id: not one of ours");
+      if (good.has(one.id)) throw new Error("id: taken by an earlier record");
+      good.set(one.id, one);
+    } catch (thrown) {
+      rejected.push({ list, problem: describe(thrown), record });
+    }
   }
   return [...good.values()];
-}
-
-/** An id becomes a part of a path (the output file), so it is held to what we would make ourselves. */
-function unfit(record: { id: string }, others: ReadonlyMap<string, unknown>): string | undefined {
-  if (!isSafeName(record.id)) return "id: not one of ours";
-  return others.has(record.id) ? "id: taken by an earlier record" : undefined;
 }
 
 /** Fit to be a file's name on every system. */
@@ -130,17 +100,11 @@ export function isSafeName(name: string): boolean {
   return /^\w[\w-]{0,99}$/.test(name);
 }
 
-type Read<T> = { good: true; record: T } | { good: false; problem: string };
-
-function recordReader<T>(schema: z.ZodType<T>): (record: unknown) => Read<T> {
+/** Throws a ZodError for what is no such record. */
+function recordReader<T>(schema: z.ZodType<T>): (record: unknown) => T {
   const accept = acceptor(schema);
   const isGood = (record: unknown): record is T => accept(record);
-  return (record) => {
-    if (isGood(record)) return { good: true, record };
-    const parsed = schema.safeParse(record);
-    if (parsed.success) return { good: true, record: parsed.data };
-    return { good: false, problem: describe(parsed.error) };
-  };
+  return (record) => (isGood(record) ? record : schema.parse(record));
 }
 
 function describe(thrown: unknown): string {

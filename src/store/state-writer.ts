@@ -5,14 +5,7 @@
  * is retried ever more slowly, logged and announced once.
  */
 import { coerceError, type Clock, type Log, type Timer } from "../ports.js";
-import {
-  diskFiles,
-  replaceFile,
-  saveSync,
-  temporaryName,
-  writeNew,
-  type StoreFiles,
-} from "./files.js";
+import { diskFiles, save, saveSync, type StoreFiles } from "./files.js";
 
 export interface StateWriterOptions {
   /** The file; its folder exists, or `prepare` makes it. */
@@ -47,22 +40,13 @@ export class StateWriter {
   #dirtySince: number | undefined;
   #timer: Timer | undefined;
   #inFlight: Promise<void> | undefined;
-  /** Grows with each synchronous save, so that an older write under way gives up before its rename. */
-  #overtaken = 0;
   #failures = 0;
   #lastError: Error | undefined;
   #closed = false;
-  #writes = 0;
-  #bytes = 0;
 
   constructor(options: StateWriterOptions) {
     this.#options = options;
     this.#files = options.files ?? diskFiles;
-  }
-
-  /** Writes that reached the disk, and their bytes. */
-  get written(): { writes: number; bytes: number } {
-    return { writes: this.#writes, bytes: this.#bytes };
   }
 
   /** Why the newest attempt failed; undefined when it succeeded, and before the first. */
@@ -95,10 +79,8 @@ export class StateWriter {
     try {
       prepare?.();
       const target = this.#changed;
-      const text = content();
-      saveSync(this.#files, path, text, platform);
-      this.#overtaken += 1;
-      this.#succeeded(target, text);
+      saveSync(this.#files, path, content(), platform);
+      this.#succeeded(target);
       return true;
     } catch (thrown) {
       this.#failed(coerceError(thrown));
@@ -153,27 +135,21 @@ export class StateWriter {
   async #write(): Promise<void> {
     this.#disarm();
     const { path, prepare, content, platform, clock } = this.#options;
-    const temporary = temporaryName(path);
-    const overtaken = this.#overtaken;
     try {
       prepare?.();
       const target = this.#changed;
       this.#dirtySince = undefined;
-      const text = content();
-      await writeNew(this.#files, temporary, text);
       // A state that `flushSync` saved meanwhile is newer and must not be replaced by this one.
-      const isOvertaken = (): boolean => overtaken !== this.#overtaken;
-      const order = { temporary, path, isOvertaken, clock, platform };
-      if (await replaceFile(this.#files, order)) this.#succeeded(target, text);
+      const isOvertaken = (): boolean => this.#saved >= target;
+      const saving = { isOvertaken, clock, platform };
+      if (await save(this.#files, path, content(), saving)) this.#succeeded(target);
     } catch (thrown) {
       this.#failed(coerceError(thrown));
     }
   }
 
-  #succeeded(target: number, text: string): void {
+  #succeeded(target: number): void {
     this.#saved = Math.max(this.#saved, target);
-    this.#writes += 1;
-    this.#bytes += Buffer.byteLength(text);
     if (this.#failures > 0) {
       this.#options.log("info", "the state is written again", { path: this.#options.path });
     }

@@ -12,35 +12,26 @@ import { hasWorktree, type Job } from "../jobs/job.js";
 import type { JobRegistry } from "../jobs/registry.js";
 import type { Notice } from "../notices/notice.js";
 import { isTerminal } from "../jobs/status.js";
-import { coerceError, doAll, type Clock, type Log } from "../ports.js";
-import { Claims, type Claimed } from "./claims.js";
+import { coerceError, doAll } from "../ports.js";
+import { VERSION } from "../version.js";
+import { Claims, type Claimed, type ClaimOptions } from "./claims.js";
 import { diskFiles, LARGEST_FILE, type StoreFiles } from "./files.js";
 import { InstanceFolder, OUTPUT_FOLDER, projectFolder } from "./instance-folder.js";
-import { findOnDisk, type StoredJob } from "./instances.js";
+import { findOnDisk } from "./instances.js";
 import { Ownership, type Processes } from "./owner.js";
 import { expired, OutputRetention, type Retention } from "./retention.js";
 import { formatState } from "./state-file.js";
 import { StateWriter } from "./state-writer.js";
 
-export interface JobStoreOptions {
+export interface JobStoreOptions extends Omit<ClaimOptions, "folder" | "ownership" | "files"> {
   /** `defaultRoot()`, or a test's own folder. */
   root: string;
   projectID: string;
-  /** Absolute; only the folders of dead owners in this same directory are claimed. */
-  directory: string;
-  pluginVersion: string;
-  clock: Clock;
-  log: Log;
   jobs: JobRegistry;
   /** All notices that are still owed. */
   notices: () => readonly Notice[];
   /** Ended jobs that are kept, by number and age, and their outputs, by bytes. */
   retention: Retention;
-  /**
-   * Whether a project, by its folder's name, is one of the host's as ours is: what dead owners of this directory left
-   * there is claimed, too. None by default.
-   */
-  isSibling?: ((project: string) => boolean) | undefined;
   /** Called when writing begins to fail, once for each row of failures; for a toast. */
   onWriteFailure?: (error: Error) => void;
   files?: StoreFiles;
@@ -61,26 +52,15 @@ export class JobStore {
 
   constructor(options: JobStoreOptions) {
     this.#options = options;
-    const { root, projectID, directory, pluginVersion, clock, log, jobs, retention } = options;
-    const { isSibling = () => false } = options;
-    const files = options.files ?? diskFiles;
+    const { root, projectID, directory, clock, log, jobs, files = diskFiles } = options;
     const ownership = new Ownership(options.processes);
     // When this instance began, not when it first wrote: its jobs are never older.
     const createdAt = new Date(clock.now());
-    const makeOwner = () => ({ ...ownership.self, directory, createdAt, pluginVersion });
-    this.#folder = new InstanceFolder(projectFolder(root, projectID), makeOwner, files);
-    const { keepDays } = retention;
-    const folder = this.#folder;
-    this.#claims = new Claims({
-      folder,
-      directory,
-      ownership,
-      files,
-      clock,
-      log,
-      keepDays,
-      isSibling,
-    });
+    const about = { directory, createdAt, pluginVersion: VERSION };
+    const makeOwner = () => ({ ...ownership.self, ...about });
+    const folder = new InstanceFolder(projectFolder(root, projectID), makeOwner, files);
+    this.#folder = folder;
+    this.#claims = new Claims({ ...options, folder, ownership, files });
     this.#writer = new StateWriter({
       path: folder.statePath,
       prepare: () => this.#prepare(),
@@ -91,7 +71,7 @@ export class JobStore {
       files,
     });
     const outputs = join(folder.path, OUTPUT_FOLDER);
-    this.#outputs = new OutputRetention({ jobs, log, options: retention, folder: outputs, files });
+    this.#outputs = new OutputRetention({ ...options, folder: outputs, files });
     this.#stopListening = jobs.onChange(() => this.#writer.markDirty());
   }
 
@@ -131,11 +111,10 @@ export class JobStore {
    */
   async claim({ everywhere = false } = {}): Promise<Claimed> {
     if (!this.#closing) this.#claims.take({ everywhere });
-    const { jobs, notices, ...about } = await this.#claims.read();
+    const { jobs, notices } = await this.#claims.read();
     const known = new Set(this.#options.notices().map((notice) => notice.id));
     return {
-      ...about,
-      jobs: jobs.filter((job) => !this.#options.jobs.get(job.id)),
+      jobs: jobs.filter(({ job }) => !this.#options.jobs.get(job.id)),
       notices: notices.filter((notice) => !known.has(notice.id)),
     };
   }
@@ -187,7 +166,7 @@ export class JobStore {
    * A job that is not in memory: from the folders of the other owners in this project, dead or alive. Read only;
    * never rejects.
    */
-  lookup(id: string): Promise<StoredJob | undefined> {
+  lookup(id: string): Promise<Job | undefined> {
     return findOnDisk(this.#folder.project, id, this.#folder.id);
   }
 

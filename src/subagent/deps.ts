@@ -25,7 +25,7 @@ export interface SubagentDeps extends Context {
   /** One event for every part of the house. */
   handle: (event: HostEvent) => void;
   /** Records in other owners' folders. */
-  lookup: (jobID: string) => Promise<{ job: Job } | undefined>;
+  lookup: (jobID: string) => Promise<Job | undefined>;
   persist: () => Promise<void>;
   restore: () => Promise<void>;
 }

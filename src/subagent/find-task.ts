@@ -19,11 +19,11 @@ export async function findTask(
   id: string,
   rootSessionID: string,
 ): Promise<SubagentJob | undefined> {
-  const stored = (await deps.lookup(id))?.job;
+  const stored = await deps.lookup(id);
   if (stored?.kind === "subagent") return stored;
   const session = await findSession(deps, id, rootSessionID);
   if (!session?.taskID) return undefined;
-  const owned = (await deps.lookup(session.taskID))?.job;
+  const owned = await deps.lookup(session.taskID);
   if (owned?.kind === "subagent") return owned;
   const task = await rebuild(deps, session, session.taskID, rootSessionID);
   // Another call may have asked at the same time.

@@ -88,7 +88,6 @@ async function own(folder: string): Promise<void> {
     root: folder,
     projectID: "project",
     directory: "/project",
-    pluginVersion: "0.0.0",
     clock,
     log: silentLog,
     jobs,

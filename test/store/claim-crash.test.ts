@@ -26,7 +26,7 @@ void describe("a crash while claiming", () => {
     clock.set(clock.now() + pid * 1000);
     const claimer = makeStore({ root, pid, files, clock, log: silentLog });
     const { jobs, notices } = await claimer.store.claim();
-    for (const job of jobs) claimer.jobs.add(job);
+    for (const { job } of jobs) claimer.jobs.add(job);
     // A manager tells the parent: the notice is delivered and gone before the claim is committed.
     claimer.notices.push(...notices);
     await claimer.store.commitClaim();
@@ -88,7 +88,7 @@ void describe("a crash while claiming", () => {
     fault.on = false;
     const claimed = await claimer.store.claim();
     fault.on = true;
-    for (const job of claimed.jobs) claimer.jobs.add(job);
+    for (const { job } of claimed.jobs) claimer.jobs.add(job);
     await claimer.store.commitClaim();
     assert.equal(readdirSync(join(claimer.store.folder, "claimed")).length, 1);
     fault.on = false;

@@ -59,6 +59,7 @@ export class SystemError extends Error {
 /** Files in a map: promises resolve at once, so that a fake clock is all the time there is. */
 export class MemoryFiles implements StoreFiles {
   readonly texts = new Map<string, string>();
+  renames = 0;
 
   async create(path: string, text: string): Promise<void> {
     this.createSync(path, text);
@@ -74,6 +75,7 @@ export class MemoryFiles implements StoreFiles {
     if (text === undefined) throw new SystemError("ENOENT");
     this.texts.delete(from);
     this.texts.set(to, text);
+    this.renames += 1;
   }
 
   remove(path: string): void {

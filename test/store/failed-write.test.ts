@@ -4,7 +4,8 @@ import fs, { readdirSync } from "node:fs";
 import { syncBuiltinESMExports } from "node:module";
 import { join } from "node:path";
 import { describe, it, mock } from "node:test";
-import { diskFiles, saveSync, writeNew } from "../../src/store/files.js";
+import { systemClock } from "../../src/ports.js";
+import { diskFiles, save, saveSync } from "../../src/store/files.js";
 import { useFolders } from "../fakes/folders.js";
 import { holdings, newHoldings } from "../process/support.js";
 import { MemoryFiles, type Step, SystemError, watched, WRITE_STEPS } from "./disk.js";
@@ -120,10 +121,10 @@ void describe("a write that fails", () => {
         const files = watched((step) => {
           if (step === "rename" && left-- > 0) throw new SystemError(code);
         }, memory);
-        const { writer, clock, change, lines } = setUp({ files, platform }, memory);
+        const { writer, clock, change, lines, writes } = setUp({ files, platform }, memory);
         change();
         await clock.advance(500 + 200);
-        assert.equal(writer.written.writes, platform === "win32" ? 1 : 0);
+        assert.equal(writes(), platform === "win32" ? 1 : 0);
         assert.equal(lines.length, platform === "win32" ? 0 : 1);
         left = 3;
         change();
@@ -155,8 +156,10 @@ void describe("a file that was opened, but whose rights cannot be set", () => {
     const base = folder();
     const before = holdings();
     await withoutRights(async () => {
-      await assert.rejects(writeNew(diskFiles, join(base, "s.tmp"), "text"), { code: "EPERM" });
-      assert.throws(() => saveSync(diskFiles, join(base, "s"), "text"), { code: "EPERM" });
+      const path = join(base, "s");
+      const saving = { clock: systemClock, isOvertaken: () => false };
+      await assert.rejects(save(diskFiles, path, "text", saving), { code: "EPERM" });
+      assert.throws(() => saveSync(diskFiles, path, "text"), { code: "EPERM" });
       assert.deepEqual(readdirSync(base), []);
       assert.deepEqual(newHoldings(before), []);
     });

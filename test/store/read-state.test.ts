@@ -101,7 +101,7 @@ void describe("reading all instances", () => {
         view.jobs.map(({ id }) => id),
       );
     assert.deepEqual(await seen(), ["bg_1"]);
-    for (const job of jobs) claimer.jobs.add(job);
+    for (const { job } of jobs) claimer.jobs.add(job);
     await claimer.store.flush();
     assert.deepEqual(await seen(), ["bg_1"]);
     await claimer.store.commitClaim();

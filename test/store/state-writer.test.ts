@@ -22,38 +22,38 @@ const folder = useFolders();
 
 void describe("when the state is written", () => {
   void it("writes a burst of 10,000 changes once, after the quiet time", async () => {
-    const { writer, clock, change, text } = setUp();
+    const { writer, clock, change, text, writes } = setUp();
     for (let count = 0; count < 10_000; count += 1) change();
     assert.equal(clock.pending, 1);
     await clock.advance(499);
-    assert.equal(writer.written.writes, 0);
+    assert.equal(writes(), 0);
     await clock.advance(1);
     assert.equal(text(), "10000");
-    assert.equal(writer.written.writes, 1);
+    assert.equal(writes(), 1);
     assert.equal(clock.pending, 0);
   });
 
   void it("writes every two seconds while changes never stop", async () => {
-    const { writer, clock, change } = setUp();
+    const { writer, clock, change, writes } = setUp();
     for (let count = 0; count < 10_000; count += 1) {
       change();
       await clock.advance(1);
     }
-    assert.ok(writer.written.writes >= 4 && writer.written.writes <= 6, `${writer.written.writes}`);
+    assert.ok(writes() >= 4 && writes() <= 6, `${writes()}`);
   });
 
   void it("writes once more when something changed during a write", async () => {
-    const { writer, clock, change, text, memory } = setUp();
+    const { writer, clock, change, text, memory, writes } = setUp();
     const create = memory.create.bind(memory);
     memory.create = async (path, given) => {
-      if (writer.written.writes === 0) change();
+      if (writes() === 0) change();
       return create(path, given);
     };
     change();
     await clock.advance(500);
     await clock.advance(500);
     assert.equal(text(), "2");
-    assert.equal(writer.written.writes, 2);
+    assert.equal(writes(), 2);
   });
 
   void it("writes soon although the system's clock was set back by a day", async () => {
@@ -68,7 +68,7 @@ void describe("when the state is written", () => {
   });
 
   void it("leaves no timer behind and ignores changes after close", async () => {
-    const { writer, clock, change, text } = setUp();
+    const { writer, clock, change, text, writes } = setUp();
     change();
     await writer.close();
     change();
@@ -80,20 +80,20 @@ void describe("when the state is written", () => {
 
 void describe("flush", () => {
   void it("resolves when the last change is on disk, also one made during a write under way", async () => {
-    const { writer, change, text } = setUp();
+    const { writer, change, text, writes } = setUp();
     change();
     const first = writer.flush();
     change();
     await Promise.all([first, writer.flush()]);
     assert.equal(text(), "2");
-    assert.equal(writer.written.writes, 2);
+    assert.equal(writes(), 2);
   });
 
   void it("writes nothing when nothing changed", async () => {
-    const { writer } = setUp();
+    const { writer, writes } = setUp();
     await writer.flush();
     assert.equal(writer.flushSync(), true);
-    assert.equal(writer.written.writes, 0);
+    assert.equal(writes(), 0);
   });
 
   for (const step of WRITE_STEPS.slice(0, 4)) {

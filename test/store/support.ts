@@ -55,7 +55,6 @@ export function makeStore(
   const store = new JobStore({
     projectID: "project",
     directory: "/project",
-    pluginVersion: "0.0.0",
     clock: new FakeClock(NOW),
     log: silentLog,
     jobs,
@@ -76,10 +75,10 @@ export function outputFileOf(store: JobStore, id: string): string {
 /** What a manager does with what it gets: all of it into the registry and the outbox, then the commit. */
 export async function adopt({ store, jobs, notices }: TestStore): Promise<string[]> {
   const claimed = await store.claim();
-  for (const job of claimed.jobs) jobs.add(job);
+  for (const { job } of claimed.jobs) jobs.add(job);
   notices.push(...claimed.notices);
   await store.commitClaim();
-  return claimed.jobs.map((job) => job.id).sort();
+  return claimed.jobs.map(({ job }) => job.id).sort();
 }
 
 /** What stands in an owner's folder. */

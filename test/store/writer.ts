@@ -15,5 +15,15 @@ export function setUp(changes: Partial<StateWriterOptions> = {}, memory = new Me
     state.value += 1;
     writer.markDirty();
   };
-  return { writer, clock, memory, lines, state, change, text: () => memory.texts.get("/s") };
+  const writes = () => memory.renames;
+  return {
+    writer,
+    clock,
+    memory,
+    lines,
+    state,
+    change,
+    writes,
+    text: () => memory.texts.get("/s"),
+  };
 }
