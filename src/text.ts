@@ -151,6 +151,15 @@ export function escapeUnseen(text: string): string {
   );
 }
 
+/** Undefined for what is no JSON. */
+export function parsedJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
 /** A value in an error of ours: as JSON, cut, nothing unseen in it. */
 export function shownValue(value: unknown, most = 100): string {
   const text = escapeUnseen(JSON.stringify(value) ?? typeof value);

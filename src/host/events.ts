@@ -5,7 +5,14 @@
  */
 import { z } from "zod";
 import type { AssistantInfo, PendingRequest, RunError } from "./host.js";
-import { anyError, assistantInfo, permissionText, questionText } from "./shapes.js";
+import {
+  anyError,
+  assistantInfo,
+  pendingPermission,
+  pendingQuestion,
+  permissionRequest,
+  questionRequest,
+} from "./shapes.js";
 
 export type HostEvent =
   /** `text`: a streamed piece of an answer, which the host stores only when the stream ends well. */
@@ -78,8 +85,6 @@ const shapes = {
   }),
   session: z.object({ info: sessionInfo }),
   error: z.object({ error: anyError }),
-  permission: z.object({ id: z.string(), permission: z.string(), patterns: z.array(z.string()) }),
-  question: z.object({ id: z.string(), questions: z.array(z.object({ question: z.string() })) }),
   answer: z.object({ requestID: z.string() }),
 };
 
@@ -131,16 +136,12 @@ export function translateEvent(raw: unknown): HostEvent | undefined {
     case "session.deleted":
       return { type: "deleted", sessionID };
     case "permission.asked": {
-      const asked = shapes.permission.safeParse(properties).data;
-      if (!asked) return undefined;
-      const what = permissionText(asked);
-      return { type: "asked", kind: "permission", sessionID, requestID: asked.id, what };
+      const asked = permissionRequest.safeParse(properties).data;
+      return asked && { type: "asked", ...pendingPermission(asked) };
     }
     case "question.asked": {
-      const asked = shapes.question.safeParse(properties).data;
-      if (!asked) return undefined;
-      const what = questionText(asked);
-      return { type: "asked", kind: "question", sessionID, requestID: asked.id, what };
+      const asked = questionRequest.safeParse(properties).data;
+      return asked && { type: "asked", ...pendingQuestion(asked) };
     }
     case "permission.replied":
     case "question.replied":

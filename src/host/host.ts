@@ -4,6 +4,7 @@
  */
 import type { ModelRef } from "../jobs/job.js";
 import { harmlessLines } from "../text.js";
+import type { OpenQuestion, PermissionRule } from "./shapes.js";
 
 /** A refused or failed request; `status` is the HTTP status, absent when no answer came. */
 export class HostError extends Error {
@@ -16,10 +17,16 @@ export class HostError extends Error {
   }
 }
 
-export interface PermissionRule {
-  permission: string;
-  pattern: string;
-  action: "allow" | "deny" | "ask";
+export type { PermissionRule };
+
+/** Undefined when the host says that what was asked for is not there. */
+export async function unlessMissing<T>(asked: Promise<T>): Promise<T | undefined> {
+  try {
+    return await asked;
+  } catch (thrown) {
+    if (thrown instanceof HostError && thrown.status === 404) return undefined;
+    throw thrown;
+  }
 }
 
 export interface SessionInfo {
@@ -159,16 +166,6 @@ export type OpenRequest =
     }
   | { kind: "question"; requestID: string; questions: OpenQuestion[] };
 
-export interface OpenQuestion {
-  question: string;
-  header: string;
-  options: { label: string; description: string }[];
-  /** More than one option may be chosen. */
-  multiple: boolean;
-  /** Words of one's own may be the answer. */
-  custom: boolean;
-}
-
 export type RequestAnswer =
   | { kind: "permission"; reply: "once" | "always" | "reject"; message?: string | undefined }
   /** One list for each question; without them the question is rejected. */
@@ -245,7 +242,6 @@ export interface Host {
   openRequest(requestID: string, directory?: string): Promise<OpenRequest | undefined>;
   /** In the name of the user. */
   answerRequest(requestID: string, answer: RequestAnswer, directory?: string): Promise<void>;
-  rejectPermission(requestID: string, reason: string, directory?: string): Promise<void>;
   /** What was said and done in a session, oldest first; of its newest `limit` messages. */
   transcript(sessionID: string, limit: number): Promise<TranscriptEntry[]>;
   /** From the commit that `directory` has checked out; a taken name gets another. */

@@ -1,7 +1,7 @@
 /** The host port over OpenCode 1.18's HTTP API: which request each of its methods is, and what of the answer counts. */
 import { z } from "zod";
 import {
-  HostError,
+  unlessMissing,
   type AgentInfo,
   type Host,
   type MadeWorktree,
@@ -17,7 +17,14 @@ import {
   type TranscriptEntry,
 } from "./host.js";
 import { runningCall } from "./running-call.js";
-import { messageOf, permissionText, questionText } from "./shapes.js";
+import {
+  messageOf,
+  pendingPermission,
+  pendingQuestion,
+  permissionRequest,
+  questionRequest,
+  rules,
+} from "./shapes.js";
 import { transcriptOf } from "./transcript.js";
 import { Transport, type OpenCodeClient } from "./transport.js";
 import { makeWorktree } from "./worktrees.js";
@@ -31,14 +38,6 @@ const ignored = z.unknown();
 function maybe<T extends z.ZodType>(schema: T) {
   return schema.nullish().transform((value) => value ?? undefined);
 }
-
-const rules = z.array(
-  z.object({
-    permission: z.string(),
-    pattern: z.string(),
-    action: z.enum(["allow", "deny", "ask"]),
-  }),
-);
 
 const session = z
   .object({
@@ -106,32 +105,8 @@ const agents = z.array(agent);
 const statuses = z.record(z.string(), z.object({ type: z.string() }));
 const messages = z.array(z.unknown());
 
-const asked = { id: z.string(), sessionID: z.string() };
-const permissions = z.array(
-  z.object({
-    ...asked,
-    permission: z.string(),
-    patterns: z.array(z.string()),
-    always: maybe(z.array(z.string())),
-    metadata: maybe(z.record(z.string(), z.unknown())),
-  }),
-);
-const questions = z.array(
-  z.object({
-    ...asked,
-    questions: z.array(
-      z.object({
-        question: z.string(),
-        header: z.string().catch(""),
-        options: z
-          .array(z.object({ label: z.string(), description: z.string().catch("") }))
-          .catch([]),
-        multiple: z.boolean().catch(false),
-        custom: z.boolean().catch(true),
-      }),
-    ),
-  }),
-);
+const permissions = z.array(permissionRequest);
+const questions = z.array(questionRequest);
 
 export class OpenCodeHost implements Host {
   readonly #api: Transport;
@@ -146,7 +121,7 @@ export class OpenCodeHost implements Host {
     this.agents = () => listAgents("");
     this.sharedSession = sharedWhileAsked((sessionID) => this.session(sessionID));
     this.#speaker = sharedWhileAsked(async (url) => {
-      return (await this.#unlessMissing("read who answers", url, answering))?.info;
+      return (await unlessMissing(this.#get("read who answers", url, answering)))?.info;
     });
   }
 
@@ -157,7 +132,8 @@ export class OpenCodeHost implements Host {
   }
 
   session(sessionID: string): Promise<SessionInfo | undefined> {
-    return this.#unlessMissing(`read session ${sessionID}`, path`/session/${sessionID}`, session);
+    const url = path`/session/${sessionID}`;
+    return unlessMissing(this.#get(`read session ${sessionID}`, url, session));
   }
 
   speaker(sessionID: string, messageID: string): Promise<Speaker | undefined> {
@@ -181,7 +157,7 @@ export class OpenCodeHost implements Host {
 
   async busySessions(directory?: string): Promise<ReadonlySet<string>> {
     const what = "read the sessions' status";
-    const known = await this.#get(what, "/session/status", statuses, directory);
+    const known = await this.#get(what, "/session/status", statuses, { directory });
     const busy = Object.entries(known).filter(([, { type }]) => type !== "idle");
     return new Set(busy.map(([sessionID]) => sessionID));
   }
@@ -212,35 +188,23 @@ export class OpenCodeHost implements Host {
 
   async pendingRequests(directory?: string): Promise<PendingRequest[]> {
     const [allowed, answered] = await Promise.all([
-      this.#get("list the permission requests", "/permission", permissions, directory),
-      this.#get("list the questions", "/question", questions, directory),
+      this.#get("list the permission requests", "/permission", permissions, { directory }),
+      this.#get("list the questions", "/question", questions, { directory }),
     ]);
-    return [
-      ...allowed.map((request) => ({
-        kind: "permission" as const,
-        requestID: request.id,
-        sessionID: request.sessionID,
-        what: permissionText(request),
-      })),
-      ...answered.map((request) => ({
-        kind: "question" as const,
-        requestID: request.id,
-        sessionID: request.sessionID,
-        what: questionText(request),
-      })),
-    ];
+    return [...allowed.map(pendingPermission), ...answered.map(pendingQuestion)];
   }
 
   async openRequest(requestID: string, directory?: string): Promise<OpenRequest | undefined> {
     const isAsked = ({ id }: { id: string }) => id === requestID;
     const what = `read the request ${requestID}`;
-    const permission = (await this.#get(what, "/permission", permissions, directory)).find(isAsked);
-    if (permission) {
-      const { permission: name, patterns, always, metadata } = permission;
-      const detail = detailOf(metadata ?? {});
-      return { kind: "permission", requestID, permission: name, patterns, always, detail };
+    const open = await this.#get(what, "/permission", permissions, { directory });
+    const asked = open.find(isAsked);
+    if (asked) {
+      const { permission, patterns, always, metadata } = asked;
+      const detail = detailOf(metadata);
+      return { kind: "permission", requestID, permission, patterns, always, detail };
     }
-    const question = (await this.#get(what, "/question", questions, directory)).find(isAsked);
+    const question = (await this.#get(what, "/question", questions, { directory })).find(isAsked);
     return question && { kind: "question", requestID, questions: question.questions };
   }
 
@@ -249,11 +213,6 @@ export class OpenCodeHost implements Host {
     const isReply = answer.kind === "permission" || answer.answers !== undefined;
     const url = path`/${kind}/${requestID}/${isReply ? "reply" : "reject"}`;
     await this.#post(`answer ${requestID}`, url, body, ignored, directory);
-  }
-
-  async rejectPermission(requestID: string, reason: string, directory?: string): Promise<void> {
-    const answer = { kind: "permission", reply: "reject", message: reason } as const;
-    await this.answerRequest(requestID, answer, directory);
   }
 
   async transcript(sessionID: string, limit: number): Promise<TranscriptEntry[]> {
@@ -275,42 +234,22 @@ export class OpenCodeHost implements Host {
   /** For the log port, which must never throw. */
   writeLog(level: "debug" | "info" | "warn" | "error", message: string, extra?: object): void {
     const entry = { service: "background", level, message, extra: { ...extra } };
-    this.#post("write to the log", "/log", entry, ignored).then(
-      () => undefined,
-      () => undefined, // a log line that cannot be written has nowhere to be reported
-    );
+    // A log line that cannot be written has nowhere to be reported.
+    void this.#post("write to the log", "/log", entry, ignored).catch(() => undefined);
   }
 
   #stored(sessionID: string, limit: number | undefined): Promise<unknown[]> {
-    return this.#api.send({
-      what: `read the messages of ${sessionID}`,
-      method: "GET",
-      url: path`/session/${sessionID}/message`,
-      query: { limit },
-      answer: messages,
-    });
-  }
-
-  async #unlessMissing<T extends z.ZodType>(
-    what: string,
-    url: string,
-    answer: T,
-  ): Promise<z.output<T> | undefined> {
-    try {
-      return await this.#get(what, url, answer);
-    } catch (thrown) {
-      if (thrown instanceof HostError && thrown.status === 404) return undefined;
-      throw thrown;
-    }
+    const url = path`/session/${sessionID}/message`;
+    return this.#get(`read the messages of ${sessionID}`, url, messages, { limit });
   }
 
   #get<T extends z.ZodType>(
     what: string,
     url: string,
     answer: T,
-    directory?: string,
+    query?: { directory?: string | undefined; limit?: number | undefined },
   ): Promise<z.output<T>> {
-    return this.#api.send({ what, method: "GET", url, ...inDirectory(directory), answer });
+    return this.#api.send({ what, method: "GET", url, query, answer });
   }
 
   #post<T extends z.ZodType>(
@@ -320,14 +259,7 @@ export class OpenCodeHost implements Host {
     answer: T,
     directory?: string,
   ): Promise<z.output<T>> {
-    return this.#api.send({
-      what,
-      method: "POST",
-      url,
-      ...inDirectory(directory),
-      body,
-      answer,
-    });
+    return this.#api.send({ what, method: "POST", url, query: { directory }, body, answer });
   }
 }
 
@@ -347,10 +279,6 @@ const LONGEST_DETAIL = 20_000;
 function detailOf({ command, diff }: Readonly<Record<string, unknown>>): string | undefined {
   const detail = typeof command === "string" ? command : diff;
   return typeof detail === "string" ? detail.slice(0, LONGEST_DETAIL) : undefined;
-}
-
-function inDirectory(directory: string | undefined): { query?: { directory: string } } {
-  return directory === undefined ? {} : { query: { directory } };
 }
 
 /** An id may come from the model: it stays one segment of the path. */

@@ -3,7 +3,8 @@
  * the events and by the answers of the API, which carry the same objects.
  */
 import { z } from "zod";
-import type { AssistantInfo, Message, RunError, ToolCall } from "./host.js";
+import type { AssistantInfo, Message, PendingRequest, RunError, ToolCall } from "./host.js";
+import { parsedJson } from "../text.js";
 import { isWritten } from "./written.js";
 
 const hostError = z.object({
@@ -26,18 +27,10 @@ const errorBody = z.object({
   }),
 });
 
-function codesIn(body: string | undefined): string[] {
-  const error = errorBody.safeParse(parsedJSON(body)).data?.error;
+/** None where it is no JSON: a gateway answers with a page of HTML. */
+function codesIn(body = ""): string[] {
+  const error = errorBody.safeParse(parsedJson(body)).data?.error;
   return [error?.code ?? [], error?.type ?? []].flat();
-}
-
-/** Undefined where it is none: a gateway answers with a page of HTML. */
-function parsedJSON(text = ""): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }
 
 /** An error of a form that we do not know is an error all the same. */
@@ -81,23 +74,18 @@ export const assistantInfo = z
     cost: z.number().nonnegative().catch(0),
     tokens: usage.catch({ input: 0, output: 0, reasoning: 0, cache: { read: 0 } }),
   })
-  .transform((info): AssistantInfo & { role: "assistant" } => ({
-    role: info.role,
-    id: info.id,
-    parentID: info.parentID,
-    providerID: info.providerID,
-    completed: typeof info.time.completed === "number",
-    finish: info.finish,
-    error: info.error,
-    summary: info.summary,
-    usage: {
-      input: info.tokens.input,
-      output: info.tokens.output,
-      reasoning: info.tokens.reasoning,
-      cacheRead: info.tokens.cache.read,
-      cost: info.cost,
-    },
-  }));
+  .transform(
+    ({
+      time,
+      cost,
+      tokens: { cache, ...used },
+      ...info
+    }): AssistantInfo & { role: "assistant" } => ({
+      ...info,
+      completed: typeof time.completed === "number",
+      usage: { ...used, cacheRead: cache.read, cost },
+    }),
+  );
 
 const userInfo = z.object({
   role: z.literal("user"),
@@ -149,14 +137,12 @@ export function messageOf(raw: unknown): Message | undefined {
     });
     return { ...message.info, text: text.trim(), tools };
   }
-  const { role, id, agent, model } = message.info;
+  const { variant, ...model } = message.info.model;
   const written = texts.filter(isWritten);
   return {
-    role,
-    id,
-    agent,
-    model: { providerID: model.providerID, modelID: model.modelID },
-    variant: model.variant,
+    ...message.info,
+    model,
+    variant,
     text: written.map((part) => part.text).join("\n"),
     real:
       !message.parts.some((part) => part.type === "compaction") &&
@@ -172,10 +158,49 @@ function toolCallOf({ callID, tool, state }: z.output<typeof toolPart>): ToolCal
   return { callID, tool, ...rest, ...(created === undefined ? {} : { created }) };
 }
 
-export function permissionText(asked: { permission: string; patterns: string[] }): string {
-  return `${asked.permission}: ${asked.patterns.join(", ")}`;
+const rule = z.object({
+  permission: z.string(),
+  pattern: z.string(),
+  action: z.enum(["allow", "deny", "ask"]),
+});
+export type PermissionRule = z.output<typeof rule>;
+export const rules = z.array(rule);
+
+const asked = { id: z.string(), sessionID: z.string() };
+
+export const permissionRequest = z.object({
+  ...asked,
+  permission: z.string(),
+  patterns: z.array(z.string()),
+  always: z.array(z.string()).optional().catch(undefined),
+  metadata: z.record(z.string(), z.unknown()).catch({}),
+});
+
+const question = z.object({
+  question: z.string(),
+  header: z.string().catch(""),
+  options: z.array(z.object({ label: z.string(), description: z.string().catch("") })).catch([]),
+  /** More than one option may be chosen. */
+  multiple: z.boolean().catch(false),
+  /** Words of one's own may be the answer. */
+  custom: z.boolean().catch(true),
+});
+export type OpenQuestion = z.output<typeof question>;
+
+export const questionRequest = z.object({ ...asked, questions: z.array(question) });
+
+export function pendingPermission(request: z.output<typeof permissionRequest>): PendingRequest {
+  const { id: requestID, sessionID, permission, patterns } = request;
+  return {
+    kind: "permission",
+    requestID,
+    sessionID,
+    what: `${permission}: ${patterns.join(", ")}`,
+  };
 }
 
-export function questionText(asked: { questions: { question: string }[] }): string {
-  return asked.questions.map((question) => question.question).join(" / ");
+export function pendingQuestion(request: z.output<typeof questionRequest>): PendingRequest {
+  const { id: requestID, sessionID, questions } = request;
+  const what = questions.map((each) => each.question).join(" / ");
+  return { kind: "question", requestID, sessionID, what };
 }

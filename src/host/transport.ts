@@ -7,6 +7,7 @@ import type { PluginInput } from "@opencode-ai/plugin";
 import type { OpencodeClient } from "@opencode-ai/sdk/v2/client";
 import { z } from "zod";
 import { coerceError } from "../ports.js";
+import { parsedJson } from "../text.js";
 import { HostError } from "./host.js";
 
 /** The client of `PluginInput`, or one made by `@opencode-ai/sdk` or `@opencode-ai/sdk/v2`. */
@@ -31,8 +32,8 @@ export interface ApiRequest<T extends z.ZodType> {
 interface TransportRequest {
   method: string;
   url: string;
-  query: Record<string, unknown> | undefined;
-  body: Record<string, unknown> | undefined;
+  query?: Record<string, unknown> | undefined;
+  body?: Record<string, unknown> | undefined;
   headers: Record<string, string>;
   signal: AbortSignal;
   parseAs?: "stream";
@@ -89,8 +90,6 @@ export class Transport {
     const { data, error } = await this.#request(what, {
       method: "GET",
       url,
-      query: undefined,
-      body: undefined,
       headers: { Accept: "text/event-stream" },
       signal,
       parseAs: "stream",
@@ -98,7 +97,10 @@ export class Transport {
     if (!(data instanceof ReadableStream)) {
       throw new HostError(`could not ${what}: ${errorText(error) || "no stream"}`);
     }
-    return eventsIn(data, signal);
+    const reader = data.getReader();
+    // From now on, also while no event is asked for.
+    signal.addEventListener("abort", () => void reader.cancel().catch(() => undefined));
+    return eventsIn(reader, signal);
   }
 
   async #request(what: string, request: TransportRequest): Promise<z.infer<typeof result>> {
@@ -112,10 +114,10 @@ export class Transport {
 }
 
 /** Of a stream of server-sent events, the data of each that is JSON. */
-async function* eventsIn(stream: ReadableStream<Uint8Array>, signal: AbortSignal): AsyncGenerator {
-  const reader = stream.getReader();
-  const cancel = (): void => void reader.cancel().catch(() => undefined);
-  signal.addEventListener("abort", cancel);
+async function* eventsIn(
+  reader: ReadableStreamDefaultReader<Uint8Array>,
+  signal: AbortSignal,
+): AsyncGenerator {
   const decoder = new TextDecoder();
   let rest = "";
   try {
@@ -126,25 +128,13 @@ async function* eventsIn(stream: ReadableStream<Uint8Array>, signal: AbortSignal
       rest = blocks.pop() ?? "";
       for (const block of blocks) {
         const lines = block.split("\n").filter((line) => line.startsWith("data:"));
-        const event = parse(lines.map((line) => line.slice(5).trimStart()).join("\n"));
+        const event = parsedJson(lines.map((line) => line.slice(5).trimStart()).join("\n"));
+        // None: a comment, or a line that keeps the connection alive.
         if (event !== undefined) yield event;
       }
     }
   } catch (thrown) {
     if (!signal.aborted) throw thrown;
-  } finally {
-    signal.removeEventListener("abort", cancel);
-    cancel();
-  }
-}
-
-/** Undefined for what is no JSON. */
-function parse(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    // A comment, or a line that keeps the connection alive.
-    return undefined;
   }
 }
 

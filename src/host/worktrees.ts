@@ -32,8 +32,8 @@ export async function makeWorktree(
     listening.abort();
   };
   try {
-    const outcomes = new Outcomes(await api.events("/global/event", listening.signal));
-    const answer = await api.send({
+    const events = await api.events("/global/event", listening.signal);
+    const { directory: folder, branch } = await api.send({
       what: "make a worktree",
       method: "POST",
       url: "/experimental/worktree",
@@ -41,56 +41,31 @@ export async function makeWorktree(
       body: { name },
       answer: made,
     });
-    const ready = outcomes.of(answer.directory).finally(stop);
+    const ready = filesIn(folder, events).finally(stop);
     // A caller that never waits for it has nothing to handle.
     ready.catch(() => undefined);
-    return { folder: answer.directory, branch: answer.branch, ready };
+    return { folder, branch, ready };
   } catch (thrown) {
     stop();
     throw thrown;
   }
 }
 
-/** What is told of worktrees from the first moment on: an outcome may come before the request is answered. */
-class Outcomes {
-  readonly #byDirectory = new Map<string, string | undefined>();
-  readonly #listening: Promise<void>;
-  #directory: string | undefined;
-  #found: () => void = () => undefined;
-
-  constructor(events: AsyncIterable<unknown>) {
-    this.#listening = this.#listen(events);
-    this.#listening.catch(() => undefined);
-  }
-
-  async of(directory: string): Promise<void> {
-    this.#directory = directory;
-    const found = new Promise<void>((resolve) => (this.#found = resolve));
-    if (this.#byDirectory.has(directory)) this.#found();
-    // Only the time limit, the host's end or a lost connection ends the listening.
-    await Promise.race([found, this.#listening]);
-    if (!this.#byDirectory.has(directory)) {
-      const seconds = READY_LIMIT_MS / 1_000;
-      throw new HostError(`the worktree's files were not there within ${seconds} s`);
+/** Resolves when the host says that they are there, which it may have done before the request was answered. */
+async function filesIn(folder: string, events: AsyncIterable<unknown>): Promise<void> {
+  try {
+    for await (const event of events) {
+      const { data } = news.safeParse(event);
+      if (data?.directory !== folder) continue;
+      if (data.payload.type === "worktree.ready") return;
+      const { message } = data.payload.properties;
+      throw new HostError(`the worktree's files could not be written: ${message}`);
     }
-    const failure = this.#byDirectory.get(directory);
-    if (failure !== undefined) {
-      throw new HostError(`the worktree's files could not be written: ${failure}`);
-    }
+  } catch (thrown) {
+    if (thrown instanceof HostError) throw thrown;
+    throw new HostError(`OpenCode's events were lost: ${coerceError(thrown).message}`);
   }
-
-  async #listen(events: AsyncIterable<unknown>): Promise<void> {
-    try {
-      for await (const event of events) {
-        const { data } = news.safeParse(event);
-        if (!data) continue;
-        const { directory, payload } = data;
-        const isFailure = payload.type === "worktree.failed";
-        this.#byDirectory.set(directory, isFailure ? payload.properties.message : undefined);
-        if (directory === this.#directory) this.#found();
-      }
-    } catch (thrown) {
-      throw new HostError(`OpenCode's events were lost: ${coerceError(thrown).message}`);
-    }
-  }
+  // Only the time limit or the host's end ends the listening without an error.
+  const seconds = READY_LIMIT_MS / 1_000;
+  throw new HostError(`the worktree's files were not there within ${seconds} s`);
 }

@@ -3,8 +3,7 @@
  * bounded as a notice is, with the call that reads more.
  */
 import type { Context } from "../context.js";
-import { storedMessages } from "../host/stored-messages.js";
-import type { Host } from "../host/host.js";
+import { unlessMissing, type Host } from "../host/host.js";
 import type { SubagentJob } from "../jobs/job.js";
 import { shares } from "../notices/notice.js";
 import { readCall } from "../notices/wording.js";
@@ -52,6 +51,6 @@ async function resultOf(
 ): Promise<string> {
   const { promptMessageID, firstPromptMessageID = promptMessageID } = runs.at(-1) ?? {};
   if (sessionID === undefined || firstPromptMessageID === undefined) return "";
-  const messages = (await storedMessages(host, sessionID)) ?? [];
+  const messages = (await unlessMissing(host.messages(sessionID))) ?? [];
   return finalText(messages, firstPromptMessageID) || (partialText ?? "");
 }

@@ -5,8 +5,12 @@
  */
 import type { Context } from "../context.js";
 import { type HostEvent, translateEvent } from "../host/events.js";
-import type { OpenRequest, RequestAnswer, TranscriptEntry } from "../host/host.js";
-import { storedMessages } from "../host/stored-messages.js";
+import {
+  unlessMissing,
+  type OpenRequest,
+  type RequestAnswer,
+  type TranscriptEntry,
+} from "../host/host.js";
 import { type JobFilter, matches } from "../jobs/filter.js";
 import type { Job, SubagentJob } from "../jobs/job.js";
 import type { JobEnd, Quote } from "../jobs/registry.js";
@@ -126,7 +130,7 @@ export class BackgroundManager {
   async result(task: SubagentJob): Promise<TaskResult> {
     const { promptMessageID: run, firstPromptMessageID } = task.runs.at(-1) ?? {};
     if (!task.sessionID || run === undefined) return { text: "", run: "" };
-    const messages = (await storedMessages(this.#deps.host, task.sessionID)) ?? [];
+    const messages = (await unlessMissing(this.#deps.host.messages(task.sessionID))) ?? [];
     const running = !isTerminal(task.status);
     const first = firstPromptMessageID ?? run;
     const stored = running ? textSoFar(messages, first) : finalText(messages, first);

@@ -96,7 +96,8 @@ export class PendingRequests {
     const { kind, requestID } = event;
     if (kind !== "permission" || options.permissionInBackground !== "reject") return false;
     try {
-      await host.rejectPermission(requestID, REJECTION, this.#placeOf(event));
+      const answer = { kind, reply: "reject", message: REJECTION } as const;
+      await host.answerRequest(requestID, answer, this.#placeOf(event));
       return true;
     } catch (thrown) {
       logFailure(log, "warn", "a permission question could not be rejected", { requestID })(thrown);

@@ -4,8 +4,7 @@
  * runs, none otherwise.
  */
 import { coerceError, logFailure, UserError, type Timer } from "../ports.js";
-import type { PermissionRule, SessionInfo } from "../host/host.js";
-import { storedMessages } from "../host/stored-messages.js";
+import { unlessMissing, type PermissionRule, type SessionInfo } from "../host/host.js";
 import { isWaitedFor, type SubagentJob } from "../jobs/job.js";
 import { isTerminal, type EndReason } from "../jobs/status.js";
 import { Budgets } from "./budgets.js";
@@ -358,7 +357,7 @@ export class Runner {
         // would end with the text of an earlier step.
         const busy = await host.busySessions(jobs.getSubagent(jobID)?.directory);
         if (busy.has(sessionID)) return { type: "works" };
-        const messages = await storedMessages(host, sessionID);
+        const messages = await unlessMissing(host.messages(sessionID));
         const waits = (): boolean => notices.owes(sessionID) || this.#hasOwnWork(live);
         return messages ? { type: "read", messages, waits } : { type: "gone" };
       }

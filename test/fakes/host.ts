@@ -40,7 +40,6 @@ export class FakeHost implements Host {
   /** Until when each of these is under way. */
   onShow: (callID: string) => Promise<void> = () => Promise.resolve();
   limits = { lines: 2_000, bytes: 51_200 };
-  readonly rejected: { requestID: string; reason: string }[] = [];
   readonly asked: PendingRequest[] = [];
   /** What requests ask in full, by their ids. */
   readonly open = new Map<string, OpenRequest>();
@@ -279,11 +278,6 @@ export class FakeHost implements Host {
   async transcript(sessionID: string) {
     await this.#call("transcript");
     return this.transcripts.get(sessionID) ?? [];
-  }
-
-  async rejectPermission(requestID: string, reason: string) {
-    await this.#call("rejectPermission");
-    this.rejected.push({ requestID, reason });
   }
 
   async makeWorktree(input: { name: string; directory: string }) {

@@ -68,7 +68,6 @@ void describe("the fields that are read of an event", () => {
         providerID: "scripted",
         completed: true,
         finish: "stop",
-        error: undefined,
         summary: false,
         usage: { input: 10, output: 5, reasoning: 0, cacheRead: 0, cost: 0.00002 },
       },

@@ -35,7 +35,7 @@ void describe("a child that asks", () => {
     assert.equal(blockedOn?.requestID, "per_1");
     assert.deepEqual(told(house, root), ["permission bash: rm x"]);
     assert.equal(house.host.toasts.length, 1);
-    assert.deepEqual(house.host.rejected, []);
+    assert.deepEqual(house.host.answered, []);
   });
 
   void it("is free again when answered, and an untold question is withdrawn", async () => {
@@ -144,8 +144,10 @@ void describe('with permissionInBackground "reject"', () => {
     const { house, root, id, sessionID } = await working(options);
     asked(house, sessionID, "per_1");
     await settle();
-    assert.equal(house.host.rejected[0]?.requestID, "per_1");
-    assert.match(house.host.rejected[0]?.reason ?? "", /runs in the background/u);
+    const [{ requestID, answer } = assert.fail("not answered")] = house.host.answered;
+    assert.equal(requestID, "per_1");
+    assert.ok(answer.kind === "permission" && answer.reply === "reject");
+    assert.match(answer.message ?? "", /runs in the background/u);
     assert.equal(house.job(id).blockedOn, undefined);
     assert.deepEqual(told(house, root), []);
   });
@@ -154,13 +156,13 @@ void describe('with permissionInBackground "reject"', () => {
     const { house, root } = await working(options);
     asked(house, root, "per_1");
     await settle();
-    assert.deepEqual(house.host.rejected, []);
+    assert.deepEqual(house.host.answered, []);
   });
 
   void it("a child that ended while its question was being rejected in vain is not blocked", async () => {
     const { house, root, id, sessionID } = await working(options);
-    house.host.fail("rejectPermission");
-    const gate = house.host.block("rejectPermission");
+    house.host.fail("answerRequest");
+    const gate = house.host.block("answerRequest");
     asked(house, sessionID, "per_1");
     await settle();
     await house.answer(sessionID, "without it");
@@ -173,7 +175,7 @@ void describe('with permissionInBackground "reject"', () => {
 
   void it("a child whose question could not be rejected is shown as blocked", async () => {
     const { house, root, id, sessionID } = await working(options);
-    house.host.fail("rejectPermission");
+    house.host.fail("answerRequest");
     asked(house, sessionID, "per_1");
     await settle();
     assert.equal(house.job(id).blockedOn?.requestID, "per_1");
