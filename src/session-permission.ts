@@ -20,15 +20,13 @@ export interface SessionQuestion
 
 export interface SessionInput extends SessionQuestion, Pick<InputQuestion, "lines" | "context"> {}
 
-export interface ToolQuestion extends Caller {
+export interface ToolQuestion {
   /** The name of one of our tools, which is the permission that is asked. */
   tool: string;
   /** The agent, the command, or "*". */
   pattern: string;
-  always: readonly string[];
   /** A rule for every permission ("*") does not count; one for this tool, also by a wildcard, does. */
   onlyWhereNamed: boolean;
-  ask: Ask;
 }
 
 /** Which agents one may start as subagents, by the rules that are in force for it. */
@@ -81,9 +79,9 @@ export class SessionPermission {
    * Asks about a call of one of our own tools, by its name: what the host does for its own tools it leaves to those
    * of a plugin. Throws unless the rules allow it.
    */
-  async askForTool({ tool, pattern, always, onlyWhereNamed, ask, ...who }: ToolQuestion) {
+  async askForTool(who: Caller & { ask: Ask }, { tool, pattern, onlyWhereNamed }: ToolQuestion) {
     if (onlyWhereNamed && !namesTool(await this.#rulesOf(who), tool)) return;
-    await ask({ permission: tool, patterns: [pattern], always: [...always], metadata: {} });
+    await who.ask({ permission: tool, patterns: [pattern], always: ["*"], metadata: {} });
   }
 
   /** By the rules about `task`, and by those about this tool of ours, which starts them, where they name it. */

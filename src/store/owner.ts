@@ -10,6 +10,7 @@ import { identity, type ProcessIdentity } from "../jobs/job.js";
 import { waysOf } from "../platform.js";
 import { hasEnded, identifyProcess } from "../system/identity.js";
 import { errorCode } from "../ports.js";
+import { parsedJson } from "../text.js";
 import { diskFiles, readTextSync, saveSync, UnsafePath, type StoreFiles } from "./files.js";
 
 const date = z.union([z.date(), z.iso.datetime().transform((text) => new Date(text))]);
@@ -162,10 +163,6 @@ export function readOwnerOrThrow(folder: string): Owner | undefined {
     if (thrown instanceof UnsafePath || NO_FILE.has(errorCode(thrown) ?? "")) return undefined;
     throw thrown;
   }
-  try {
-    return owner.parse(JSON.parse(text));
-  } catch {
-    // Broken: the folder's age decides.
-    return undefined;
-  }
+  // When it is broken, the folder's age decides.
+  return owner.safeParse(parsedJson(text)).data;
 }

@@ -13,7 +13,7 @@ import { elapsed } from "../text.js";
 import type { Workspace } from "../workspace.js";
 import { Access } from "./access.js";
 import { field, optionalText, parseArguments, type Values } from "./fields.js";
-import { asker, withProblem, type Ready } from "./define.js";
+import { asker, listeningToUser, withProblem, type Ready } from "./define.js";
 
 const shownTimeout = z.number().optional();
 
@@ -53,15 +53,10 @@ export function bash(ready: Ready, options: Pick<Options, "bashSeconds">): ToolD
       const given = parseArguments(FIELDS, known(raw));
       const workspace = await ready(context.sessionID);
       // What the user writes while a question stands counts, too.
-      const written = workspace.tasks.untilUserWrites(context.sessionID);
-      try {
-        return await call(workspace, given, context, {
-          userWrites: written.signal,
-          answerLimits: await limitsOfAnswers(workspace),
-        });
-      } finally {
-        written.stop();
-      }
+      return listeningToUser(workspace, context.sessionID, async (userWrites) => {
+        const answerLimits = await limitsOfAnswers(workspace);
+        return call(workspace, given, context, { userWrites, answerLimits });
+      });
     },
   };
 }

@@ -23,14 +23,7 @@ import {
   optionalText,
   tags,
 } from "./fields.js";
-import {
-  asker,
-  askForTool,
-  defineTool,
-  OncePerMessage,
-  withProblem,
-  type Ready,
-} from "./define.js";
+import { asker, defineTool, OncePerMessage, withProblem, type Ready } from "./define.js";
 import { describeJob, MOST_NAMED } from "./describe-job.js";
 
 /** The host's bash takes milliseconds by this name. */
@@ -98,8 +91,8 @@ export function createBackgroundProcess(ready: Ready) {
       const { command: pattern, env } = input;
       await workspace.permission.ask({ ...asker(context), command: pattern, cwd: input.cwd, env });
       // What a catch-all says of commands, the question before has heard.
-      const tool = "createBackgroundProcess";
-      await askForTool(workspace, context, { tool, pattern, onlyWhereNamed: true });
+      const question = { tool: "createBackgroundProcess", pattern, onlyWhereNamed: true };
+      await workspace.permission.askForTool(context, question);
       // The question may have stood for long.
       if (abort.aborted) throw new UserError("the call was aborted; nothing was started");
       const options = { signal: abort, endWithinMilliseconds: SHORT_MS };

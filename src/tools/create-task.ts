@@ -20,7 +20,7 @@ import {
   text,
   type Values,
 } from "./fields.js";
-import { askForTool, defineTool, OncePerMessage, withProblem, type Ready } from "./define.js";
+import { answering, defineTool, OncePerMessage, withProblem, type Ready } from "./define.js";
 import { describeJob } from "./describe-job.js";
 
 const NAME = "createBackgroundTask";
@@ -74,21 +74,14 @@ interface Call {
 
 async function start(call: Call): Promise<string> {
   const { workspace, context, given } = call;
-  const { description, agent, prompt, model, tags, group, after, worktree } = given;
+  const { description, agent, worktree, taskId: _, ...rest } = given;
   if (description === undefined) throw missing(FIELDS, "description");
   if (agent === undefined) throw missing(FIELDS, "agent");
   refuseIdAsName("description", description);
-  const input = {
-    description,
-    prompt,
-    tags,
-    group,
-    after,
-    ...(worktree !== undefined && { worktree }),
-  };
+  const input = { ...rest, description, ...(worktree !== undefined && { worktree }) };
   const from = { ...caller(context), parentSessionID: context.sessionID };
   const chosen = await askForAgent(call, agent, description);
-  return answer(call, await workspace.tasks.launch({ ...input, model, agent: chosen, ...from }));
+  return answer(call, await workspace.tasks.launch({ ...input, agent: chosen, ...from }));
 }
 
 async function resume(call: Call, taskId: string): Promise<string> {
@@ -114,16 +107,12 @@ async function resume(call: Call, taskId: string): Promise<string> {
     );
   });
   // What the answer says of its earlier end must not go out beside it.
-  return workspace.notices.answering(
-    [task.id],
-    async () => {
-      const untold = await untoldEnd(workspace, task, sessionID);
-      const { prompt, model, tags, group } = given;
-      const changes = { model, tags, group, ...caller(context) };
-      return [answer(call, await tasks.resume(task.id, prompt, changes)), ...untold].join("\n");
-    },
-    sessionID,
-  );
+  return answering(workspace, context, [task.id], async () => {
+    const untold = await untoldEnd(workspace, task, sessionID);
+    const { prompt, model, tags, group } = given;
+    const changes = { model, tags, group, ...caller(context) };
+    return [answer(call, await tasks.resume(task.id, prompt, changes)), ...untold].join("\n");
+  });
 }
 
 function caller({ messageID, agent, abort }: ToolContext) {
@@ -153,7 +142,7 @@ async function askForAgent(
     });
     // What a catch-all says of starting subagents, the first question has heard.
     const question = { tool: NAME, pattern: agent, onlyWhereNamed: false };
-    if (namesTool) await askForTool(workspace, context, question);
+    if (namesTool) await workspace.permission.askForTool(context, question);
   } catch (thrown) {
     if (!denies(agent)) throw thrown;
     throw new UserError(

@@ -4,7 +4,6 @@ import type { z } from "zod";
 import { harmlessLines, oneLine } from "../text.js";
 import type { Ask } from "../permission/ask.js";
 import type { Workspace } from "../workspace.js";
-import type { ToolQuestion } from "../session-permission.js";
 import { Access } from "./access.js";
 import { type Fields, parseArguments, type Refused, type Values } from "./fields.js";
 
@@ -61,21 +60,6 @@ export function withProblem({ store }: Workspace, answer: string): string {
   return `${answer}\nWarning: ${oneLine(problem, 500)}. Jobs go on, but are lost if OpenCode ends.`;
 }
 
-/** Throws unless the user's rules about this tool of ours allow the call. */
-export async function askForTool(
-  workspace: Workspace,
-  { sessionID, agent, ask }: Pick<ToolContext, "sessionID" | "agent" | "ask">,
-  question: Pick<ToolQuestion, "tool" | "pattern" | "onlyWhereNamed">,
-): Promise<void> {
-  await workspace.permission.askForTool({
-    sessionID,
-    agent,
-    always: ["*"],
-    ask: (request) => ask(request),
-    ...question,
-  });
-}
-
 /** What every call begins with that is about no certain job: the question by the tool's name, and what may be seen. */
 export async function enter(
   workspace: Workspace,
@@ -83,7 +67,7 @@ export async function enter(
   tool: string,
   onlyWhereNamed = true,
 ): Promise<Access> {
-  await askForTool(workspace, context, { tool, pattern: "*", onlyWhereNamed });
+  await workspace.permission.askForTool(context, { tool, pattern: "*", onlyWhereNamed });
   return Access.of(workspace, context.sessionID);
 }
 

@@ -193,7 +193,7 @@ export function describeJobs(jobs: readonly Job[], now: number, positions: (id: 
   const lines = sorted.slice(0, MOST_LINES).map((job) => describeJob(job, now, positions(job.id)));
   const heading = jobs.length > 1 ? `${counts(sorted)}:\n` : "";
   const rest = (more: number) => `and ${more} older ones: narrow by status or tags`;
-  return heading + fitting([...groups, ...lines], groups.length + sorted.length, rest);
+  return heading + fitting([...groups, ...lines], rest, groups.length + sorted.length);
 }
 
 /** "5 running, 7 pending", in the order of the list. */
@@ -216,7 +216,11 @@ export function fittingIn(lines: readonly string[]): number {
 }
 
 /** These; if there are more, `all` in number, a last line says so. */
-export function fitting(lines: readonly string[], all: number, rest: (more: number) => string) {
+export function fitting(
+  lines: readonly string[],
+  rest: (more: number) => string,
+  all = lines.length,
+) {
   const shown = fittingIn(lines);
   const last = all > shown ? [rest(all - shown)] : [];
   return [...lines.slice(0, shown), ...last].join("\n");

@@ -7,7 +7,7 @@
 import { z } from "zod";
 import { jobStatus, type JobStatus } from "../jobs/status.js";
 import { UserError } from "../ports.js";
-import { grouped, oneLine, shownValue } from "../text.js";
+import { grouped, oneLine, parsedJson, shownValue } from "../text.js";
 
 const tag = () => z.string().trim().min(1).max(100);
 const anId = () => z.string().trim().min(1).max(200);
@@ -193,13 +193,13 @@ function choiceOf(value: unknown): unknown {
 /** A list, one text in its place, or a list that was written as JSON. */
 function listOf(value: unknown): unknown {
   if (typeof value !== "string") return value;
-  const parsed = fromJson(value, "[");
+  const parsed = parsedJson(value);
   if (Array.isArray(parsed)) return parsed;
   return value.trim() === "" ? value : [value];
 }
 
 function textsOf(value: unknown): unknown {
-  const object = typeof value === "string" ? fromJson(value, "{") : value;
+  const object = typeof value === "string" ? parsedJson(value) : value;
   if (typeof object !== "object" || object === null || Array.isArray(object)) return value;
   return Object.fromEntries(
     Object.entries(object).map(([name, each]: [string, unknown]) => [
@@ -207,17 +207,6 @@ function textsOf(value: unknown): unknown {
       typeof each === "number" || typeof each === "boolean" ? String(each) : each,
     ]),
   );
-}
-
-function fromJson(text: string, start: "[" | "{"): unknown {
-  if (!text.trimStart().startsWith(start)) return undefined;
-  try {
-    const parsed: unknown = JSON.parse(text);
-    return parsed;
-  } catch {
-    // No JSON: it is taken as the text that it is.
-    return undefined;
-  }
 }
 
 interface Field<T extends z.ZodType> {

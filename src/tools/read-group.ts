@@ -37,7 +37,7 @@ export async function readGroup(
       const asks = shown.filter(({ blockedOn }) => blockedOn && blockedOn.kind !== "retry");
       tells(asks.map(({ id }) => id));
       const calls = "listBackgroundTasks, listBackgroundProcesses";
-      return fitting(all, all.length, (more) => `and ${more} more: ${calls}`);
+      return fitting(all, (more) => `and ${more} more: ${calls}`);
     }
     const answer = await withTexts(workspace, head, members, lines);
     // Those that there was no room for are still to be told.

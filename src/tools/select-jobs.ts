@@ -93,8 +93,8 @@ export function cancelBackgroundTasks(ready: Ready) {
           const had = live.includes(task.id) ? "" : " → had ended already";
           return describeJob(job, workspace.clock.now()) + had;
         });
-        const all = [...lines, ...removed];
-        return fitting(all, all.length, (more) => `and ${more} more: listBackgroundTasks tells`);
+        const others = (more: number) => `and ${more} more: listBackgroundTasks tells`;
+        return fitting([...lines, ...removed], others);
       });
     },
   });
@@ -141,7 +141,7 @@ export function killProcesses(ready: Ready) {
         tells(told.map(({ job }) => job.id));
         if (jobs.length === 0) return "no process matched; nothing was ended";
         const others = (more: number) => `and ${more} more: listBackgroundProcesses tells`;
-        return fitting(lines, lines.length, others);
+        return fitting(lines, others);
       });
     },
   });

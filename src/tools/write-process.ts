@@ -9,7 +9,7 @@ import {
   optionalText,
   processId,
 } from "./fields.js";
-import { answering, asker, askForTool, defineTool, type Ready } from "./define.js";
+import { answering, asker, defineTool, type Ready } from "./define.js";
 import { describeJob } from "./describe-job.js";
 import { isTerminal } from "../jobs/status.js";
 import type { ReadResult } from "../output/types.js";
@@ -33,8 +33,8 @@ export function writeBackgroundProcess(ready: Ready) {
       const workspace = await ready(sessionID);
       const access = await Access.of(workspace, sessionID);
       const { id, command, cwd } = access.process(named);
-      const tool = "writeBackgroundProcess";
-      await askForTool(workspace, context, { tool, pattern: command, onlyWhereNamed: true });
+      const question = { tool: "writeBackgroundProcess", pattern: command, onlyWhereNamed: true };
+      await workspace.permission.askForTool(context, question);
       return answering(workspace, context, [id], async (tells) => {
         const { job, output, matched } = await workspace.processes.write(id, {
           ...request,

@@ -22,7 +22,7 @@ const folder = useFolders();
 
 void describe("when the state is written", () => {
   void it("writes a burst of 10,000 changes once, after the quiet time", async () => {
-    const { writer, clock, change, text, writes } = setUp();
+    const { clock, change, text, writes } = setUp();
     for (let count = 0; count < 10_000; count += 1) change();
     assert.equal(clock.pending, 1);
     await clock.advance(499);
@@ -34,7 +34,7 @@ void describe("when the state is written", () => {
   });
 
   void it("writes every two seconds while changes never stop", async () => {
-    const { writer, clock, change, writes } = setUp();
+    const { clock, change, writes } = setUp();
     for (let count = 0; count < 10_000; count += 1) {
       change();
       await clock.advance(1);
@@ -43,7 +43,7 @@ void describe("when the state is written", () => {
   });
 
   void it("writes once more when something changed during a write", async () => {
-    const { writer, clock, change, text, memory, writes } = setUp();
+    const { clock, change, text, memory, writes } = setUp();
     const create = memory.create.bind(memory);
     memory.create = async (path, given) => {
       if (writes() === 0) change();
@@ -68,7 +68,7 @@ void describe("when the state is written", () => {
   });
 
   void it("leaves no timer behind and ignores changes after close", async () => {
-    const { writer, clock, change, text, writes } = setUp();
+    const { writer, clock, change, text } = setUp();
     change();
     await writer.close();
     change();
