@@ -49,7 +49,9 @@ export interface BackgroundSettings {
  */
 export function openBackground(settings: BackgroundSettings): Workspace {
   const { client, projectID = "library", directory, stateFolder, ...rest } = settings;
-  if (!isObject(client)) throw new UserError("client: expected an OpenCode client, got nothing");
+  if (typeof client !== "object" || client === null) {
+    throw new UserError("client: expected an OpenCode client, got nothing");
+  }
   checkPath("directory", directory);
   if (!statSync(directory, { throwIfNoEntry: false })?.isDirectory()) {
     throw new UserError(`directory: expected an existing folder, got ${JSON.stringify(directory)}`);
@@ -67,10 +69,6 @@ function checkPath(field: string, path: unknown): void {
   if (typeof path === "string" && isAbsolute(path)) return;
   const got = JSON.stringify(path) ?? "nothing";
   throw new UserError(`${field}: expected an absolute path, got ${got}`);
-}
-
-function isObject(value: unknown): boolean {
-  return typeof value === "object" && value !== null;
 }
 
 export { BackgroundManager } from "./subagent/manager.js";

@@ -29,17 +29,6 @@ export interface ToolQuestion {
   onlyWhereNamed: boolean;
 }
 
-/** Which agents one may start as subagents, by the rules that are in force for it. */
-export interface LaunchRights {
-  /** By name, hidden ones apart. */
-  offered: readonly string[];
-  denies: (agent: string) => boolean;
-  /** A rule names the tool that starts them; see `ToolQuestion`. */
-  namesTool: boolean;
-  /** The host's name of one that may be a subagent. Throws a UserError that names those that are offered. */
-  nameOf: (agent: string) => string;
-}
-
 export class SessionPermission {
   readonly #host: Pick<Host, "agents" | "sharedSession">;
   readonly #configuredShell: () => string | undefined;
@@ -84,8 +73,12 @@ export class SessionPermission {
     await who.ask({ permission: tool, patterns: [pattern], always: ["*"], metadata: {} });
   }
 
-  /** By the rules about `task`, and by those about this tool of ours, which starts them, where they name it. */
-  async launchRights(tool: string, who: Caller): Promise<LaunchRights> {
+  /**
+   * Which agents one may start as subagents: by the rules about `task`, and by those about this tool of ours, which
+   * starts them, where they name it. `offered`: by name, hidden ones apart. `nameOf` gives the host's name of one that
+   * may be a subagent, or throws a UserError that names those that are offered.
+   */
+  async launchRights(tool: string, who: Caller) {
     const { agents, rules } = await this.#inForce(who);
     const isNamed = namesTool(rules, tool);
     const permissions = isNamed ? ["task", tool] : ["task"];

@@ -9,8 +9,7 @@ import { SessionCleanup } from "./control/session-cleanup.js";
 import { UserActs } from "./control/user-acts.js";
 import { coerceError, doAll, logFailure, silentLog, systemClock, type Timer } from "./ports.js";
 import { agentsLine } from "./host/agents.js";
-import type { HostEvent } from "./host/events.js";
-import { translateEvent } from "./host/events.js";
+import { translateEvent, type HostEvent } from "./host/events.js";
 import type { Host } from "./host/host.js";
 import { IdSource } from "./host/ids.js";
 import { SessionTree } from "./host/session-tree.js";
@@ -312,16 +311,17 @@ export class Workspace implements Context {
     for (const { job, isReloaded } of claimed) if (isReloaded) this.#tellOfReload(job);
     // Theirs is ours from here on, as it was left; what became of each is found out now.
     const committed = this.store.commitClaim();
-    await Promise.all(claimed.map(({ job, lastSign }) => this.#recover(job, lastSign)));
+    await Promise.all(
+      claimed.map(({ job, lastSign }) =>
+        job.kind === "process"
+          ? this.processes.recover(job, lastSign)
+          : this.tasks.recover(job, lastSign),
+      ),
+    );
     this.worktrees.recover(claimed.map(({ job }) => job));
     for (const sessionID of this.notices.inUse()) this.#waiting.used(sessionID);
     if (claimed.length + notices.length > 0) await this.notices.findRecipients();
     await committed;
-  }
-
-  async #recover(job: Job, lastSign: Date): Promise<void> {
-    if (job.kind === "process") await this.processes.recover(job, lastSign);
-    else await this.tasks.recover(job, lastSign);
   }
 
   /** That processes end with OpenCode is plain; that one ended while OpenCode goes on is not. */
@@ -338,8 +338,7 @@ export class Workspace implements Context {
    * disk before anything is waited for.
    */
   async #endJobs(): Promise<void> {
-    const ends = [async () => this.tasks.dispose(), async () => this.processes.dispose()];
-    const ending = Promise.allSettled(ends.map((end) => end()));
+    const ending = Promise.allSettled([this.tasks.dispose(), this.processes.dispose()]);
     this.store.saveAsEnding();
     const failed = (await ending).flatMap((one) => (one.status === "rejected" ? [one.reason] : []));
     if (failed.length > 0) throw new AggregateError(failed);

@@ -115,7 +115,7 @@ export class Transport {
 
 /** Of a stream of server-sent events, the data of each that is JSON. */
 async function* eventsIn(
-  reader: ReadableStreamDefaultReader<Uint8Array>,
+  reader: Pick<ReadableStreamDefaultReader<Uint8Array>, "read">,
   signal: AbortSignal,
 ): AsyncGenerator {
   const decoder = new TextDecoder();

@@ -10,7 +10,6 @@
  *    later claim that finds those folders knows that they are done.
  * 4. `discard` removes them.
  */
-import { lstatSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import type { Job } from "../jobs/job.js";
 import type { Notice } from "../notices/notice.js";
@@ -20,6 +19,7 @@ import {
   entriesOf,
   foldersIn,
   isOwnFile,
+  newestChange,
   readStartSync,
   type StoreFiles,
 } from "./files.js";
@@ -176,7 +176,8 @@ export class Claims {
     const { directory, ownership, clock, retention } = this.#options;
     checkFolder(path);
     const owner = readOwnerOrThrow(path);
-    const age = clock.now() - lastWrite(path);
+    const parts = entriesOf(path).map((entry) => join(path, entry.name));
+    const age = clock.now() - newestChange([path, ...parts]);
     if (!owner) {
       if (onlyOurs || age < OWNERLESS_AGE) return false;
     } else {
@@ -298,13 +299,6 @@ function asReloaded(job: Job): Job {
     at === job.runs.length - 1 ? { ...run, endReason } : run,
   );
   return { ...job, endReason, runs };
-}
-
-/** The newest change of the folder or of what is in it, in milliseconds since the epoch. */
-function lastWrite(path: string): number {
-  const paths = [path, ...entriesOf(path).map((entry) => join(path, entry.name))];
-  const times = paths.map((each) => lstatSync(each, { throwIfNoEntry: false })?.mtimeMs ?? 0);
-  return Math.max(...times);
 }
 
 /** From the first bytes, because a big file would otherwise be parsed twice; 0 when they do not say. */

@@ -23,7 +23,6 @@ import {
   readSync,
   renameSync,
   rmSync,
-  utimesSync,
   writeFileSync,
   type Dirent,
 } from "node:fs";
@@ -47,8 +46,6 @@ export interface StoreFiles {
   remove(path: string): void;
   /** With all parents that are missing; fine when it exists. */
   makeFolder(path: string): void;
-  /** The file was changed now, as its times say. */
-  touch(path: string): void;
 }
 
 const PRIVATE_FILE = 0o600;
@@ -71,10 +68,6 @@ export const diskFiles: StoreFiles = {
   rename: renameSync,
   remove: (path) => rmSync(path, { recursive: true, force: true }),
   makeFolder,
-  touch(path) {
-    const now = new Date();
-    utimesSync(path, now, now);
-  },
 };
 
 function makeFolder(path: string): void {
@@ -187,6 +180,12 @@ export function entriesOf(path: string): Dirent[] {
     // Missing, no folder, or no right to read it: the same to a caller that asks what is in it.
     return [];
   }
+}
+
+/** The newest change of these, as far as they are there, in milliseconds since the epoch; 0 when none is. */
+export function newestChange(paths: readonly string[]): number {
+  const times = paths.map((path) => lstatSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0);
+  return Math.max(0, ...times);
 }
 
 /** The names of the real folders in it; a symbolic link to one is none. Never throws. */

@@ -9,12 +9,19 @@
  * a fault that repeats does not fill the disk.
  */
 import { createHash, randomBytes } from "node:crypto";
-import { existsSync, lstatSync, readdirSync } from "node:fs";
+import { existsSync, readdirSync, utimesSync } from "node:fs";
 import { homedir } from "node:os";
 import { basename, dirname, isAbsolute, join } from "node:path";
 import { outputFile } from "../output/format.js";
 import { type Clock, coerceError, errorCode, type Log, type Timer } from "../ports.js";
-import { checkFolder, diskFiles, entriesOf, saveSync, type StoreFiles } from "./files.js";
+import {
+  checkFolder,
+  diskFiles,
+  entriesOf,
+  newestChange,
+  saveSync,
+  type StoreFiles,
+} from "./files.js";
 import { type Owner, OWNER_FILE, writeOwner } from "./owner.js";
 import { isSafeName, type Rejected } from "./state-file.js";
 
@@ -52,8 +59,7 @@ export function lastSignIn(path: string, now = Date.now()): Date {
   const files = [path, outputs].flatMap((folder) =>
     entriesOf(folder).flatMap((entry) => (entry.isFile() ? join(folder, entry.name) : [])),
   );
-  const times = files.map((each) => lstatSync(each, { throwIfNoEntry: false })?.mtimeMs ?? 0);
-  return new Date(Math.min(now, Math.max(0, ...times)));
+  return new Date(Math.min(now, newestChange(files)));
 }
 
 const MARK_MILLISECONDS = 60_000;
@@ -122,7 +128,8 @@ export class InstanceFolder {
       this.keepMarking(clock, log);
       const path = join(this.path, OWNER_FILE);
       try {
-        if (this.#owner && existsSync(path)) this.#files.touch(path);
+        const now = new Date();
+        if (this.#owner && existsSync(path)) utimesSync(path, now, now);
       } catch (thrown) {
         const error = coerceError(thrown).message;
         log("warn", "the state folder could not be marked as in use", { error });

@@ -127,7 +127,7 @@ function makeRoom(folder: string, { options, deps }: RoomSettings): Room {
     ...deps,
   });
   // As the store does it.
-  const outputs = new OutputRetention({ jobs, log, options: parsed, folder, files: diskFiles });
+  const outputs = new OutputRetention({ jobs, log, retention: parsed, folder, files: diskFiles });
   const output = async (id: string) => {
     let text = "";
     let cursor = "0";

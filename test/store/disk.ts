@@ -42,9 +42,6 @@ export function watched(before: (step: Step) => void, files: StoreFiles = diskFi
       before("folder");
       files.makeFolder(path);
     },
-    touch(path) {
-      files.touch(path);
-    },
   };
 }
 
@@ -84,9 +81,5 @@ export class MemoryFiles implements StoreFiles {
 
   makeFolder(): void {
     // A map needs none.
-  }
-
-  touch(): void {
-    // A map has no times.
   }
 }
