@@ -16,20 +16,17 @@ import {
   symlink,
 } from "node:fs/promises";
 import { dirname, join, relative, sep } from "node:path";
+import type { WorktreeRecord } from "../jobs/job.js";
+import { errorCode } from "../ports.js";
 import { changes, ignoredFiles } from "./git.js";
 
-/** A file that was copied: its path below the top of the tree, with `/`, and what it was. */
-export interface Copy {
-  path: string;
-  /** SHA-256 of the content; of a link, its target. */
-  digest: string;
-}
+type Copies = WorktreeRecord["copies"];
 
 /** More is no configuration but a build folder: refused rather than copied for minutes. */
-export const MOST_COPIES = 1_000;
+const MOST_COPIES = 1_000;
 
 /** Parts of OpenCode's configuration, which a subagent needs as its parent's tree has them. */
-const CONFIGURATION = /^(?:opencode\.jsonc?|\.opencode\/.+)$/u;
+export const CONFIGURATION = /^(?:opencode\.jsonc?|\.opencode\/.+)$/u;
 /** Installed by OpenCode itself, and again in the worktree. */
 const INSTALLED =
   /^\.opencode\/(?:node_modules\/|package(?:-lock)?\.json$|bun\.lock$|\.gitignore$)/u;
@@ -46,7 +43,7 @@ export async function filesToCopy(tree: string, patterns: readonly string[]): Pr
   const asConfiguration = (path: string) => CONFIGURATION.test(path) && !INSTALLED.test(path);
   const byPattern = new Set(await ignoredFiles(tree, patterns));
   const paths = new Set([
-    ...changed.map(({ path }) => path).filter(asConfiguration),
+    ...changed.filter(asConfiguration),
     ...ignored.filter((path) => byPattern.has(path) || asConfiguration(path)),
   ]);
   if (paths.size > MOST_COPIES) {
@@ -65,8 +62,8 @@ export async function copyFiles(
   from: string,
   to: string,
   paths: readonly string[],
-): Promise<Copy[]> {
-  const copies: Copy[] = [];
+): Promise<Copies> {
+  const copies: Copies = [];
   const top = await realpath(to);
   for (const path of paths) {
     const target = join(to, ...path.split("/"));
@@ -85,7 +82,7 @@ export async function copyFiles(
 }
 
 /** The copies that are still what they were. */
-export async function unchangedCopies(tree: string, copies: readonly Copy[]): Promise<string[]> {
+export async function unchangedCopies(tree: string, copies: Copies): Promise<string[]> {
   const found: string[] = [];
   for (const { path, digest } of copies) {
     if ((await digestOf(join(tree, ...path.split("/")))) === digest) found.push(path);
@@ -93,7 +90,7 @@ export async function unchangedCopies(tree: string, copies: readonly Copy[]): Pr
   return found;
 }
 
-/** Undefined for what does not exist or is neither a file nor a link. */
+/** SHA-256, or the target of a link; undefined for what does not exist or is neither a file nor a link. */
 async function digestOf(path: string): Promise<string | undefined> {
   try {
     const info = await lstat(path);
@@ -120,9 +117,6 @@ async function leadsInside(top: string, folder: string): Promise<boolean> {
 }
 
 function isMissing(thrown: unknown): boolean {
-  return (
-    thrown instanceof Error &&
-    "code" in thrown &&
-    (thrown.code === "ENOENT" || thrown.code === "ENOTDIR")
-  );
+  const code = errorCode(thrown);
+  return code === "ENOENT" || code === "ENOTDIR";
 }

@@ -18,7 +18,6 @@ import {
   isMerged,
   removeWorktree,
   summarize,
-  worktrees,
 } from "./git.js";
 
 /** A worktree that the host has made. */
@@ -40,11 +39,9 @@ export async function examine(made: Made, target: string): Promise<WorktreeResul
     changes(folder),
     unchangedCopies(folder, copies),
   ]);
-  const uncommitted = left.filter(({ path }) => !spared.includes(path)).length;
-  const { head, commits, files, added, deleted } = summary;
-  const facts = { head, commits, files, added, deleted, uncommitted };
+  const uncommitted = left.filter((path) => !spared.includes(path)).length;
   // A subagent may have left its branch for another: what is checked is what it has checked out.
-  return { ...facts, ...(await mergeOf(target, head, commits)) };
+  return { ...summary, uncommitted, ...(await mergeOf(target, summary.head, summary.commits)) };
 }
 
 async function mergeOf(
@@ -56,12 +53,7 @@ async function mergeOf(
   try {
     const into = await checkedOut(target);
     if (commits > 0 && (await isMerged(target, head))) return { into, merge: "merged" };
-    const check = await checkMerge(target, head);
-    if (check.kind === "conflicts")
-      return { into, merge: "conflicts", conflicts: [...check.files] };
-    return check.kind === "clean"
-      ? { into, merge: "clean" }
-      : { into, merge: "unchecked", why: check.why };
+    return { into, ...(await checkMerge(target, head)) };
   } catch (thrown) {
     if (!(thrown instanceof GitError)) throw thrown;
     return { into: "", merge: "unchecked", why: thrown.message };
@@ -77,7 +69,8 @@ export function isSpent({ commits, uncommitted, merge }: WorktreeResult): boolea
 export async function remove(made: Made): Promise<void> {
   const { folder, branch, base, copies } = made;
   if (!existsSync(folder)) return;
-  const [repository = folder] = await worktrees(folder);
+  const [main] = await branches(folder);
+  const repository = main?.folder ?? folder;
   await dropCopies(folder, await unchangedCopies(folder, copies));
   await unlocked(() => removeWorktree(repository, folder));
   await deleteBranchAt(repository, branch, base);

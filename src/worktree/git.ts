@@ -4,10 +4,11 @@
  * refreshed. Nothing here merges, rebases or pushes, and only `discardWorktree` forces: what no job has worked in.
  * Errors are `GitError`s with git's own first line.
  */
-import { execFile } from "node:child_process";
+import { execFile, type ExecFileException } from "node:child_process";
 import { rm } from "node:fs/promises";
 import { devNull } from "node:os";
 import { join } from "node:path";
+import type { WorktreeResult } from "../jobs/job.js";
 
 const LIMIT_MS = 30_000;
 const MAX_OUTPUT = 64 * 1_024 * 1_024;
@@ -42,35 +43,11 @@ export class GitError extends Error {
   }
 }
 
-export interface GitAnswer {
+interface GitAnswer {
   exitCode: number;
   stdout: string;
   stderr: string;
 }
-
-export interface Change {
-  /** Relative to the top of the tree, with `/`. */
-  path: string;
-  /** Two letters of `git status --porcelain`, for example `??`, ` M`. */
-  code: string;
-}
-
-export interface BranchSummary {
-  branch: string;
-  /** Its newest commit. */
-  head: string;
-  /** Commits beyond the base. */
-  commits: number;
-  files: number;
-  added: number;
-  deleted: number;
-}
-
-/** `unchecked`: git is older than 2.38, or could not tell. */
-export type MergeCheck =
-  | { kind: "clean" }
-  | { kind: "conflicts"; files: readonly string[] }
-  | { kind: "unchecked"; why: string };
 
 /** Runs git in a folder and resolves with what it said; rejects when it cannot run, or its exit is not in `accept`. */
 export function git(
@@ -86,19 +63,21 @@ export function git(
       const exitCode = error ? error.code : 0;
       if (typeof exitCode === "number" && accept.includes(exitCode)) {
         resolve({ exitCode, stdout, stderr });
-        return;
-      }
-      reject(explain(error, stderr, args));
+      } else reject(explain(error, stderr, args));
     });
   });
 }
 
-function explain(error: Error | null, stderr: string, args: readonly string[]): GitError {
-  const code: unknown = error && "code" in error ? error.code : undefined;
+function explain(
+  error: ExecFileException | null,
+  stderr: string,
+  args: readonly string[],
+): GitError {
+  const code = error?.code;
   const call = `git ${args[0] ?? ""}`;
   if (code === "ENOENT") return new GitError("git was not found", undefined, { cause: error });
   if (typeof code !== "number") {
-    const why = error && "killed" in error && error.killed ? "took too long" : error?.message;
+    const why = error?.killed ? "took too long" : error?.message;
     return new GitError(`${call}: ${why ?? "failed"}`, undefined, { cause: error });
   }
   const line = stderr.split("\n").find((each) => each.trim() !== "") ?? `exit code ${code}`;
@@ -112,28 +91,30 @@ function explain(error: Error | null, stderr: string, args: readonly string[]): 
 export async function openRepository(folder: string): Promise<{ top: string; head: string }> {
   const isInside = await git(folder, ["rev-parse", "--is-inside-work-tree"], { accept: [0, 128] });
   if (isInside.exitCode !== 0) {
-    throw new GitError("worktree: needs a git repository, and this folder is in none");
+    throw new GitError("needs a git repository, and this folder is in none");
   }
   if (isInside.stdout.trim() !== "true") {
-    throw new GitError("worktree: this repository is bare, without files to work on");
+    throw new GitError("this repository is bare, without files to work on");
   }
   const outer = await git(folder, ["rev-parse", "--show-superproject-working-tree"]);
   if (outer.stdout.trim() !== "") {
-    throw new GitError("worktree: this folder is a submodule; start it from the outer repository");
+    throw new GitError("this folder is a submodule; start it from the outer repository");
   }
   const top = await git(folder, ["rev-parse", "--show-toplevel"]);
-  const head = await git(folder, ["rev-parse", "--verify", "--quiet", "HEAD^{commit}"], {
-    accept: [0, 1, 128],
-  });
-  if (head.exitCode !== 0) throw new GitError("worktree: this repository has no commit yet");
-  return { top: line(top.stdout), head: head.stdout.trim() };
+  const head = await commitOf(folder, "HEAD");
+  if (head === undefined) throw new GitError("this repository has no commit yet");
+  return { top: line(top.stdout), head };
 }
 
-/** What is not committed in a tree, untracked files one by one, ignored ones left out. Nothing is written. */
-export async function changes(tree: string): Promise<Change[]> {
+/**
+ * The files of a tree that are not committed, untracked ones one by one, ignored ones left out; relative to its top,
+ * with `/`. Nothing is written.
+ */
+export async function changes(tree: string): Promise<string[]> {
   const args = ["status", "--porcelain=v1", "-z", "--untracked-files=all", "--no-renames"];
   const { stdout } = await git(tree, args);
-  return fields(stdout).map((entry) => ({ code: entry.slice(0, 2), path: entry.slice(3) }));
+  // Two letters and a space are before each path.
+  return fields(stdout).map((entry) => entry.slice(3));
 }
 
 /** Ignored files of a tree that match a glob pattern (`.env*` matches in every folder), relative to its top. */
@@ -148,9 +129,8 @@ export async function ignoredFiles(tree: string, patterns: readonly string[]): P
 }
 
 /** Where a branch stands beside the commit it began at. */
-export async function summarize(tree: string, base: string): Promise<BranchSummary> {
-  const [branch, head, count, stat] = await Promise.all([
-    git(tree, ["rev-parse", "--abbrev-ref", "HEAD"]),
+export async function summarize(tree: string, base: string) {
+  const [head, count, stat] = await Promise.all([
     git(tree, ["rev-parse", "HEAD"]),
     git(tree, ["rev-list", "--count", `${base}..HEAD`]),
     git(tree, ["diff", ...DIFF, "--numstat", "-z", "--no-renames", base, "HEAD"]),
@@ -160,7 +140,6 @@ export async function summarize(tree: string, base: string): Promise<BranchSumma
   const sum = (column: number) =>
     rows.reduce((total, row) => total + (Number(row[column]) || 0), 0);
   return {
-    branch: branch.stdout.trim(),
     head: head.stdout.trim(),
     commits: Number(count.stdout.trim()),
     files: rows.length,
@@ -170,21 +149,23 @@ export async function summarize(tree: string, base: string): Promise<BranchSumma
 }
 
 /** Whether `branch` would merge into what `tree` has checked out. Neither tree, index nor branch is touched. */
-export async function checkMerge(tree: string, branch: string): Promise<MergeCheck> {
+export async function checkMerge(
+  tree: string,
+  branch: string,
+): Promise<Pick<WorktreeResult, "merge" | "conflicts" | "why">> {
   const args = ["merge-tree", "--write-tree", "--name-only", "--no-messages", "-z", "HEAD", branch];
   try {
     const { exitCode, stdout, stderr } = await git(tree, args, { accept: [0, 1] });
-    if (exitCode === 0) return { kind: "clean" };
+    if (exitCode === 0) return { merge: "clean" };
     // Also the exit code for a branch that does not exist; only conflicts come with a tree.
-    if (stdout === "") return { kind: "unchecked", why: line(stderr) };
+    if (stdout === "") return { merge: "unchecked", why: line(stderr) };
     // The first field is the tree's id.
-    const files = [...new Set(fields(stdout).slice(1))];
-    return { kind: "conflicts", files };
+    return { merge: "conflicts", conflicts: [...new Set(fields(stdout).slice(1))] };
   } catch (thrown) {
     // git before 2.38 knows another `merge-tree` and exits with 129.
     if (!(thrown instanceof GitError)) throw thrown;
     const why = thrown.exitCode === 129 ? "it needs git 2.38" : thrown.message;
-    return { kind: "unchecked", why };
+    return { merge: "unchecked", why };
   }
 }
 
@@ -195,25 +176,22 @@ export async function isMerged(tree: string, branch: string): Promise<boolean> {
 }
 
 /**
- * Commits everything that is not committed in a tree, except the named paths; undefined when there is nothing. The
- * user's own identity if there is one, otherwise ours.
+ * Commits everything that is not committed in a tree, except the named paths. The user's own identity if there is one,
+ * otherwise ours.
  */
 export async function commitAll(
   tree: string,
   message: string,
   except: readonly string[] = [],
-): Promise<string | undefined> {
+): Promise<void> {
   const spared = new Set(except);
-  const paths = (await changes(tree)).map(({ path }) => path).filter((path) => !spared.has(path));
-  if (paths.length === 0) return undefined;
+  const paths = (await changes(tree)).filter((path) => !spared.has(path));
+  if (paths.length === 0) return;
   // What the subagent had staged itself of the spared paths is unstaged again.
   if (except.length > 0) await git(tree, ["reset", "--quiet", "--", ...literal(except)]);
   for (const some of chunks(paths)) await git(tree, ["add", "--all", "--", ...literal(some)]);
-  const identity = await identityFor(tree);
-  await git(tree, ["commit", "--quiet", "--no-verify", "--no-gpg-sign", "-m", message], {
-    env: identity,
-  });
-  return (await git(tree, ["rev-parse", "HEAD"])).stdout.trim();
+  const args = ["commit", "--quiet", "--no-verify", "--no-gpg-sign", "-m", message];
+  await git(tree, args, { env: await identityFor(tree) });
 }
 
 /** Removes a clean worktree, as `git worktree remove` without `--force` does; git refuses one with changes. */
@@ -231,7 +209,7 @@ export async function addWorktree(
 ): Promise<void> {
   const known = await commitOf(repository, `refs/heads/${branch}`);
   // A folder that was deleted by hand is still on git's list.
-  const isListed = (await worktrees(repository)).includes(folder);
+  const isListed = (await branches(repository)).some((each) => each.folder === folder);
   const args = ["worktree", "add", "--quiet", ...(isListed ? ["--force"] : [])];
   if (known === undefined) await git(repository, [...args, "-b", branch, "--", folder, base]);
   else await git(repository, [...args, "--", folder, branch]);
@@ -240,11 +218,11 @@ export async function addWorktree(
 /** Removes a worktree that was never given to a subagent, however incomplete it is, with its branch at `base`. */
 export async function discardWorktree(
   repository: string,
-  { folder, branch, base }: { folder: string; branch: string | undefined; base: string },
+  { folder, branch, base }: { folder: string; branch: string; base: string },
 ): Promise<void> {
   // Twice: one that git was killed in the middle of is locked.
   await git(repository, ["worktree", "remove", "--force", "--force", "--", folder]);
-  if (branch !== undefined) await deleteBranchAt(repository, branch, base);
+  await deleteBranchAt(repository, branch, base);
 }
 
 /** Puts unchanged copies out of the way: those that are committed become what the commit has, others are removed. */
@@ -273,14 +251,14 @@ export async function checkedOut(tree: string): Promise<string> {
   return branch === "HEAD" ? ((await commitOf(tree, "HEAD")) ?? "HEAD").slice(0, 12) : branch;
 }
 
-/** Deletes a branch only while it stands on the expected commit; false when it has moved or is gone. */
+/** Deletes a branch only while it stands on the expected commit; one that has moved stays. */
 export async function deleteBranchAt(
   repository: string,
   branch: string,
   commit: string,
-): Promise<boolean> {
+): Promise<void> {
   const args = ["update-ref", "-d", `refs/heads/${branch}`, commit];
-  return (await git(repository, args, { accept: [0, 1, 128] })).exitCode === 0;
+  await git(repository, args, { accept: [0, 1, 128] });
 }
 
 /** All worktrees of a repository, the main one first; also those whose folder is missing. */
@@ -301,11 +279,6 @@ export async function branches(
 
 function valuesOf(entry: string, start: string): string[] {
   return fields(entry).flatMap((line) => (line.startsWith(start) ? line.slice(start.length) : []));
-}
-
-/** Their folders. */
-export async function worktrees(repository: string): Promise<string[]> {
-  return (await branches(repository)).map(({ folder }) => folder);
 }
 
 async function identityFor(tree: string): Promise<NodeJS.ProcessEnv> {

@@ -11,7 +11,7 @@ import { isTerminal } from "../jobs/status.js";
 import type { Notices } from "../notices/notices.js";
 import { coerceError, logFailure, UserError } from "../ports.js";
 import { isInside } from "../system/inside.js";
-import { copyFiles, filesToCopy } from "./copies.js";
+import { CONFIGURATION, copyFiles, filesToCopy } from "./copies.js";
 import { commitLeftovers, examine, findMade, isSpent, remove, type Made } from "./finish.js";
 import {
   addWorktree,
@@ -44,7 +44,6 @@ export interface WorktreePlan {
   uncommitted: number;
 }
 
-const CONFIGURATION = /^(?:opencode\.jsonc?$|\.opencode\/)/u;
 /** Characters of a name that a branch keeps, and of a task that its commit quotes. */
 const MOST_NAME = 30;
 const MOST_QUOTED = 4_000;
@@ -93,8 +92,7 @@ export class Worktrees {
       return { record: { state: "making", source: top, base: head, copies: [] }, uncommitted };
     } catch (thrown) {
       if (!(thrown instanceof GitError)) throw thrown;
-      const words = thrown.message.replace(/^worktree: /u, "");
-      throw new UserError(`worktree: ${words}`, { cause: thrown });
+      throw new UserError(`worktree: ${thrown.message}`, { cause: thrown });
     }
   }
 
