@@ -2,22 +2,27 @@
 import type { Clock, Timer } from "./ports.js";
 
 /**
- * Whether something happens in time; the wait for it is given up afterwards, not the thing itself. Rejects when
- * `event` rejects in time.
+ * Whether something happens in time, and before `signal` aborts; the wait for it is given up then, not the thing
+ * itself. Rejects when `event` rejects in time.
  */
 export async function within(
   clock: Clock,
   milliseconds: number,
   event: Promise<unknown>,
+  signal?: AbortSignal,
 ): Promise<boolean> {
-  let timer: Timer | undefined;
+  let giveUp: () => void = () => undefined;
   const late = new Promise<boolean>((resolve) => {
-    timer = clock.after(milliseconds, () => resolve(false));
+    giveUp = () => resolve(false);
   });
+  const timer = afterLong(clock, milliseconds, giveUp);
+  signal?.addEventListener("abort", giveUp);
+  if (signal?.aborted) giveUp();
   try {
     return await Promise.race([event.then(() => true), late]);
   } finally {
-    timer?.cancel();
+    timer.cancel();
+    signal?.removeEventListener("abort", giveUp);
   }
 }
 

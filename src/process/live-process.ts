@@ -47,7 +47,7 @@ import { Drain, type ShellEvents, type ShellExit, ShellProcess } from "./shell-p
 import type { RunEnd } from "./life-cycle.js";
 import { ProcessInput } from "./input/input.js";
 import { InputWatch } from "./input/input-watch.js";
-import { watchReadiness, type Probe, type Readiness } from "./readiness.js";
+import { Readiness, type Probe } from "./readiness.js";
 import type { KillReason } from "./types.js";
 
 /** What is to be started. */
@@ -193,11 +193,12 @@ export class LiveProcess {
     jobs.updateProcess(this.id, { identity, controlGroup: group?.path });
     if (this.input) this.#inputName = this.#nameInput(this.#shell.pid);
     jobs.start(this.id, new Date(clock.now()));
-    const system = { clock, probe, wasTaken: wasPortTaken };
-    this.#readiness = watchReadiness(this.#request.job, system, (readyLine) => {
+    const onReady = (readyLine: string | undefined) => {
       jobs.updateProcess(this.id, { readyAt: new Date(clock.now()), readyLine });
       this.#request.onReady(readyLine);
-    });
+    };
+    const system = { clock, probe, wasTaken: wasPortTaken, onReady };
+    this.#readiness = new Readiness(this.#request.job, system);
   }
 
   /**

@@ -36,7 +36,7 @@ import { Foreground, type ForegroundInput } from "./foreground.js";
 import { ProcessLife, type RunRequest } from "./life.js";
 import type { LiveDeps, LiveSystem } from "./live-process.js";
 import { ProcessOutputs } from "./outputs.js";
-import { type Probe, StartWait } from "./readiness.js";
+import { isPortTaken, type Probe, StartWait } from "./readiness.js";
 import { recoverJob } from "./recover-job.js";
 import { WriteWait } from "./input/write-wait.js";
 import type {
@@ -304,7 +304,7 @@ export class BackgroundProcessManager {
       if (!mayStart()) return;
       this.check({ command: input.command, cwd: input.cwd });
       const life = this.#addLife(job);
-      const wasPortTaken = await wait.isPortTaken(probe);
+      const wasPortTaken = await isPortTaken(input.readyPort, probe);
       await life.start(this.#request(job.id, { input, shell, terminal }, wait), { wasPortTaken });
     } catch (thrown) {
       const error = coerceError(thrown).message;
@@ -401,21 +401,15 @@ export class BackgroundProcessManager {
   async wait(id: string, milliseconds: number, signal: AbortSignal): Promise<void> {
     const { jobs, clock } = this.#deps;
     const isOver = () => isTerminal(this.get(id)?.status ?? "completed");
-    if (isOver() || signal.aborted) return;
-    let stop: () => void = () => undefined;
+    if (isOver()) return;
+    let stopListening: () => void = () => undefined;
     const over = new Promise<void>((resolve) => {
-      const stopListening = jobs.onChange(({ job }) => {
+      stopListening = jobs.onChange(({ job }) => {
         if (job.id === id && isOver()) resolve();
       });
-      const abort = (): void => resolve();
-      signal.addEventListener("abort", abort);
-      stop = () => {
-        stopListening();
-        signal.removeEventListener("abort", abort);
-      };
     });
-    await within(clock, milliseconds, over);
-    stop();
+    await within(clock, milliseconds, over, signal);
+    stopListening();
   }
 
   /** What a terminal shows now. Throws a `UserError` for an unknown id and a process without a terminal. */
@@ -602,7 +596,7 @@ export class BackgroundProcessManager {
     const release = this.#own.hold?.([id]);
     let isTold = false;
     try {
-      const isSilent = async () => !(await wait.isPortTaken(probe, signal));
+      const isSilent = async () => !(await isPortTaken(input.readyPort, probe, signal));
       const wasPortTaken = !(await isTrueWithin(clock, patience, isSilent));
       const isAborted = signal?.aborted === true;
       // `start` sees it and starts nothing.
@@ -615,7 +609,9 @@ export class BackgroundProcessManager {
         throw new UserError(`${id} was ended meanwhile: it was not started again`);
       }
       const readiness = await wait.until(life.ended, signal);
-      if (readiness === "not_asked") await wait.forEnd(life.ended, endWithinMilliseconds, signal);
+      if (readiness === "not_asked" && endWithinMilliseconds > 0) {
+        await within(clock, endWithinMilliseconds, life.ended, signal);
+      }
       const now = this.get(id) ?? job;
       const hasEnded = isTerminal(now.status);
       // What is typed answers to what it has printed.

@@ -7,7 +7,7 @@ import { connect } from "node:net";
 import { networkInterfaces } from "node:os";
 import type { ProcessJob } from "../jobs/job.js";
 import type { Clock, Timer } from "../ports.js";
-import { afterLong, within } from "../time.js";
+import { within } from "../time.js";
 import type { StartInput } from "./start-input.js";
 import type { ReadinessResult } from "./types.js";
 
@@ -51,38 +51,20 @@ function accepts(host: string, port: number, signal: AbortSignal): Promise<boole
   });
 }
 
-interface ReadinessRequest {
-  /** A line of output must match. */
-  pattern: boolean;
-  port?: number;
+interface ReadinessDeps {
   /** The port answered before the start: only what answers after it has been silent is the process itself. */
   wasTaken?: boolean;
   clock: Clock;
   probe?: Probe;
-  /** With the line that matched, when one was asked for. */
+  /** With the line that matched, when one was asked for. Never called for a job that is not asked to be ready. */
   onReady: (line: string | undefined) => void;
-}
-
-/** Undefined when this job is not asked to be ready. */
-export function watchReadiness(
-  { readyPattern, readyPort }: ProcessJob,
-  system: Pick<ReadinessRequest, "clock" | "probe" | "wasTaken">,
-  onReady: ReadinessRequest["onReady"],
-): Readiness | undefined {
-  if (readyPattern === undefined && readyPort === undefined) return undefined;
-  return new Readiness({
-    pattern: readyPattern !== undefined,
-    port: readyPort,
-    ...system,
-    onReady,
-  });
 }
 
 const FIRST_PAUSE = 50;
 const LONGEST_PAUSE = 1000;
 
 export class Readiness {
-  readonly #request: ReadinessRequest;
+  readonly #deps: ReadinessDeps;
   readonly #stop = new AbortController();
   #needsPattern: boolean;
   #needsPort: boolean;
@@ -90,12 +72,15 @@ export class Readiness {
   #line: string | undefined;
   #timer: Timer | undefined;
 
-  constructor(request: ReadinessRequest) {
-    this.#request = request;
-    this.#needsPattern = request.pattern;
-    this.#needsPort = request.port !== undefined;
-    this.#isTaken = request.wasTaken ?? false;
-    if (request.port !== undefined) void this.#look(request.port, FIRST_PAUSE);
+  constructor(
+    { readyPattern, readyPort }: Pick<ProcessJob, "readyPattern" | "readyPort">,
+    deps: ReadinessDeps,
+  ) {
+    this.#deps = deps;
+    this.#needsPattern = readyPattern !== undefined;
+    this.#needsPort = readyPort !== undefined;
+    this.#isTaken = deps.wasTaken ?? false;
+    if (readyPort !== undefined) void this.#look(readyPort, FIRST_PAUSE);
   }
 
   /** A line matched the pattern. */
@@ -113,7 +98,7 @@ export class Readiness {
   }
 
   async #look(port: number, pause: number): Promise<void> {
-    const { probe = probePort, clock } = this.#request;
+    const { probe = probePort, clock } = this.#deps;
     const answers = await probe(port, this.#stop.signal);
     if (this.#stop.signal.aborted) return;
     if (!answers) this.#isTaken = false;
@@ -129,8 +114,17 @@ export class Readiness {
   #check(): void {
     if (this.#needsPattern || this.#needsPort || this.#stop.signal.aborted) return;
     this.stop();
-    this.#request.onReady(this.#line);
+    this.#deps.onReady(this.#line);
   }
+}
+
+/** Before a start: what answers then says nothing about the process. */
+export async function isPortTaken(
+  port: number | undefined,
+  probe: Probe = probePort,
+  signal: AbortSignal = new AbortController().signal,
+): Promise<boolean> {
+  return port !== undefined && probe(port, signal);
 }
 
 const DEFAULT_SECONDS = 30;
@@ -162,45 +156,13 @@ export class StartWait {
     this.#isLate = true;
   }
 
-  /** Whether the port answers before the start: then it says nothing about the process. */
-  async isPortTaken(probe: Probe = probePort, signal?: AbortSignal): Promise<boolean> {
-    const { readyPort } = this.#input;
-    if (readyPort === undefined) return false;
-    return probe(readyPort, signal ?? new AbortController().signal);
-  }
-
   async until(ended: Promise<void>, signal: AbortSignal | undefined): Promise<ReadinessResult> {
     const { readyPattern, readyPort, readyTimeoutSeconds = DEFAULT_SECONDS } = this.#input;
     if (readyPattern === undefined && readyPort === undefined) return "not_asked";
-    let timer: Timer | undefined;
-    let giveUp: () => void = () => undefined;
-    const late = new Promise<"not_ready_yet">((resolve) => {
-      giveUp = () => resolve("not_ready_yet");
-    });
-    timer = afterLong(this.#clock, readyTimeoutSeconds * 1000, giveUp);
-    signal?.addEventListener("abort", giveUp);
-    if (signal?.aborted) giveUp();
-    const result = await Promise.race([this.#ready, ended.then(() => "ended" as const), late]);
-    timer.cancel();
-    signal?.removeEventListener("abort", giveUp);
-    this.#isLate = result === "not_ready_yet";
-    return result;
-  }
-
-  /** So long, counted from now, is waited for the end of a command that was not asked to become ready. */
-  async forEnd(
-    ended: Promise<void>,
-    milliseconds: number,
-    signal: AbortSignal | undefined,
-  ): Promise<void> {
-    if (milliseconds <= 0 || signal?.aborted) return;
-    let giveUp: () => void = () => undefined;
-    const aborted = new Promise<void>((resolve) => {
-      giveUp = resolve;
-    });
-    signal?.addEventListener("abort", giveUp);
-    await within(this.#clock, milliseconds, Promise.race([ended, aborted]));
-    signal?.removeEventListener("abort", giveUp);
+    const first = Promise.race([this.#ready, ended.then(() => "ended" as const)]);
+    if (await within(this.#clock, readyTimeoutSeconds * 1000, first, signal)) return first;
+    this.#isLate = true;
+    return "not_ready_yet";
   }
 
   #describe(line: string | undefined): string {

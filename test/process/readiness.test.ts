@@ -87,14 +87,7 @@ test("a port that was taken counts when it answers again after its owner has gon
   let ready = 0;
   const probe = async () => answers;
   const onReady = () => void (ready += 1);
-  const readiness = new Readiness({
-    pattern: false,
-    port: 5,
-    wasTaken: true,
-    clock,
-    probe,
-    onReady,
-  });
+  const readiness = new Readiness({ readyPort: 5 }, { wasTaken: true, clock, probe, onReady });
   await clock.advance(10_000);
   assert.equal(ready, 0);
   answers = false;
@@ -230,8 +223,8 @@ test("with both, both must hold, in any order; it pauses longer and longer and s
     probes += 1;
     return answers;
   };
-  const make = () =>
-    new Readiness({ pattern: true, port: 5, clock, probe, onReady: () => void (ready += 1) });
+  const onReady = () => void (ready += 1);
+  const make = () => new Readiness({ readyPattern: "up", readyPort: 5 }, { clock, probe, onReady });
   const first = make();
   await clock.advance(60_000);
   assert.ok(probes > 60 && probes < 75, `${probes} probes in a minute`);
