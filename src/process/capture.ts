@@ -4,12 +4,12 @@
  */
 import type { ProcessJob } from "../jobs/job.js";
 import type { ProcessRecords } from "../jobs/registry.js";
-import type { Options } from "../options.js";
-import type { Clock, Timer } from "../ports.js";
+import type { Clock } from "../ports.js";
 import type { StreamNumber } from "../output/format.js";
 import { OutputLog, type OutputFs } from "../output/log.js";
 import type { PatternGuard } from "../output/pattern.js";
 import { OutputWatch } from "../output/watch.js";
+import { throttle, type Throttled } from "../time.js";
 
 /**
  * Tells the session of a process: a line of its output that it asked for, that it is ready now although the
@@ -22,15 +22,15 @@ export type Announce = (kind: "output" | "ready" | "blocked" | "again", text: st
 export interface CaptureDeps {
   jobs: Pick<ProcessRecords, "updateProcess">;
   clock: Clock;
-  options: Pick<Options, "outputLimit">;
   guard: PatternGuard;
   outputFs?: OutputFs;
 }
 
 export interface CaptureRequest {
   job: ProcessJob;
-  /** Where the output goes. */
+  /** Where the output goes, and how many bytes of it are kept. */
   file: string;
+  outputLimit: number;
   announce: Announce;
   /** A line matched the readyPattern. */
   onReadyLine: (line: string) => void;
@@ -40,26 +40,28 @@ const PUBLISH_MILLISECONDS = 1000;
 
 export class Capture {
   readonly log: OutputLog;
-  readonly #id: string;
-  readonly #deps: CaptureDeps;
   readonly #watch: OutputWatch;
+  readonly #publish: Throttled;
   readonly #listeners = new Set<() => void>();
-  #timer: Timer | undefined;
   #isClosed = false;
 
-  constructor({ job, file, announce, onReadyLine }: CaptureRequest, deps: CaptureDeps) {
-    this.#id = job.id;
-    this.#deps = deps;
-    this.log = new OutputLog(file, deps.options.outputLimit, deps.clock, deps.outputFs);
+  constructor(
+    { job, file, outputLimit, announce, onReadyLine }: CaptureRequest,
+    { jobs, clock, guard, outputFs }: CaptureDeps,
+  ) {
+    this.log = new OutputLog(file, outputLimit, clock, outputFs);
     const onNotify = (text: string) => announce("output", text);
     this.#watch = new OutputWatch({
       notifyPattern: job.notifyPattern,
       readyPattern: job.readyPattern,
-      guard: deps.guard,
-      clock: deps.clock,
+      guard,
+      clock,
       onNotify,
       onReady: onReadyLine,
       onProblem: onNotify,
+    });
+    this.#publish = throttle(clock, PUBLISH_MILLISECONDS, () => {
+      jobs.updateProcess(job.id, { output: this.counters });
     });
   }
 
@@ -77,8 +79,8 @@ export class Capture {
   take(stream: StreamNumber, data: Buffer): void {
     this.log.append(stream, data);
     this.#watch.push(stream, data);
-    if (!this.#timer) this.#publish();
-    for (const listener of this.#listeners) listener();
+    this.#publish.call();
+    this.wake();
   }
 
   /** No output follows: resolves when the last line has been watched. */
@@ -87,7 +89,7 @@ export class Capture {
   }
 
   close(): void {
-    this.#timer?.cancel();
+    this.#publish.cancel();
     this.#watch.close();
     this.log.close();
     this.#isClosed = true;
@@ -102,14 +104,5 @@ export class Capture {
   /** Calls those who follow because of something besides output: the end. */
   wake(): void {
     for (const listener of this.#listeners) listener();
-  }
-
-  #publish(): void {
-    const published = this.log.bytes;
-    this.#deps.jobs.updateProcess(this.#id, { output: this.counters });
-    this.#timer = this.#deps.clock.after(PUBLISH_MILLISECONDS, () => {
-      this.#timer = undefined;
-      if (this.log.bytes !== published) this.#publish();
-    });
   }
 }

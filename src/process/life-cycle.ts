@@ -18,7 +18,7 @@ export type RunEnd = "completed" | "failed" | "killed" | "never_started";
 export type LifeEvent =
   /** A run begins, by an agent or by the user. */
   | { type: "start" }
-  | { type: "exited"; end: RunEnd }
+  | { type: "exited"; end: RunEnd; policy: RestartPolicy | undefined }
   /** It is to be ended for good. */
   | { type: "stop" }
   /** It is to be ended and started again. */
@@ -42,7 +42,6 @@ export type Phase =
 
 export interface LifeState {
   readonly phase: Phase;
-  readonly policy: RestartPolicy | undefined;
   /** When the latest run began. Times are milliseconds of a clock that never goes back. */
   readonly startedAt: number;
   /** When the policy started it again, within the last five minutes. */
@@ -76,16 +75,17 @@ const GOOD_LIFE = 60_000;
 const MOST_RESTARTS = 5;
 const WINDOW = 5 * 60_000;
 
-export function newLife(policy: RestartPolicy | undefined): LifeState {
-  return { phase: "fresh", policy, startedAt: 0, restarts: [], backoff: FIRST_BACKOFF };
-}
+export const NEW_LIFE: LifeState = {
+  phase: "fresh",
+  startedAt: 0,
+  restarts: [],
+  backoff: FIRST_BACKOFF,
+};
 
-/** Of each phase the events that move it; every other event changes nothing. */
-const TABLE: Readonly<
-  Record<Phase, Partial<Record<LifeEvent["type"], Phase | "by_policy" | "refused">>>
-> = {
+/** Of each phase the events that move it; every other event changes nothing. Of what exits the policy decides. */
+const TABLE: Readonly<Record<Phase, Partial<Record<LifeEvent["type"], Phase | "refused">>>> = {
   fresh: { start: "running", stop: "over", replace: "vacant" },
-  running: { exited: "by_policy", stop: "stopping", replace: "replacing" },
+  running: { stop: "stopping", replace: "replacing" },
   replacing: { exited: "vacant", stop: "stopping", replace: "refused", survived: "running" },
   vacant: { start: "running", stop: "over", replace: "refused" },
   waiting: { due: "running", stop: "over", replace: "vacant" },
@@ -94,10 +94,10 @@ const TABLE: Readonly<
 };
 
 export function step(state: LifeState, event: LifeEvent, now: number): LifeStep {
+  if (state.phase === "running" && event.type === "exited") return exited(state, event, now);
   const to = TABLE[state.phase][event.type];
   if (to === undefined) return { state, action: { type: "nothing" } };
   if (to === "refused") return { state, action: { type: "refuse" } };
-  if (to === "by_policy") return exited(state, event.type === "exited" ? event.end : "failed", now);
   const next = { ...state, phase: to };
   switch (to) {
     case "running":
@@ -119,8 +119,12 @@ function forget(state: LifeState): LifeState {
   return { ...state, restarts: [], backoff: FIRST_BACKOFF };
 }
 
-function exited(state: LifeState, end: RunEnd, now: number): LifeStep {
-  const { policy, startedAt, backoff } = state;
+function exited(
+  state: LifeState,
+  { end, policy }: Extract<LifeEvent, { type: "exited" }>,
+  now: number,
+): LifeStep {
+  const { startedAt, backoff } = state;
   const again = end === "failed" || (end === "completed" && policy === "always");
   if (policy === undefined || !again) return over(state, { type: "end" });
   const restarts = state.restarts.filter((at) => now - at < WINDOW);

@@ -3,18 +3,16 @@
  * runs there is only the record, which is then pending.
  */
 import type { ProcessJob, ProcessRun } from "../jobs/job.js";
-import type { JobEnd } from "../jobs/registry.js";
+import type { JobEnd, ProcessPatch } from "../jobs/registry.js";
 import { cutToShare, limitBesideEarlier, MOST_RUNS, setAside } from "../output/runs.js";
-import { coerceError, UserError, type Timer } from "../ports.js";
+import { logFailure, UserError, type Timer } from "../ports.js";
 import type { KillOutcome } from "../system/kill-tree.js";
 import { areClosed, listeningSockets } from "../system/usage.js";
-import type { TerminalStarter } from "../system/pseudo-terminal.js";
-import type { Shell } from "../system/spawn.js";
 import { elapsed } from "../text.js";
 import { afterLong, isTrueWithin } from "../time.js";
-import type { Announce, Capture } from "./capture.js";
+import type { Capture } from "./capture.js";
 import type { ProcessInput } from "./input/input.js";
-import { newLife, step, type LifeAction, type LifeEvent, type RunEnd } from "./life-cycle.js";
+import { NEW_LIFE, step, type LifeAction, type LifeEvent, type RunEnd } from "./life-cycle.js";
 import {
   describeKill,
   LiveProcess,
@@ -25,18 +23,21 @@ import {
 import type { KillReason } from "./types.js";
 
 /** How a run is started: by an agent or the user, and the same again by the policy. */
-export interface RunRequest extends Pick<LiveRequest, "onOutput" | "adopt"> {
-  shell: Shell;
-  /** Where its stdin is a terminal. */
-  terminal: TerminalStarter | undefined;
-  env: Readonly<Record<string, string>>;
-  /** With the line that matched the readyPattern, if there is one. */
-  onReady: (line: string | undefined) => void;
-  announce: Announce;
-}
+export type RunRequest = Omit<
+  LiveRequest,
+  "job" | "file" | "outputLimit" | "wasPortTaken" | "onEnd"
+>;
 
 /** So long a socket may take to close when its processes are verified dead. */
 const PORT_MILLISECONDS = 5_000;
+
+/** What is said of a run only while it goes on. */
+const NOT_RUNNING = {
+  identity: undefined,
+  controlGroup: undefined,
+  readyAt: undefined,
+  readyLine: undefined,
+};
 
 export class ProcessLife {
   readonly id: string;
@@ -44,7 +45,7 @@ export class ProcessLife {
   readonly ended: Promise<void>;
   readonly #file: string;
   readonly #deps: LiveDeps;
-  #state;
+  #state = NEW_LIFE;
   #resolveEnded: () => void = () => undefined;
   #request: RunRequest | undefined;
   #live: LiveProcess | undefined;
@@ -61,7 +62,6 @@ export class ProcessLife {
     this.id = job.id;
     this.#file = file;
     this.#deps = deps;
-    this.#state = newLife(job.restart);
     if (job.status !== "pending") this.#lastRun = toRun(job);
     this.ended = new Promise((resolve) => {
       this.#resolveEnded = resolve;
@@ -94,16 +94,12 @@ export class ProcessLife {
    */
   async start(
     request: RunRequest,
-    {
-      wasPortTaken = false,
-      changes = {},
-    }: { wasPortTaken?: boolean; changes?: Partial<ProcessJob> },
+    { wasPortTaken = false, changes = {} }: { wasPortTaken?: boolean; changes?: ProcessPatch } = {},
   ): Promise<boolean> {
     if (this.#take({ type: "start" }).type !== "start") return false;
     this.#request = request;
     this.#wasReady = false;
     const job = this.#nextRun({ ...changes, restarted: undefined });
-    if (job) this.#state = { ...this.#state, policy: job.restart };
     if (job?.timeoutSeconds !== undefined) this.endAfter(job.timeoutSeconds * 1000);
     await this.#begin(wasPortTaken);
     return true;
@@ -131,7 +127,9 @@ export class ProcessLife {
   endAfter(milliseconds: number): void {
     this.#timeout?.cancel();
     const { clock } = this.#deps;
-    this.#timeout = afterLong(clock, milliseconds, () => this.#killLater("timeout"));
+    this.#timeout = afterLong(clock, milliseconds, () => {
+      this.kill("timeout").catch(this.#failed("ending it (timeout)"));
+    });
   }
 
   /** The next run can begin. */
@@ -146,33 +144,17 @@ export class ProcessLife {
 
   /** See `LiveProcess.kill`; between two runs it only ends the record. It is not started again. */
   async kill(reason: KillReason): Promise<KillOutcome | undefined> {
-    const { type } = this.#take({ type: "stop" });
-    if (type === "end") {
-      this.#endRecord({ ...describeKill(this.#job, reason), at: this.#now() });
-      return NOTHING_LEFT;
-    }
-    if (this.#state.phase === "stopping") this.#stopReason ??= reason;
-    const live = this.#live;
-    if (!live) return undefined;
+    if (this.#stop(reason)) return NOTHING_LEFT;
     try {
-      const outcome = await live.kill(this.#stopReason ?? reason);
+      return await this.#live?.kill(this.#stopReason ?? reason);
+    } finally {
       this.#survived();
-      return outcome;
-    } catch (thrown) {
-      this.#survived();
-      throw thrown;
     }
   }
 
   /** As `kill`, for a host that goes: signals and the record's end, at once. */
   killNow(): void {
-    const { type } = this.#take({ type: "stop" });
-    if (type === "end") {
-      this.#endRecord({ ...describeKill(this.#job, "host_exit"), at: this.#now() });
-      return;
-    }
-    if (this.#state.phase === "stopping") this.#stopReason ??= "host_exit";
-    this.#live?.killNow();
+    if (!this.#stop("host_exit")) this.#live?.killNow();
   }
 
   #take(event: LifeEvent): LifeAction {
@@ -181,7 +163,18 @@ export class ProcessLife {
     return action;
   }
 
-  /** It could not be ended. */
+  /** True: nothing of it ran, and its record is ended. */
+  #stop(reason: KillReason): boolean {
+    if (this.#take({ type: "stop" }).type === "end") {
+      const at = new Date(this.#deps.clock.now());
+      this.#endRecord({ ...describeKill(this.#job, reason), at });
+      return true;
+    }
+    if (this.#state.phase === "stopping") this.#stopReason ??= reason;
+    return false;
+  }
+
+  /** Unless it has ended, it could not be ended. */
   #survived(): void {
     if (this.#live?.hasEnded ?? true) return;
     this.#take({ type: "survived" });
@@ -199,23 +192,21 @@ export class ProcessLife {
     const { survivors = [], unverified } = outcome ?? {};
     if (survivors.length > 0 || unverified !== undefined) {
       const left = survivors.map(({ pid, command }) => `${pid} (${command})`).join(", ");
-      if (this.#take({ type: "stop" }).type === "end") {
-        this.#endRecord({ ...describeKill(this.#job, reason), at: this.#now() });
-      }
+      this.#stop(reason);
       throw new UserError(
         `${this.id} was not started again: ${left ? `still alive: ${left}` : `what is left of it is not known: ${unverified}`}`,
       );
     }
     const { clock } = this.#deps;
     if (await isTrueWithin(clock, PORT_MILLISECONDS, async () => areClosed(sockets))) return;
-    this.#warn("waiting for its port", "what it listened on is still open");
+    this.#failed("waiting for its port")("what it listened on is still open");
   }
 
   async #socketsOf(live: LiveProcess): Promise<string[]> {
     try {
       return [...listeningSockets(await live.members()).keys()];
     } catch (thrown) {
-      this.#warn("looking for what it listens on", thrown);
+      this.#failed("looking for what it listens on")(thrown);
       return [];
     }
   }
@@ -226,20 +217,13 @@ export class ProcessLife {
     const job = this.#job;
     const { outputLimit } = this.#deps.options;
     const isFirst = (job.run ?? 1) === 1;
-    const options = {
-      ...this.#deps.options,
-      outputLimit: isFirst ? outputLimit : limitBesideEarlier(outputLimit),
-    };
     const live = new LiveProcess(
       {
+        ...request,
         job,
-        shell: request.shell,
-        env: request.env,
-        terminal: request.terminal,
         file: this.#file,
-        announce: request.announce,
-        onOutput: request.onOutput,
-        adopt: request.adopt,
+        outputLimit: isFirst ? outputLimit : limitBesideEarlier(outputLimit),
+        wasPortTaken,
         onReady: (line) => {
           // What the policy starts again is not announced.
           if (!this.#wasReady) request.onReady(line);
@@ -247,17 +231,18 @@ export class ProcessLife {
         },
         onEnd: (end, how) => this.#runEnded(end, how),
       },
-      { ...this.#deps, options },
+      this.#deps,
     );
     this.#live = live;
     void live.ended.then(() => {
       if (this.#live === live && this.#state.phase === "over") this.#resolveEnded();
     });
-    await live.start({ wasPortTaken });
+    await live.start();
   }
 
   #runEnded(end: JobEnd, how: RunEnd): void {
-    const action = this.#take({ type: "exited", end: how });
+    const policy = this.#deps.jobs.getProcess(this.id)?.restart;
+    const action = this.#take({ type: "exited", end: how, policy });
     switch (action.type) {
       case "end":
         this.#endRecord(
@@ -299,7 +284,7 @@ export class ProcessLife {
     if (this.#take({ type: "due" }).type !== "start") return;
     const { count = 0, last = lastEnd(job) } = job.restarted ?? {};
     this.#nextRun({ restarted: { count: count + 1, last } });
-    this.#begin(false).catch((thrown: unknown) => this.#warn("starting it again", thrown));
+    this.#begin(false).catch(this.#failed("starting it again"));
   }
 
   /** The record between two runs: it says how the last one ended until the next begins. */
@@ -314,10 +299,7 @@ export class ProcessLife {
     };
     const { count = 0 } = job.restarted ?? {};
     this.#deps.jobs.rerun(this.id, {
-      identity: undefined,
-      controlGroup: undefined,
-      readyAt: undefined,
-      readyLine: undefined,
+      ...NOT_RUNNING,
       // Since when it waits.
       startedAt: end.at,
       nextStartAt,
@@ -326,28 +308,24 @@ export class ProcessLife {
   }
 
   /** Puts the last run, if there is one, among the earlier ones, and gives the record what the next begins with. */
-  #nextRun(changes: Partial<ProcessJob>): ProcessJob | undefined {
+  #nextRun(changes: ProcessPatch): ProcessJob | undefined {
     const last = this.#lastRun;
     const { jobs } = this.#deps;
     if (!last) return jobs.getProcess(this.id);
     this.#lastRun = undefined;
     const { runs = [] } = this.#job;
     const kept = { ...last, output: this.#setAside(last) };
-    const { kind: _kind, id: _id, status: _status, ...patch } = changes;
     return jobs.rerun(this.id, {
-      identity: undefined,
-      controlGroup: undefined,
+      ...NOT_RUNNING,
       exitCode: undefined,
       signal: undefined,
       leftovers: undefined,
       forced: undefined,
       survivors: undefined,
       mayBeLeft: undefined,
-      readyAt: undefined,
-      readyLine: undefined,
       nextStartAt: undefined,
       output: { bytes: 0, dropped: 0 },
-      ...patch,
+      ...changes,
       run: last.number + 1,
       runs: [...runs, kept].slice(1 - MOST_RUNS),
     });
@@ -356,26 +334,25 @@ export class ProcessLife {
   #setAside({ number, output }: ProcessRun): ProcessRun["output"] {
     try {
       const file = setAside(this.#file, this.id, number);
-      if (file !== undefined) this.#cutting = this.#cutting.then(() => this.#cut(file, number));
+      if (file !== undefined) {
+        const failed = this.#failed("shortening the output of its earlier run");
+        this.#cutting = this.#cutting.then(() => this.#cut(file, number)).catch(failed);
+      }
       return output;
     } catch (thrown) {
-      this.#warn("keeping the output of its earlier run", thrown);
+      this.#failed("keeping the output of its earlier run")(thrown);
       return { ...output, dropped: output.bytes };
     }
   }
 
   async #cut(file: string, number: number): Promise<void> {
     const { options, clock, jobs } = this.#deps;
-    try {
-      const cut = await cutToShare(file, options.outputLimit, clock);
-      if (!cut) return;
-      const runs = this.#job.runs?.map((run) =>
-        run.number === number ? { ...run, output: { ...run.output, dropped: cut.dropped } } : run,
-      );
-      jobs.updateProcess(this.id, { runs });
-    } catch (thrown) {
-      this.#warn("shortening the output of its earlier run", thrown);
-    }
+    const cut = await cutToShare(file, options.outputLimit, clock);
+    if (!cut) return;
+    const runs = this.#job.runs?.map((run) =>
+      run.number === number ? { ...run, output: { ...run.output, dropped: cut.dropped } } : run,
+    );
+    jobs.updateProcess(this.id, { runs });
   }
 
   #endRecord(end: JobEnd): void {
@@ -391,17 +368,8 @@ export class ProcessLife {
     throw new Error(`the record of ${this.id} is gone`);
   }
 
-  #now(): Date {
-    return new Date(this.#deps.clock.now());
-  }
-
-  #killLater(reason: KillReason): void {
-    this.kill(reason).catch((thrown: unknown) => this.#warn(`ending it (${reason})`, thrown));
-  }
-
-  #warn(what: string, thrown: unknown): void {
-    const error = coerceError(thrown).message;
-    this.#deps.log("warn", `process ${this.id}: ${what} failed`, { error });
+  #failed(what: string) {
+    return logFailure(this.#deps.log, "warn", `process ${this.id}: ${what} failed`);
   }
 }
 

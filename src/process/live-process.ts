@@ -16,7 +16,7 @@ import type { JobEnd, Quote, ProcessRecords } from "../jobs/registry.js";
 import type { Options } from "../options.js";
 import { quoteOutputEnd } from "../output/quote.js";
 import { waysOf } from "../platform.js";
-import { coerceError, type Log } from "../ports.js";
+import { coerceError, logFailure, type Log } from "../ports.js";
 import {
   type KillOutcome,
   type KillSystem,
@@ -54,8 +54,11 @@ import type { KillReason } from "./types.js";
 export interface LiveRequest {
   job: ProcessJob;
   shell: Shell;
-  /** Where the output goes. */
+  /** See `CaptureRequest`. */
   file: string;
+  outputLimit: number;
+  /** The readyPort answered before the start. */
+  wasPortTaken: boolean;
   env: Readonly<Record<string, string>>;
   /** Where its stdin is a terminal. */
   terminal?: TerminalStarter | undefined;
@@ -122,7 +125,6 @@ export class LiveProcess {
   #drain: Drain | undefined;
   #quote: Quote | undefined;
   #cannotStart: Error | undefined;
-  #hasEnded = false;
   #mayBeLeft: ProcessNote[] = [];
   readonly #sigterm: Sigterm;
   /** Undefined where its stdin is closed. */
@@ -137,7 +139,7 @@ export class LiveProcess {
   #look: () => void = () => undefined;
 
   constructor(request: LiveRequest, deps: LiveDeps) {
-    const { job, file, announce } = request;
+    const { job, announce } = request;
     this.id = job.id;
     const target = {
       write: (text: string) => {
@@ -160,20 +162,18 @@ export class LiveProcess {
     this.#deps = deps;
     const onReadyLine = (line: string) =>
       this.#readiness?.matched(cutText(line, LONGEST_READY_LINE));
-    this.capture = new Capture({ job, file, announce, onReadyLine }, deps);
+    this.capture = new Capture({ ...request, onReadyLine }, deps);
     this.#sigterm = new Sigterm((pids) => deps.watchdog.told(this.id, pids));
     this.ended = new Promise((resolve) => {
       this.#resolveEnded = resolve;
     });
   }
 
-  /**
-   * When it cannot be started its record is failed, with the system's message. `wasPortTaken`: the readyPort answered
-   * before.
-   */
-  async start({ wasPortTaken = false } = {}): Promise<void> {
-    const { clock, jobs, watchdog, probe, controlGroups } = this.#deps;
-    const env = this.#environment();
+  /** When it cannot be started its record is failed, with the system's message. */
+  async start(): Promise<void> {
+    const { clock, jobs, watchdog, probe, controlGroups, instanceID } = this.#deps;
+    const { job, wasPortTaken } = this.#request;
+    const env = jobEnvironment(this.#deps.env, this.#request.env, { jobID: this.id, instanceID });
     const group = controlGroups?.mayOpen() ? await this.#openGroup(env, controlGroups) : undefined;
     if (this.#killReason) {
       this.#end();
@@ -198,7 +198,7 @@ export class LiveProcess {
       this.#request.onReady(readyLine);
     };
     const system = { clock, probe, wasTaken: wasPortTaken, onReady };
-    this.#readiness = new Readiness(this.#request.job, system);
+    this.#readiness = new Readiness(job, system);
   }
 
   /**
@@ -236,7 +236,7 @@ export class LiveProcess {
   }
 
   get hasEnded(): boolean {
-    return this.#hasEnded;
+    return this.capture.isClosed;
   }
 
   /** Types what its user has answered; see `InputWatch.open`. Throws a `UserError` when it asks nothing. */
@@ -261,12 +261,7 @@ export class LiveProcess {
     const isGuarded = this.#deps.watchdog.isGuarding(this.id);
     if (this.#shell && !isGuarded) terminateNow(this.#deps.system, this.#target(this.#shell));
     this.#tellEnd();
-    this.#killLater("host_exit");
-  }
-
-  #environment(): NodeJS.ProcessEnv {
-    const { instanceID, env } = this.#deps;
-    return jobEnvironment(env, this.#request.env, { jobID: this.id, instanceID });
+    this.kill("host_exit").catch(this.#failed("ending it (host_exit)"));
   }
 
   async #openGroup(
@@ -291,16 +286,19 @@ export class LiveProcess {
       this.#deps.controlGroups?.release(group);
       this.#deps.jobs.updateProcess(this.id, { controlGroup: undefined });
     } catch (thrown) {
-      this.#warn("looking into its control group", thrown);
+      this.#failed("looking into its control group")(thrown);
     }
   }
 
   #startShell(env: NodeJS.ProcessEnv, group: StartRequest["group"]): ShellProcess | Promise<never> {
     const { job, shell, terminal } = this.#request;
     const { spawn, system } = this.#deps;
-    this.#forksBefore = this.#countForks();
+    this.#forksBefore = this.#tried("counting processes", () => system.table.counter()?.forks);
     const hasInput = job.stdin !== undefined;
-    const mark = this.#openMark(env);
+    const isMarked = waysOf(system.platform).processes === "/proc";
+    const mark = isMarked
+      ? this.#tried("marking it", () => openMark(env[INSTANCE_MARKER] ?? "", env[JOB_MARKER] ?? ""))
+      : undefined;
     const request = { command: job.command, cwd: job.cwd, shell, env, hasInput, mark, group };
     const events: ShellEvents = {
       onOutput: (stream, data) => {
@@ -315,7 +313,7 @@ export class LiveProcess {
         this.#drain?.finish();
         this.#look();
       },
-      onError: (error) => this.#warn("its handle", error),
+      onError: this.#failed("its handle"),
     };
     try {
       if (terminal) return ShellProcess.startInTerminal(request, terminal, system, events);
@@ -325,25 +323,18 @@ export class LiveProcess {
     }
   }
 
-  /** A system that gives none does not keep the process from its start: the environment is marked, too. */
-  #openMark(env: NodeJS.ProcessEnv): number | undefined {
-    if (waysOf(this.#deps.system.platform).processes !== "/proc") return undefined;
+  /** What the system cannot do now keeps the process from no start. */
+  #tried<T>(what: string, work: () => T): T | undefined {
     try {
-      return openMark(env[INSTANCE_MARKER] ?? "", env[JOB_MARKER] ?? "");
+      return work();
     } catch (thrown) {
-      this.#warn("marking it", thrown);
-      return undefined;
+      return this.#failed(what)(thrown);
     }
   }
 
-  /** Never rejects. */
-  async #nameInput(pid: number): Promise<string | undefined> {
-    try {
-      return await (await loadInputWait()).descriptorOf(pid, 0);
-    } catch (thrown) {
-      this.#warn("looking at its input", thrown);
-      return undefined;
-    }
+  #nameInput(pid: number): Promise<string | undefined> {
+    const named = loadInputWait().then(({ descriptorOf }) => descriptorOf(pid, 0));
+    return named.catch(this.#failed("looking at its input"));
   }
 
   /** Undefined when it cannot be told. */
@@ -360,19 +351,9 @@ export class LiveProcess {
     return reader === "unknown" ? undefined : reader !== undefined;
   }
 
-  /** A system that cannot be asked now does not keep the process from its start. */
-  #countForks(): number | undefined {
-    try {
-      return this.#deps.system.table.counter()?.forks;
-    } catch (thrown) {
-      this.#warn("counting processes", thrown);
-      return undefined;
-    }
-  }
-
   #exited(): void {
     this.#finish().catch((thrown: unknown) => {
-      this.#warn("its end", thrown);
+      this.#failed("its end")(thrown);
       this.#end();
     });
   }
@@ -386,7 +367,12 @@ export class LiveProcess {
     if (!shell.isClosed) await within(this.#deps.clock, REPORT_MILLISECONDS, shell.closed);
     shell.release();
     await this.capture.settle();
-    this.#quote = await this.#readQuote();
+    this.capture.log.retry();
+    const failed = this.#howItEnded().status === "failed";
+    // Where the output cannot be read the notice leads to it all the same.
+    this.#quote = await quoteOutputEnd(this.#request.file, { failed }).catch(
+      this.#failed("reading the end of its output"),
+    );
     const exit = this.#adopted ? undefined : shell.exit;
     this.#deps.jobs.updateProcess(this.id, {
       exitCode: exit?.code ?? undefined,
@@ -412,7 +398,7 @@ export class LiveProcess {
     const { problem } = members;
     this.#mayBeLeft = members.mayBelong();
     // The system did not say what is left: the kill asks once more.
-    if (problem !== undefined) this.#warn("looking for what it left", problem);
+    if (problem !== undefined) this.#failed("looking for what it left")(problem);
     if (members.areAllGone) return leftovers;
     const isNoneLeft = problem === undefined && leftovers.length === 0;
     if (isNoneLeft && (await isClean(members))) return leftovers;
@@ -452,7 +438,7 @@ export class LiveProcess {
     try {
       return (await this.#killing) ?? NOTHING_LEFT;
     } catch (thrown) {
-      this.#warn("ending what it left", thrown);
+      this.#failed("ending what it left")(thrown);
       return { forced: false, survivors: [], unverified: coerceError(thrown).message };
     }
   }
@@ -460,7 +446,7 @@ export class LiveProcess {
   async #untilEnded(shell: ShellProcess): Promise<void> {
     const { clock } = this.#deps;
     if (!shell.exit && !(await within(clock, REPORT_MILLISECONDS, this.ended)) && !shell.exit) {
-      this.#warn("its exit", "the shell is gone, but its exit was never reported");
+      this.#failed("its exit")("the shell is gone, but its exit was never reported");
       shell.presumeExit();
     }
     await this.ended;
@@ -479,7 +465,6 @@ export class LiveProcess {
     });
     if (this.#controlGroup) this.#deps.controlGroups?.release(this.#controlGroup);
     this.#cannotStart = cannotStart;
-    this.#hasEnded = true;
     this.#tellEnd();
     this.#resolveEnded();
     this.capture.wake();
@@ -493,20 +478,7 @@ export class LiveProcess {
     const error = jobs.getProcess(this.id)?.error ?? end.error;
     const byItself = end.status === "completed" ? "completed" : "failed";
     const how = cannotStart ? "never_started" : this.#killReason ? "killed" : byItself;
-    const { onEnd } = this.#request;
-    onEnd({ ...end, error, at: new Date(clock.now()), quote: this.#quote }, how);
-  }
-
-  /** Undefined when the output cannot be read: the notice then leads to it all the same. */
-  async #readQuote(): Promise<Quote | undefined> {
-    this.capture.log.retry();
-    try {
-      const failed = this.#howItEnded().status === "failed";
-      return await quoteOutputEnd(this.#request.file, { failed });
-    } catch (thrown) {
-      this.#warn("reading the end of its output", thrown);
-      return undefined;
-    }
+    this.#request.onEnd({ ...end, error, at: new Date(clock.now()), quote: this.#quote }, how);
   }
 
   #howItEnded(): Omit<JobEnd, "at"> {
@@ -516,15 +488,13 @@ export class LiveProcess {
   }
 
   #target({ pid, identity }: ShellProcess): KillTarget {
-    const { id: jobID } = this;
-    const sigterm = this.#sigterm;
     return {
       pid,
       identity,
       held: true,
-      jobID,
+      jobID: this.id,
       forksBefore: this.#forksBefore,
-      sigterm,
+      sigterm: this.#sigterm,
       controlGroup: this.#controlGroup,
     };
   }
@@ -535,13 +505,8 @@ export class LiveProcess {
     return killTree(this.#target(this.#shell), options.killGraceMilliseconds);
   }
 
-  #killLater(reason: KillReason): void {
-    this.kill(reason).catch((thrown: unknown) => this.#warn(`ending it (${reason})`, thrown));
-  }
-
-  #warn(what: string, thrown: unknown): void {
-    const error = coerceError(thrown).message;
-    this.#deps.log("warn", `process ${this.id}: ${what} failed`, { error });
+  #failed(what: string) {
+    return logFailure(this.#deps.log, "warn", `process ${this.id}: ${what} failed`);
   }
 }
 

@@ -4,7 +4,6 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
-import { parseOptions } from "../../src/options.js";
 import { STDOUT } from "../../src/output/format.js";
 import { Capture } from "../../src/process/capture.js";
 import { FakeClock } from "../fakes/clock.js";
@@ -20,13 +19,13 @@ test("the size of the output is told at once, then at most once a second, and no
     {
       job: aProcess(),
       file: join(folder, "output.log"),
+      outputLimit: 1_000_000,
       announce: () => undefined,
       onReadyLine: () => undefined,
     },
     {
       jobs: { updateProcess: (_, { output }) => void told.push(output?.bytes) },
       clock,
-      options: parseOptions().options,
       guard,
     },
   );

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as fc from "fast-check";
 import {
-  newLife,
+  NEW_LIFE,
   step,
   type LifeEvent,
   type LifeState,
@@ -28,7 +28,10 @@ const START: [LifeEvent] = [{ type: "start" }];
 const STOP: [LifeEvent] = [{ type: "stop" }];
 const REPLACE: [LifeEvent] = [{ type: "replace" }];
 const DUE: [LifeEvent] = [{ type: "due" }];
-const exited = (end: RunEnd, after = 0): [LifeEvent, number] => [{ type: "exited", end }, after];
+const exited = (end: RunEnd, after = 0): [LifeEvent, number] => [
+  { type: "exited", end, policy: "always" },
+  after,
+];
 
 test("without a policy the first end is the last; on-failure takes failures only, always every end of its own", () => {
   for (const [policy, end, expected] of [
@@ -40,14 +43,14 @@ test("without a policy the first end is the last; on-failure takes failures only
     ["always", "killed", "end"],
     ["always", "never_started", "end"],
   ] as const) {
-    const { actions } = play(newLife(policy), START, exited(end));
+    const { actions } = play(NEW_LIFE, START, [{ type: "exited", end, policy }]);
     assert.deepEqual(actions, ["start", expected], `${policy} ${end}`);
   }
 });
 
 test("pauses double, five restarts in five minutes are the most, and then it is a crash loop", () => {
   const rounds = Array.from({ length: 5 }, () => [exited("failed", 10), DUE]).flat();
-  const { state, actions } = play(newLife("always"), START, ...rounds, exited("failed", 10));
+  const { state, actions } = play(NEW_LIFE, START, ...rounds, exited("failed", 10));
   const waits = actions.filter((each) => each.startsWith("wait"));
   assert.deepEqual(waits, ["wait 1000", "wait 2000", "wait 4000", "wait 8000", "wait 16000"]);
   assert.equal(actions.at(-1), "crash_loop");
@@ -55,13 +58,13 @@ test("pauses double, five restarts in five minutes are the most, and then it is 
 });
 
 test("a life of 60 s makes the next pause the first again; a pause is never longer than 60 s", () => {
-  const good = play(newLife("always"), START, exited("failed"), DUE, exited("failed", 60_000));
+  const good = play(NEW_LIFE, START, exited("failed"), DUE, exited("failed", 60_000));
   assert.deepEqual(good.actions, ["start", "wait 1000", "start", "wait 1000"]);
   // Two minutes before each next start: never five restarts within five minutes, always short lives.
   const rounds = Array.from({ length: 9 }, () => [exited("failed", 1), DUE] as const).flatMap(
     ([end, due]) => [end, [due[0], 120_000] as [LifeEvent, number]],
   );
-  const { actions } = play(newLife("always"), START, ...rounds);
+  const { actions } = play(NEW_LIFE, START, ...rounds);
   assert.equal(actions.filter((each) => each === "wait 60000").length, 3);
   assert.ok(!actions.includes("crash_loop"));
 });
@@ -92,7 +95,7 @@ test("an end that is asked for wins over a start, in each order", () => {
       ["start", "end_run", "nothing", "end", "refuse"],
     ],
   ] as const) {
-    const played = play(newLife("always"), ...events);
+    const played = play(NEW_LIFE, ...events);
     assert.deepEqual(played.actions, actions);
     assert.equal(played.state.phase, "over");
   }
@@ -103,11 +106,11 @@ test("whatever happens, nothing starts after a stop until it is asked for anew, 
     ...(["start", "stop", "replace", "due"] as const).map((type) => fc.constant({ type })),
     fc
       .constantFrom<RunEnd>("completed", "failed", "killed", "never_started")
-      .map((end) => ({ type: "exited" as const, end })),
+      .map((end) => ({ type: "exited" as const, end, policy: "always" as const })),
   );
   fc.assert(
     fc.property(fc.array(event, { maxLength: 40 }), (events) => {
-      let state = newLife("always");
+      let state = NEW_LIFE;
       let runs = false;
       let isStopped = false;
       for (const [at, each] of events.entries()) {
