@@ -192,7 +192,8 @@ export class ProcessLife {
     const { survivors = [], unverified } = outcome ?? {};
     if (survivors.length > 0 || unverified !== undefined) {
       const left = survivors.map(({ pid, command }) => `${pid} (${command})`).join(", ");
-      this.#stop(reason);
+      // A shell that has survived runs on.
+      if (this.isVacant) this.#stop(reason);
       throw new UserError(
         `${this.id} was not started again: ${left ? `still alive: ${left}` : `what is left of it is not known: ${unverified}`}`,
       );

@@ -200,19 +200,23 @@ test(
   },
 );
 
+/** Kills that cannot succeed give up soon: each look at this clock is half a second later. */
+function stubbornSystem() {
+  let time = 0;
+  const state = { isStubborn: true };
+  const monotonic = () => (state.isStubborn ? (time += 500) : systemClock.monotonic());
+  const real = systemForKill({ ...systemClock, monotonic });
+  const kill: typeof real.kill = (pid, name) => {
+    if (!state.isStubborn) real.kill(pid, name);
+  };
+  return { state, system: { ...real, kill, isAlive } };
+}
+
 test(
   "a shell that outlived a kill is tried again: by the next kill and at the end",
   { skip },
   () => {
-    let isStubborn = true;
-    let time = 0;
-    // Kills that cannot succeed give up soon: each look at this clock is half a second later.
-    const monotonic = () => (isStubborn ? (time += 500) : systemClock.monotonic());
-    const real = systemForKill({ ...systemClock, monotonic });
-    const signal: typeof real.kill = (pid, name) => {
-      if (!isStubborn) real.kill(pid, name);
-    };
-    const deps = { system: { ...real, kill: signal, isAlive } };
+    const { state, system } = stubbornSystem();
     return withRoom(
       async (room) => {
         const { job } = await room.create("exec sleep 60");
@@ -225,12 +229,27 @@ test(
         const other = (await room.create("exec sleep 60")).job;
         const { jobs } = await room.manager.kill({ id: other.id }, AGENT);
         assert.equal(jobs[0]?.outcome, "survivors");
-        isStubborn = false;
+        state.isStubborn = false;
         const again = await kill();
         assert.equal(again?.outcome, "killed");
         assert.deepEqual([again.job.status, again.job.survivors], ["cancelled", undefined]);
       },
-      { deps },
+      { deps: { system } },
     );
   },
 );
+
+test("one that outlived the kill of a restart runs on, and can be started again", { skip }, () => {
+  const { state, system } = stubbornSystem();
+  return withRoom(
+    async (room) => {
+      const { job } = await room.create("exec sleep 60");
+      const restart = () => room.manager.restart(job.id, {}, "cancelled_by_agent");
+      await assert.rejects(restart(), /was not started again: still alive/);
+      assert.equal(room.manager.get(job.id)?.status, "running");
+      state.isStubborn = false;
+      assert.equal((await restart()).job.run, 2);
+    },
+    { deps: { system } },
+  );
+});
