@@ -184,7 +184,7 @@ export class BashCall {
   async #kill(command: Foreground, reason: "timeout" | "cancelled_by_user"): Promise<void> {
     const { log } = this.#workspace;
     const failed = logFailure(log, "error", "a command could not be ended", { id: command.id });
-    await command.kill(reason).catch(failed);
+    await command.life.kill(reason).catch(failed);
   }
 
   /** Before this has settled. */
@@ -249,11 +249,7 @@ function overOf({ over }: Foreground): Promise<Event> {
 function untilAborted(signal: AbortSignal, over: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     if (signal.aborted) resolve();
-    else {
-      const abort = (): void => resolve();
-      signal.addEventListener("abort", abort, { once: true });
-      over.addEventListener("abort", () => signal.removeEventListener("abort", abort));
-    }
+    signal.addEventListener("abort", () => resolve(), { once: true, signal: over });
   });
 }
 

@@ -1,6 +1,6 @@
 /** What an answer of `bash` says besides the output, and how its metadata shows the output to the user. Pure. */
 import { constants } from "node:os";
-import type { ForegroundExit } from "../process/manager.js";
+import type { ShellExit } from "../process/manager.js";
 import type { ProcessNote } from "../system/process-table.js";
 import { elapsed, oneLine } from "../text.js";
 
@@ -70,7 +70,7 @@ export function block(lines: readonly string[]): string {
 const SIGNALS: Readonly<Record<string, number>> = constants.signals;
 
 /** As a shell shows the exit of a program that a signal has ended. */
-export function exitCode({ code, signal }: ForegroundExit): number | null {
+export function exitCode({ code, signal }: ShellExit): number | null {
   const number = SIGNALS[signal ?? ""];
   return code ?? (number === undefined ? null : 128 + number);
 }

@@ -8,17 +8,18 @@
  */
 import { rmSync } from "node:fs";
 import type { ProcessJob } from "../jobs/job.js";
-import { JobRegistry, type ProcessPatch, type ProcessRecords } from "../jobs/registry.js";
+import { JobRegistry, type ProcessRecords } from "../jobs/registry.js";
 import { isTerminal } from "../jobs/status.js";
 import type { Release } from "../notices/outbox.js";
-import { logFailure, UserError, type Log } from "../ports.js";
+import { logFailure, UserError } from "../ports.js";
 import type { ProcessNote } from "../system/process-table.js";
 import type { Shell } from "../system/spawn.js";
 import type { Announce } from "./capture.js";
 import { ProcessLife } from "./life.js";
 import type { LiveDeps } from "./live-process.js";
+import type { ShellExit } from "./shell-process.js";
 import { firstLine, newProcessJob } from "./start-input.js";
-import type { CreateInput, KillReason } from "./types.js";
+import type { CreateInput } from "./types.js";
 
 /** What its caller starts. */
 export interface ForegroundInput extends Pick<
@@ -31,15 +32,9 @@ export interface ForegroundInput extends Pick<
   onOutput: (data: Buffer) => void;
 }
 
-/** How its shell has exited; both null when that was never reported. */
-export interface ForegroundExit {
-  code: number | null;
-  signal: string | null;
-}
-
 export type ForegroundEnd =
-  | { type: "ended"; exit: ForegroundExit }
-  | { type: "left"; exit: ForegroundExit; leftovers: ProcessNote[] };
+  | { type: "ended"; exit: ShellExit }
+  | { type: "left"; exit: ShellExit; leftovers: readonly ProcessNote[] };
 
 export interface ForegroundDeps extends Omit<LiveDeps, "jobs"> {
   jobs: JobRegistry;
@@ -54,13 +49,12 @@ export interface ForegroundDeps extends Omit<LiveDeps, "jobs"> {
 
 export class Foreground {
   readonly id: string;
-  readonly sessionID: string;
-  readonly rootSessionID: string;
   readonly life: ProcessLife;
   readonly over: Promise<ForegroundEnd>;
   readonly #input: ForegroundInput;
   readonly #deps: ForegroundDeps;
-  readonly #record: OwnRecord;
+  /** In which its record is: one of its own until it is moved. */
+  #jobs: JobRegistry;
   readonly #file: string;
   readonly #startedAt: number;
   #leave: (end: ForegroundEnd) => void = () => undefined;
@@ -69,24 +63,23 @@ export class Foreground {
   #release: Release | undefined;
 
   constructor(input: ForegroundInput, deps: ForegroundDeps) {
-    const { jobs: _, ...rest } = deps;
     const { clock, log, shell, fileOf } = deps;
     const job = newProcessJob(input, shell.file, new Date(clock.now()), []);
     this.id = job.id;
-    this.sessionID = job.parentSessionID;
-    this.rootSessionID = job.rootSessionID;
     this.#input = input;
     this.#deps = deps;
     this.#startedAt = clock.monotonic();
     this.#onOutput = input.onOutput;
-    this.#record = new OwnRecord(job, log);
+    this.#jobs = new JobRegistry(log);
+    this.#jobs.add(job);
     this.#file = fileOf(job.id);
-    this.life = new ProcessLife(job, this.#file, { ...rest, jobs: this.#record });
+    const records = recordsOf(() => this.#jobs);
+    this.life = new ProcessLife(job, this.#file, { ...deps, jobs: records });
     const left = new Promise<ForegroundEnd>((resolve) => {
       this.#leave = resolve;
     });
     const ended = this.life.ended.then((): ForegroundEnd => {
-      const { exitCode = null, signal = null } = this.#record.getProcess(this.id) ?? {};
+      const { exitCode = null, signal = null } = this.#jobs.getProcess(this.id) ?? {};
       return { type: "ended", exit: { code: exitCode, signal } };
     });
     this.over = Promise.race([left, ended]);
@@ -96,18 +89,14 @@ export class Foreground {
   /** Throws a `UserError` with the system's words when it cannot be started. */
   async start(): Promise<void> {
     const { shell, announce } = this.#deps;
-    await this.life.start(
-      {
-        shell,
-        terminal: undefined,
-        env: {},
-        onReady: () => undefined,
-        announce: (...what) => announce(this.id, what),
-        onOutput: (data) => this.#onOutput?.(data),
-        adopt: (exit, leftovers) => this.#adopt(exit, leftovers),
-      },
-      {},
-    );
+    await this.life.start({
+      shell,
+      env: {},
+      onReady: () => undefined,
+      announce: (...what) => announce(this.id, what),
+      onOutput: (data) => this.#onOutput?.(data),
+      adopt: (exit, leftovers) => this.#adopt(exit, leftovers),
+    });
     const { status, exitCode, signal, error } = this.job;
     const isStarted = status !== "failed" || exitCode !== undefined || signal !== undefined;
     if (!isStarted) throw new UserError(error ?? "it could not be started");
@@ -115,7 +104,7 @@ export class Foreground {
 
   /** Its record as it is now, whether it was moved or not. */
   get job(): ProcessJob {
-    const job = this.#record.getProcess(this.id);
+    const job = this.#jobs.getProcess(this.id);
     if (job) return job;
     throw new Error(`the record of ${this.id} is gone`);
   }
@@ -140,17 +129,12 @@ export class Foreground {
     this.#release = undefined;
   }
 
-  /** Ends it with all its descendants; see `ProcessLife.kill`. */
-  async kill(reason: KillReason): Promise<void> {
-    await this.life.kill(reason);
-  }
-
-  #adopt(exit: ForegroundExit, leftovers: readonly ProcessNote[]): boolean {
+  #adopt(exit: ShellExit, leftovers: readonly ProcessNote[]): boolean {
     if (this.#isMoved) return false;
     const { command, tellsLeft } = this.#input;
     const name = firstLine(leftovers[0]?.command ?? command);
     this.#becomeJob({ name, notify: tellsLeft, fromBash: "left" });
-    this.#leave({ type: "left", exit, leftovers: [...leftovers] });
+    this.#leave({ type: "left", exit, leftovers });
     return true;
   }
 
@@ -158,7 +142,9 @@ export class Foreground {
     const { jobs, hold, onMoved } = this.#deps;
     this.#isMoved = true;
     this.#release = hold([this.id]);
-    this.#record.moveTo(jobs, { ...this.job, ...changes });
+    const job = { ...this.job, ...changes };
+    this.#jobs = jobs;
+    jobs.add(job);
     onMoved(this.life);
   }
 
@@ -174,38 +160,13 @@ export class Foreground {
   }
 }
 
-/** The record of one process that is in no list yet. */
-class OwnRecord implements ProcessRecords {
-  #jobs: JobRegistry;
-
-  constructor(job: ProcessJob, log: Log) {
-    this.#jobs = new JobRegistry(log);
-    this.#jobs.add(job);
-  }
-
-  getProcess(id: string) {
-    return this.#jobs.getProcess(id);
-  }
-
-  updateProcess(id: string, patch: ProcessPatch) {
-    return this.#jobs.updateProcess(id, patch);
-  }
-
-  start(...args: Parameters<JobRegistry["start"]>) {
-    return this.#jobs.start(...args);
-  }
-
-  end(...args: Parameters<JobRegistry["end"]>) {
-    return this.#jobs.end(...args);
-  }
-
-  rerun(id: string, patch: ProcessPatch) {
-    return this.#jobs.rerun(id, patch);
-  }
-
-  /** From here on it is a job of this registry, like any other. */
-  moveTo(jobs: JobRegistry, job: ProcessJob): void {
-    this.#jobs = jobs;
-    jobs.add(job);
-  }
+/** The records of whichever registry holds the process at the time. */
+function recordsOf(jobs: () => JobRegistry): ProcessRecords {
+  return {
+    getProcess: (id) => jobs().getProcess(id),
+    updateProcess: (id, patch) => jobs().updateProcess(id, patch),
+    start: (id, at) => jobs().start(id, at),
+    end: (id, end) => jobs().end(id, end),
+    rerun: (id, patch) => jobs().rerun(id, patch),
+  };
 }

@@ -188,6 +188,7 @@ export class LiveProcess {
       this.#end(coerceError(thrown));
       return;
     }
+    void this.#shell.closed.then(() => this.#look());
     const { identity } = this.#shell;
     if (identity) watchdog.guard(this.id, identity);
     jobs.updateProcess(this.id, { identity, controlGroup: group?.path });
@@ -309,10 +310,6 @@ export class LiveProcess {
         this.#drain?.output();
       },
       onExit: () => this.#exited(),
-      onClose: () => {
-        this.#drain?.finish();
-        this.#look();
-      },
       onError: this.#failed("its handle"),
     };
     try {
@@ -364,7 +361,7 @@ export class LiveProcess {
     if (!this.#killReason) this.#checkGroup();
     const leftovers = this.#killing ? [] : await this.#endLeftovers(shell);
     const { survivors, unverified, forced, mayBeLeft = this.#mayBeLeft } = await this.#killed();
-    if (!shell.isClosed) await within(this.#deps.clock, REPORT_MILLISECONDS, shell.closed);
+    await within(this.#deps.clock, REPORT_MILLISECONDS, shell.closed);
     shell.release();
     await this.capture.settle();
     this.capture.log.retry();
@@ -389,9 +386,10 @@ export class LiveProcess {
   /** What the shell left running: listed, then ended. A kill that was called meanwhile is waited for instead. */
   async #endLeftovers(shell: ShellProcess): Promise<ProcessNote[]> {
     const { system, clock } = this.#deps;
-    this.#drain = new Drain(clock);
-    if (shell.isClosed) this.#drain.finish();
-    await this.#drain.over;
+    const drain = new Drain(clock);
+    this.#drain = drain;
+    void shell.closed.then(() => drain.finish());
+    await drain.over;
     if (!waysOf(system.platform).hasProcessGroups) return [];
     const members = membersOf(system, this.#target(shell), true);
     const leftovers = await members.notes();

@@ -54,7 +54,8 @@ import type {
 
 export type * from "./types.js";
 export type { StartInput } from "./start-input.js";
-export type { Foreground, ForegroundEnd, ForegroundExit, ForegroundInput } from "./foreground.js";
+export type { Foreground, ForegroundEnd, ForegroundInput } from "./foreground.js";
+export type { ShellExit } from "./shell-process.js";
 
 /** What a `BackgroundProcessManager` is given. */
 export interface ProcessManagerDeps {
@@ -432,13 +433,10 @@ export class BackgroundProcessManager {
   async cleanupSession(sessionID: string): Promise<KillReport> {
     const { jobs } = this.#deps;
     jobs.sessionDeleted(sessionID);
-    const waitedFor = Array.from(this.#foreground).filter(
-      (each) => each.sessionID === sessionID || each.rootSessionID === sessionID,
-    );
-    for (const each of waitedFor) {
-      const { id } = each;
+    for (const { id, life, job } of this.#foreground) {
+      if (job.parentSessionID !== sessionID && job.rootSessionID !== sessionID) continue;
       const failed = logFailure(this.#deps.log, "error", "a command could not be ended", { id });
-      each.kill("session_deleted").catch(failed);
+      life.kill("session_deleted").catch(failed);
     }
     const chosen = [...new Set([...jobs.byParent(sessionID), ...jobs.byRoot(sessionID)])]
       .filter((job) => job.kind === "process")

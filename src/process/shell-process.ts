@@ -6,6 +6,7 @@ import type { ChildProcess } from "node:child_process";
 import type { ProcessIdentity } from "../jobs/job.js";
 import { STDERR, STDOUT, type StreamNumber } from "../output/format.js";
 import type { Clock, Timer } from "../ports.js";
+import type { KillSystem } from "../system/kill-tree.js";
 import type { Echo, TerminalStarter } from "../system/pseudo-terminal.js";
 import {
   commandLine,
@@ -17,22 +18,21 @@ import {
 /** How a shell exited, as the `exit` event says it: one of the two is null, or both when it was never reported. */
 export interface ShellExit {
   code: number | null;
-  signal: NodeJS.Signals | null;
+  signal: string | null;
 }
 
-interface ShellSystem {
-  identify(pid: number): ProcessIdentity | undefined;
-  hasEnded(identity: ProcessIdentity): boolean;
-}
+type ShellSystem = Pick<KillSystem, "identify" | "hasEnded">;
 
 export interface ShellEvents {
   onOutput(stream: StreamNumber, data: Buffer): void;
   /** Once, also when the system reports an exit that `presumeExit` had presumed. */
   onExit(exit: ShellExit): void;
-  /** At once when both pipes are closed; there may be output until then, also after the exit. */
-  onClose(): void;
   /** The handle or a pipe reports an error; `exit` and `close` come all the same. */
   onError(error: Error): void;
+}
+
+interface HandleEvents extends ShellEvents {
+  onClose(): void;
 }
 
 /** What the system started: a child with pipes, or one in a terminal. */
@@ -49,12 +49,12 @@ export class ShellProcess {
   readonly pid: number;
   /** Undefined when it had ended before it could be looked at. */
   readonly identity: ProcessIdentity | undefined;
+  /** Both pipes are closed; there may be output until then, also after the exit. */
   readonly closed: Promise<void>;
   readonly #handle: ShellHandle;
   readonly #system: ShellSystem;
   readonly #events: ShellEvents;
   #exit: ShellExit | undefined;
-  #isClosed = false;
 
   /**
    * At once, so that nothing can come between the start and the handle. Throws, or rejects with, what the system
@@ -69,8 +69,7 @@ export class ShellProcess {
     const child = startCommand(request, spawn);
     const { pid } = child;
     if (pid !== undefined) {
-      const connect = (on: ShellEvents) => withPipes(child, pid, on);
-      return new ShellProcess(connect, system, events);
+      return new ShellProcess((on) => withPipes(child, pid, on), system, events);
     }
     return new Promise((_resolve, reject) => child.once("error", reject));
   }
@@ -89,7 +88,7 @@ export class ShellProcess {
   }
 
   private constructor(
-    connect: (on: ShellEvents) => ShellHandle,
+    connect: (on: HandleEvents) => ShellHandle,
     system: ShellSystem,
     events: ShellEvents,
   ) {
@@ -99,15 +98,7 @@ export class ShellProcess {
     this.closed = new Promise((resolve) => {
       close = resolve;
     });
-    this.#handle = connect({
-      ...events,
-      onExit: (exit) => this.#setExit(exit),
-      onClose: () => {
-        this.#isClosed = true;
-        events.onClose();
-        close();
-      },
-    });
+    this.#handle = connect({ ...events, onExit: (exit) => this.#setExit(exit), onClose: close });
     this.pid = this.#handle.pid;
     this.identity = system.identify(this.pid);
   }
@@ -133,10 +124,6 @@ export class ShellProcess {
     return this.#exit;
   }
 
-  get isClosed(): boolean {
-    return this.#isClosed;
-  }
-
   /** It has exited, although the report may still be on its way: a zombie is not alive. */
   hasExited(): boolean {
     if (this.#exit) return true;
@@ -160,7 +147,7 @@ export class ShellProcess {
   }
 }
 
-function withPipes(child: ChildProcess, pid: number, on: ShellEvents): ShellHandle {
+function withPipes(child: ChildProcess, pid: number, on: HandleEvents): ShellHandle {
   const { stdin, stdout, stderr } = child;
   const handle: ShellHandle = {
     pid,
@@ -195,7 +182,7 @@ function withPipes(child: ChildProcess, pid: number, on: ShellEvents): ShellHand
 function inTerminal(
   start: TerminalStarter,
   request: Parameters<TerminalStarter>[0],
-  on: ShellEvents,
+  on: HandleEvents,
 ): ShellHandle {
   const child = start(request, {
     onOutput: (data) => on.onOutput(STDOUT, data),

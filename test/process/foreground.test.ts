@@ -160,7 +160,7 @@ test("a kill reaches all descendants before it is moved, and leaves no record", 
       "trap '' TERM; sh -c 'setsid sleep 302 & sleep 303' & echo up; sleep 304",
     );
     await eventually(() => assert.equal(printed(), "up\n"));
-    await command.kill("cancelled_by_user");
+    await command.life.kill("cancelled_by_user");
     assert.deepEqual(alive(room.marker), []);
     assert.equal((await command.over).type, "ended");
     assert.deepEqual(room.changes, []);
