@@ -175,6 +175,11 @@ export const optionsSchema = z.object({
 
 export type Options = z.infer<typeof optionsSchema>;
 
+/** What an option lists under a name. Names come from outside: `toString` is none, unless it is listed. */
+export function listedFor<T>(name: string, list: Readonly<Record<string, T>>): T | undefined {
+  return Object.hasOwn(list, name) ? list[name] : undefined;
+}
+
 export function parseOptions(raw: Record<string, unknown> = {}): ReadOptions<Options> {
   return readOptions(optionsSchema, raw);
 }

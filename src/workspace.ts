@@ -172,7 +172,6 @@ export class Workspace implements Context {
       worktrees: this.worktrees,
       waiting: this.#waiting,
       unattended: this.oneShot,
-      used: (sessionID) => this.notices.used(sessionID),
       endProcessesOf: (sessionID, reason) => this.#sessionCleanup.endProcesses(sessionID, reason),
       handle: (event) => this.onEvent(event),
       lookup: (jobID) => this.store.lookup(jobID),

@@ -1,6 +1,6 @@
 /** What is read off a record in more than one place, and how that is said. Pure. */
 import { dollars, elapsed, grouped } from "../text.js";
-import type { Job, ProcessJob, SubagentJob } from "./job.js";
+import type { Job, ModelRef, ProcessJob, SubagentJob } from "./job.js";
 import type { EndReason } from "./status.js";
 
 /** When it started; of one that waits, also of a continued one, when it began to wait. Milliseconds since 1970. */
@@ -74,8 +74,12 @@ export function costWords({ tokens, cost }: { tokens: number; cost: number }): s
 
 /** "provider/model" of the one that is at work in the latest run; undefined when the host chooses. */
 export function modelOf({ model, runs }: Pick<SubagentJob, "model" | "runs">): string | undefined {
-  const latest = runs.at(-1)?.models?.at(-1)?.model;
-  return latest ?? (model && `${model.providerID}/${model.modelID}`);
+  return runs.at(-1)?.models?.at(-1)?.model ?? (model && modelName(model));
+}
+
+/** "provider/model"; empty where the host chooses. */
+export function modelName(model: ModelRef | undefined): string {
+  return model ? `${model.providerID}/${model.modelID}` : "";
 }
 
 const SOON_MILLISECONDS = 5_000;

@@ -5,7 +5,7 @@
 import { UserError } from "../ports.js";
 import { shownValue } from "../text.js";
 import { isJobId, jobsNamed, maySee } from "./filter.js";
-import type { Job } from "./job.js";
+import type { Job, SubagentJob } from "./job.js";
 import type { JobRegistry } from "./registry.js";
 
 export type Standing = "open" | "done" | "failed";
@@ -16,6 +16,11 @@ export function standingOf(job: Job | undefined): Standing {
   if (job.status === "completed") return "done";
   if (job.status === "failed" || job.status === "cancelled") return "failed";
   return job.kind === "process" && job.readyAt !== undefined ? "done" : "open";
+}
+
+/** It has not begun, and others come before it. */
+export function waitsForOthers({ after = [], runs, sessionID }: SubagentJob): boolean {
+  return after.length > 0 && runs.length === 0 && sessionID === undefined;
 }
 
 type KnownJobs = Pick<JobRegistry, "get" | "findBySession" | "byRoot" | "all">;

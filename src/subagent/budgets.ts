@@ -7,10 +7,10 @@
  */
 import type { Context } from "../context.js";
 import { tokensOf } from "../jobs/facts.js";
-import type { SubagentJob } from "../jobs/job.js";
+import type { Job, SubagentJob } from "../jobs/job.js";
 import type { JobChange } from "../jobs/registry.js";
 import type { Notices } from "../notices/notices.js";
-import type { Options } from "../options.js";
+import { listedFor, type Options } from "../options.js";
 import { UserError } from "../ports.js";
 import { dollars, grouped } from "../text.js";
 import type { RunEnd, RunEvent } from "./run.js";
@@ -88,18 +88,13 @@ export class Budgets {
     const spent = firstSpent(now);
     if (!spent) return;
     this.#stop(job, spent);
+    // All that share what the tree may spend.
     const isNews = spent.of === "tree" && treeCost > treeBefore;
-    if (isNews) for (const other of this.#othersOf(job)) this.#stop(other, spent);
+    if (isNews) for (const other of this.#deps.jobs.byRoot(rootSessionID)) this.#stop(other, spent);
   }
 
-  #stop({ id, status }: SubagentJob, budget: Budget): void {
+  #stop({ id, status }: Job, budget: Budget): void {
     if (status === "running") this.#deps.take(id, { type: "spent", end: endBy(budget) });
-  }
-
-  #othersOf({ id, rootSessionID }: SubagentJob): SubagentJob[] {
-    return this.#deps.jobs
-      .byRoot(rootSessionID)
-      .filter((job): job is SubagentJob => job.kind === "subagent" && job.id !== id);
   }
 
   /** What the whole tree has spent is told to the session at its top: by the task of its own that this one is below. */
@@ -153,10 +148,8 @@ export function budgetsOf(
 ): Budget[] {
   const { agent, cost } = task;
   const { maxCost, maxCostByAgent, maxTokens, maxTokensByAgent } = options;
-  const byAgent = <T>(list: Readonly<Record<string, T>>) =>
-    Object.hasOwn(list, agent) ? list[agent] : undefined;
-  const ownCost = byAgent(maxCostByAgent);
-  const ownTokens = byAgent(maxTokensByAgent);
+  const ownCost = listedFor(agent, maxCostByAgent);
+  const ownTokens = listedFor(agent, maxTokensByAgent);
   const all: Budget[] = [
     {
       option: ownCost === undefined ? "maxCost" : "maxCostByAgent",

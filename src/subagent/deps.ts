@@ -18,8 +18,6 @@ export interface SubagentDeps extends Context {
   waiting: Pick<WaitingJobs, "add">;
   /** No user is there to answer a question (`opencode run`): the host rejects it, and the subagent goes on. */
   unattended?: boolean;
-  /** A task is launched for this session: it is in use, and may be woken. */
-  used?: (sessionID: string) => void;
   /** Ends the session processes that a session started. */
   endProcessesOf: (sessionID: string, reason: EndReason) => Promise<void>;
   /** One event for every part of the house. */

@@ -8,14 +8,12 @@ import type { SubagentDeps } from "./deps.js";
 import { Tally } from "./tally.js";
 import { finalText, judge } from "./verdict.js";
 
-type FindDeps = Pick<SubagentDeps, "host" | "jobs" | "tree" | "lookup">;
-
 /**
  * By job id or by the id of the child session, within the tree of this root. What no owner has is put together
  * from its session and taken into the registry; what another OpenCode owns is only looked at.
  */
 export async function findTask(
-  deps: FindDeps,
+  deps: SubagentDeps,
   id: string,
   rootSessionID: string,
 ): Promise<SubagentJob | undefined> {
@@ -33,7 +31,7 @@ export async function findTask(
 }
 
 async function findSession(
-  { host, tree }: FindDeps,
+  { host, tree }: SubagentDeps,
   id: string,
   rootSessionID: string,
 ): Promise<SessionInfo | undefined> {
@@ -52,7 +50,7 @@ async function findSession(
 }
 
 async function rebuild(
-  { host, tree }: FindDeps,
+  { host, tree }: SubagentDeps,
   session: SessionInfo,
   taskID: string,
   rootSessionID: string,
@@ -60,7 +58,7 @@ async function rebuild(
   const [messages, line] = await Promise.all([host.messages(session.id), tree.line(session.id)]);
   const prompt = messages.findLast((message) => message.role === "user" && message.real);
   const promptMessageID = prompt?.id ?? "";
-  const verdict = judge({ messages, promptMessageID, busy: false });
+  const verdict = judge({ messages, promptMessageID });
   const end =
     verdict.kind === "ended"
       ? { status: verdict.status, endReason: verdict.reason, error: verdict.error }

@@ -2,7 +2,6 @@
  * Everything that is checked before a subagent exists: agent, model, depth, number and rights. A refusal says
  * which limit it was, its value and how to raise it; nothing has happened by then.
  */
-import type { Context } from "../context.js";
 import { UserError } from "../ports.js";
 import { findAgent } from "../host/agents.js";
 import { HostError, type Host, type PermissionRule, type Speaker } from "../host/host.js";
@@ -11,10 +10,11 @@ import type { SessionTree } from "../host/session-tree.js";
 import { parseModel, type ModelRef } from "../jobs/job.js";
 import type { JobRegistry } from "../jobs/registry.js";
 import { isTerminal } from "../jobs/status.js";
-import type { WorktreePlan, Worktrees } from "../worktree/worktrees.js";
+import type { WorktreePlan } from "../worktree/worktrees.js";
+import type { SubagentDeps } from "./deps.js";
 import { childRules, mayEdit, mayRunCommands } from "./rights.js";
 
-export interface PlanInput {
+interface PlanInput {
   agent: string;
   /** "provider/model"; left out: the agent's own, else the parent's current one. */
   model?: string | undefined;
@@ -42,12 +42,10 @@ export interface LaunchPlan {
   directory: string | undefined;
 }
 
-export interface PlanDeps extends Context {
-  tree: SessionTree;
-  worktrees: Pick<Worktrees, "plan">;
-}
+/** Of a session that is to be created or to go on. */
+export type Limits = Pick<LaunchPlan, "rules" | "strict">;
 
-export async function planLaunch(deps: PlanDeps, input: PlanInput): Promise<LaunchPlan> {
+export async function planLaunch(deps: SubagentDeps, input: PlanInput): Promise<LaunchPlan> {
   const { host, tree, options } = deps;
   const [line, agents] = await Promise.all([lineOf(tree, input.parentSessionID), host.agents()]);
   const rootSessionID = line.at(-1) ?? input.parentSessionID;
@@ -113,9 +111,9 @@ async function speakerOf(
 
 /** The rules that a live task must be under to be given more by a turn of this agent. */
 export async function limitsNow(
-  { host, tree, options }: PlanDeps,
-  { agent: name, parentSessionID, parentAgent }: Omit<PlanInput, "model">,
-): Promise<Pick<LaunchPlan, "rules" | "strict">> {
+  { host, tree, options }: SubagentDeps,
+  { agent: name, parentSessionID, parentAgent }: PlanInput,
+): Promise<Limits> {
   const [line, agents, parent] = await Promise.all([
     lineOf(tree, parentSessionID),
     host.agents(),

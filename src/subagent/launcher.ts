@@ -3,15 +3,15 @@
  * goes the same way again.
  */
 import { UserError, coerceError, requireID, requireString, requireText } from "../ports.js";
+import { modelName } from "../jobs/facts.js";
 import { newJobId } from "../jobs/filter.js";
 import type { SubagentJob } from "../jobs/job.js";
-import { resolveAfter } from "../jobs/order.js";
+import { resolveAfter, waitsForOthers } from "../jobs/order.js";
 import { isTerminal } from "../jobs/status.js";
 import type { SubagentDeps } from "./deps.js";
 import { checkCount, limitsNow, planLaunch, type LaunchPlan } from "./launch-plan.js";
-import { limitsMissing, missingRules } from "./rights.js";
+import { requireRules } from "./rights.js";
 import type { Runner } from "./runner.js";
-import { earlierResults } from "./earlier-results.js";
 import { Slots } from "./slots.js";
 
 /** What `BackgroundManager.launch` is given. */
@@ -151,7 +151,7 @@ export class Launcher {
       cost: 0,
     };
     jobs.add(task);
-    this.#deps.used?.(input.parentSessionID);
+    this.#deps.notices.used(input.parentSessionID);
     return this.#launched(task, same, plan, input.signal);
   }
 
@@ -174,7 +174,7 @@ export class Launcher {
         `taskId: ${task.id} has ended meanwhile; what it is given now continues it`,
       );
     }
-    const model = modelName(task);
+    const model = modelName(task.model);
     if (from.model !== undefined && from.model !== model) {
       const got = JSON.stringify(from.model);
       throw new UserError(
@@ -251,9 +251,7 @@ export class Launcher {
     const rests = sessionID === undefined && !plan;
     if (!strict || rests) return;
     const session = sessionID === undefined ? undefined : await this.#deps.host.session(sessionID);
-    const inForce = session?.permission ?? plan?.rules ?? [];
-    const missing = missingRules(rules, inForce);
-    if (missing.length > 0) throw limitsMissing(missing);
+    requireRules(rules, session?.permission ?? plan?.rules ?? []);
   }
 
   async #reopen(task: SubagentJob, prompt: string, from: ResumeFrom) {
@@ -320,10 +318,8 @@ export class Launcher {
 
   /** Resolves when the run was prompted or waits for its turn. */
   async #enqueue(task: SubagentJob, plan: LaunchPlan): Promise<void> {
-    const { log } = this.#deps;
-    const { rules, strict } = plan;
     const { id } = task;
-    const key = modelName(task);
+    const key = modelName(task.model);
     const waits = this.#slots.isFull(key);
     this.#starts.set(id, plan);
     // One that was cancelled while it waited and then continued has two turns in the queue; the later one counts.
@@ -332,14 +328,15 @@ export class Launcher {
       if (waits) onStarted();
       const run = this.#slots.hold(key, id, async () => {
         if (!isCurrent()) return;
-        const before = async () =>
-          waitsForOthers(task) ? earlierResults(this.#deps, task.after ?? []) : "";
-        await this.#runner.run(id, { isCurrent, rules, strict, before, onStarted });
+        await this.#runner.run(id, { limits: plan, isCurrent, onStarted });
         if (isCurrent()) this.#starts.delete(id);
       });
       // A run that cannot start ends without a word of its start.
       run.then(onStarted, (thrown: unknown) => {
-        log("error", "a run failed unexpectedly", { id, error: coerceError(thrown).stack });
+        this.#deps.log("error", "a run failed unexpectedly", {
+          id,
+          error: coerceError(thrown).stack,
+        });
         onStarted();
       });
     });
@@ -350,18 +347,10 @@ export class Launcher {
     const promptOf = (job: SubagentJob) => job.prompt ?? this.#runner.promptOf(job.id);
     return this.#deps.jobs
       .byRoot(rootSessionID)
-      .filter((job): job is SubagentJob => job.kind === "subagent" && !isTerminal(job.status))
+      .filter((job) => job.kind === "subagent")
+      .filter(({ status }) => !isTerminal(status))
       .filter((job) => job.agent === agent && promptOf(job)?.trim() === prompt.trim());
   }
-}
-
-function modelName({ model }: SubagentJob): string {
-  return model ? `${model.providerID}/${model.modelID}` : "";
-}
-
-/** It has not begun, and others come before it. */
-export function waitsForOthers({ after = [], runs, sessionID }: SubagentJob): boolean {
-  return after.length > 0 && runs.length === 0 && sessionID === undefined;
 }
 
 function tagsOf(task: SubagentJob, { tags = [] }: ResumeFrom): string[] {

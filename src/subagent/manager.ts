@@ -5,46 +5,24 @@
  */
 import type { Context } from "../context.js";
 import { type HostEvent, translateEvent } from "../host/events.js";
-import {
-  unlessMissing,
-  type OpenRequest,
-  type RequestAnswer,
-  type TranscriptEntry,
-} from "../host/host.js";
+import type { OpenRequest, RequestAnswer, TranscriptEntry } from "../host/host.js";
 import { type JobFilter, matches } from "../jobs/filter.js";
 import type { Job, SubagentJob } from "../jobs/job.js";
-import type { JobEnd, Quote } from "../jobs/registry.js";
+import { waitsForOthers } from "../jobs/order.js";
+import type { JobEnd } from "../jobs/registry.js";
 import { type EndReason, isTerminal, requireReason } from "../jobs/status.js";
 import type { Notice } from "../notices/notice.js";
-import { coerceError, logFailure, UserError } from "../ports.js";
+import { coerceError, UserError } from "../ports.js";
 import { within } from "../time.js";
 import type { SubagentDeps } from "./deps.js";
 import { findTask } from "./find-task.js";
-import {
-  type Launched,
-  Launcher,
-  type LaunchInput,
-  type ResumeFrom,
-  waitsForOthers,
-} from "./launcher.js";
-import type { RunEnd } from "./run.js";
+import { type Launched, Launcher, type LaunchInput, type ResumeFrom } from "./launcher.js";
+import { resultOf, type TaskResult } from "./results.js";
 import { Runner } from "./runner.js";
-import { asksForTools, finalText, judge, lastToolError, quoteOf, textSoFar } from "./verdict.js";
+import { asksForTools, finalText, judge, quoteOf } from "./verdict.js";
 
 export type { Launched, LaunchInput, ResumeFrom } from "./launcher.js";
-
-/** What a task has said; given by `BackgroundManager.result`. */
-export interface TaskResult {
-  /**
-   * Of the latest run. Running: everything that it said so far. Ended: its last answer to each message that its
-   * parent sent, separated by empty lines. Empty when it said nothing or has not begun.
-   */
-  text: string;
-  /** The id of the message that the run answers: pages of one text share it. Empty when it has not begun. */
-  run: string;
-  /** The last tool that failed, when there is no text that could tell. */
-  toolError?: string | undefined;
-}
+export type { TaskResult } from "./results.js";
 
 const TRANSCRIPT_MESSAGES = 100;
 
@@ -128,14 +106,7 @@ export class BackgroundManager {
 
   /** What the task has said. Rejects with a HostError when its session cannot be read. */
   async result(task: SubagentJob): Promise<TaskResult> {
-    const { promptMessageID: run, firstPromptMessageID } = task.runs.at(-1) ?? {};
-    if (!task.sessionID || run === undefined) return { text: "", run: "" };
-    const messages = (await unlessMissing(this.#deps.host.messages(task.sessionID))) ?? [];
-    const running = !isTerminal(task.status);
-    const first = firstPromptMessageID ?? run;
-    const stored = running ? textSoFar(messages, first) : finalText(messages, first);
-    const text = stored || task.partialText || "";
-    return { text, run, toolError: text ? undefined : lastToolError(messages) };
+    return resultOf(this.#deps.host, task);
   }
 
   /** The newest of what was said and done in its session, with what is being said now. Rejects with a HostError. */
@@ -254,7 +225,8 @@ export class BackgroundManager {
    */
   async cancel(taskIDs: readonly string[], reason: EndReason = "cancelled_by_user"): Promise<void> {
     requireReason(reason);
-    await Promise.all(taskIDs.map((id) => this.#stop(id, { status: "cancelled", reason })));
+    const end = { status: "cancelled", reason } as const;
+    await Promise.all(taskIDs.map((id) => this.#runner.stop(id, end)));
   }
 
   /** An event as the host's `event` hook brings it. Never throws. */
@@ -298,8 +270,11 @@ export class BackgroundManager {
 
   /** A task that was live when its host died, at `lastSign`: what became of it, by what its session holds. */
   async recover(task: SubagentJob, lastSign: Date): Promise<void> {
-    const rest = (waiting: SubagentJob) => this.#launcher.rest(waiting);
-    await recover({ ...this.#deps, rest }, task, lastSign);
+    // A subagent that is over starts nothing more.
+    const isOfSubagent = this.findBySession(task.parentSessionID) !== undefined;
+    if (task.status === "pending" && waitsForOthers(task) && !isOfSubagent) {
+      this.#launcher.rest(task);
+    } else if (!isTerminal(task.status)) await recover(this.#deps, task, lastSign);
   }
 
   /**
@@ -314,16 +289,11 @@ export class BackgroundManager {
     );
     const end = { status: "cancelled", reason: "host_exit" } as const;
     for (const { id } of live) this.#runner.abandon(id, end);
-    this.#runner.dispose(end);
-    const aborts = Promise.all(live.map((task) => this.#abort(task)));
-    await within(this.#deps.clock, DISPOSE_PATIENCE_MS, aborts);
-  }
-
-  /** Never rejects. */
-  async #abort({ id, sessionID }: SubagentJob): Promise<void> {
-    const { host, log } = this.#deps;
-    const failed = logFailure(log, "warn", "a subagent could not be aborted", { id });
-    if (sessionID) await host.abort(sessionID).catch(failed);
+    this.#runner.dispose();
+    const aborts = live.map(
+      ({ id, sessionID }) => sessionID && this.#runner.abortSession(id, sessionID),
+    );
+    await within(this.#deps.clock, DISPOSE_PATIENCE_MS, Promise.all(aborts));
   }
 
   #onDeleted(sessionID: string): void {
@@ -333,12 +303,7 @@ export class BackgroundManager {
     const affected = onlyTasks(jobs.byParent(sessionID));
     if (own) affected.push(own);
     const intent = { status: "cancelled", reason: "session_deleted" } as const;
-    for (const { id } of affected) void this.#stop(id, intent);
-  }
-
-  async #stop(taskID: string, intent: RunEnd): Promise<void> {
-    const task = this.getTask(taskID);
-    if (task && !isTerminal(task.status)) await this.#runner.stop(taskID, intent);
+    for (const { id } of affected) void this.#runner.stop(id, intent);
   }
 
   /** Their ends have no notices: that of the job which started them says all. Global processes go on, and have. */
@@ -356,59 +321,45 @@ export class BackgroundManager {
   }
 }
 
-function onlyTasks(jobs: readonly { kind: string }[]): SubagentJob[] {
-  return jobs.filter((job): job is SubagentJob => job.kind === "subagent");
+function onlyTasks(jobs: readonly Job[]): SubagentJob[] {
+  return jobs.filter((job) => job.kind === "subagent");
 }
 
 /** `task` is in the registry, as it was written last; its host was alive until `at`. Never rejects. */
-export async function recover(
-  deps: Context & { rest: (task: SubagentJob) => void },
-  task: SubagentJob,
-  at: Date,
-): Promise<void> {
-  if (isTerminal(task.status)) return;
-  // A subagent that is over starts nothing more.
-  const isOfSubagent = deps.jobs.findBySession(task.parentSessionID) !== undefined;
-  if (task.status === "pending" && waitsForOthers(task) && !isOfSubagent) {
-    deps.rest(task);
-    return;
-  }
-  const { promptMessageID, firstPromptMessageID } = task.runs.at(-1) ?? {};
-  if (task.status === "pending" || !task.sessionID || promptMessageID === undefined) {
+async function recover({ host, jobs, log }: Context, task: SubagentJob, at: Date): Promise<void> {
+  const run = task.runs.at(-1);
+  if (task.status === "pending" || !task.sessionID || run === undefined) {
     const error = "OpenCode ended while the task waited for its turn";
-    deps.jobs.end(task.id, { status: "failed", reason: "interrupted", error, at });
+    jobs.end(task.id, { status: "failed", reason: "interrupted", error, at });
     return;
   }
+  const { promptMessageID, firstPromptMessageID = promptMessageID } = run;
   let end: JobEnd = { ...INTERRUPTED, at };
   let text = "";
-  let quote: Quote | undefined;
-  let partial = true;
   try {
-    const messages = await deps.host.messages(task.sessionID);
-    const verdict = judge({ messages, promptMessageID, busy: false });
-    text = finalText(messages, firstPromptMessageID ?? promptMessageID);
-    quote = quoteOf(text, messages);
+    const messages = await host.messages(task.sessionID);
+    const verdict = judge({ messages, promptMessageID });
+    text = finalText(messages, firstPromptMessageID);
+    end.quote = quoteOf(text, messages);
     // An abort is how a host that ends stops its runs; this task was not cancelled.
     const isOver = verdict.kind === "ended" && verdict.status !== "cancelled";
     if (isOver && !asksForTools(messages, promptMessageID)) {
       const { status, reason, error } = verdict;
-      end = { status, reason, error, at };
-      partial = verdict.partial;
+      end = { ...end, status, reason, error };
     }
   } catch (thrown) {
     const error = coerceError(thrown).message;
-    deps.log("warn", "an interrupted subagent could not be looked at", { id: task.id, error });
+    log("warn", "an interrupted subagent could not be looked at", { id: task.id, error });
     end = { ...end, error: `${INTERRUPTED.error}, and its session could not be read: ${error}` };
   }
   // It may have been cancelled meanwhile, and continued.
-  const current = deps.jobs.getSubagent(task.id);
+  const current = jobs.getSubagent(task.id);
   if (current?.status !== "running" || current.runs !== task.runs) return;
   const ended = { status: end.status, endReason: end.reason, completedAt: at };
-  const runs = task.runs.map((run, index) =>
-    index === task.runs.length - 1 ? { ...run, ...ended } : run,
-  );
-  deps.jobs.updateSubagent(task.id, { runs, partial, resultLength: text.length });
-  deps.jobs.end(task.id, { ...end, ...(quote && { quote }) });
+  const runs = [...task.runs.slice(0, -1), { ...run, ...ended }];
+  const partial = end.status !== "completed" || end.error !== undefined;
+  jobs.updateSubagent(task.id, { runs, partial, resultLength: text.length });
+  jobs.end(task.id, end);
 }
 
 const INTERRUPTED = {

@@ -43,23 +43,20 @@ function isDenied(permission: string, rules: readonly PermissionRule[]): boolean
   return matching.at(-1)?.action === "deny";
 }
 
-/** The rules that the session should have and has not. */
-export function missingRules(
+/** Throws a UserError when the session has not all the rules that it should have. */
+export function requireRules(
   wanted: readonly PermissionRule[],
   actual: readonly PermissionRule[],
-): PermissionRule[] {
-  return wanted.filter(
-    (rule) =>
-      !actual.some(
-        ({ permission, pattern, action }) =>
-          permission === rule.permission && pattern === rule.pattern && action === rule.action,
-      ),
-  );
-}
-
-export function limitsMissing(missing: readonly PermissionRule[]): UserError {
+): void {
+  const isInForce = ({ permission, pattern, action }: PermissionRule) =>
+    actual.some(
+      (rule) =>
+        rule.permission === permission && rule.pattern === pattern && rule.action === action,
+    );
+  const missing = wanted.filter((rule) => !isInForce(rule));
+  if (missing.length === 0) return;
   const names = missing.map(({ permission }) => permission).join(", ");
-  return new UserError(
+  throw new UserError(
     `the parent's limits (${names}) are not in force in the child session, so it was not allowed to run`,
   );
 }

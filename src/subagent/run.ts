@@ -15,10 +15,11 @@
  * A state is never changed, but for its tally: that is, since it comes with every token, so a state that was stepped on
  * is used up.
  */
+import { isDeepStrictEqual } from "node:util";
 import type { HostEvent } from "../host/events.js";
 import type { Message, RunError } from "../host/host.js";
 import { isProviderFault, isTooLong } from "../host/provider-fault.js";
-import { tokensOf } from "../jobs/facts.js";
+import { modelName, tokensOf } from "../jobs/facts.js";
 import {
   parseModel,
   type BlockedOn,
@@ -27,9 +28,9 @@ import {
   type Run,
   type SubagentJob,
 } from "../jobs/job.js";
-import type { Quote, SubagentPatch } from "../jobs/registry.js";
-import type { EndReason, TerminalStatus } from "../jobs/status.js";
-import type { Options } from "../options.js";
+import type { JobEnd, SubagentPatch } from "../jobs/registry.js";
+import type { EndReason } from "../jobs/status.js";
+import { listedFor, type Options } from "../options.js";
 import { elapsed } from "../text.js";
 import { Tally } from "./tally.js";
 import { asksForTools, finalText, judge, quoteOf, stepsOf } from "./verdict.js";
@@ -58,20 +59,23 @@ export interface Prompt {
 }
 
 /** How a run is to end. */
-export interface RunEnd {
-  status: TerminalStatus;
-  reason: EndReason;
-  error?: string | undefined;
-}
+export type RunEnd = Pick<JobEnd, "status" | "reason" | "error">;
 
-type FallbackOptions = Pick<Options, "fallbackModels" | "fallbackModelsByAgent">;
-
-export type RunOptions = FallbackOptions &
-  Pick<Options, "maxRunMinutes" | "maxToolCalls" | "stallMinutes" | "stallAction">;
+export type RunOptions = Pick<
+  Options,
+  | "fallbackModels"
+  | "fallbackModelsByAgent"
+  | "maxRunMinutes"
+  | "maxToolCalls"
+  | "stallMinutes"
+  | "stallAction"
+>;
 
 export interface RunState {
-  /** As it was before this run; what the run changes of it is further below. */
+  /** As it was before this run, with what the run has changed of it. */
   readonly job: SubagentJob;
+  /** How many runs it had before. */
+  readonly runsBefore: number;
   readonly options: RunOptions;
   readonly tally: Tally;
   readonly isOver: boolean;
@@ -112,11 +116,6 @@ export interface RunState {
   /** Its model is given up, as we have seen ourselves; why. The run is aborted for it and goes on. */
   readonly leaving?: string | undefined;
 
-  /** What the record says of it. */
-  readonly progress: SubagentJob["progress"];
-  readonly entry?: Run | undefined;
-  readonly blockedOn?: BlockedOn | undefined;
-  readonly stalledSince?: Date | undefined;
   /** When the record was last told that something was heard. */
   readonly notedAt: number;
   /** The record says that it is stalled or waits to try again: the next sign of life changes that. */
@@ -182,8 +181,6 @@ export type Effect =
   | { do: "lookLater" }
   /** Gives `models`, or `failed`. */
   | { do: "askModels"; wish: ModelWish }
-  /** The session is told again: a stop in it was ours, and the run goes on. */
-  | { do: "goesOn" }
   /** Aborts it to go on with another model. Gives `look`, or `failed`. */
   | { do: "leave" }
   /** Aborts it and ends what it has started. Gives `aborted`, and `gaveUp` when it is not over in time. */
@@ -193,7 +190,7 @@ export type Effect =
   /** Have these been answered without an event? Gives `answered`, or `failed`. */
   | { do: "recheck"; asked: readonly BlockedOn[] }
   /** The run is over and its slot is free; what the record says of it, and of its end. */
-  | { do: "end"; patch: SubagentPatch; end: RunEnd; at: Date; quote: Quote | undefined }
+  | { do: "end"; patch: SubagentPatch; end: JobEnd }
   /** Goes on with what the effects before it have brought about: what was counted may have used up a budget. */
   | { do: "then"; event: RunEvent };
 
@@ -208,6 +205,7 @@ interface Stepped {
 export function beginRun(job: SubagentJob, options: RunOptions, { at }: Now): RunState {
   return {
     job,
+    runsBefore: job.runs.length,
     options,
     tally: new Tally(job, at),
     isOver: false,
@@ -223,7 +221,6 @@ export function beginRun(job: SubagentJob, options: RunOptions, { at }: Now): Ru
     lookedAt: -Infinity,
     usesBefore: [],
     leftBehind: new Set(),
-    progress: job.progress,
     notedAt: -Infinity,
     isMarked: false,
   };
@@ -329,13 +326,15 @@ class Step {
     this.effects.push(...effects);
   }
 
-  /** In the state, too, what it knows of the record. */
   #record(patch: SubagentPatch): void {
-    const { run } = this;
-    if (patch.progress) run.progress = patch.progress;
-    if ("blockedOn" in patch) run.blockedOn = patch.blockedOn;
-    if ("stalledSince" in patch) run.stalledSince = patch.stalledSince;
+    this.run.job = { ...this.run.job, ...patch };
     this.#do({ do: "record", patch });
+  }
+
+  /** All runs of the record, this one changed so: it is there from its first prompt on. */
+  #runs(patch: Partial<Run>): Run[] {
+    const { job, runsBefore } = this.run;
+    return job.runs.map((run, index) => (index === runsBefore ? { ...run, ...patch } : run));
   }
 
   #warn(message: string, extra: Record<string, unknown>): void {
@@ -367,14 +366,14 @@ class Step {
   #recordRun({ messageID, sent }: Prompt): void {
     const { run } = this;
     const models = modelUses(run);
-    run.entry = {
+    const entry: Run = {
       promptMessageID: messageID,
       ...(run.firstPromptID !== messageID && { firstPromptMessageID: run.firstPromptID }),
       startedAt: new Date(sent.date),
       status: "running",
       ...(models && { models }),
     };
-    this.#record({ runs: allRuns(run), prompt: undefined });
+    this.#record({ runs: [...run.job.runs.slice(0, run.runsBefore), entry], prompt: undefined });
   }
 
   /**
@@ -431,19 +430,19 @@ class Step {
   /** `newTool`: of a call that was not seen before. */
   #noted(newTool?: string): void {
     const { run } = this;
-    const { tally, progress } = run;
+    const { tally, job } = run;
     if (newTool !== undefined || hasNews(run)) {
       const { toolCalls, runningTool, steps, looping } = tally;
-      const lastTool = newTool ?? progress.lastTool;
+      const lastTool = newTool ?? job.progress.lastTool;
       const lastUpdate = new Date(this.#now.date);
       run.notedAt = tally.heardAt;
       run.isMarked = false;
       this.#record({
         progress: { toolCalls, lastTool, runningTool, steps, lastUpdate },
         // A run that is asked again and again is busy, and stalled all the same.
-        stalledSince: looping === undefined ? undefined : run.stalledSince,
+        stalledSince: looping === undefined ? undefined : job.stalledSince,
         // It works again: whatever it waited for to retry is past.
-        ...(run.blockedOn?.kind === "retry" && { blockedOn: oldest(run.asked) }),
+        ...(job.blockedOn?.kind === "retry" && { blockedOn: oldest(run.asked) }),
       });
     }
     this.#checkLoop();
@@ -456,8 +455,8 @@ class Step {
 
   /** A provider that never gives a finish reason is asked again by the host without end; told once as a stall. */
   #checkLoop(): void {
-    const { tally, stalledSince, intent } = this.run;
-    if (tally.looping === undefined || stalledSince || intent) return;
+    const { tally, job, intent } = this.run;
+    if (tally.looping === undefined || job.stalledSince || intent) return;
     const text = `${tally.looping} steps in a row without a finish reason from its provider; OpenCode asks again after each`;
     this.#stalled(new Date(this.#now.date), text);
   }
@@ -469,12 +468,12 @@ class Step {
   #retrying(event: Extract<ChildEvent, { type: "retry" }>): void {
     const { run } = this;
     const { sessionID, attempt, message, nextAt } = event;
-    const { blockedOn: before } = run;
+    const { blockedOn: before, stalledSince } = run.job;
     const pause = nextAt.getTime() - this.#now.date;
     run.isMarked = true;
     run.retryAt = this.#now.at + pause;
     // Something is heard of it: that it was silent need not be told any more.
-    if (run.stalledSince) this.#record({ stalledSince: undefined, blockedOn: undefined });
+    if (stalledSince) this.#record({ stalledSince: undefined, blockedOn: undefined });
     const since = before?.since ?? new Date(this.#now.date);
     this.#record({
       blockedOn: { kind: "retry", what: message, since, sessionID, attempt, nextAt },
@@ -529,8 +528,9 @@ class Step {
 
   #checkStall(ownWork: boolean): void {
     const { run } = this;
-    const isBlocked = run.blockedOn !== undefined && run.blockedOn.kind !== "retry";
-    if (run.stalledSince || run.intent || isBlocked) return;
+    const { stalledSince, blockedOn } = run.job;
+    const isBlocked = blockedOn !== undefined && blockedOn.kind !== "retry";
+    if (stalledSince || run.intent || isBlocked) return;
     // Its own subagents or commands work: that is a sign of life.
     if (ownWork) run.tally.heardAt = this.#now.at;
     // A host that waits to try again is silent until then.
@@ -572,21 +572,16 @@ class Step {
 
   /** Calls and costs whose events never came. */
   #count(stored: Stored): void {
-    const { tally, progress, firstPromptID } = this.run;
-    const before = tally.totals();
+    const { tally, job, firstPromptID } = this.run;
+    const before = { ...tally.totals(), progress: job.progress };
     for (const message of stepsOf(stored.messages, firstPromptID)) {
       tally.sawStep(message);
       for (const call of message.tools) tally.sawCall(call);
     }
     const { toolCalls, runningTool, steps } = tally;
-    const totals = tally.totals();
-    const isPaid = totals.cost === before.cost && tokensOf(totals) === tokensOf(before);
-    const isKnown =
-      progress.toolCalls === toolCalls &&
-      progress.runningTool === runningTool &&
-      progress.steps === steps;
-    const news = { ...progress, toolCalls, runningTool, steps };
-    if (!isPaid || !isKnown) this.#record({ ...totals, ...(!isKnown && { progress: news }) });
+    const progress = { ...job.progress, toolCalls, runningTool, steps };
+    const news = { ...tally.totals(), progress };
+    if (!isDeepStrictEqual(news, before)) this.#record(news);
     this.#do({ do: "then", event: { ...stored, type: "judge" } });
   }
 
@@ -597,7 +592,7 @@ class Step {
     const standing =
       run.leftBehind.size === 0 ? messages : messages.filter(({ id }) => !run.leftBehind.has(id));
     const { sessionError, intent } = run;
-    const verdict = judge({ messages: standing, promptMessageID, busy: false, sessionError });
+    const verdict = judge({ messages: standing, promptMessageID, sessionError });
     if (verdict.kind === "ended" && verdict.status === "completed") {
       const isWaiting = waits();
       if (isWaiting && !intent) return this.#looked();
@@ -609,7 +604,6 @@ class Step {
     if (intent) return this.#end(intent, messages);
     if (verdict.kind === "unanswered") return this.#unanswered(verdict.stored, messages);
     if (verdict.kind === "unfinished") return this.#unfinished(messages);
-    if (verdict.kind === "running") return this.#looked();
     const fault = stepsOf(standing, run.firstPromptID).at(-1)?.error;
     const error = run.leaving ?? (fault && isProviderFault(fault) ? verdict.error : undefined);
     // A provider that has failed is no end while another model is left.
@@ -657,9 +651,12 @@ class Step {
   /** "provider/model" of the one that it may go on with; with `names` one of these. */
   #nextModel(names?: ReadonlySet<string>): string | undefined {
     const { run } = this;
-    const given = modelUses(run)?.map(({ model }) => model) ?? [nameOf(run.job.model)];
-    const list = fallbackList(run.options, run.job.agent, given[0]);
-    return nextModel(names ? list.filter((name) => names.has(name)) : list, given);
+    const { fallbackModels, fallbackModelsByAgent } = run.options;
+    const first = modelName(run.job.model);
+    const given = modelUses(run)?.map(({ model }) => model) ?? [first];
+    const list =
+      listedFor(run.job.agent, fallbackModelsByAgent) ?? listedFor(first, fallbackModels);
+    return list?.find((name) => !given.includes(name) && (names?.has(name) ?? true));
   }
 
   /** The messages of the model that failed are left behind, and the newest one is sent again in the next model. */
@@ -670,7 +667,7 @@ class Step {
     const { run } = this;
     const model = this.#nextModel(names);
     if (model === undefined || run.intent) return this.#end(run.intent ?? end, messages);
-    const failed = nameOf(run.model ?? run.job.model);
+    const failed = modelName(run.model ?? run.job.model);
     run.usesBefore = [...run.usesBefore, { model: failed, error, ...spentSinceSwitch(run) }];
     run.model = parseModel(model);
     const steps = messages.filter((message) => message.role === "assistant");
@@ -682,10 +679,8 @@ class Step {
     run.promptedAt = run.tally.heardAt = this.#now.at;
     run.resent = false;
     run.unfinishedSince = undefined;
-    run.entry = run.entry && { ...run.entry, models: modelUses(run) };
     this.#warn("a subagent goes on with another model", { model, error });
-    this.#record({ runs: allRuns(run), blockedOn: undefined });
-    this.#do({ do: "goesOn" });
+    this.#record({ runs: this.#runs({ models: modelUses(run) }), blockedOn: undefined });
     this.#resend(messages, "fault");
   }
 
@@ -693,9 +688,9 @@ class Step {
   #leave(names: ReadonlySet<string>, words: string): void {
     const { run } = this;
     const isLeft = this.#nextModel(names) !== undefined;
-    if (!isLeft || run.blockedOn?.kind !== "retry" || run.intent) return;
+    if (!isLeft || run.job.blockedOn?.kind !== "retry" || run.intent) return;
     run.leaving = words;
-    this.#do({ do: "goesOn" }, { do: "leave" });
+    this.#do({ do: "leave" });
   }
 
   // The end.
@@ -744,29 +739,28 @@ class Step {
     const text = stored || streamed;
     const models = modelUses(run);
     const ended = { status, endReason: reason, completedAt: at, ...(models && { models }) };
-    run.entry = run.entry && { ...run.entry, ...ended };
     run.isOver = true;
     const patch: SubagentPatch = {
       ...tally.totals(),
-      progress: { ...run.progress, toolCalls: tally.toolCalls, steps: tally.steps },
+      progress: { ...run.job.progress, toolCalls: tally.toolCalls, steps: tally.steps },
       resultLength: text.length,
       partialText: streamed || undefined,
       partial: status !== "completed" || error !== undefined,
-      runs: allRuns(run),
+      runs: this.#runs(ended),
     };
     // Without a read of the messages nothing is known of its words.
     const quote = messages.length > 0 || text ? quoteOf(text, messages) : undefined;
-    this.#do({ do: "end", patch, end: { status, reason, error }, at, quote });
+    this.#do({ do: "end", patch, end: { status, reason, error, at, quote } });
   }
 }
 
 /** The record is to be told how far the run has come. */
-function hasNews({ tally, progress, notedAt, isMarked }: RunState): boolean {
+function hasNews({ tally, job, notedAt, isMarked }: RunState): boolean {
   return (
     isMarked ||
     tally.heardAt - notedAt >= PROGRESS_INTERVAL_MS ||
-    tally.runningTool !== progress.runningTool ||
-    tally.steps !== (progress.steps ?? 0)
+    tally.runningTool !== job.progress.runningTool ||
+    tally.steps !== (job.progress.steps ?? 0)
   );
 }
 
@@ -784,18 +778,13 @@ function isSame(error: RunError, other: RunError | undefined): boolean {
 }
 
 function oldest(asked: ReadonlyMap<string, BlockedOn>): BlockedOn | undefined {
-  const [first]: (BlockedOn | undefined)[] = [...asked.values()];
-  return first;
-}
-
-function allRuns({ job, entry }: RunState): Run[] {
-  return entry ? [...job.runs, entry] : job.runs;
+  return asked.values().next().value;
 }
 
 /** For the record: every model that it was given; undefined while that is one. */
 function modelUses(run: RunState): ModelUse[] | undefined {
   const { model, usesBefore } = run;
-  return model && [...usesBefore, { model: nameOf(model), ...spentSinceSwitch(run) }];
+  return model && [...usesBefore, { model: modelName(model), ...spentSinceSwitch(run) }];
 }
 
 function spentSinceSwitch({ tally, usesBefore }: RunState): { cost: number; tokens: number } {
@@ -809,28 +798,4 @@ function spentSinceSwitch({ tally, usesBefore }: RunState): { cost: number; toke
     cost: Math.max(0, cost - before.cost),
     tokens: tokensOf({ tokens }) - before.tokens,
   };
-}
-
-/** Empty when the host chooses. */
-function nameOf(model: ModelRef | undefined): string {
-  return model ? `${model.providerID}/${model.modelID}` : "";
-}
-
-/** Models that a run may go on with, in order: those of its agent, or of the model that it began with. */
-export function fallbackList(
-  { fallbackModels, fallbackModelsByAgent }: FallbackOptions,
-  agent: string,
-  firstModel: string | undefined,
-): readonly string[] {
-  const own = Object.hasOwn(fallbackModelsByAgent, agent)
-    ? fallbackModelsByAgent[agent]
-    : undefined;
-  if (own !== undefined) return own;
-  if (firstModel === undefined || !Object.hasOwn(fallbackModels, firstModel)) return [];
-  return fallbackModels[firstModel] ?? [];
-}
-
-/** The first of the list that the run was not given yet; each is tried once, and never again. */
-export function nextModel(list: readonly string[], given: readonly string[]): string | undefined {
-  return list.find((model) => !given.includes(model));
 }

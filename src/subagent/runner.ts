@@ -4,13 +4,15 @@
  * runs, none otherwise.
  */
 import { coerceError, logFailure, UserError, type Timer } from "../ports.js";
-import { unlessMissing, type PermissionRule, type SessionInfo } from "../host/host.js";
+import { unlessMissing } from "../host/host.js";
 import { isWaitedFor, type SubagentJob } from "../jobs/job.js";
 import { isTerminal, type EndReason } from "../jobs/status.js";
 import { Budgets } from "./budgets.js";
 import type { SubagentDeps } from "./deps.js";
+import type { Limits } from "./launch-plan.js";
 import { PendingRequests } from "./pending-requests.js";
-import { limitsMissing, missingRules } from "./rights.js";
+import { earlierResults } from "./results.js";
+import { requireRules } from "./rights.js";
 import {
   beginRun,
   step,
@@ -28,20 +30,16 @@ const ABORT_TIMEOUT_MS = 10_000;
 const LOOK_AGAIN_MS = 2_000;
 const TICK_MS = 5_000;
 
-export interface RunnerDeps extends SubagentDeps {
+interface RunnerDeps extends SubagentDeps {
   /** Ends the tasks and session processes that a session started. */
   endWorkOf: (sessionID: string, reason: EndReason) => Promise<void>;
 }
 
-export interface RunInput {
+interface RunInput {
+  /** Its session is created with these rules; a `strict` run is refused where they are not in force. */
+  limits: Limits;
   /** False once the job was ended and given another start. */
   isCurrent: () => boolean;
-  /** Rules for a session that is still to be created. */
-  rules: PermissionRule[];
-  /** Refuse to run when the rules are not in force in the session. */
-  strict: boolean;
-  /** What is said above its first prompt; asked when it begins. */
-  before: () => Promise<string>;
   /** Prompted, and allowed to run. */
   onStarted: () => void;
 }
@@ -62,9 +60,6 @@ interface LiveRun {
   /** Set while the host could not be asked. */
   lookLater?: Timer;
 }
-
-/** One that was made just now comes with its rules. */
-type ChildSession = Pick<SessionInfo, "id"> & Partial<Pick<SessionInfo, "permission">>;
 
 /** What the host is asked, and answers with an event. */
 type Question = Extract<
@@ -95,8 +90,9 @@ export class Runner {
   }
 
   /** Runs a pending job from session to end; resolves when it has ended, whichever way. Never rejects. */
-  async run(jobID: string, input: RunInput): Promise<void> {
-    const job = this.#deps.jobs.getSubagent(jobID);
+  async run(jobID: string, { limits, isCurrent, onStarted }: RunInput): Promise<void> {
+    const { jobs, worktrees, persist } = this.#deps;
+    const job = jobs.getSubagent(jobID);
     if (job?.status !== "pending") return;
     // It may have waited while others spent what was left.
     const spent = this.budgets.endOf(job);
@@ -104,22 +100,24 @@ export class Runner {
     let live: LiveRun | undefined;
     let before = "";
     try {
-      before = await input.before();
-      const directory = await this.#deps.worktrees.enter(jobID);
-      const session = await this.#session(job, input.rules, directory);
-      const sessionID = session.id;
-      if (input.strict) await this.#checkRules(session, input.rules);
-      if (job.after) await this.#saveSession(jobID, sessionID);
-      live = this.#begin(jobID, sessionID, input.isCurrent());
+      before = await earlierResults(this.#deps, job);
+      const directory = await worktrees.enter(jobID);
+      const sessionID = await this.#session(job, limits, directory);
+      if (job.after && jobs.getSubagent(jobID)?.sessionID === undefined) {
+        // The next OpenCode starts one that has waited again, unless the disk says that it has begun.
+        jobs.updateSubagent(jobID, { sessionID });
+        await persist();
+      }
+      live = this.#begin(jobID, sessionID, isCurrent());
     } catch (thrown) {
       const error = coerceError(thrown).message;
-      if (input.isCurrent()) this.#endWaiting(jobID, { status: "failed", reason: "error", error });
+      if (isCurrent()) this.#endWaiting(jobID, { status: "failed", reason: "error", error });
     }
     if (!live) return;
     // As it is now: text may have been added while the session was being created.
-    const { prompt = "" } = this.#deps.jobs.getSubagent(jobID) ?? {};
+    const { prompt = "" } = jobs.getSubagent(jobID) ?? {};
     const prompted = this.#prompt(live, [before || [], prompt].flat().join("\n\n"));
-    const started = prompted.then((refusal) => (refusal ? undefined : input.onStarted()));
+    const started = prompted.then((refusal) => (refusal ? undefined : onStarted()));
     // A prompt that is not answered must not hold the slot of a run that was stopped.
     await Promise.race([started, live.ended]);
     await live.ended;
@@ -170,44 +168,35 @@ export class Runner {
     return this.#live.get(jobID)?.state.tally.streamedText ?? "";
   }
 
-  /** Looks at nothing any more; what still runs ends as it is. */
-  dispose(end: RunEnd): void {
+  /** Looks at nothing any more; its runs have been abandoned. */
+  dispose(): void {
     this.#timer?.cancel();
     this.#timer = undefined;
-    for (const jobID of this.#live.keys()) this.abandon(jobID, end);
     for (const giveUp of this.#patience) giveUp();
     this.budgets.dispose();
   }
 
-  /** The child's own, or a new one with these rules. */
+  /**
+   * The child's own, or a new one with these rules. Looked at before the first prompt: an agent that could change files
+   * does nothing beyond its parent's limits.
+   */
   async #session(
     { id: taskID, name, agent, sessionID, parentSessionID: parentID }: SubagentJob,
-    permission: PermissionRule[],
+    { rules, strict }: Limits,
     directory: string | undefined,
-  ): Promise<ChildSession> {
-    if (sessionID !== undefined) return { id: sessionID };
-    const title = `${name} (@${agent} in the background)`;
-    return this.#deps.host.createSession({ parentID, title, permission, taskID, directory });
-  }
-
-  /** A task that waited for others is started again by the next OpenCode unless the disk says that it has begun. */
-  async #saveSession(jobID: string, sessionID: string): Promise<void> {
-    const { jobs, persist } = this.#deps;
-    if (jobs.getSubagent(jobID)?.sessionID === undefined) {
-      jobs.updateSubagent(jobID, { sessionID });
-      await persist();
+  ): Promise<string> {
+    const { host } = this.#deps;
+    if (sessionID === undefined) {
+      const title = `${name} (@${agent} in the background)`;
+      const input = { parentID, title, permission: rules, taskID, directory };
+      const created = await host.createSession(input);
+      if (strict) requireRules(rules, created.permission);
+      return created.id;
     }
-  }
-
-  /** Before the first prompt: an agent that could change files does nothing beyond its parent's limits. */
-  async #checkRules(
-    { id, permission }: ChildSession,
-    rules: readonly PermissionRule[],
-  ): Promise<void> {
-    const inForce = permission ?? (await this.#deps.host.session(id))?.permission;
+    const session = strict ? await host.session(sessionID) : undefined;
     // The prompt to one that is gone fails in the host's own words.
-    const missing = inForce ? missingRules(rules, inForce) : [];
-    if (missing.length > 0) throw limitsMissing(missing);
+    if (session) requireRules(rules, session.permission);
+    return sessionID;
   }
 
   /** Undefined when the job was cancelled while its session was being created. */
@@ -281,7 +270,7 @@ export class Runner {
 
   #carryOut(live: LiveRun, effect: Effect): void {
     const { jobs, notices, log, clock } = this.#deps;
-    const { jobID, sessionID } = live;
+    const { jobID } = live;
     switch (effect.do) {
       case "record":
         return void jobs.updateSubagent(jobID, effect.patch);
@@ -293,8 +282,6 @@ export class Runner {
       }
       case "warn":
         return log("warn", effect.message, { id: jobID, ...effect.extra });
-      case "goesOn":
-        return notices.goesOn(sessionID);
       case "lookLater":
         live.lookLater?.cancel();
         live.lookLater = clock.after(LOOK_AGAIN_MS, () => this.#take(live, { type: "look" }));
@@ -336,7 +323,8 @@ export class Runner {
         return { type: "sent" };
       }
       case "resend": {
-        const { messageID, text } = effect;
+        const { messageID, text, after } = effect;
+        if (after === "fault") notices.goesOn(sessionID);
         const address = this.#address(live, messageID);
         await host.prompt(text === undefined ? address : { ...address, text });
         return { type: "resent" };
@@ -344,6 +332,7 @@ export class Runner {
       case "askModels":
         return { type: "models", names: new Set(await host.models()), wish: effect.wish };
       case "leave":
+        notices.goesOn(sessionID);
         await host.abort(sessionID);
         return { type: "look" };
       case "recheck": {
@@ -389,7 +378,7 @@ export class Runner {
   async #abort(live: LiveRun, reason: EndReason): Promise<void> {
     const { log, endWorkOf } = this.#deps;
     // The child first, so that it starts nothing more.
-    await this.#abortSession(live);
+    await this.abortSession(live.jobID, live.sessionID);
     const message = "what a subagent started could not be ended";
     await endWorkOf(live.sessionID, reason).catch(
       logFailure(log, "warn", message, { id: live.jobID }),
@@ -397,19 +386,19 @@ export class Runner {
     this.#take(live, { type: "aborted" });
   }
 
-  #abortForgotten(live: LiveRun): void {
-    const current = this.#live.get(live.jobID);
-    if (!current || current.state.intent) void this.#abortSession(live);
+  #abortForgotten({ jobID, sessionID }: LiveRun): void {
+    const current = this.#live.get(jobID);
+    if (!current || current.state.intent) void this.abortSession(jobID, sessionID);
   }
 
   /** Never rejects. */
-  async #abortSession({ jobID: id, sessionID }: LiveRun): Promise<void> {
+  async abortSession(id: string, sessionID: string): Promise<void> {
     const { host, log } = this.#deps;
     const failed = logFailure(log, "warn", "a subagent could not be aborted", { id });
     await host.abort(sessionID).catch(failed);
   }
 
-  #end(live: LiveRun, { patch, end, at, quote }: Extract<Effect, { do: "end" }>): void {
+  #end(live: LiveRun, { patch, end }: Extract<Effect, { do: "end" }>): void {
     const { jobs } = this.#deps;
     const { jobID, sessionID } = live;
     this.#live.delete(jobID);
@@ -419,6 +408,6 @@ export class Runner {
     const job = jobs.getSubagent(jobID);
     if (!job || isTerminal(job.status)) return;
     jobs.updateSubagent(jobID, patch);
-    jobs.end(jobID, { ...end, at, quote });
+    jobs.end(jobID, end);
   }
 }

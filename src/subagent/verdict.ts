@@ -11,29 +11,20 @@ interface RunFacts {
   messages: readonly Message[];
   /** The prompt that this run answers; what is older belongs to an earlier run. */
   promptMessageID: string;
-  /** The host says that the session works or waits to try again. */
-  busy: boolean;
   /** The last `session.error` of this run; some failures leave no message at all. */
   sessionError?: RunError | undefined;
 }
 
 type Verdict =
-  | { kind: "running" }
   /** Idle, yet the last step is neither finished nor failed: its end may still be written. */
   | { kind: "unfinished" }
   /** Idle and no answer to our prompt; `stored`: the prompt itself is there. */
   | { kind: "unanswered"; stored: boolean }
-  | { kind: "ended"; status: TerminalStatus; reason: EndReason; error?: string; partial: boolean };
+  | { kind: "ended"; status: TerminalStatus; reason: EndReason; error?: string };
 
-const ABORTED: Verdict = {
-  kind: "ended",
-  status: "cancelled",
-  reason: "cancelled_by_user",
-  partial: true,
-};
+const ABORTED: Verdict = { kind: "ended", status: "cancelled", reason: "cancelled_by_user" };
 
-export function judge({ messages, promptMessageID, busy, sessionError }: RunFacts): Verdict {
-  if (busy) return { kind: "running" };
+export function judge({ messages, promptMessageID, sessionError }: RunFacts): Verdict {
   const steps = stepsOf(messages, promptMessageID);
   const last = steps.at(-1);
   const answer = steps.findLast((step) => !step.summary);
@@ -46,8 +37,8 @@ export function judge({ messages, promptMessageID, busy, sessionError }: RunFact
     return last ? { kind: "unfinished" } : { kind: "unanswered", stored };
   }
   // After a compaction in the middle of a run the host goes on by itself.
-  if (last !== answer && !isOver) return { kind: "unfinished" };
-  if (!answer.completed) return { kind: "unfinished" };
+  const goesOn = last !== answer && !isOver;
+  if (goesOn || !answer.completed) return { kind: "unfinished" };
   // Aborted while it waited to try the provider again: the host closes the step and says nothing else.
   if (answer.finish === undefined) return ABORTED;
   const cut = answer.finish === "length";
@@ -56,7 +47,6 @@ export function judge({ messages, promptMessageID, busy, sessionError }: RunFact
     status: "completed",
     reason: "finished",
     ...(cut && { error: "the model reached its output limit" }),
-    partial: cut,
   };
 }
 
@@ -152,10 +142,8 @@ export function quoteOf(text: string, messages: readonly Message[]): Quote {
 }
 
 function failure(error: RunError, providerID: string): Verdict {
-  if (error.name === "MessageAbortedError") {
-    return ABORTED;
-  }
+  if (error.name === "MessageAbortedError") return ABORTED;
   const status = error.status === undefined ? "" : `HTTP ${error.status}`;
   const words = [providerID, status, error.message].filter(Boolean).join(": ");
-  return { kind: "ended", status: "failed", reason: "error", error: words, partial: true };
+  return { kind: "ended", status: "failed", reason: "error", error: words };
 }

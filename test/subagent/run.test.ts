@@ -267,7 +267,7 @@ const TABLE: [
   [
     "another model is there",
     { type: "models", names: new Set(["b/two"]), wish: WISH },
-    "warn record goesOn resend",
+    "warn record resend",
     { stopping: "end" },
   ],
   ["no other model is there", { type: "models", names: new Set(), wish: WISH }, "end"],
@@ -319,7 +319,7 @@ void describe("events that overtake each other", () => {
   void it("answered while it is being stopped: the answer counts", () => {
     const run = STATES.stopping().take({ type: "aborted" }, read(answer(1)));
     assert.equal(run.end, "completed · finished");
-    assert.equal(run.find("end").quote?.text, "answer 1");
+    assert.equal(run.find("end").end.quote?.text, "answer 1");
     // The same without an answer, or with one that is cut off.
     const cut = () => STATES.stopping().take({ type: "aborted" });
     const CUT = [
@@ -397,10 +397,7 @@ void describe("events that overtake each other", () => {
   void it("left for another model: the abort is no end, and a late error of the first one neither", () => {
     const run = atWork().take(retryIn(200_000));
     const { wish } = run.find("askModels");
-    assert.equal(
-      run.take({ type: "models", names: new Set(["b/two"]), wish }).done,
-      "goesOn leave",
-    );
+    assert.equal(run.take({ type: "models", names: new Set(["b/two"]), wish }).done, "leave");
     const aborted = answer(1, { finish: undefined, text: "" });
     run.take({ type: "look" }, read(aborted));
     const fault = run.find("askModels");

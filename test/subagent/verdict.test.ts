@@ -32,12 +32,6 @@ const failed = { name: "APIError", message: "no", status: 500 };
 
 void describe("how a run stands", () => {
   for (const [what, messages, facts, kind] of [
-    [
-      "busy, whatever is stored",
-      [...old, user(PROMPT), step("msg_21", PROMPT)],
-      { busy: true },
-      "running",
-    ],
     ["nothing of it stored", old, {}, "unanswered"],
     ["only its prompt stored", [...old, user(PROMPT)], {}, "unanswered"],
     [
@@ -74,7 +68,7 @@ void describe("how a run stands", () => {
     ["an error and no message", [user(PROMPT)], { sessionError: failed }, "ended"],
   ] as const) {
     void it(`${what}: ${kind}`, () => {
-      const verdict = judge({ messages, promptMessageID: PROMPT, busy: false, ...facts });
+      const verdict = judge({ messages, promptMessageID: PROMPT, ...facts });
       assert.equal(verdict.kind, kind);
     });
   }
@@ -82,7 +76,7 @@ void describe("how a run stands", () => {
   void it("unanswered: says whether the prompt itself is stored", () => {
     for (const stored of [true, false]) {
       const messages = stored ? [user(PROMPT)] : [];
-      const verdict = judge({ messages, promptMessageID: PROMPT, busy: false });
+      const verdict = judge({ messages, promptMessageID: PROMPT });
       assert.deepEqual(verdict, { kind: "unanswered", stored });
     }
   });
