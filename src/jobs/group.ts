@@ -2,7 +2,8 @@
  * Jobs that belong together: those of one session with the same group name. Their ends are told together once none of
  * them is open any more. Pure, but for the index, which follows the registry and is asked in constant time.
  */
-import type { Job } from "./job.js";
+import { index, unindex, type IDIndex } from "./id-index.js";
+import type { Job, ProcessJob } from "./job.js";
 import { isTerminal } from "./status.js";
 
 /** A server is not waited for: it has no end of its own. */
@@ -10,7 +11,7 @@ export function isServer(job: Job): boolean {
   return job.kind === "process" && (job.global || asksReady(job));
 }
 
-function asksReady(job: Extract<Job, { kind: "process" }>): boolean {
+function asksReady(job: ProcessJob): boolean {
   return job.readyPattern !== undefined || job.readyPort !== undefined;
 }
 
@@ -23,21 +24,15 @@ export function isOpen(job: Job): boolean {
 
 /** Which jobs of each group are open. */
 export class GroupIndex {
-  readonly #open = new Map<string, Set<string>>();
+  readonly #open: IDIndex = new Map();
 
   /** Takes a job as it is now into account. True when its group was open and is no more. */
   note(job: Job, isRemoved = false): boolean {
     const key = groupKey(job);
     if (key === undefined) return false;
-    const open = this.#open.get(key);
-    if (!isRemoved && isOpen(job)) {
-      if (open) open.add(job.id);
-      else this.#open.set(key, new Set([job.id]));
-      return false;
-    }
-    if (!open?.delete(job.id) || open.size > 0) return false;
-    this.#open.delete(key);
-    return true;
+    if (isRemoved || !isOpen(job)) return unindex(this.#open, key, job.id);
+    index(this.#open, key, job.id);
+    return false;
   }
 
   /** Whether some job of this group is open. */

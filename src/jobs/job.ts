@@ -6,7 +6,7 @@
 import { z } from "zod";
 import { endReason, jobStatus } from "./status.js";
 
-const date = z.union([z.date(), z.iso.datetime().transform((text) => new Date(text))]);
+export const date = z.union([z.date(), z.iso.datetime().transform((text) => new Date(text))]);
 const count = z.number().int().nonnegative();
 const processNotes = z.array(z.object({ pid: z.number().int(), command: z.string() }));
 

@@ -23,8 +23,6 @@ export function waitsForOthers({ after = [], runs, sessionID }: SubagentJob): bo
   return after.length > 0 && runs.length === 0 && sessionID === undefined;
 }
 
-type KnownJobs = Pick<JobRegistry, "get" | "findBySession" | "byRoot" | "all">;
-
 /** Who names the jobs. */
 interface Namer {
   sessionID: string;
@@ -35,7 +33,7 @@ interface Namer {
  * The ids of the jobs that are named, by id or by name. Throws a UserError for one that the session may not see, that
  * is unknown, that more than one job has as its name, that has failed already, and for one that waits for the caller.
  */
-export function resolveAfter(jobs: KnownJobs, namer: Namer, names: readonly string[]): string[] {
+export function resolveAfter(jobs: JobRegistry, namer: Namer, names: readonly string[]): string[] {
   const above = ancestors(jobs, namer.sessionID);
   const ids = new Set<string>();
   for (const name of names) {
@@ -57,7 +55,7 @@ export function resolveAfter(jobs: KnownJobs, namer: Namer, names: readonly stri
   return [...ids];
 }
 
-function jobNamed(jobs: KnownJobs, { rootSessionID }: Namer, name: string): Job {
+function jobNamed(jobs: JobRegistry, { rootSessionID }: Namer, name: string): Job {
   const mayBeSeen = (job: Job) => maySee(rootSessionID, job);
   const byID = jobs.get(name);
   if (byID && mayBeSeen(byID)) return byID;
@@ -65,23 +63,16 @@ function jobNamed(jobs: KnownJobs, { rootSessionID }: Namer, name: string): Job 
   const named = isJobId(name) ? [] : jobsNamed(jobs.all().filter(mayBeSeen), name);
   const [only, other] = named;
   if (only && !other) return only;
-  if (only) {
-    const ids = named.map(({ id }) => id).slice(-10);
-    throw new UserError(
-      `after: expected one id (${ids.join(", ")}), as ${named.length} jobs are named so, got ${shownValue(name)}`,
-    );
-  }
-  const known = jobs
-    .byRoot(rootSessionID)
-    .map(({ id }) => id)
-    .slice(-10);
-  throw new UserError(
-    `after: expected ids or names of jobs of this session tree (${known.join(", ") || "none here"}), got ${shownValue(name)}`,
-  );
+  const known = only ? named : jobs.byRoot(rootSessionID);
+  const ids = known.map(({ id }) => id).slice(-10);
+  const expected = only
+    ? `one id (${ids.join(", ")}), as ${named.length} jobs are named so`
+    : `ids or names of jobs of this session tree (${ids.join(", ") || "none here"})`;
+  throw new UserError(`after: expected ${expected}, got ${shownValue(name)}`);
 }
 
 /** The tasks that cannot end before a task of this session has ended: the one that works in it, and those above. */
-function ancestors(jobs: KnownJobs, sessionID: string): Set<string> {
+function ancestors(jobs: JobRegistry, sessionID: string): Set<string> {
   const ids = new Set<string>();
   for (let task = jobs.findBySession(sessionID); task && !ids.has(task.id);) {
     ids.add(task.id);
@@ -91,7 +82,7 @@ function ancestors(jobs: KnownJobs, sessionID: string): Set<string> {
 }
 
 /** The first of these that the job is or waits for, over any number of others. */
-function firstOf(jobs: KnownJobs, id: string, some: ReadonlySet<string>): string | undefined {
+function firstOf(jobs: JobRegistry, id: string, some: ReadonlySet<string>): string | undefined {
   const seen = new Set<string>();
   const left = [id];
   for (let next = left.pop(); next !== undefined; next = left.pop()) {

@@ -5,6 +5,7 @@
  */
 import { coerceError, UserError, type Log } from "../ports.js";
 import { GroupIndex } from "./group.js";
+import { index, unindex, type IDIndex } from "./id-index.js";
 import type { Job, ProcessJob, SubagentJob } from "./job.js";
 import {
   canMove,
@@ -59,8 +60,8 @@ const MOST_DELETED = 1_000;
 export class JobRegistry {
   readonly #jobs = new Map<string, Job>();
   readonly #byChildSession = new Map<string, string>();
-  readonly #byParent = new Map<string, Set<string>>();
-  readonly #byRoot = new Map<string, Set<string>>();
+  readonly #byParent: IDIndex = new Map();
+  readonly #byRoot: IDIndex = new Map();
   readonly #groups = new GroupIndex();
   readonly #listeners = new Set<(change: JobChange) => void>();
   /** The oldest first. */
@@ -163,23 +164,13 @@ export class JobRegistry {
   reopen(id: string, patch: SubagentPatch): SubagentJob | undefined {
     const job = this.getSubagent(id);
     if (!job || !isTerminal(job.status)) return undefined;
-    return this.#replace({
-      ...job,
-      endReason: undefined,
-      error: undefined,
-      startedAt: undefined,
-      completedAt: undefined,
-      ...patch,
-      status: "pending",
-    });
+    return this.#replace({ ...job, ...NOT_RUN, ...patch });
   }
 
   /** A process runs again, or will: in whatever state it is, its next run is pending. */
   rerun(id: string, patch: ProcessPatch): ProcessJob | undefined {
     const job = this.getProcess(id);
-    if (!job) return undefined;
-    const cleared = { endReason: undefined, error: undefined, completedAt: undefined };
-    return this.#replace({ ...job, ...cleared, startedAt: undefined, ...patch, status: "pending" });
+    return job && this.#replace({ ...job, ...NOT_RUN, ...patch });
   }
 
   remove(id: string): void {
@@ -251,22 +242,19 @@ export class JobRegistry {
   }
 }
 
+/** Of a run that has not begun. */
+const NOT_RUN = {
+  status: "pending",
+  endReason: undefined,
+  error: undefined,
+  startedAt: undefined,
+  completedAt: undefined,
+} as const;
+
 /** The record without what only holds while it works. */
 function atRest(job: Job): Job {
   const still = { ...job, blockedOn: undefined, stalledSince: undefined };
   return still.kind === "subagent"
     ? { ...still, progress: { ...still.progress, runningTool: undefined } }
     : { ...still, nextStartAt: undefined };
-}
-
-function index(map: Map<string, Set<string>>, key: string, id: string): void {
-  const ids = map.get(key);
-  if (ids) ids.add(id);
-  else map.set(key, new Set([id]));
-}
-
-function unindex(map: Map<string, Set<string>>, key: string, id: string): void {
-  const ids = map.get(key);
-  ids?.delete(id);
-  if (ids?.size === 0) map.delete(key);
 }

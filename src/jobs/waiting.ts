@@ -7,6 +7,7 @@
  */
 import type { Clock } from "../ports.js";
 import { oneLine } from "../text.js";
+import { index, unindex, type IDIndex } from "./id-index.js";
 import type { Job } from "./job.js";
 import { standingOf, type Standing } from "./order.js";
 import type { JobChange, JobRegistry } from "./registry.js";
@@ -21,7 +22,7 @@ export class WaitingJobs {
   readonly #clock: Clock;
   readonly #waiting = new Map<string, Waiting>();
   /** By what they wait for. */
-  readonly #dependents = new Map<string, Set<string>>();
+  readonly #dependents: IDIndex = new Map();
   /** How what is waited for stood last: one that is forgotten in between counts as it was. */
   readonly #standings = new Map<string, Standing>();
   readonly #stopListening: () => void;
@@ -36,9 +37,7 @@ export class WaitingJobs {
   add(job: Job, start: () => void, { rests = false } = {}): void {
     this.#waiting.set(job.id, { start, rests });
     for (const id of job.after ?? []) {
-      const others = this.#dependents.get(id);
-      if (others) others.add(job.id);
-      else this.#dependents.set(id, new Set([job.id]));
+      index(this.#dependents, id, job.id);
       if (!this.#standings.has(id)) this.#standings.set(id, standingOf(this.#jobs.get(id)));
     }
     this.#look(job.id);
@@ -97,11 +96,7 @@ export class WaitingJobs {
   #forget({ id: jobID, after = [] }: Job): void {
     this.#waiting.delete(jobID);
     for (const id of after) {
-      const others = this.#dependents.get(id);
-      others?.delete(jobID);
-      if (others?.size !== 0) continue;
-      this.#dependents.delete(id);
-      this.#standings.delete(id);
+      if (unindex(this.#dependents, id, jobID)) this.#standings.delete(id);
     }
   }
 }

@@ -209,8 +209,7 @@ export class ParentChannel {
       const { agent, model, variant } = speaker.value;
       const { messageID } = carrier;
       await host.prompt({ sessionID, messageID, agent, model, variant, text, synthetic: true });
-      this.#step({ type: "stored", messageID });
-      this.#step({ type: "sent" });
+      this.#step({ type: "sent", messageID });
     } finally {
       outbox.setCarrier(ours().filter(isPrepared), undefined);
     }
@@ -228,7 +227,6 @@ export class ParentChannel {
     ]);
     const busy = busySessions.has(sessionID);
     const answered = this.#settle(messages);
-    this.#freeMissing(messages);
     const carrier = outbox.inFlight(sessionID)[0]?.carrier;
     // A busy parent reads the message at its next step.
     const isWaitedFor = carrier && messages.some(({ id }) => id === carrier.messageID);
@@ -264,7 +262,6 @@ export class ParentChannel {
     try {
       const messages = await host.messages(this.#sessionID);
       this.#settle(messages);
-      this.#freeMissing(messages);
       if (tellAgain) this.#tellAgain(new Set(messages.map(({ id }) => id)));
     } catch (thrown) {
       logFailure(log, "warn", "notices under way could not be checked")(thrown);
@@ -279,17 +276,6 @@ export class ParentChannel {
     this.#deps.outbox.tellAgain(gone, messageIDs);
   }
 
-  #freeMissing(messages: readonly Message[]): void {
-    const { outbox, clock } = this.#deps;
-    const known = new Set(messages.map(({ id }) => id));
-    const missing = outbox.inFlight(this.#sessionID).filter((notice) => {
-      const { carrier } = notice;
-      if (!carrier || known.has(carrier.messageID)) return false;
-      return carrier.own || clock.monotonic() - outbox.newest([notice]) > STORE_PATIENCE_MS;
-    });
-    outbox.setCarrier(missing, undefined);
-  }
-
   /**
    * An answer says that all was read that was stored before it. It proves nothing about a message that never arrived,
    * and a compaction's summary is no answer.
@@ -299,9 +285,10 @@ export class ParentChannel {
     this.#remove(readBy(this.#state, message.parentID));
   }
 
-  /** The same for all that is stored; gives how many notices were answered. */
+  /** The same for all that is stored, and what is not stored may go out again; gives how many notices were answered. */
   #settle(messages: readonly Message[]): number {
-    if (this.#deps.outbox.inFlight(this.#sessionID).length === 0) return 0;
+    const { outbox, clock } = this.#deps;
+    if (outbox.inFlight(this.#sessionID).length === 0) return 0;
     const stored: string[] = [];
     const answered = new Set<string>();
     for (const message of messages) {
@@ -310,7 +297,15 @@ export class ParentChannel {
     }
     this.#state = { ...this.#state, stored };
     const last = stored.findLastIndex((id) => answered.has(id));
-    return this.#remove(new Set([...stored.slice(0, last + 1), ...answered]));
+    const removed = this.#remove(new Set([...stored.slice(0, last + 1), ...answered]));
+    const known = new Set(messages.map(({ id }) => id));
+    const missing = outbox.inFlight(this.#sessionID).filter((notice) => {
+      const { carrier } = notice;
+      if (!carrier || known.has(carrier.messageID)) return false;
+      return carrier.own || clock.monotonic() - outbox.newest([notice]) > STORE_PATIENCE_MS;
+    });
+    outbox.setCarrier(missing, undefined);
+    return removed;
   }
 
   #remove(readMessageIDs: ReadonlySet<string>): number {

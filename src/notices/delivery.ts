@@ -75,7 +75,7 @@ export type DeliveryEvent =
   | { type: "updated"; archived: boolean }
   | { type: "asked" | "answered"; requestID: string }
   /** A user message is stored, ours among them. */
-  | { type: "stored"; messageID: string }
+  | { type: "user"; messageID: string }
   | { type: "assistant"; message: AssistantInfo }
   /** An assistant has answered what was in flight. */
   | { type: "delivered" }
@@ -85,7 +85,7 @@ export type DeliveryEvent =
   | { type: "began"; action: "send" | "confirm" }
   /** The host was asked how the session stands. */
   | { type: "looked"; archived: boolean; undone: boolean }
-  | { type: "sent" }
+  | { type: "sent"; messageID: string }
   | { type: "confirmed"; busy: boolean; answered: boolean }
   | { type: "failed" }
   | { type: "finished" };
@@ -114,7 +114,7 @@ export function step(state: DeliveryState, event: DeliveryEvent, now: number): D
       return state.undone
         ? { ...state, archived: event.archived, undone: false, attempts: 0, retryAt: 0 }
         : { ...state, archived: event.archived };
-    case "stored":
+    case "user":
       return stored(state, event.messageID);
     case "assistant":
       return answered(state, event.message);
@@ -129,7 +129,7 @@ export function step(state: DeliveryState, event: DeliveryEvent, now: number): D
     case "looked":
       return { ...state, archived: event.archived, undone: event.undone };
     case "sent":
-      return { ...state, retryAt: 0, lookedAt: now };
+      return { ...stored(state, event.messageID), retryAt: 0, lookedAt: now };
     case "confirmed":
       return event.busy || event.answered
         ? { ...state, busy: event.busy, lookedAt: now }

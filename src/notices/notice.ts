@@ -5,11 +5,9 @@
  * of a subagent's result, the end of a process's output, and always with the size of what is missing. Pure.
  */
 import { z } from "zod";
-import type { Job } from "../jobs/job.js";
+import { date, type Job } from "../jobs/job.js";
 import type { Quote } from "../jobs/registry.js";
 import { endStart, harmlessLines, headEnd, oneLine, quoteLines as quote } from "../text.js";
-
-const date = z.union([z.date(), z.iso.datetime().transform((text) => new Date(text))]);
 
 export const notice = z.object({
   id: z.string(),

@@ -15,7 +15,7 @@ import { FloodGate } from "./flood.js";
 import { isWorthSending, type Notice } from "./notice.js";
 import { Outbox, type Release } from "./outbox.js";
 import { Recipients } from "./recipients.js";
-import { Toasts, type Concern } from "./toasts.js";
+import { Toasts } from "./toasts.js";
 import { compactionNote, composeNotice, type News } from "./wording.js";
 
 /** Sessions that are remembered although nothing is owed to them and nothing of theirs runs. */
@@ -82,13 +82,10 @@ export class Notices {
   announce(job: Job, kind: Exclude<Notice["kind"], "ended"> | "again", text: string): void {
     if (kind === "output") this.#flood.offer(job.id, text);
     else if (kind !== "again") this.outbox.add(job, kind, { text });
-    if (kind === "stalled") this.#showConcern(job, kind, text);
+    if (!this.#deps.options.toasts) return;
+    if (kind === "stalled") this.#toasts.concern(job, kind, text);
     const asks = job.blockedOn?.kind === "password" ? "password" : "blocked";
-    if (kind === "blocked" || kind === "again") this.#showConcern(job, asks, text);
-  }
-
-  #showConcern(job: Job, kind: Concern, text: string): void {
-    if (this.#deps.options.toasts) this.#toasts.concern(job, kind, text);
+    if (kind === "blocked" || kind === "again") this.#toasts.concern(job, asks, text);
   }
 
   /** For the user's eyes only; where no terminal shows it, nothing happens. */
@@ -168,10 +165,8 @@ export class Notices {
       case "reverted":
       case "updated":
       case "assistant":
-        this.#channels.get(sessionID)?.take(event);
-        break;
       case "user":
-        this.#channels.get(sessionID)?.take({ type: "stored", messageID: event.messageID });
+        this.#channels.get(sessionID)?.take(event);
         break;
       case "deleted":
         this.#forget(sessionID);

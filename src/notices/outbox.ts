@@ -6,6 +6,7 @@
 import { randomBytes } from "node:crypto";
 import type { Clock } from "../ports.js";
 import { groupKey } from "../jobs/group.js";
+import { index, unindex, type IDIndex } from "../jobs/id-index.js";
 import type { Job } from "../jobs/job.js";
 import type { JobRegistry, Quote } from "../jobs/registry.js";
 import { isTerminal } from "../jobs/status.js";
@@ -30,11 +31,11 @@ export class Outbox {
   readonly #jobs: JobRegistry;
   readonly #clock: Clock;
   readonly #recipientOf: (job: Job) => string;
-  readonly #byParent = new Map<string, Map<string, Notice>>();
+  /** `since`, on the clock that never goes back: when it was made, or its carrier was set. */
+  readonly #entries = new Map<string, { notice: Notice; since: number }>();
+  readonly #byParent: IDIndex = new Map();
   /** Asked at every change of a job. */
-  readonly #byJob = new Map<string, Map<string, Notice>>();
-  /** By entry, on the clock that never goes back: when it was made, or its carrier was set. */
-  readonly #since = new Map<string, number>();
+  readonly #byJob: IDIndex = new Map();
   readonly #held = new Map<string, number>();
   readonly #listeners = new Set<(parentSessionID: string) => void>();
 
@@ -54,8 +55,7 @@ export class Outbox {
       ...words,
       createdAt: new Date(this.#clock.now()),
     };
-    this.#since.set(notice.id, this.#clock.monotonic());
-    this.#put(notice);
+    this.#put(notice, this.#clock.monotonic());
     this.#changed([notice]);
   }
 
@@ -105,14 +105,14 @@ export class Outbox {
       const attempts = Math.max(1, carrier?.attempts ?? 0);
       // Of another process only the date is known; what it says is taken once, and never for the future.
       const age = this.#clock.now() - (carrier?.sentAt ?? notice.createdAt).getTime();
-      this.#since.set(notice.id, this.#clock.monotonic() - Math.max(0, age));
-      this.#put({ ...notice, carrier: carrier && { ...carrier, attempts } });
+      const since = this.#clock.monotonic() - Math.max(0, age);
+      this.#put({ ...notice, carrier: carrier && { ...carrier, attempts } }, since);
     }
     this.#changed(known);
   }
 
   pending(parentSessionID: string): Notice[] {
-    return [...(this.#byParent.get(parentSessionID)?.values() ?? [])];
+    return this.#select(this.#byParent.get(parentSessionID));
   }
 
   /** Entries that may go out now: not under way, of no job that is held back, and no end that waits for its group. */
@@ -136,32 +136,32 @@ export class Outbox {
 
   /** When the newest of these was made or sent, in milliseconds of `clock.monotonic()`; -Infinity without any. */
   newest(notices: readonly Notice[]): number {
-    return Math.max(...notices.map(({ id }) => this.#since.get(id) ?? Number.NEGATIVE_INFINITY));
+    return Math.max(...notices.map(({ id }) => this.#entries.get(id)?.since ?? -Infinity));
   }
 
   all(): Notice[] {
-    return [...this.#byParent.values()].flatMap((notices) => [...notices.values()]);
+    return Array.from(this.#entries.values(), ({ notice }) => notice);
   }
 
   has(jobID: string): boolean {
-    return this.#ofJob(jobID).length > 0;
+    return this.#byJob.has(jobID);
   }
 
   setCarrier(notices: readonly Notice[], carrier: Carrier | undefined): void {
-    for (const notice of notices) {
-      const current = this.#byParent.get(notice.parentSessionID)?.get(notice.id);
+    for (const { id } of notices) {
+      const current = this.#entries.get(id);
       if (!current) continue;
-      if (carrier) this.#since.set(notice.id, this.#clock.monotonic());
-      this.#put({ ...current, carrier });
+      const since = carrier ? this.#clock.monotonic() : current.since;
+      this.#put({ ...current.notice, carrier }, since);
     }
     this.#changed(notices);
   }
 
   remove(notices: readonly Notice[]): void {
     for (const { parentSessionID, jobID, id } of notices) {
-      drop(this.#byParent, parentSessionID, id);
-      drop(this.#byJob, jobID, id);
-      this.#since.delete(id);
+      this.#entries.delete(id);
+      unindex(this.#byParent, parentSessionID, id);
+      unindex(this.#byJob, jobID, id);
     }
     this.#changed(notices);
   }
@@ -224,12 +224,18 @@ export class Outbox {
   }
 
   #ofJob(jobID: string): Notice[] {
-    return [...(this.#byJob.get(jobID)?.values() ?? [])];
+    return this.#select(this.#byJob.get(jobID));
   }
 
-  #put(notice: Notice): void {
-    keep(this.#byParent, notice.parentSessionID, notice);
-    keep(this.#byJob, notice.jobID, notice);
+  #select(ids: ReadonlySet<string> | undefined): Notice[] {
+    return [...(ids ?? [])].flatMap((id) => this.#entries.get(id)?.notice ?? []);
+  }
+
+  #put(notice: Notice, since: number): void {
+    const { id, parentSessionID, jobID } = notice;
+    this.#entries.set(id, { notice, since });
+    index(this.#byParent, parentSessionID, id);
+    index(this.#byJob, jobID, id);
   }
 
   #changed(notices: readonly Notice[]): void {
@@ -237,18 +243,4 @@ export class Outbox {
       for (const listener of this.#listeners) listener(parent);
     }
   }
-}
-
-type Index = Map<string, Map<string, Notice>>;
-
-function keep(index: Index, key: string, notice: Notice): void {
-  const notices = index.get(key);
-  if (notices) notices.set(notice.id, notice);
-  else index.set(key, new Map([[notice.id, notice]]));
-}
-
-function drop(index: Index, key: string, id: string): void {
-  const notices = index.get(key);
-  notices?.delete(id);
-  if (notices?.size === 0) index.delete(key);
 }

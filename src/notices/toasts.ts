@@ -4,7 +4,7 @@ import type { Toast } from "../host/host.js";
 import type { Job } from "../jobs/job.js";
 import { oneLine, quoted } from "../text.js";
 
-export type Concern = "blocked" | "password" | "stalled";
+type Concern = "blocked" | "password" | "stalled";
 
 const CONCERNS: Readonly<Record<Concern, string>> = {
   blocked: "waits for you",

@@ -94,7 +94,7 @@ export function composeNotice(
     HEADER.length,
   );
   const given = shares(
-    quoted.map((each) => Math.min(charactersOf(each), MOST_QUOTED)),
+    quoted.map((each) => Math.min(charactersOf(each.notices), MOST_QUOTED)),
     Math.max(LEAST_IN_ALL, Math.min(MOST_IN_ALL, room - fixed)),
   );
   const blocks: string[] = [];
@@ -152,7 +152,7 @@ function urgency({ job, notices }: News): number {
   return notices.some(({ kind }) => kind !== "ended") ? 1 : 2;
 }
 
-function charactersOf({ notices }: News): number {
+function charactersOf(notices: readonly Notice[]): number {
   // Each is followed by a line end.
   return notices.reduce((sum, { text = "", quote }) => sum + (quote?.text ?? text).length + 1, 0);
 }
@@ -210,14 +210,11 @@ function composeBlock({ job, notices: all, leftRunning = [] }: News, share: numb
   const hasEnded = all.some(({ kind }) => kind === "ended");
   const notices = hasEnded ? all.filter(({ kind }) => kind !== "failed") : all;
   const kinds = [...new Set(notices.map(({ kind }) => kind))];
-  const given = shares(
-    kinds.map((kind) =>
-      charactersOf({ job, notices: notices.filter((each) => each.kind === kind) }),
-    ),
-    share,
-  );
+  const byKind = kinds.map((kind) => notices.filter((each) => each.kind === kind));
+  const given = shares(byKind.map(charactersOf), share);
+  const reason = furtherReason(job) ?? "";
   const lines = [
-    `<background_job id="${job.id}" kind="${job.kind}" status="${job.status}"${attribute("reason", furtherReason(job))}>`,
+    `<background_job id="${job.id}" kind="${job.kind}" status="${job.status}"${reason && ` reason="${reason}"`}>`,
     `name: ${outsideLine(job.name, 200)}`,
     facts(job, now),
   ];
@@ -228,7 +225,7 @@ function composeBlock({ job, notices: all, leftRunning = [] }: News, share: numb
   if (job.kind === "subagent") lines.push(...modelLines(job));
   let ended: string[] = [];
   for (const [index, kind] of kinds.entries()) {
-    const same = notices.filter((each) => each.kind === kind);
+    const same = byKind[index] ?? [];
     if (kind === "ended") {
       if (job.kind === "subagent" && job.worktree) lines.push(...branchLines(job.worktree));
       ended = outcome(job, same.at(-1)?.quote, given[index] ?? 0);
@@ -266,8 +263,8 @@ function heading(job: Job, kind: Told): string {
   if (kind === "blocked" && job.kind === "process") return asksInput(job);
   if (kind !== "output") return HEADINGS[kind];
   return job.kind === "process" && job.notifyPattern !== undefined
-    ? "it printed what matches notifyPattern, or OPENCODE_NOTIFY:"
-    : "it printed OPENCODE_NOTIFY:";
+    ? "it printed what matches notifyPattern, or OPENCODE_NOTIFY"
+    : "it printed OPENCODE_NOTIFY";
 }
 
 /** What a job had to say of one kind, in the order in which it said it. */
@@ -277,7 +274,7 @@ function told(job: Job, kind: Told, same: readonly Notice[], most: number): stri
   const shown = lastOf(text, most);
   const left = text.length - shown.length;
   const cut = left > 0 ? ` (its end; ${grouped(left)} characters left out)` : "";
-  const lines = [`${heading(job, kind).replace(/:$/u, "")}${times}${cut}:`];
+  const lines = [`${heading(job, kind)}${times}${cut}:`];
   if (shown) lines.push(...quoteLines(shown));
   if (left > 0) lines.push(`to read more: ${readCall(job)}`);
   if (same.some(({ throttled }) => throttled)) {
@@ -371,10 +368,6 @@ export function readCall(job: Job, pattern?: string): string {
   if (job.kind === "subagent") return `getBackgroundTask({"taskId":"${job.id}"})`;
   const search = pattern === undefined ? "" : `,"mode":"grep","pattern":${JSON.stringify(pattern)}`;
   return `getBackgroundProcess({"processId":"${job.id}"${search}})`;
-}
-
-function attribute(name: string, value: string | undefined): string {
-  return value === undefined ? "" : ` ${name}="${value}"`;
 }
 
 /** Characters of what is remembered in a summary. */

@@ -12,19 +12,14 @@ import type { JobRegistry } from "../jobs/registry.js";
 import { isTerminal } from "../jobs/status.js";
 import type { WorktreePlan } from "../worktree/worktrees.js";
 import type { SubagentDeps } from "./deps.js";
+import type { LaunchInput } from "./launcher.js";
 import { childRules, mayEdit, mayRunCommands } from "./rights.js";
 
-interface PlanInput {
-  agent: string;
-  /** "provider/model"; left out: the agent's own, else the parent's current one. */
-  model?: string | undefined;
-  parentSessionID: string;
-  /** The assistant's message that launches, whose model is passed on; left out: what the parent's user chose last. */
-  parentMessageID?: string | undefined;
-  /** The agent of that turn; left out: the parent's latest. */
-  parentAgent?: string | undefined;
-  worktree?: true | string | undefined;
-}
+/** Left out: the agent's own model, else the parent's current one; what the parent's user chose last as its turn. */
+type PlanInput = Pick<
+  LaunchInput,
+  "agent" | "model" | "parentSessionID" | "parentMessageID" | "parentAgent" | "worktree"
+>;
 
 export interface LaunchPlan {
   /** As the host spells it. */

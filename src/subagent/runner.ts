@@ -70,8 +70,6 @@ type Question = Extract<
 export class Runner {
   readonly #deps: RunnerDeps;
   readonly #live = new Map<string, LiveRun>();
-  /** Asked for every streamed token. */
-  readonly #liveBySession = new Map<string, LiveRun>();
   /** Ends the patience of every stop that is under way. */
   readonly #patience = new Set<() => void>();
   #timer: Timer | undefined;
@@ -154,7 +152,8 @@ export class Runner {
 
   /** What the host says of a session; constant time, however many runs there are. */
   onEvent(event: ChildEvent): void {
-    const live = this.#liveBySession.get(event.sessionID);
+    const job = this.#deps.jobs.findBySession(event.sessionID);
+    const live = job && this.#live.get(job.id);
     if (live) this.#take(live, event);
   }
 
@@ -215,7 +214,6 @@ export class Runner {
     const state = beginRun(job, options, this.#now());
     const live: LiveRun = { jobID, sessionID, state, ended, release };
     this.#live.set(jobID, live);
-    this.#liveBySession.set(sessionID, live);
     // Until now the result was that of an earlier run.
     const fresh = { partial: undefined, partialText: undefined, resultLength: undefined };
     jobs.updateSubagent(jobID, { ...fresh, sessionID });
@@ -400,9 +398,8 @@ export class Runner {
 
   #end(live: LiveRun, { patch, end }: Extract<Effect, { do: "end" }>): void {
     const { jobs } = this.#deps;
-    const { jobID, sessionID } = live;
+    const { jobID } = live;
     this.#live.delete(jobID);
-    this.#liveBySession.delete(sessionID);
     live.lookLater?.cancel();
     live.release();
     const job = jobs.getSubagent(jobID);

@@ -135,7 +135,7 @@ void describe("what goes wrong on the way", () => {
     await house.answer(sessionID, "done");
     await house.clock.advance(MINUTE);
     assert.deepEqual(house.promptsTo(root), []);
-    house.notices.used(root);
+    house.notices.toolCalled(root);
     house.busy(root);
     await house.clock.advance(MINUTE);
     assert.equal(house.promptsTo(root).length, 1);

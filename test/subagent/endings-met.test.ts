@@ -153,7 +153,7 @@ void describe("a recorded run with a subagent of its own", () => {
     const { house, child } = replay;
     await replay.launch();
     // As its tool call does.
-    house.notices.used(child);
+    house.notices.toolCalled(child);
     const nested = { ...house.job(replay.id), id: "bg_0000000001", parentSessionID: child };
     house.jobs.add({ ...nested, sessionID: undefined, depth: 2, runs: [] });
     const border = replay.indexOfPrompt(replay.prompts[1] ?? "");
