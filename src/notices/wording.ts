@@ -1,7 +1,7 @@
 /**
  * The words of a notice: one block for each job while they fit, a line for each other one, and a line of what still
  * runs; and the words of a compaction's note. Everything that came from a child or a process stands behind "| " or
- * inside a line of ours (see `quote.ts`); ids come from our records alone. Pure.
+ * inside a line of ours (see `notice.ts`); ids come from our records alone. Pure.
  */
 import { groupCounts } from "../jobs/group.js";
 import type { Job, SubagentJob } from "../jobs/job.js";

@@ -290,8 +290,8 @@ export class BackgroundManager {
     const end = { status: "cancelled", reason: "host_exit" } as const;
     for (const { id } of live) this.#runner.abandon(id, end);
     this.#runner.dispose();
-    const aborts = live.map(
-      ({ id, sessionID }) => sessionID && this.#runner.abortSession(id, sessionID),
+    const aborts = live.flatMap(({ id, sessionID }) =>
+      sessionID ? [this.#runner.abortSession(id, sessionID)] : [],
     );
     await within(this.#deps.clock, DISPOSE_PATIENCE_MS, Promise.all(aborts));
   }
