@@ -139,6 +139,13 @@ export interface Frame {
   at: number | undefined;
 }
 
+/** What of a frame lies in a stretch of the output; undefined when nothing does. */
+export function partOf(frame: Frame, from: number, end = Infinity): Frame | undefined {
+  const skip = Math.max(0, from - frame.offset);
+  const data = frame.data.subarray(skip, Math.max(0, end - frame.offset));
+  return data.length === 0 ? undefined : { ...frame, offset: frame.offset + skip, data };
+}
+
 /** The frames of a block; stops at the end mark, and at anything that cannot be a frame. */
 export function parseFrames(
   block: Buffer,

@@ -25,31 +25,26 @@ import {
 } from "./format.js";
 
 /** What the writer asks of the system; tests pass one that fails. */
-export interface OutputFs {
-  mkdir(folder: string): void;
-  open(file: string, flags: string, mode: number): number;
+export type OutputFs = typeof systemOutputFs;
+
+export const systemOutputFs = {
+  mkdir: (folder: string): void => void mkdirSync(folder, { recursive: true, mode: 0o700 }),
+  open: (file: string, flags: string, mode: number) => openSync(file, flags, mode),
   /** Returns the bytes written, possibly fewer than `length`. */
-  write(fd: number, data: Buffer, from: number, length: number, position: number): number;
-  close(fd: number): void;
-}
-
-export const systemOutputFs: OutputFs = {
-  mkdir: (folder) => void mkdirSync(folder, { recursive: true, mode: 0o700 }),
-  open: (file, flags, mode) => openSync(file, flags, mode),
-  write: (fd, data, from, length, position) => writeSync(fd, data, from, length, position),
-  close: (fd) => closeSync(fd),
+  write: (fd: number, data: Buffer, from: number, length: number, position: number) =>
+    writeSync(fd, data, from, length, position),
+  close: (fd: number) => closeSync(fd),
 };
-
-interface MissingOutput {
-  since: Date;
-  error: string;
-}
 
 /** While the disk refuses, it is asked again at most this often. */
 const RETRY_MILLISECONDS = 500;
 
 export class OutputLog {
   readonly file: string;
+  /** Bytes appended in all. */
+  bytes = 0;
+  /** Since when output could not be written, and why; undefined when nothing is missing. */
+  missing: { since: Date; error: string } | undefined;
   readonly #fs: OutputFs;
   readonly #clock: Pick<Clock, "now" | "monotonic">;
   readonly #layout: Layout;
@@ -57,13 +52,10 @@ export class OutputLog {
   readonly #held = new Map<number, number>();
   #block: OutputBlock | undefined;
   #fd: number | undefined;
-  #created = false;
   #hasHeader = false;
-  #bytes = 0;
   #lostToDisk = 0;
   /** What has to be put back before anything else is written. */
   #torn: { bytes: Buffer; position: number } | undefined;
-  #missing: MissingOutput | undefined;
   #retryAt = 0;
   #closed = false;
 
@@ -79,21 +71,11 @@ export class OutputLog {
     this.#layout = layoutFor(limit);
   }
 
-  /** Bytes appended in all. */
-  get bytes(): number {
-    return this.#bytes;
-  }
-
   /** Bytes of these that the file does not hold any more, or never did. */
   get dropped(): number {
-    let dropped = this.#bytes;
+    let dropped = this.bytes;
     for (const held of this.#held.values()) dropped -= held;
     return dropped;
-  }
-
-  /** Since when output could not be written, and why; undefined when nothing is missing. */
-  get missing(): MissingOutput | undefined {
-    return this.#missing;
   }
 
   /**
@@ -102,7 +84,7 @@ export class OutputLog {
    */
   append(stream: StreamNumber, data: Buffer, time = this.#clock.now()): void {
     if (this.#closed) {
-      this.#bytes += data.length;
+      this.bytes += data.length;
       return;
     }
     let from = 0;
@@ -110,8 +92,8 @@ export class OutputLog {
       const block =
         this.#block ?? this.#beginBlock(Buffer.allocUnsafeSlow(this.#layout.blockSize), 0, time);
       const taken = block.add(stream, data, from, time);
-      this.#bytes += taken;
-      this.#held.set(block.number, block.payload);
+      this.bytes += taken;
+      this.#held.set(block.header.number, block.payload);
       from += taken;
       if (taken === 0) this.#nextBlock(block, time);
     }
@@ -120,7 +102,7 @@ export class OutputLog {
 
   /** So many bytes of the output come here that are not there any more: of a copy. */
   skip(bytes: number, time: number): void {
-    this.#bytes += bytes;
+    this.bytes += bytes;
     if (this.#block) this.#nextBlock(this.#block, time);
   }
 
@@ -143,21 +125,21 @@ export class OutputLog {
     const { headBlocks, ringBlocks } = this.#layout;
     const overwritten = number - ringBlocks;
     if (overwritten >= headBlocks) this.#held.delete(overwritten);
-    this.#block = new OutputBlock(memory, { number, start: this.#bytes, time });
+    this.#block = new OutputBlock(memory, { number, start: this.bytes, time });
     return this.#block;
   }
 
   #nextBlock(block: OutputBlock, time: number): void {
     if (!this.#write(block)) this.#giveUp(block);
     // A block of which nothing reached the disk leaves its number to the next: numbers have no holes.
-    const number = block.payloadOnDisk > 0 ? block.number + 1 : block.number;
+    const number = block.header.number + (block.payloadOnDisk > 0 ? 1 : 0);
     this.#beginBlock(block.bytes, number, time);
   }
 
   /** The part of the block that never reached the disk is lost. */
   #giveUp(block: OutputBlock): void {
     this.#lostToDisk += block.payload - block.payloadOnDisk;
-    this.#held.set(block.number, block.payloadOnDisk);
+    this.#held.set(block.header.number, block.payloadOnDisk);
   }
 
   #write(block: OutputBlock): boolean {
@@ -175,13 +157,13 @@ export class OutputLog {
     }
     block.written();
     this.#retryAt = 0;
-    if (this.#lostToDisk === 0) this.#missing = undefined;
+    if (this.#lostToDisk === 0) this.missing = undefined;
     return true;
   }
 
   /** A frame's length is on disk before its bytes: what a failed write has begun is undone. */
   #writeBlock(fd: number, block: OutputBlock, dirty: { from: number; to: number }): void {
-    const position = blockPosition(this.#layout, block.number);
+    const position = blockPosition(this.#layout, block.header.number);
     try {
       this.#writeAll(fd, block.bytes, dirty, position);
     } catch (thrown) {
@@ -204,10 +186,8 @@ export class OutputLog {
     if (this.#fd !== undefined) return this.#fd;
     this.#fs.mkdir(dirname(this.file));
     // "w" empties the file: right the first time, a loss when it is only being opened again.
-    const fd = this.#fs.open(this.file, this.#created ? "r+" : "w", 0o600);
-    this.#created = true;
-    this.#fd = fd;
-    return fd;
+    this.#fd = this.#fs.open(this.file, this.#hasHeader ? "r+" : "w", 0o600);
+    return this.#fd;
   }
 
   #writeHeader(fd: number): void {
@@ -233,7 +213,7 @@ export class OutputLog {
 
   #failed(error: Error): void {
     this.#retryAt = this.#clock.monotonic() + RETRY_MILLISECONDS;
-    this.#missing ??= { since: new Date(this.#clock.now()), error: error.message };
+    this.missing ??= { since: new Date(this.#clock.now()), error: error.message };
     // A descriptor that the system does not know any more is opened anew; a full disk keeps its own.
     if (errorCode(error) === "EBADF") this.#fd = undefined;
   }
@@ -259,15 +239,16 @@ const MOST_TICKS = 2 ** 32 - 1;
 /** The block that is being filled, in memory: takes pieces as frames and knows which of its bytes are not on disk. */
 class OutputBlock {
   readonly bytes: Buffer;
-  readonly #header: BlockHeader;
+  readonly header: BlockHeader;
+  /** Bytes of output in it. */
+  payload = 0;
+  payloadOnDisk = 0;
   #used = BLOCK_HEADER;
   #dirtyFrom = 0;
   #frameAt = 0;
   #frameStream: StreamNumber | undefined;
   #frameLength = 0;
   #frameTicks = 0;
-  #payload = 0;
-  #payloadOnDisk = 0;
   /** Of the last good write: where its newest frame (or the block) begins, that frame's mark, where it ends. */
   #savedFrom = 0;
   #savedMark: number | undefined;
@@ -275,21 +256,8 @@ class OutputBlock {
 
   constructor(bytes: Buffer, header: BlockHeader) {
     this.bytes = bytes;
-    this.#header = header;
+    this.header = header;
     writeBlockHeader(bytes, header);
-  }
-
-  get number(): number {
-    return this.#header.number;
-  }
-
-  /** Bytes of output in it. */
-  get payload(): number {
-    return this.#payload;
-  }
-
-  get payloadOnDisk(): number {
-    return this.#payloadOnDisk;
   }
 
   /**
@@ -299,7 +267,7 @@ class OutputBlock {
   add(stream: StreamNumber, data: Buffer, from: number, time: number): number {
     const ticks = Math.max(
       this.#frameTicks,
-      Math.min(MOST_TICKS, Math.floor((time - this.#header.time) / TICK)),
+      Math.min(MOST_TICKS, Math.floor((time - this.header.time) / TICK)),
     );
     const joins =
       this.#frameStream === stream && this.#frameTicks === ticks && this.#frameLength < JOIN_BELOW;
@@ -318,7 +286,7 @@ class OutputBlock {
     this.bytes.writeUInt32LE(this.#frameLength * 2 + stream, this.#frameAt);
     this.#dirtyFrom = Math.min(this.#dirtyFrom, this.#frameAt);
     this.#used = at + length;
-    this.#payload += length;
+    this.payload += length;
     return length;
   }
 
@@ -333,7 +301,7 @@ class OutputBlock {
 
   written(): void {
     this.#dirtyFrom = this.#used;
-    this.#payloadOnDisk = this.#payload;
+    this.payloadOnDisk = this.payload;
     this.#savedFrom = this.#frameAt;
     this.#savedMark = this.bytes.readUInt32LE(this.#frameAt);
     this.#savedTo = this.#used;

@@ -5,7 +5,7 @@
 import { grouped } from "../text.js";
 import { cutBytes, isBinary, plainLine, openCharacter, fromCharacter } from "./plain-text.js";
 import { newLineReaders, type LineBatch } from "./line-reader.js";
-import { STDERR, STREAMS, type Frame, type StreamNumber } from "./format.js";
+import { partOf, STDERR, STREAMS, type StreamNumber } from "./format.js";
 import type { OutputReader, Piece } from "./reader.js";
 import type { OutputStream } from "./types.js";
 
@@ -46,8 +46,8 @@ interface PageRange {
 
 export function readPage(reader: OutputReader, range: PageRange): Page {
   const { pieces, atEnd } = take(reader, range);
-  const whole = endOf(pieces, range.from);
-  const end = atEnd ? whole - openBytes(pieces) : safeCut(pieces, range.from);
+  const { from } = range;
+  const end = atEnd ? endOf(pieces, from) - openBytes(pieces) : safeCut(pieces, from);
   const limited = range.lines === undefined ? end : afterLines(pieces, range, end);
   return {
     lines: toLines(until(pieces, limited), range),
@@ -179,7 +179,7 @@ function safeCut(pieces: readonly Piece[], from: number): number {
 function afterLines(pieces: readonly Piece[], range: PageRange, end: number): number {
   let left = range.lines ?? 0;
   for (const { frame } of pieces) {
-    if (!frame || !isWanted(frame, range.stream)) continue;
+    if (!frame || !isWanted(frame.stream, range.stream)) continue;
     for (let at = frame.data.indexOf("\n"); at >= 0; at = frame.data.indexOf("\n", at + 1)) {
       left -= 1;
       if (left === 0) return Math.min(end, frame.offset + at + 1);
@@ -189,19 +189,16 @@ function afterLines(pieces: readonly Piece[], range: PageRange, end: number): nu
 }
 
 function until(pieces: readonly Piece[], end: number): Piece[] {
-  const kept: Piece[] = [];
-  for (const piece of pieces) {
-    const { frame } = piece;
-    if (!frame) kept.push(piece);
-    else if (frame.offset < end) {
-      kept.push({ frame: { ...frame, data: frame.data.subarray(0, end - frame.offset) } });
-    }
-  }
-  return kept;
+  return pieces.flatMap((piece): Piece[] => {
+    if (piece.gap) return [piece];
+    const frame = partOf(piece.frame, 0, end);
+    return frame ? [{ frame }] : [];
+  });
 }
 
-function isWanted(frame: Frame, stream: OutputStream | undefined): boolean {
-  return stream === undefined || streamName(frame.stream) === stream;
+/** `only`: no other stream is. */
+export function isWanted(stream: StreamNumber, only: OutputStream | undefined): boolean {
+  return only === undefined || streamName(stream) === only;
 }
 
 function toLines(pieces: readonly Piece[], range: PageRange): PlainLine[] {
@@ -231,7 +228,7 @@ function toLines(pieces: readonly Piece[], range: PageRange): PlainLine[] {
     if (gap) {
       endAll();
       lines.push(gapLine(gap.bytes, gap.offset));
-    } else if (isWanted(frame, stream)) {
+    } else if (isWanted(frame.stream, stream)) {
       const data = isCut ? fromCharacter(frame.data) : frame.data;
       const offset = frame.offset + frame.data.length - data.length;
       times[frame.stream] = frame.at;

@@ -244,7 +244,8 @@ export class PatternGuard {
     try {
       const script = new Script(`${MATCH}; match(question)`);
       const answer: unknown = script.runInContext(context, { timeout: Math.ceil(limit) });
-      const hits = Array.from(isList(answer) ? answer : [], Number);
+      // Of another realm: no `instanceof Array`.
+      const hits = Array.isArray(answer) ? Array.from(answer, Number) : [];
       this.#settle({ hits, took: performance.now() - start });
     } catch {
       this.#settle(new PatternTooSlow());
@@ -288,9 +289,4 @@ function startThread(code: string): Worker {
   const thread = new Worker(code, { eval: true, execArgv: [], env: {} });
   thread.unref();
   return thread;
-}
-
-/** An array of another realm is no `instanceof Array`. */
-function isList(value: unknown): value is ArrayLike<unknown> {
-  return Array.isArray(value);
 }

@@ -10,9 +10,10 @@
  */
 import { UserError } from "../ports.js";
 import { grouped, QUOTE_MARK } from "../text.js";
-import { type StreamNumber, STREAMS } from "./format.js";
+import { partOf, type StreamNumber, STREAMS } from "./format.js";
 import { type LineBatch, newLineReaders } from "./line-reader.js";
 import {
+  isWanted,
   lastLines,
   lostIn,
   type Page,
@@ -172,13 +173,14 @@ async function grepOutput(
       lost += Math.max(0, gap.offset + gap.bytes - Math.max(gap.offset, wanted.from));
       continue;
     }
-    const skip = Math.max(0, Math.min(frame.data.length, wanted.from - frame.offset));
-    found.skip(frame.stream, frame.data.subarray(0, skip));
-    const data = frame.data.subarray(skip);
-    if (data.length === 0) continue;
+    const { stream } = frame;
+    const before = partOf(frame, 0, wanted.from);
+    if (before) found.skip(stream, before.data);
+    const part = partOf(frame, wanted.from);
+    if (!part) continue;
     end = frame.offset + frame.data.length - openCharacter(frame.data);
-    const batch = readers[frame.stream].push(data, frame.offset + skip);
-    if (found.add(frame.stream, batch, data.length)) await found.match();
+    const batch = readers[stream].push(part.data, part.offset);
+    if (found.add(stream, batch, part.data.length)) await found.match();
   }
   endAll();
   await found.match();
@@ -238,13 +240,13 @@ class Matches {
 
   /** What stands before the place from which on is searched: its lines count. */
   skip(stream: StreamNumber, data: Buffer): void {
-    if (!this.#isWanted(stream)) return;
+    if (!isWanted(stream, this.#wanted.stream)) return;
     for (let at = data.indexOf(10); at >= 0; at = data.indexOf(10, at + 1)) this.#number += 1;
   }
 
   /** True when there is so much that it should be matched now. */
   add(stream: StreamNumber, batch: LineBatch | undefined, bytes: number): boolean {
-    if (batch && this.#isWanted(stream)) this.#waiting.push({ stream, batch });
+    if (batch && isWanted(stream, this.#wanted.stream)) this.#waiting.push({ stream, batch });
     this.#waitingBytes += bytes;
     return this.#waitingBytes >= BATCH_BYTES;
   }
@@ -271,11 +273,6 @@ class Matches {
       lines.push(line);
     }
     return { lines, shown: this.#found.length, next: this.#next };
-  }
-
-  #isWanted(stream: StreamNumber): boolean {
-    const { stream: only } = this.#wanted;
-    return only === undefined || only === streamName(stream);
   }
 
   #collect(lines: readonly string[], hits: ReadonlySet<number>): void {

@@ -13,6 +13,7 @@ import {
   parseBlockHeader,
   parseFileHeader,
   parseFrames,
+  partOf,
   type BlockHeader,
   type Frame,
   type Layout,
@@ -38,15 +39,14 @@ export function openOutput(file: string): OutputReader | undefined {
     if (errorCode(thrown) === "ENOENT") return undefined;
     throw thrown;
   }
+  let reader: OutputReader | undefined;
   try {
     const layout = parseFileHeader(readAt(fd, FILE_HEADER, 0));
-    if (layout) return new OutputReader(fd, layout);
-  } catch (thrown) {
-    closeSync(fd);
-    throw thrown;
+    reader = layout && new OutputReader(fd, layout);
+    return reader;
+  } finally {
+    if (!reader) closeSync(fd);
   }
-  closeSync(fd);
-  return undefined;
 }
 
 export class OutputReader {
@@ -86,7 +86,7 @@ export class OutputReader {
         if (block.start > at) yield { gap: { offset: at, bytes: block.start - at } };
         at = Math.max(at, block.start);
         for (const whole of block.frames) {
-          const frame = cutFrame(whole, at);
+          const frame = partOf(whole, at);
           if (!frame) continue;
           at = frame.offset + frame.data.length;
           yield { frame };
@@ -170,11 +170,4 @@ export class OutputReader {
 function readAt(fd: number, length: number, position: number): Buffer {
   const bytes = Buffer.alloc(length);
   return bytes.subarray(0, readSync(fd, bytes, 0, length, position));
-}
-
-function cutFrame(frame: Frame, from: number): Frame | undefined {
-  const skip = Math.max(0, from - frame.offset);
-  const data = frame.data.subarray(skip);
-  if (data.length === 0) return undefined;
-  return { ...frame, offset: frame.offset + skip, data };
 }

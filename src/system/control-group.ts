@@ -22,28 +22,21 @@ import { identifyProcess } from "./identity.js";
 import { isInside } from "./inside.js";
 
 /** What this module does with files; tests pass faults. */
-export interface GroupFiles {
-  read(file: string): string;
-  /** The names of the folders in a folder. */
-  folders(folder: string): string[];
-  /** Whether a folder belongs to the user that we are. */
-  isOwn(folder: string): boolean;
-  /** With the folders above it. */
-  make(folder: string): Promise<unknown>;
-  remove(folder: string): Promise<void>;
-  write(file: string, text: string): Promise<void>;
-}
+export type GroupFiles = typeof systemGroupFiles;
 
-export const systemGroupFiles: GroupFiles = {
-  read: (file) => readFileSync(file, "latin1"),
-  folders: (folder) =>
+export const systemGroupFiles = {
+  read: (file: string) => readFileSync(file, "latin1"),
+  /** The names of the folders in a folder. */
+  folders: (folder: string) =>
     readdirSync(folder, { withFileTypes: true }).flatMap((each) =>
       each.isDirectory() ? [each.name] : [],
     ),
-  isOwn: (folder) => statSync(folder).uid === process.geteuid?.(),
-  make: (folder) => mkdir(folder, { recursive: true }),
-  remove: (folder) => rmdir(folder),
-  write: (file, text) => writeFile(file, text, { flag: "r+" }),
+  /** Whether a folder belongs to the user that we are. */
+  isOwn: (folder: string) => statSync(folder).uid === process.geteuid?.(),
+  /** With the folders above it. */
+  make: (folder: string): Promise<unknown> => mkdir(folder, { recursive: true }),
+  remove: (folder: string) => rmdir(folder),
+  write: (file: string, text: string) => writeFile(file, text, { flag: "r+" }),
 };
 
 /** The folder of the group that we run in, or why no group can be made there. */
@@ -282,11 +275,11 @@ interface ControlGroupsDeps {
 
 /** Those of an instance. */
 export class ControlGroups {
+  /** All of the instance's lie below it; undefined: none can be made, or was not tried yet. */
+  folder: string | undefined;
   readonly #deps: ControlGroupsDeps;
   readonly #files: GroupFiles;
   readonly #removals = new Set<Promise<void>>();
-  /** That of the instance; undefined: none can be made, or was not tried yet. */
-  #folder: string | undefined;
   #isTried = false;
   #canMake = false;
   /** How many may follow now, as of the last. */
@@ -298,15 +291,10 @@ export class ControlGroups {
     this.#files = deps.files ?? systemGroupFiles;
   }
 
-  /** All of the instance's lie below it; undefined while there are none. */
-  get folder(): string | undefined {
-    return this.#folder;
-  }
-
   /** Ask before each `open`. False where none can be made, and in a flood of starts. */
   mayOpen(): boolean {
     if (!this.#isTried) this.#find();
-    return this.#folder !== undefined && this.#mayMove();
+    return this.folder !== undefined && this.#mayMove();
   }
 
   /**
@@ -314,7 +302,7 @@ export class ControlGroups {
    * only the first is waited for. Never rejects.
    */
   async open(jobID: string, run: number): Promise<ControlGroup | undefined> {
-    const folder = this.#folder;
+    const folder = this.folder;
     if (folder === undefined) return undefined;
     const path = join(folder, `${jobID}.${run}`);
     const made = this.#make(path);
@@ -324,7 +312,7 @@ export class ControlGroups {
 
   /** A shell did not get into its group: none is tried any more. */
   failed(group: ControlGroup): void {
-    this.#folder = undefined;
+    this.folder = undefined;
     const { log } = this.#deps;
     log("warn", "a shell could not move into its control group: processes run without", {
       path: group.path,
@@ -366,7 +354,7 @@ export class ControlGroups {
       log("debug", "no control groups", { why });
       return;
     }
-    this.#folder = join(home.folder, `${PREFIX}${instanceID}.${self.pid}.${self.startTime}`);
+    this.folder = join(home.folder, `${PREFIX}${instanceID}.${self.pid}.${self.startTime}`);
     const message = "control groups of earlier OpenCodes could not be removed";
     this.#removals.add(this.#clean(home.folder).catch(logFailure(log, "debug", message)));
   }
@@ -382,7 +370,7 @@ export class ControlGroups {
       this.#canMake = true;
       return true;
     } catch (thrown) {
-      this.#folder = undefined;
+      this.folder = undefined;
       const error = coerceError(thrown).message;
       this.#deps.log("info", "no control group can be made: processes run without", { error });
       return false;

@@ -12,23 +12,15 @@ import type { ProcessIdentity } from "../jobs/job.js";
 import { waysOf, type Ways } from "../platform.js";
 import { errorCode } from "../ports.js";
 
-export type { ProcessIdentity };
-
 /** What this module asks of the system; tests pass their own. */
-export interface IdentitySource {
-  platform: NodeJS.Platform;
-  /** The whole text of a file; throws when it cannot be read. */
-  readFile(path: string): string;
-  /** The standard output of a program; throws when it fails. */
-  run(file: string, args: readonly string[]): string;
-  /** Windows: `SystemRoot`. */
-  env: NodeJS.ProcessEnv;
-}
+export type IdentitySource = typeof systemIdentitySource;
 
-const systemIdentitySource: IdentitySource = {
+const systemIdentitySource = {
   platform: process.platform,
-  readFile: (path) => readFileSync(path, "utf8"),
-  run: (file, args) =>
+  /** The whole text of a file; throws when it cannot be read. */
+  readFile: (path: string) => readFileSync(path, "utf8"),
+  /** The standard output of a program; throws when it fails. */
+  run: (file: string, args: readonly string[]) =>
     execFileSync(file, args, {
       encoding: "utf8",
       timeout: 5000,
@@ -37,6 +29,7 @@ const systemIdentitySource: IdentitySource = {
       // The same words for the same time in every language and time zone.
       env: { ...process.env, LC_ALL: "C", TZ: "UTC" },
     }),
+  /** Windows: `SystemRoot`. */
   env: process.env,
 };
 
@@ -52,7 +45,7 @@ export function identifyProcess(
 ): ProcessIdentity | undefined {
   if (!Number.isInteger(pid) || pid <= 0) return undefined;
   try {
-    const found = chooseIdentify(source.platform)(pid, source);
+    const found = IDENTIFY[waysOf(source.platform).processes](pid, source);
     return found && { pid, ...found };
   } catch {
     // No such process, or it ended while it was being asked about: either way there is none to name.
@@ -75,7 +68,7 @@ export function hasEnded(
   source: IdentitySource = systemIdentitySource,
 ): boolean {
   try {
-    const now = chooseIdentify(source.platform)(identity.pid, source);
+    const now = IDENTIFY[waysOf(source.platform).processes](identity.pid, source);
     return now?.startTime !== identity.startTime || now.bootID !== identity.bootID;
   } catch (thrown) {
     if (waysOf(source.platform).processes === "/proc") return isGone(thrown);
@@ -125,36 +118,26 @@ const IDENTIFY: Record<Ways["processes"], Identify> = {
   cim: onWindows,
 };
 
-function chooseIdentify(platform: NodeJS.Platform): Identify {
-  return IDENTIFY[waysOf(platform).processes];
-}
-
-/** What /proc/PID/stat says; field numbers as in proc(5). */
-interface ProcStat {
-  /** Field 2: at most 15 characters. */
-  name: string;
-  /** Field 3: R, S, D, Z, … */
-  state: string;
-  /** Field 4. */
-  parent: number;
-  /** Field 5: the process group. */
-  group: number;
-  /** Field 22: clock ticks between boot and start. */
-  startTime: string;
-  /** Field 38, the signal for its parent, is -1: a thread, which can be asked about by its number like a process. */
-  isThread: boolean;
-}
-
-/** Field 2 is the program's name in brackets and may hold brackets and spaces itself: count from the last one. */
-export function parseProcStat(text: string): ProcStat | undefined {
-  const end = text.lastIndexOf(")");
-  const name = text.slice(text.indexOf("(") + 1, end);
-  const fields = text.slice(end + 2).split(" ");
+/**
+ * What /proc/PID/stat says; field numbers as in proc(5). Field 2 is the program's name in brackets (at most 15
+ * characters) and may hold brackets and spaces itself: count from the last one.
+ */
+export function parseProcStat(text: string) {
+  const name = text.slice(text.indexOf("(") + 1, text.lastIndexOf(")"));
+  const fields = statFields(text);
+  // R, S, D, Z, …; a number; the process group.
   const [state, parent, group] = fields;
+  // Clock ticks between boot and start.
   const startTime = fields[22 - 3];
   if (!state || !parent || !group || !startTime) return undefined;
+  // The signal for its parent is -1: a thread, which can be asked about by its number like a process.
   const isThread = fields[38 - 3] === "-1";
   return { name, state, parent: Number(parent), group: Number(group), startTime, isThread };
+}
+
+/** From field 3 on. */
+export function statFields(text: string): string[] {
+  return text.slice(text.lastIndexOf(")") + 2).split(" ");
 }
 
 /** Zombies (Z) and the dying (X) no longer run. */

@@ -7,7 +7,7 @@
  */
 import { readdir, readFile, readlink } from "node:fs/promises";
 import { waysOf } from "../platform.js";
-import { isForbidden, isGone } from "./identity.js";
+import { isForbidden, isGone, statFields } from "./identity.js";
 
 /** Numbers of system calls by architecture; on any other nothing is claimed. */
 const CALLS: Partial<Record<NodeJS.Architecture, { read: number[]; epoll: number[] }>> = {
@@ -65,8 +65,8 @@ async function hasTerminal(pid: number, terminal: string, root: string): Promise
   const number = /^\/dev\/pts\/(\d+)$/u.exec(terminal)?.[1];
   if (number === undefined) return false;
   const stat = await orUndefined(readFile(`${root}/${pid}/stat`, "utf8"));
-  // Behind the name, which may hold anything: state, parent, group, session, terminal.
-  const device = Number(stat?.slice(stat.lastIndexOf(")") + 2).split(" ")[4]);
+  // Field 7 is the terminal.
+  const device = Number(statFields(stat ?? "")[7 - 3]);
   const [major, minor] = [(device >>> 8) & 0xfff, (device & 0xff) | ((device >>> 12) & 0xfff00)];
   return major === PTS && minor === Number(number);
 }

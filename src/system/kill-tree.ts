@@ -14,14 +14,15 @@
  */
 import { execFile } from "node:child_process";
 import { join } from "node:path";
+import { setImmediate as nextTurn } from "node:timers/promises";
 import type { ProcessIdentity } from "../jobs/job.js";
 import { waysOf } from "../platform.js";
 import { type Clock, errorCode } from "../ports.js";
 import { pause } from "../time.js";
 import { hasEnded, identifyProcess, isOwnUser } from "./identity.js";
-import { JobMembers, type MembersSystem, type MembersTarget } from "./members.js";
+import { JobMembers, type MembersTarget } from "./members.js";
 import { type ProcessEntry, type ProcessNote, systemTable } from "./process-table.js";
-import { Scanner, turn } from "./scan.js";
+import { Scanner } from "./scan.js";
 import { isShell } from "./spawn.js";
 
 /** The number of its shell is 0 where it is not known: only the marker counts then. */
@@ -55,34 +56,25 @@ export function withUnverified(said: string | undefined, unverified: string | un
 
 export type KillTree = (target: KillTarget, graceMilliseconds: number) => Promise<KillOutcome>;
 
-export interface KillSystem extends MembersSystem {
-  platform: NodeJS.Platform;
-  clock: Clock;
-  /** As `process.kill`: a negative number means a group, 0 only asks; throws ESRCH and EPERM. */
-  kill(pid: number, signal: NodeJS.Signals | 0): void;
-  identify(pid: number): ProcessIdentity | undefined;
-  /** False also when the system does not say. */
-  hasEnded(identity: ProcessIdentity): boolean;
-  /** Whether this process runs as the user that we are; false when the system does not say. */
-  isOwnUser(pid: number): boolean;
-  /** Runs a program to its end; never rejects for its exit code. */
-  run(file: string, args: readonly string[]): Promise<void>;
-  env: NodeJS.ProcessEnv;
-}
+export type KillSystem = ReturnType<typeof systemForKill>;
 
-export function systemForKill(clock: Clock): KillSystem {
+export function systemForKill(clock: Clock) {
   const table = systemTable();
   return {
     platform: process.platform,
     table,
     scanner: new Scanner(table),
     clock,
-    kill: (pid, signal) => void process.kill(pid, signal),
-    identify: (pid) => identifyProcess(pid),
-    hasEnded: (identity) => hasEnded(identity),
-    isOwnUser: (pid) => isOwnUser(pid),
-    run: (file, args) =>
-      new Promise((resolve) => {
+    /** As `process.kill`: a negative number means a group, 0 only asks; throws ESRCH and EPERM. */
+    kill: (pid: number, signal: NodeJS.Signals | 0): void => void process.kill(pid, signal),
+    identify: (pid: number) => identifyProcess(pid),
+    /** False also when the system does not say. */
+    hasEnded: (identity: ProcessIdentity) => hasEnded(identity),
+    /** Whether this process runs as the user that we are; false when the system does not say. */
+    isOwnUser: (pid: number) => isOwnUser(pid),
+    /** Runs a program to its end; never rejects for its exit code. */
+    run: (file: string, args: readonly string[]) =>
+      new Promise<void>((resolve) => {
         execFile(file, args, { windowsHide: true, timeout: 10_000 }, () => resolve());
       }),
     env: process.env,
@@ -262,7 +254,7 @@ async function sweep(
     clean = isClean ? clean + 1 : 0;
     if (!isClean) await strikeInside(system, target);
     // A system that cannot be asked is given time; a process that forks is not.
-    await (members.problem === undefined ? turn() : pause(system.clock, BLIND_MILLISECONDS));
+    await (members.problem === undefined ? nextTurn() : pause(system.clock, BLIND_MILLISECONDS));
   }
   return members.notes();
 }

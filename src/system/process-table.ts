@@ -199,7 +199,7 @@ const PS_OPTIONS = { encoding: "utf8", maxBuffer: 64 * 1024 ** 2, timeout: 5000 
 
 /** Each question is one program that is run: ask for the list, and once. Only `entry` waits for it. */
 export function psTable(
-  ps: () => Promise<string> = runPs,
+  ps = async () => (await promisify(execFile)("/bin/ps", PS_ARGS, PS_OPTIONS)).stdout,
   psNow: () => string = () => execFileSync("/bin/ps", PS_ARGS, PS_OPTIONS),
 ): ProcessTable {
   const rows = (text: string) => text.split("\n").flatMap((line) => parsePsRow(line) ?? []);
@@ -212,11 +212,6 @@ export function psTable(
     jobsOf: () => [],
     hidesOrigin: () => false,
   };
-}
-
-async function runPs(): Promise<string> {
-  const { stdout } = await promisify(execFile)("/bin/ps", PS_ARGS, PS_OPTIONS);
-  return stdout;
 }
 
 /** One line of `ps -o pid=,ppid=,pgid=,stat=,command=`. */

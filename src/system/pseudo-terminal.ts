@@ -181,18 +181,7 @@ interface NodePtyChild {
 }
 
 interface NodePty {
-  spawn(
-    file: string,
-    args: string[],
-    options: {
-      name: string;
-      cols: number;
-      rows: number;
-      cwd: string;
-      env: NodeJS.ProcessEnv;
-      encoding: null;
-    },
-  ): NodePtyChild;
+  spawn(file: string, args: string[], options: object): NodePtyChild;
 }
 
 /** Those that end a command in a terminal; any other is told as unknown. */

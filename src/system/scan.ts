@@ -10,6 +10,7 @@
  * list of all processes. That counts only if nothing was started on the machine meanwhile: otherwise a process could
  * have ended, its child having a number that was not tried.
  */
+import { setImmediate as nextTurn } from "node:timers/promises";
 import type { PidCounter, ProcessEntry, ProcessTable } from "./process-table.js";
 
 /** What is looked for, and what it is told while a look goes on. None of these may throw. */
@@ -65,14 +66,14 @@ export class Scanner {
   async #run(): Promise<void> {
     this.#isRunning = true;
     while (this.#waiting.length > 0) {
-      await turn();
+      await nextTurn();
       const batch = this.#waiting.splice(0);
       const counter = await this.#look(batch.map(({ search }) => search));
       for (const { search, done } of batch) {
         search.end(counter);
         done();
         // What a search was for goes on now: one after the other, not all in the same turn.
-        if (batch.length > 1) await turn();
+        if (batch.length > 1) await nextTurn();
       }
     }
     this.#isRunning = false;
@@ -112,7 +113,8 @@ export class Scanner {
     for (const pid of newestFirst(pids, newest)) {
       if (!this.#lookAt(pid, searches)) continue;
       if (++reads % READS > 0 || performance.now() - since < SLICE_MILLISECONDS) continue;
-      await turn();
+      // Lets the host work and children be reaped.
+      await nextTurn();
       since = performance.now();
     }
   }
@@ -157,9 +159,4 @@ function newestFirst(pids: readonly number[], newest = Infinity): number[] {
 function once<T>(read: () => T): () => T {
   let answer: { value: T } | undefined;
   return () => (answer ??= { value: read() }).value;
-}
-
-/** Lets the host work and children be reaped, and comes back as soon as that is done. */
-export function turn(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve));
 }

@@ -7,7 +7,7 @@ import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import type { ProcessIdentity } from "../jobs/job.js";
 import { waysOf } from "../platform.js";
 import { recordedGroup } from "./control-group.js";
-import { orElse } from "./identity.js";
+import { orElse, statFields } from "./identity.js";
 import { JobMembers, type MembersSystem } from "./members.js";
 import { systemTable } from "./process-table.js";
 import { Scanner } from "./scan.js";
@@ -64,10 +64,9 @@ async function measure(
 /** Linux counts in hundredths of a second for programs, whatever it does itself. */
 const TICK_MILLISECONDS = 10;
 
-/** Fields 14 and 15 of /proc/PID/stat, counted behind the program's name, which may hold anything. */
+/** Fields 14 and 15 of /proc/PID/stat. */
 function cpuOf(pid: number): number {
-  const stat = read(`/proc/${pid}/stat`);
-  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+  const fields = statFields(read(`/proc/${pid}/stat`));
   const ticks = Number(fields[14 - 3] ?? 0) + Number(fields[15 - 3] ?? 0);
   return (Number.isFinite(ticks) ? ticks : 0) * TICK_MILLISECONDS;
 }

@@ -7,6 +7,7 @@
  * Windows has no such helper: what a dead host left is found by the next start.
  */
 import { spawn, type ChildProcess } from "node:child_process";
+import { once } from "node:events";
 import type { ProcessIdentity } from "../jobs/job.js";
 import { waysOf } from "../platform.js";
 import { coerceError, type Clock, type Log, type Timer } from "../ports.js";
@@ -98,11 +99,8 @@ export class Watchdog {
     if (!helper || helper.exitCode !== null || helper.signalCode !== null) return;
     helper.ref();
     const { clock, log } = this.#deps;
-    const isOver = new Promise<void>((resolve) => {
-      helper.once("exit", () => resolve());
-      // A handle that reports an error may never report an exit; `#start` has logged what it was.
-      helper.once("error", () => resolve());
-    });
+    // A handle that reports an error may never report an exit; `#start` has logged what it was.
+    const isOver = once(helper, "exit").catch(() => undefined);
     if (await within(clock, CLOSE_MILLISECONDS, isOver)) return;
     log("warn", "the watchdog did not end in time", { pid: helper.pid });
     helper.unref();
