@@ -128,8 +128,8 @@ interface Question {
 export class PatternGuard {
   readonly #clock: Clock;
   readonly #newThread: (code: string) => Worker;
-  #queue: Question[] = [];
-  #asked: Question | undefined;
+  /** The first of them is with the thread. */
+  readonly #queue: Question[] = [];
   #thread: Worker | undefined;
   #timer: Timer | undefined;
   /** The thread has begun with what it was asked. */
@@ -153,8 +153,8 @@ export class PatternGuard {
     return new Promise((resolve, reject) => {
       const text = lines.join("\n");
       const asked = { pattern: parsePattern(pattern), text, limit: Math.max(1, limit) };
-      this.#queue.push({ ...asked, threads: 0, resolve, reject });
-      this.#next();
+      const waiting = this.#queue.push({ ...asked, threads: 0, resolve, reject });
+      if (waiting === 1) this.#ask();
     });
   }
 
@@ -162,34 +162,27 @@ export class PatternGuard {
   close(): void {
     this.#clearTimer();
     this.#dropThread();
-    const open = this.#asked ? [this.#asked, ...this.#queue] : this.#queue;
-    this.#asked = undefined;
-    this.#queue = [];
-    for (const { reject } of open) reject(new UserError("pattern: OpenCode is closing"));
+    for (const { reject } of this.#queue.splice(0)) {
+      reject(new UserError("pattern: OpenCode is closing"));
+    }
   }
 
-  #next(): void {
-    if (this.#asked) return;
-    this.#asked = this.#queue.shift();
-    if (this.#asked) {
-      this.#ask(this.#asked);
+  #ask(): void {
+    this.#clearTimer();
+    const [question] = this.#queue;
+    if (!question) {
+      this.#thread?.unref();
       return;
     }
-    this.#thread?.unref();
-    this.#clearTimer();
-  }
-
-  #ask(question: Question): void {
     const thread = question.threads < MOST_THREADS ? this.#ensureThread() : undefined;
     if (!thread) {
-      this.#clearTimer();
       this.#askHere(question);
       return;
     }
     question.threads += 1;
     this.#hasBegun = false;
     thread.ref();
-    this.#setTimer(START_MILLISECONDS, () => this.#failed());
+    this.#setTimer(START_MILLISECONDS);
     thread.postMessage({ ...question.pattern, text: question.text }, []);
   }
 
@@ -214,28 +207,26 @@ export class PatternGuard {
   }
 
   #heard(message: unknown): void {
-    if (!this.#asked) return;
+    const [asked] = this.#queue;
+    if (!asked) return;
     if (message === "failed") {
       this.#settle(new PatternTooSlow());
       return;
     }
     if (!(message instanceof Float64Array)) {
       this.#hasBegun = true;
-      this.#setTimer(this.#asked.limit, () => {
-        this.#dropThread();
-        this.#settle(new PatternTooSlow());
-      });
+      this.#setTimer(asked.limit);
       return;
     }
     const [took = 0, ...hits] = message;
     this.#settle({ hits, took });
   }
 
-  /** The thread broke or does not begin. A question that broke it must not come to the host. */
+  /** The thread broke, does not begin or takes too long. A question that broke it must not come to the host. */
   #failed(): void {
     this.#dropThread();
     if (this.#hasBegun) this.#settle(new PatternTooSlow());
-    else if (this.#asked) this.#ask(this.#asked);
+    else this.#ask();
   }
 
   #askHere({ pattern, text, limit }: Question): void {
@@ -253,11 +244,10 @@ export class PatternGuard {
   }
 
   #settle(answer: MatchAnswer | PatternTooSlow): void {
-    const asked = this.#asked;
-    this.#asked = undefined;
+    const asked = this.#queue.shift();
     if (answer instanceof Error) asked?.reject(answer);
     else asked?.resolve(answer);
-    this.#next();
+    this.#ask();
   }
 
   #dropThread(): void {
@@ -268,11 +258,11 @@ export class PatternGuard {
   }
 
   /** A turn late: what the thread said while the host was busy is heard first. */
-  #setTimer(milliseconds: number, callback: () => void): void {
+  #setTimer(milliseconds: number): void {
     this.#clearTimer();
     const timer = this.#clock.after(milliseconds, () => {
       setImmediate(() => {
-        if (timer === this.#timer) callback();
+        if (timer === this.#timer) this.#failed();
       });
     });
     this.#timer = timer;
