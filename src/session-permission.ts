@@ -6,7 +6,7 @@ import { findAgent, offeredAgents } from "./host/agents.js";
 import type { Host, PermissionRule } from "./host/host.js";
 import type { Ask, CommandQuestion } from "./permission/ask.js";
 import { actionFor, deniesCommands, namesTool } from "./host/rules.js";
-import type { InputQuestion } from "./process/input/input-permission.js";
+import type { TypedInput } from "./process/input/input.js";
 import { chooseShell } from "./system/spawn.js";
 
 /** In whose turn a tool is called. */
@@ -18,7 +18,7 @@ export interface Caller {
 export interface SessionQuestion
   extends Caller, Omit<CommandQuestion, "shell" | "deniesCommands"> {}
 
-export interface SessionInput extends SessionQuestion, Pick<InputQuestion, "lines" | "context"> {}
+export interface SessionInput extends SessionQuestion, TypedInput {}
 
 export interface ToolQuestion {
   /** The name of one of our tools, which is the permission that is asked. */

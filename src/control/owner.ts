@@ -5,7 +5,7 @@
  * answered and let go.
  */
 import { rmSync } from "node:fs";
-import { createServer, type Server, type Socket } from "node:net";
+import { createServer, type Socket } from "node:net";
 import type { Job } from "../jobs/job.js";
 import type { JobRegistry } from "../jobs/registry.js";
 import { isTerminal } from "../jobs/status.js";
@@ -37,7 +37,8 @@ interface OwnerControlDeps {
 export class OwnerControl {
   readonly #deps: OwnerControlDeps;
   readonly #stopListening: () => void;
-  #opening: Promise<ControlServer | undefined> | undefined;
+  /** With what closes it, where it could be opened. */
+  #opening: Promise<(() => Promise<void>) | undefined> | undefined;
   #isClosed = false;
 
   constructor(deps: OwnerControlDeps) {
@@ -50,23 +51,24 @@ export class OwnerControl {
   async close(): Promise<void> {
     this.#isClosed = true;
     this.#stopListening();
-    await (await this.#opening)?.close();
+    await (
+      await this.#opening
+    )?.();
   }
 
   /** Never rejects: without the socket everything else goes on. */
-  async #open(): Promise<ControlServer | undefined> {
+  async #open(): Promise<(() => Promise<void>) | undefined> {
     const { clock, log, store } = this.#deps;
     // Windows has named pipes, whose rights are another matter: not offered there.
     if (!waysOf().hasProcessGroups) return undefined;
     try {
       const path = socketPath(store.folder);
       const handle = (request: ControlRequest) => this.#handle(request);
-      const server = await ControlServer.listen(path, { clock, log, handle });
+      const close = await serveControl(path, { clock, log, handle });
       store.setControl(path);
-      return server;
+      return close;
     } catch (thrown) {
-      logFailure(log, "warn", "other processes cannot reach this OpenCode")(thrown);
-      return undefined;
+      return logFailure(log, "warn", "other processes cannot reach this OpenCode")(thrown);
     }
   }
 
@@ -129,88 +131,77 @@ interface ControlServerDeps {
   handle: (request: ControlRequest) => Promise<string>;
 }
 
-export class ControlServer {
-  readonly #deps: ControlServerDeps;
-  readonly #path: string;
-  readonly #server: Server;
-  readonly #sockets = new Set<Socket>();
-
-  /** Resolves when it listens on `path`. Rejects with the system's error, or when the folder is not ours. */
-  static async listen(path: string, deps: ControlServerDeps): Promise<ControlServer> {
-    const control = new ControlServer(path, deps);
-    await listenAlone(control.#server, path);
-    control.#server.on("error", ({ message: error }) => {
-      deps.log("warn", "the control socket failed", { error });
-    });
-    return control;
-  }
-
-  private constructor(path: string, deps: ControlServerDeps) {
-    this.#path = path;
-    this.#deps = deps;
-    this.#server = createServer((socket) => this.#serve(socket));
-    this.#server.maxConnections = MOST_CONNECTIONS;
-    this.#server.unref();
-  }
-
-  /** Ends all connections and removes the socket. Idempotent. */
-  close(): Promise<void> {
-    for (const socket of this.#sockets) socket.destroy();
+/**
+ * Resolves when it listens on `path`, with the function that ends all connections and removes the socket, once or more
+ * often. Rejects with the system's error, or when the folder is not ours.
+ */
+export async function serveControl(
+  path: string,
+  deps: ControlServerDeps,
+): Promise<() => Promise<void>> {
+  const sockets = new Set<Socket>();
+  const server = createServer((socket) => {
+    sockets.add(socket);
+    socket.once("close", () => sockets.delete(socket));
+    serve(socket, deps);
+  });
+  server.maxConnections = MOST_CONNECTIONS;
+  server.unref();
+  await listenAlone(server, path);
+  server.on("error", logFailure(deps.log, "warn", "the control socket failed"));
+  return () => {
+    for (const socket of sockets) socket.destroy();
     return new Promise((resolve) => {
       // Its only error is that it is closed already.
-      this.#server.close(() => {
-        rmSync(this.#path, { force: true });
+      server.close(() => {
+        rmSync(path, { force: true });
         resolve();
       });
     });
-  }
+  };
+}
 
-  #serve(socket: Socket): void {
-    this.#sockets.add(socket);
-    socket.unref();
-    socket.setEncoding("utf8");
-    const { clock } = this.#deps;
-    const timer = clock.after(PATIENCE_MS, () => {
-      answer(socket, { ok: false, error: `no request came within ${PATIENCE_MS / 1000} s` });
-    });
-    socket.once("close", () => {
-      timer.cancel();
-      this.#sockets.delete(socket);
-    });
-    // ECONNRESET, EPIPE: the client has gone, and its answer is not waited for.
-    socket.on("error", (error) => {
-      this.#deps.log("debug", "a control client went away", { error: error.message });
-    });
-    let text = "";
-    const listen = (piece: string): void => {
-      text += piece;
-      const end = text.indexOf("\n");
-      if (end < 0 && text.length <= LONGEST_LINE) return;
-      timer.cancel();
-      socket.off("data", listen);
-      const line = end < 0 || end > LONGEST_LINE ? undefined : text.slice(0, end);
-      void this.#answer(line).then((said) => answer(socket, said));
-    };
-    socket.on("data", listen);
-  }
+function serve(socket: Socket, deps: ControlServerDeps): void {
+  socket.unref();
+  socket.setEncoding("utf8");
+  const timer = deps.clock.after(PATIENCE_MS, () => {
+    answer(socket, { ok: false, error: `no request came within ${PATIENCE_MS / 1000} s` });
+  });
+  socket.once("close", () => timer.cancel());
+  // ECONNRESET, EPIPE: the client has gone, and its answer is not waited for.
+  socket.on("error", logFailure(deps.log, "debug", "a control client went away"));
+  let text = "";
+  const listen = (piece: string): void => {
+    text += piece;
+    const end = text.indexOf("\n");
+    if (end < 0 && text.length <= LONGEST_LINE) return;
+    timer.cancel();
+    socket.off("data", listen);
+    const line = end < 0 || end > LONGEST_LINE ? undefined : text.slice(0, end);
+    void answerTo(line, deps).then((said) => answer(socket, said));
+  };
+  socket.on("data", listen);
+}
 
-  async #answer(line: string | undefined): Promise<ControlAnswer> {
-    if (line === undefined) {
-      return { ok: false, error: `expected one line of at most ${LONGEST_LINE} characters` };
-    }
-    let request: ControlRequest;
-    try {
-      request = controlRequest.parse(JSON.parse(line));
-    } catch {
-      // Whatever it was, it is shown to its sender, who may be anything.
-      const methods = controlRequest.options.map((option) => option.shape.method.value).join(", ");
-      return { ok: false, error: `expected {"method": one of ${methods}, …}` };
-    }
-    try {
-      return { ok: true, text: await this.#deps.handle(request) };
-    } catch (thrown) {
-      return { ok: false, error: coerceError(thrown).message };
-    }
+async function answerTo(
+  line: string | undefined,
+  { handle }: ControlServerDeps,
+): Promise<ControlAnswer> {
+  if (line === undefined) {
+    return { ok: false, error: `expected one line of at most ${LONGEST_LINE} characters` };
+  }
+  let request: ControlRequest;
+  try {
+    request = controlRequest.parse(JSON.parse(line));
+  } catch {
+    // Whatever it was, it is shown to its sender, who may be anything.
+    const methods = controlRequest.options.map((option) => option.shape.method.value).join(", ");
+    return { ok: false, error: `expected {"method": one of ${methods}, …}` };
+  }
+  try {
+    return { ok: true, text: await handle(request) };
+  } catch (thrown) {
+    return { ok: false, error: coerceError(thrown).message };
   }
 }
 

@@ -5,7 +5,6 @@
 import type { Context } from "../context.js";
 import type { HostEvent } from "../host/events.js";
 import type { UserRequest } from "../host/user-request.js";
-import type { Message } from "../host/host.js";
 import type { SessionTree } from "../host/session-tree.js";
 import type { Job } from "../jobs/job.js";
 import { isTerminal, type EndReason } from "../jobs/status.js";
@@ -123,11 +122,9 @@ export class SessionCleanup {
   /** Which messages are undone, by the order in which the host has them; by their ids when it cannot say. */
   async #undone(sessionID: string, from: string): Promise<(messageID: string) => boolean> {
     const { host, log } = this.#deps;
-    const messages = await host.messages(sessionID).catch((thrown: unknown): Message[] => {
-      const error = coerceError(thrown).message;
-      log("warn", "what was undone could not be read; told by ids", { sessionID, error });
-      return [];
-    });
+    const message = "what was undone could not be read; told by ids";
+    const failed = logFailure(log, "warn", message, { sessionID });
+    const messages = (await host.messages(sessionID).catch(failed)) ?? [];
     const ids = messages.map(({ id }) => id);
     const first = ids.indexOf(from);
     return (id) => {

@@ -13,7 +13,7 @@ import type { WaitingJobs } from "../jobs/waiting.js";
 import type { Notices } from "../notices/notices.js";
 import type { Options } from "../options.js";
 import type { OutputFs } from "../output/log.js";
-import { PatternGuard } from "../output/pattern.js";
+import { checkPattern, PatternGuard } from "../output/pattern.js";
 import type { ScreenText } from "../output/screen.js";
 import type { ReadRequest, ReadResult, StreamOptions, StreamPiece } from "../output/types.js";
 import { coerceError, logFailure, requireID, UserError, type Clock, type Log } from "../ports.js";
@@ -38,7 +38,7 @@ import type { LiveDeps, LiveSystem } from "./live-process.js";
 import { ProcessOutputs } from "./outputs.js";
 import { isPortTaken, type Probe, StartWait } from "./readiness.js";
 import { recoverJob } from "./recover-job.js";
-import { WriteWait } from "./input/write-wait.js";
+import { untilAnswered } from "./input/write-wait.js";
 import type {
   CreateInput,
   CreateOptions,
@@ -86,8 +86,6 @@ export interface ProcessManagerDeps {
   controlGroups?: ControlGroups;
 }
 
-type KillHow = Required<Pick<KillOptions, "reason" | "remove">>;
-
 /**
  * Starts, reads and ends the background processes of one directory. `openBackground` gives one to a program
  * without the plugin, as `processes`. If you construct one yourself, call `dispose` when you are done, and
@@ -102,10 +100,7 @@ type KillHow = Required<Pick<KillOptions, "reason" | "remove">>;
  */
 export class BackgroundProcessManager {
   readonly #deps: LiveDeps & Pick<ProcessManagerDeps, "jobs">;
-  readonly #own: Pick<
-    ProcessManagerDeps,
-    "announce" | "hold" | "used" | "outputFolder" | "waiting" | "configuredShell"
-  >;
+  readonly #own: ProcessManagerDeps;
   /** Those that run or will. */
   readonly #lives = new Map<string, ProcessLife>();
   /** Those whose callers wait for them: no jobs. */
@@ -349,7 +344,7 @@ export class BackgroundProcessManager {
     const chosen = this.list(filter).filter(
       (job) => (withEnded || !isTerminal(job.status)) && only(job),
     );
-    return this.#kill(chosen, { reason, remove });
+    return this.#kill(chosen, reason, remove);
   }
 
   /** Throws a `UserError` for an unknown id, a wrong pattern or cursor, or a pattern that takes too long. */
@@ -364,24 +359,29 @@ export class BackgroundProcessManager {
   async write(id: string, request: WriteRequest): Promise<WriteResult> {
     const job = this.#known(id);
     const live = this.#lives.get(id);
-    if (!live?.capture || isTerminal(job.status))
+    const { capture, input } = live ?? {};
+    if (!live || !capture || isTerminal(job.status)) {
       throw new UserError(`${id} has ended: nothing was written`);
-    if (!live.input) {
+    }
+    if (!input) {
       throw new UserError(
         `${id} was started with stdin "closed": start it with stdin "open" or "terminal" to write to it`,
       );
     }
-    const { clock, guard } = this.#deps;
-    const read = (how: ReadRequest) => this.#outputs.read(this.#known(id), how);
-    const hasEcho = live.input.isTerminal;
-    const wait = new WriteWait(live.capture, read, { clock, guard, hasEcho }, request);
-    const { allow = async () => "" } = request;
-    await live.input.write(request, allow, () => {
+    const { allow = async () => "", waitPattern, signal } = request;
+    if (waitPattern !== undefined) checkPattern("waitPattern", waitPattern);
+    let from = 0;
+    await input.write(request, allow, () => {
       // The question may have stood for long.
-      if (request.signal?.aborted) throw new UserError("the call was aborted; nothing was written");
-      wait.begin();
+      if (signal?.aborted) throw new UserError("the call was aborted; nothing was written");
+      from = capture.log.bytes;
     });
-    const { output, matched } = await wait.until(live.ended);
+    const { clock, guard } = this.#deps;
+    const read = (how: ReadRequest) => this.read(id, how);
+    const { ended } = live;
+    const hasEcho = input.isTerminal;
+    const answer = { capture, from, read, hasEcho, ended, clock, guard };
+    const { output, matched } = await untilAnswered(request, answer);
     return { job: this.get(id) ?? job, output, matched };
   }
 
@@ -441,7 +441,7 @@ export class BackgroundProcessManager {
     const chosen = [...new Set([...jobs.byParent(sessionID), ...jobs.byRoot(sessionID)])]
       .filter((job) => job.kind === "process")
       .filter((job) => !job.global && !isTerminal(job.status));
-    return this.#kill(chosen, { reason: "session_deleted", remove: false });
+    return this.#kill(chosen, "session_deleted");
   }
 
   /**
@@ -471,27 +471,21 @@ export class BackgroundProcessManager {
    * the watchdog when the host is gone, or by us if it is not.
    */
   killAllNow(): void {
+    const message = "a process could not be ended with the host";
     for (const live of this.#all()) {
       try {
         live.killNow();
       } catch (thrown) {
-        const error = coerceError(thrown).message;
-        this.#deps.log("error", "a process could not be ended with the host", {
-          id: live.id,
-          error,
-        });
+        logFailure(this.#deps.log, "error", message, { id: live.id })(thrown);
       }
     }
   }
 
   async #dispose(): Promise<void> {
     for (const look of this.#due.values()) look();
-    const kills = this.#all().map((live) => live.kill("host_exit"));
-    for (const result of await Promise.allSettled(kills)) {
-      if (result.status === "fulfilled") continue;
-      const error = coerceError(result.reason).message;
-      this.#deps.log("error", "a process could not be ended with its instance", { error });
-    }
+    const message = "a process could not be ended with its instance";
+    const failed = logFailure(this.#deps.log, "error", message);
+    await Promise.all(this.#all().map((live) => live.kill("host_exit").catch(failed)));
     await Promise.allSettled(this.#background);
     await this.#deps.controlGroups?.close();
     this.#stopListening();
@@ -503,12 +497,16 @@ export class BackgroundProcessManager {
     }
   }
 
-  async #kill(chosen: readonly ProcessJob[], how: KillHow): Promise<KillReport> {
-    return { jobs: await Promise.all(chosen.map((job) => this.#killOne(job, how))) };
+  async #kill(
+    chosen: readonly ProcessJob[],
+    reason: KillReason,
+    remove = false,
+  ): Promise<KillReport> {
+    return { jobs: await Promise.all(chosen.map((job) => this.#killOne(job, reason, remove))) };
   }
 
   /** Ends one job, or finds that it has ended, and says what became of it. Never throws. */
-  async #killOne(job: ProcessJob, { reason, remove }: KillHow): Promise<KilledJob> {
+  async #killOne(job: ProcessJob, reason: KillReason, remove: boolean): Promise<KilledJob> {
     const report: KilledJob = {
       job,
       outcome: "already_ended",
@@ -663,8 +661,9 @@ export class BackgroundProcessManager {
     try {
       this.#own.announce(job, ...what);
     } catch (thrown) {
-      const error = coerceError(thrown).message;
-      this.#deps.log("error", "a line of output could not be announced", { id, error });
+      logFailure(this.#deps.log, "error", "a line of output could not be announced", { id })(
+        thrown,
+      );
     }
   }
 }

@@ -8,7 +8,7 @@
  */
 import type { ProcessJob } from "../jobs/job.js";
 import { isTerminal } from "../jobs/status.js";
-import { coerceError } from "../ports.js";
+import { coerceError, logFailure } from "../ports.js";
 import { recordedGroup } from "../system/control-group.js";
 import { isGroupOurs, membersOf, withUnverified } from "../system/kill-tree.js";
 import type { LiveDeps } from "./live-process.js";
@@ -45,7 +45,10 @@ export async function recoverJob(
   jobs.updateProcess(id, { output, ...(leftovers.length > 0 && { leftovers }) });
   const interrupted = isSame && !isOurs ? `${INTERRUPTED}; ${leftAlone(target.pid)}` : INTERRUPTED;
   const error = withUnverified(interrupted, problem);
-  const quote = await readQuote(file, job, deps);
+  const unread = "the output of an earlier OpenCode could not be quoted";
+  const quote = await quoteOutputEnd(file, { failed: true }).catch(
+    logFailure(log, "warn", unread, { id }),
+  );
   // What still runs ends only now.
   const at = isGone && leftovers.length === 0 ? lastSign : new Date(clock.now());
   // What still waited for others was not to be started by anything but this host.
@@ -77,17 +80,6 @@ function leftAlone(pid: number): string {
   return `its process ${pid} was left alone: it does not carry this job's id, and is another user's`;
 }
 
-/** Undefined when its output cannot be read. */
-async function readQuote(file: string, { id }: ProcessJob, { log }: LiveDeps) {
-  try {
-    return await quoteOutputEnd(file, { failed: true });
-  } catch (thrown) {
-    const error = coerceError(thrown).message;
-    log("warn", "the output of an earlier OpenCode could not be quoted", { id, error });
-    return undefined;
-  }
-}
-
 /** 0 when there is no output, or it cannot be read. */
 function bytesIn(file: string, { id }: ProcessJob, { log }: LiveDeps): number {
   try {
@@ -98,8 +90,7 @@ function bytesIn(file: string, { id }: ProcessJob, { log }: LiveDeps): number {
       reader?.close();
     }
   } catch (thrown) {
-    const error = coerceError(thrown).message;
-    log("warn", "the output of an earlier OpenCode could not be read", { id, error });
+    logFailure(log, "warn", "the output of an earlier OpenCode could not be read", { id })(thrown);
     return 0;
   }
 }

@@ -78,33 +78,23 @@ const LONGEST_NAME = 60;
 
 /** What a start says, as its record keeps it. Its environment is not in it: it may hold secrets. */
 export function recordOf(input: StartInput, shell: string) {
-  const { command, cwd, readyPattern, readyPort, readyTimeoutSeconds, notifyPattern } = input;
-  const {
-    stdin,
-    timeoutSeconds,
-    restart,
-    group,
-    tags = [],
-    notify = true,
-    global = false,
-    env = {},
-  } = input;
+  const { stdin, tags = [], env = {} } = input;
   return {
     name: nameOf(input, input.name),
     tags: [...tags],
-    group,
-    notify,
-    command,
-    cwd,
+    group: input.group,
+    notify: input.notify ?? true,
+    command: input.command,
+    cwd: input.cwd,
     shell,
-    global,
-    readyPattern,
-    readyPort,
-    readyTimeoutSeconds,
-    notifyPattern,
-    timeoutSeconds,
+    global: input.global ?? false,
+    readyPattern: input.readyPattern,
+    readyPort: input.readyPort,
+    readyTimeoutSeconds: input.readyTimeoutSeconds,
+    notifyPattern: input.notifyPattern,
+    timeoutSeconds: input.timeoutSeconds,
     stdin: stdin === "closed" ? undefined : stdin,
-    restart,
+    restart: input.restart,
     ...(Object.keys(env).length > 0 && { ownEnvironment: true }),
   };
 }

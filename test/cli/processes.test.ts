@@ -4,7 +4,7 @@ import { once } from "node:events";
 import { join } from "node:path";
 import { describe, it } from "node:test";
 import { type ControlRequest, socketPath } from "../../src/control/socket.js";
-import { ControlServer } from "../../src/control/owner.js";
+import { serveControl } from "../../src/control/owner.js";
 import { silentLog, systemClock, UserError } from "../../src/ports.js";
 import { hasEnded, isAlive } from "../../src/system/identity.js";
 import { chooseKillTree, systemForKill } from "../../src/system/kill-tree.js";
@@ -48,14 +48,14 @@ void describe("kill", () => {
       return "proc_1: ended, as it was asked for";
     };
     const path = socketPath(made.store.folder, { XDG_RUNTIME_DIR: root });
-    const server = await ControlServer.listen(path, { clock: systemClock, log: silentLog, handle });
+    const close = await serveControl(path, { clock: systemClock, log: silentLog, handle });
     made.store.setControl(path);
     await made.store.flush();
     const { code, out } = await call(["kill", "proc_1", "--root", root]);
     assert.equal(out, "proc_1: ended, as it was asked for\n");
     assert.equal(code, 0);
     assert.deepEqual(asked, [{ method: "ping" }, { method: "stop", jobID: "proc_1" }]);
-    await server.close();
+    await close();
     await made.store.close();
   });
 

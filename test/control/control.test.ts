@@ -23,7 +23,7 @@ import {
   LONGEST_LINE,
   socketPath,
 } from "../../src/control/socket.js";
-import { ControlServer, PATIENCE_MS } from "../../src/control/owner.js";
+import { PATIENCE_MS, serveControl } from "../../src/control/owner.js";
 import { silentLog, UserError } from "../../src/ports.js";
 import { FakeClock } from "../fakes/clock.js";
 
@@ -40,9 +40,9 @@ async function owner(
 ) {
   const path = socketPath("/state/instance", { XDG_RUNTIME_DIR: folder(t) });
   const clock = new FakeClock();
-  const server = await ControlServer.listen(path, { clock, log: silentLog, handle });
-  t.after(() => server.close());
-  return { path, clock, server };
+  const close = await serveControl(path, { clock, log: silentLog, handle });
+  t.after(() => close());
+  return { path, clock, close };
 }
 
 /** What the server says to raw bytes. */
@@ -104,20 +104,20 @@ void describe("the control socket", () => {
   }
 
   void it("refuses a line without an end, and lets a silent client go", async (t) => {
-    const { path, clock, server } = await owner(t);
+    const { path, clock, close } = await owner(t);
     assert.match(await say(path, "x".repeat(LONGEST_LINE + 1)), /at most 65536 characters/u);
     const silent = say(path, "{");
     // It is waited for once its connection was taken.
     while (clock.pending === 0) await new Promise((resolve) => setImmediate(resolve));
     await clock.advance(PATIENCE_MS);
     assert.match(await silent, /no request came within 5 s/u);
-    await server.close();
+    await close();
     assert.equal(clock.pending, 0);
   });
 
   void it("is 0600 in a folder of 0700, and gone after close, with its connections", async (t) => {
     const reached = deferred<void>();
-    const { path, server } = await owner(t, () => {
+    const { path, close } = await owner(t, () => {
       reached.resolve();
       return new Promise(() => undefined);
     });
@@ -127,10 +127,10 @@ void describe("the control socket", () => {
     asked.catch(() => undefined);
     const ended = assert.rejects(asked, /ended before it answered/u);
     await reached.promise;
-    await server.close();
+    await close();
     await ended;
     assert.equal(existsSync(path), false);
-    await server.close();
+    await close();
   });
 
   void it("takes the place of the socket of an owner that was killed", async (t) => {
@@ -138,8 +138,8 @@ void describe("the control socket", () => {
     mkdirSync(join(path, ".."), { recursive: true });
     writeFileSync(path, "left over");
     const deps = { clock: new FakeClock(), log: silentLog, handle: () => Promise.resolve("here") };
-    const server = await ControlServer.listen(path, deps);
-    t.after(() => server.close());
+    const close = await serveControl(path, deps);
+    t.after(() => close());
     assert.equal(await askOwner(path, { method: "ping" }), "here");
   });
 

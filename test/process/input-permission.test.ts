@@ -2,25 +2,21 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import type { PermissionRule } from "../../src/host/host.js";
-import {
-  askForInput,
-  startsShell,
-  type InputLine,
-} from "../../src/process/input/input-permission.js";
-import { OpenLine, piecesOf } from "../../src/process/input/typed.js";
+import { askForInput, startsShell } from "../../src/process/input/input-permission.js";
+import { OpenLine, piecesOf, type TypedLine } from "../../src/process/input/typed.js";
 import { deniesCommands } from "../../src/host/rules.js";
 import { HIDDEN_CODE } from "../../src/permission/patterns.js";
 import { bashRules, hostAsk, type Asking } from "../permission/host-rules.js";
 
 const ALL: PermissionRule[] = [{ permission: "*", pattern: "*", action: "allow" }];
 
-function line(text: string, { isComplete = true, isEdited = false } = {}): InputLine {
+function line(text: string, { isComplete = true, isEdited = false } = {}): TypedLine {
   return { text, isComplete, isEdited };
 }
 
 async function ask(
   command: string,
-  lines: readonly InputLine[],
+  lines: readonly TypedLine[],
   { rules = ALL, context = "" }: { rules?: PermissionRule[]; context?: string } = {},
 ) {
   const log: Asking[] = [];

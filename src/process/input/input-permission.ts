@@ -8,17 +8,10 @@ import { judgeCommand } from "../../permission/judge.js";
 import { deniesAllCommands } from "../../host/rules.js";
 import type { PermissionRule } from "../../host/host.js";
 import { Opaque } from "../../permission/words.js";
+import type { TypedInput } from "./input.js";
+import type { TypedLine } from "./typed.js";
 
-export interface InputLine {
-  text: string;
-  isComplete: boolean;
-  isEdited: boolean;
-}
-
-export interface InputQuestion extends CommandQuestion {
-  readonly lines: readonly InputLine[];
-  /** What the question before has returned; the lines may go on with it. */
-  readonly context: string;
+export interface InputQuestion extends CommandQuestion, Readonly<TypedInput> {
   readonly rules: () => Promise<readonly PermissionRule[]>;
 }
 
@@ -67,7 +60,7 @@ async function askAsCommands(question: InputQuestion): Promise<string> {
 }
 
 /** What keeps this from being read as a command: not known is which shell takes it, only that it is interactive. */
-function oddIn({ command: process, shell = "bash" }: InputQuestion, line: InputLine, text: string) {
+function oddIn({ command: process, shell = "bash" }: InputQuestion, line: TypedLine, text: string) {
   if (line.isEdited) return "keys that edit a line, or more than a terminal takes at once";
   if (!line.isComplete) return "a line without its end";
   if (OTHER_SHELL.test(bare(process))) return "code for a shell that is not read";
