@@ -124,10 +124,14 @@ export async function askOwner(
     throw asUserError(coerceError(thrown));
   }
   const line = await exchange(path, `${JSON.stringify(request)}\n`, limitMs);
-  const parsed = controlAnswer.safeParse(parse(line));
-  if (!parsed.success) throw new UserError("the owner's answer could not be understood");
-  if (!parsed.data.ok) throw new UserError(parsed.data.error);
-  return parsed.data.text;
+  let answer: ControlAnswer;
+  try {
+    answer = controlAnswer.parse(JSON.parse(line));
+  } catch {
+    throw new UserError("the owner's answer could not be understood");
+  }
+  if (!answer.ok) throw new UserError(answer.error);
+  return answer.text;
 }
 
 function exchange(path: string, line: string, limitMs: number): Promise<string> {
@@ -155,14 +159,4 @@ function exchange(path: string, line: string, limitMs: number): Promise<string> 
 function asUserError(error: Error): UserError {
   if (error instanceof UserError) return error;
   return new OwnerUnreachable(`its owner cannot be reached: ${error.message}`, { cause: error });
-}
-
-/** Undefined when it is no JSON. */
-function parse(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    // The schema refuses undefined.
-    return undefined;
-  }
 }

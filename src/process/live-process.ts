@@ -480,9 +480,15 @@ export class LiveProcess {
   }
 
   #howItEnded(): Omit<JobEnd, "at"> {
-    const exit = this.#adopted ? UNKNOWN_EXIT : this.#shell?.exit;
-    const job = this.#deps.jobs.getProcess(this.id) ?? this.#request.job;
-    return describeEnd(job, exit, this.#killReason);
+    if (this.#killReason) {
+      const job = this.#deps.jobs.getProcess(this.id) ?? this.#request.job;
+      return describeKill(job, this.#killReason);
+    }
+    const exit = this.#shell?.exit;
+    // Of what is no child of ours it is not known, and nothing speaks for a failure.
+    if (this.#adopted || exit?.code === 0) return { status: "completed", reason: "finished" };
+    const how = exit?.signal ? `signal ${exit.signal}` : `exit code ${exit?.code ?? "unknown"}`;
+    return { status: "failed", reason: "error", error: how };
   }
 
   #target({ pid, identity }: ShellProcess): KillTarget {
@@ -523,21 +529,6 @@ async function isClean(members: JobMembers): Promise<boolean> {
 }
 
 const LONGEST_READY_LINE = 500;
-
-/** Of what is no child of ours it is not known, and nothing speaks for a failure. */
-const UNKNOWN_EXIT: ShellExit = { code: 0, signal: null };
-
-/** How a job ended, from how its shell exited and who ended it. */
-function describeEnd(
-  job: { timeoutSeconds?: number },
-  exit: ShellExit | undefined,
-  killed: KillReason | undefined,
-): Omit<JobEnd, "at"> {
-  if (killed) return describeKill(job, killed);
-  if (exit?.code === 0) return { status: "completed", reason: "finished" };
-  const how = exit?.signal ? `signal ${exit.signal}` : `exit code ${exit?.code ?? "unknown"}`;
-  return { status: "failed", reason: "error", error: how };
-}
 
 /** How a job ended that we have ended. */
 export function describeKill(

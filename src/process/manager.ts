@@ -618,7 +618,8 @@ export class BackgroundProcessManager {
         : { cursor: String(life.capture?.log.bytes ?? 0) };
       // The answer says its end.
       isTold = hasEnded && !signal?.aborted;
-      const warnings = wasPortTaken ? [takenWarning(input.readyPort)] : [];
+      const taken = `Port ${input.readyPort} was answering before the start: another process has it, so its answers are not taken for readiness.`;
+      const warnings = wasPortTaken ? [taken] : [];
       return { job: now, readiness, ...last, warnings };
     } finally {
       release?.(isTold);
@@ -668,23 +669,19 @@ export class BackgroundProcessManager {
   }
 }
 
-function takenWarning(port: number | undefined): string {
-  return `Port ${port} was answering before the start: another process has it, so its answers are not taken for readiness.`;
-}
-
 /** So long the port of one that was ended may answer before it counts as another process's. */
 const PORT_MILLISECONDS = 5_000;
+
+/** Whether this job already runs what is to be started. */
+function isSame(job: ProcessJob, { command, cwd }: CreateInput): boolean {
+  return job.command === command && job.cwd === cwd && !isTerminal(job.status);
+}
 
 /** What a run begins with. */
 interface RunInput {
   input: StartInput;
   shell: Shell;
   terminal: TerminalStarter | undefined;
-}
-
-/** Whether this job already runs what is to be started. */
-function isSame(job: ProcessJob, { command, cwd }: CreateInput): boolean {
-  return job.command === command && job.cwd === cwd && !isTerminal(job.status);
 }
 
 /**

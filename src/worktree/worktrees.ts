@@ -301,10 +301,10 @@ export class Worktrees {
   /** Its session remembers the folder, so it is the same one. */
   async #makeAnew(made: Made): Promise<void> {
     const target = this.#targetOf(made);
-    const base = (await commitOf(target, `refs/heads/${made.branch}`))
-      ? made.base
-      : await headOf(target);
     const { folder, branch } = made;
+    const isKnown = await commitOf(target, `refs/heads/${branch}`);
+    const base = isKnown ? made.base : await commitOf(target, "HEAD");
+    if (base === undefined) throw new GitError(`${target} has no commit`);
     await this.#inTurn(LIST, () => addWorktree(target, { folder, branch, base }));
     this.#update(made.owner, { base });
     await this.#fill({ ...made, base });
@@ -433,10 +433,4 @@ export class Worktrees {
       .filter((part) => part !== "")
       .join("\n\n");
   }
-}
-
-async function headOf(tree: string): Promise<string> {
-  const head = await commitOf(tree, "HEAD");
-  if (head === undefined) throw new GitError(`${tree} has no commit`);
-  return head;
 }
