@@ -138,23 +138,19 @@ export class EventCommand {
   }
 
   async #work(): Promise<void> {
+    const { host, log } = this.#deps;
+    const failed = logFailure(log, "debug", "onEvent: the session's title could not be read");
     this.#isRunning = true;
     for (let event = this.#waiting.shift(); event; event = this.#waiting.shift()) {
       try {
-        const sessionTitle = await this.#titleOf(event.sessionID);
+        const session = await host.session(event.sessionID).catch(failed);
         // Closing may have happened during the request.
-        if (!this.#isClosed) await this.#run({ ...event, sessionTitle });
+        if (!this.#isClosed) await this.#run({ ...event, sessionTitle: session?.title });
       } catch (thrown) {
         this.#failed(coerceError(thrown).message);
       }
     }
     this.#isRunning = false;
-  }
-
-  async #titleOf(sessionID: string): Promise<string | undefined> {
-    const { host, log } = this.#deps;
-    const failed = logFailure(log, "debug", "onEvent: the session's title could not be read");
-    return (await host.session(sessionID).catch(failed))?.title;
   }
 
   /** Resolves when the command has exited; rejects when it cannot start, fails or takes too long. */

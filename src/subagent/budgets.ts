@@ -50,7 +50,7 @@ export class Budgets {
 
   /** Throws a UserError when a task may not go on. */
   checkTask(task: SubagentJob): void {
-    const budget = firstSpent(this.#of(task));
+    const budget = this.#of(task).find(isSpent);
     if (!budget) return;
     const who = budget.of === "task" ? `${task.id} has ` : "";
     throw new UserError(`taskId: ${who}${budgetWords(budget)}; it cannot go on`);
@@ -58,7 +58,7 @@ export class Budgets {
 
   /** How a task ends that may not begin, or undefined. */
   endOf(task: SubagentJob): RunEnd | undefined {
-    const budget = firstSpent(this.#of(task));
+    const budget = this.#of(task).find(isSpent);
     return budget && endBy(budget);
   }
 
@@ -85,7 +85,7 @@ export class Budgets {
       const earlier = budgetsOf(options, { ...job, ...before }, treeBefore);
       for (const budget of crossed(earlier, now)) if (!isSpent(budget)) this.#tell(job, budget);
     }
-    const spent = firstSpent(now);
+    const spent = now.find(isSpent);
     if (!spent) return;
     this.#stop(job, spent);
     // All that share what the tree may spend.
@@ -133,11 +133,9 @@ interface Budget {
 const NEARLY = 0.8;
 
 export function hasBudgets(options: BudgetOptions): boolean {
-  const { maxCostByAgent, maxTokensByAgent, ...single } = options;
-  const all = [single.maxCost, single.maxTokens, single.maxCostPerSession];
-  return [...all, ...Object.values(maxCostByAgent), ...Object.values(maxTokensByAgent)].some(
-    (most) => most > 0,
-  );
+  const { maxCost, maxTokens, maxCostPerSession, maxCostByAgent, maxTokensByAgent } = options;
+  const lists = [...Object.values(maxCostByAgent), ...Object.values(maxTokensByAgent)];
+  return [maxCost, maxTokens, maxCostPerSession, ...lists].some((most) => most > 0);
 }
 
 /** `treeCost`: what all subagents of its session tree have cost so far. */
@@ -178,11 +176,6 @@ export function treeBudget({ maxCostPerSession }: BudgetOptions, treeCost: numbe
 
 export function isSpent({ spent, most }: Budget): boolean {
   return most > 0 && spent >= most;
-}
-
-/** The first of these that is spent. */
-export function firstSpent(budgets: readonly Budget[]): Budget | undefined {
-  return budgets.find(isSpent);
 }
 
 /** Those of which the first four fifths were not gone `before`, and are now. */

@@ -45,7 +45,11 @@ export async function planLaunch(deps: SubagentDeps, input: PlanInput): Promise<
   const [line, agents] = await Promise.all([lineOf(tree, input.parentSessionID), host.agents()]);
   const rootSessionID = line.at(-1) ?? input.parentSessionID;
   const depth = line.length;
-  checkDepth(depth, options.maxDepth);
+  if (depth > options.maxDepth) {
+    throw new UserError(
+      `a subagent at depth ${depth} was refused: maxDepth is ${options.maxDepth} (plugin option "maxDepth" raises it). Do the work in this session instead`,
+    );
+  }
   checkCount(deps.jobs, rootSessionID, options.maxTasksPerSession);
   const agent = findAgent(agents, input.agent);
   const [parent, speaker, explicit] = await Promise.all([
@@ -122,13 +126,6 @@ export async function limitsNow(
     atDepthLimit: line.length >= options.maxDepth,
   });
   return { rules, strict: mayEdit(findAgent(agents, name).permission) };
-}
-
-function checkDepth(depth: number, maxDepth: number): void {
-  if (depth <= maxDepth) return;
-  throw new UserError(
-    `a subagent at depth ${depth} was refused: maxDepth is ${maxDepth} (plugin option "maxDepth" raises it). Do the work in this session instead`,
-  );
 }
 
 /** Throws a UserError when the session tree has its full number of live subagents. */

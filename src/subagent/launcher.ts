@@ -155,7 +155,6 @@ export class Launcher {
     return this.#launched(task, same, plan, input.signal);
   }
 
-  /** A pending task gets the text added to its prompt, a running one a further instruction, an ended one a new run. */
   async resume(task: SubagentJob, prompt: string, from: ResumeFrom): Promise<Launched> {
     requireText("prompt", prompt);
     this.#runner.budgets.checkTask(task);

@@ -355,9 +355,14 @@ class Step {
 
   /** The run now ends with the answer to this prompt. */
   #answers({ sent }: Prompt): void {
+    this.run.tally.expectAnswer();
+    this.#waitsSince(sent.at);
+  }
+
+  /** What it was given is still to be begun, and what was seen before says nothing of it. */
+  #waitsSince(at: number): void {
     const { run } = this;
-    run.tally.expectAnswer();
-    run.promptedAt = sent.at;
+    run.promptedAt = at;
     run.resent = false;
     run.unfinishedSince = undefined;
     run.sessionError = undefined;
@@ -384,7 +389,7 @@ class Step {
     const { run } = this;
     run.prompting -= 1;
     if (messageID === run.firstPromptID) {
-      this.#do({ do: "record", patch: { prompt: text } });
+      this.#record({ prompt: text });
       this.#end(run.intent ?? { status: "failed", reason: "error", error });
       // The host may have stored it all the same.
       this.#do({ do: "abortForgotten" });
@@ -674,11 +679,9 @@ class Step {
     run.leftBehind = new Set([...run.leftBehind, ...steps.map(({ id }) => id)]);
     const stored = steps.findLast((message) => message.error)?.error;
     run.errorBefore = run.sessionError ?? stored ?? run.errorBefore;
-    run.sessionError = undefined;
     run.leaving = undefined;
-    run.promptedAt = run.tally.heardAt = this.#now.at;
-    run.resent = false;
-    run.unfinishedSince = undefined;
+    run.tally.heardAt = this.#now.at;
+    this.#waitsSince(this.#now.at);
     this.#warn("a subagent goes on with another model", { model, error });
     this.#record({ runs: this.#runs({ models: modelUses(run) }), blockedOn: undefined });
     this.#resend(messages, "fault");

@@ -4,7 +4,6 @@ import {
   budgetsOf,
   budgetWords,
   crossed,
-  firstSpent,
   hasBudgets,
   isSpent,
   treeBudget,
@@ -66,9 +65,9 @@ void describe("a budget", () => {
 
   void it("is spent at its number, that of the tree by what all have spent", () => {
     const given = options({ maxCost: 1, maxCostPerSession: 5 });
-    assert.equal(firstSpent(budgetsOf(given, task(0.9999), 4.9999)), undefined);
-    assert.equal(firstSpent(budgetsOf(given, task(1), 4))?.option, "maxCost");
-    const tree = firstSpent(budgetsOf(given, task(0.5), 5));
+    assert.equal(budgetsOf(given, task(0.9999), 4.9999).find(isSpent), undefined);
+    assert.equal(budgetsOf(given, task(1), 4).find(isSpent)?.option, "maxCost");
+    const tree = budgetsOf(given, task(0.5), 5).find(isSpent);
     assert.ok(tree);
     assert.equal(
       budgetWords(tree),
