@@ -213,16 +213,15 @@ function composeBlock({ job, notices: all, leftRunning = [] }: News, share: numb
   const byKind = kinds.map((kind) => notices.filter((each) => each.kind === kind));
   const given = shares(byKind.map(charactersOf), share);
   const reason = furtherReason(job) ?? "";
+  const error = furtherError(job);
   const lines = [
     `<background_job id="${job.id}" kind="${job.kind}" status="${job.status}"${reason && ` reason="${reason}"`}>`,
     `name: ${outsideLine(job.name, 200)}`,
     facts(job, now),
-  ];
-  const leftRunningToo = leftRunningWords(job);
-  if (leftRunningToo !== undefined) lines.push(leftRunningToo);
-  const error = furtherError(job);
-  if (error) lines.push(`error: ${outsideLine(error, 600)}`);
-  if (job.kind === "subagent") lines.push(...modelLines(job));
+    leftRunningWords(job) ?? [],
+    error ? `error: ${outsideLine(error, 600)}` : [],
+    job.kind === "subagent" ? modelLines(job) : [],
+  ].flat();
   let ended: string[] = [];
   for (const [index, kind] of kinds.entries()) {
     const same = byKind[index] ?? [];

@@ -302,10 +302,7 @@ export class Launcher {
   /** Resolves as `#enqueue` does, or at once when it waits for others. */
   async #enqueueInOrder(task: SubagentJob, plan: LaunchPlan): Promise<void> {
     // A task that is continued has waited already.
-    if (!waitsForOthers(task)) {
-      await this.#enqueue(task, plan);
-      return;
-    }
+    if (!waitsForOthers(task)) return this.#enqueue(task, plan);
     let starting: Promise<void> | undefined;
     this.#starts.set(task.id, plan);
     this.#deps.waiting.add(task, () => {

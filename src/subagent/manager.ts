@@ -334,7 +334,8 @@ async function recover({ host, jobs, log }: Context, task: SubagentJob, at: Date
     return;
   }
   const { promptMessageID, firstPromptMessageID = promptMessageID } = run;
-  let end: JobEnd = { ...INTERRUPTED, at };
+  const lost = "OpenCode ended while the task ran";
+  let end: JobEnd = { status: "failed", reason: "interrupted", error: lost, at };
   let text = "";
   try {
     const messages = await host.messages(task.sessionID);
@@ -350,7 +351,7 @@ async function recover({ host, jobs, log }: Context, task: SubagentJob, at: Date
   } catch (thrown) {
     const error = coerceError(thrown).message;
     log("warn", "an interrupted subagent could not be looked at", { id: task.id, error });
-    end = { ...end, error: `${INTERRUPTED.error}, and its session could not be read: ${error}` };
+    end = { ...end, error: `${lost}, and its session could not be read: ${error}` };
   }
   // It may have been cancelled meanwhile, and continued.
   const current = jobs.getSubagent(task.id);
@@ -361,9 +362,3 @@ async function recover({ host, jobs, log }: Context, task: SubagentJob, at: Date
   jobs.updateSubagent(task.id, { runs, partial, resultLength: text.length });
   jobs.end(task.id, end);
 }
-
-const INTERRUPTED = {
-  status: "failed",
-  reason: "interrupted",
-  error: "OpenCode ended while the task ran",
-} as const;
