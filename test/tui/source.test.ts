@@ -5,6 +5,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, test, type TestContext } from "node:test";
+import { createRoot } from "solid-js";
 import { aProcess, aSubagent } from "../../fixtures/jobs.js";
 import { openOutputOf, writeStateFolder } from "../../fixtures/tui/jobs.js";
 import { STDERR, STDOUT } from "../../src/output/format.js";
@@ -198,20 +199,23 @@ void describe("the log of a process", () => {
     first.append(STDOUT, Buffer.from("a first run with a needle\n"));
     const log = openProcessLog(file, clock);
     t.after(() => log.close());
-    const search = log.search("needle");
+    const found = createRoot((dispose) => {
+      t.after(dispose);
+      return log.search("needle");
+    });
     const until = (isDone: () => boolean, what: string) => driveUntil(clock, isDone, what);
-    await until(() => search.found().offsets.length === 1, "the first match");
+    await until(() => found().offsets.length === 1, "the first match");
     // Within one moment, so that no look sees the place without a file.
     setAside(file, "proc_aaaaaaaaaa", 1);
     const second = openOutputOf(folder, "proc_aaaaaaaaaa");
     t.after(() => second.close());
     second.append(STDOUT, Buffer.from("again\n"));
     await until(() => log.lines()[0]?.text === "again", "the second run");
-    await until(() => search.found().offsets.length === 0, "the end of the first match");
+    await until(() => found().offsets.length === 0, "the end of the first match");
     second.append(STDOUT, Buffer.from("a needle\n"));
     await until(() => log.lines().length >= 2, "what comes after it");
-    await until(() => search.found().offsets.length === 1, "the match in it");
-    assert.deepEqual(search.found().offsets, [6]);
+    await until(() => found().offsets.length === 1, "the match in it");
+    assert.deepEqual(found().offsets, [6]);
   });
 
   test("is loaded in parts, forth and back", async (t) => {
@@ -226,14 +230,14 @@ void describe("the log of a process", () => {
     const first = () => Number(log.lines()[0]?.text.split(" ")[1]);
     const end = first();
     assert.ok(end > 15_000 && log.hasEarlier() && !log.hasLater());
-    log.earlier();
+    log.load("earlier");
     assert.ok(first() < end && log.lines().some(({ text }) => text.startsWith(`line ${end} `)));
-    log.toStart();
+    log.load(0);
     assert.equal(first(), 0);
     assert.ok(!log.hasEarlier() && log.hasLater());
-    log.later();
+    log.load("later");
     assert.ok(first() > 0);
-    log.toEnd();
+    log.load(Infinity);
     assert.equal(first(), end);
   });
 });

@@ -2,14 +2,7 @@
  * Where a log view stands and what it shows: the signals behind its keys. The rules themselves are in
  * log-rows.ts; here they meet a log that is loaded in parts, and a search that goes on while it is used.
  */
-import {
-  createEffect,
-  createMemo,
-  createSignal,
-  onCleanup,
-  untrack,
-  type Accessor,
-} from "solid-js";
+import { createEffect, createMemo, createSignal, untrack, type Accessor } from "solid-js";
 import {
   around,
   FOLLOW,
@@ -50,16 +43,12 @@ export function createLogPosition(
   const [wanted, setWanted] = createSignal<Wanted>();
   /** The line that was found last: the next search goes on from there. */
   const [found, setFound] = createSignal<number>();
-  let draft = "";
 
   const search = createMemo(() => {
     const text = query();
-    if (text === "") return undefined;
-    const running = log().search(text);
-    onCleanup(() => running.stop());
-    return running;
+    return text === "" ? undefined : log().search(text);
   });
-  const all = (): Found => search()?.found() ?? NOTHING_FOUND;
+  const all = (): Found => search()?.() ?? NOTHING_FOUND;
 
   const rows = createMemo(() => {
     const label = labelOf(labels());
@@ -74,15 +63,15 @@ export function createLogPosition(
     if (by < 0 && top() + by < 0 && log().hasEarlier()) {
       // Tied to the line that is on top now, which the earlier part holds, too.
       setPosition(moved(rows(), position(), height, 0));
-      log().earlier();
+      log().load("earlier");
     } else if (by > 0 && top() + height + by > rows().length && log().hasLater()) {
       setPosition(moved(rows(), position(), height, 0));
-      log().later();
+      log().load("later");
     }
     setPosition(moved(rows(), position(), height, by));
   };
   const end = () => {
-    log().toEnd();
+    log().load(Infinity);
     setPosition(FOLLOW);
   };
   const goTo = (offset: number) => {
@@ -93,7 +82,7 @@ export function createLogPosition(
         .lines()
         .some((line) => line.offset === offset)
     )
-      log().toPlace(offset);
+      log().load(offset);
     setPosition(around(rows(), offset, size().height));
   };
   // As soon as it is known which match is meant, or that there is none.
@@ -155,7 +144,7 @@ export function createLogPosition(
     },
     start: () => {
       setPosition(moved(rows(), position(), size().height, 0));
-      log().toStart();
+      log().load(0);
       setPosition(moved(rows(), position(), size().height, -rows().length));
     },
     end,
@@ -169,27 +158,21 @@ export function createLogPosition(
     },
     toggleLabel: (label: keyof Labels) =>
       setLabels((before) => ({ ...before, [label]: !before[label] })),
-    openSearch: () => {
-      draft = "";
-      setSearching(true);
-    },
+    openSearch: () => setSearching(true),
     closeSearch: () => {
       setSearching(false);
       setWanted(undefined);
       setQuery("");
       setNotice("");
     },
-    setDraft: (text: string) => {
-      draft = text;
-    },
-    search: () => {
+    search: (text: string) => {
       setSearching(false);
       setNotice("");
-      setQuery(draft);
+      setQuery(text);
       setFound(undefined);
       // What is on the screen is looked at first, then what is below, then what is above.
       const first = visible()[0]?.offset ?? 0;
-      if (draft !== "") setWanted({ direction: "forward", from: first - 1, orElse: "backward" });
+      if (text !== "") setWanted({ direction: "forward", from: first - 1, orElse: "backward" });
     },
     next,
   };

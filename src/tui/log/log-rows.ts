@@ -113,8 +113,7 @@ export function moved(
 ): Position {
   const last = Math.max(0, rows.length - height);
   const top = Math.min(last, Math.max(0, topOf(rows, position, height) + by));
-  const row = rows[top];
-  return row ? { offset: row.offset, part: row.part } : FOLLOW;
+  return rows[top] ?? FOLLOW;
 }
 
 export type Direction = "forward" | "backward";
@@ -136,6 +135,5 @@ export function hitsIn(text: string, query: string): { from: number; to: number 
 /** The window with this line a third below its top. */
 export function around(rows: readonly Row[], offset: number, height: number): Position {
   const at = rows.findIndex((row) => row.offset === offset);
-  const row = rows[Math.max(0, at - Math.floor(height / 3))];
-  return row ? { offset: row.offset, part: row.part } : FOLLOW;
+  return rows[Math.max(0, at - Math.floor(height / 3))] ?? FOLLOW;
 }

@@ -3,7 +3,7 @@
  * a log, looked for from its start in slices between which the screen goes on, however long the output is; what is
  * appended later is looked at, too.
  */
-import { type Accessor, createMemo, createSignal } from "solid-js";
+import { type Accessor, createMemo } from "solid-js";
 import { STREAMS } from "../../output/format.js";
 import { newLineReaders } from "../../output/line-reader.js";
 import { plainLine } from "../../output/plain-text.js";
@@ -20,17 +20,12 @@ export interface LogSource {
   hasLater(): boolean;
   /** What to say instead of lines, or about them; a signal. */
   note(): string | undefined;
-  /** Loads the part before (after) this one, overlapping with it; the start; the end. */
-  earlier(): void;
-  later(): void;
-  toStart(): void;
-  toEnd(): void;
-  /** Loads the part with the line at this place. */
-  toPlace(offset: number): void;
+  /** Loads the part before (after) this one, overlapping with it, or the one with this place; `Infinity`: the end. */
+  load(part: "earlier" | "later" | number): void;
   /** The place behind the last line, loaded or not; a signal. */
   end(): number;
-  /** Looks through all of it; its caller stops it. */
-  search(query: string): LogSearch;
+  /** Looks through all of it, as long as the view that asks is there; a signal. */
+  search(query: string): Accessor<Found>;
   /** Something is said to have happened to the job: look again. */
   refresh(): void;
   /** By the view that opened it. */
@@ -42,20 +37,22 @@ export function wholeLog(
   { lines, note }: Pick<LogSource, "lines" | "note">,
   close: () => void,
 ): LogSource {
-  const nothing = () => undefined;
   return {
     lines,
     note,
     hasEarlier: () => false,
     hasLater: () => false,
-    earlier: nothing,
-    later: nothing,
-    toStart: nothing,
-    toEnd: nothing,
-    toPlace: nothing,
+    load: () => undefined,
     end: () => lines().at(-1)?.offset ?? 0,
-    search: (query) => searchLines(lines, query),
-    refresh: nothing,
+    search(query) {
+      const isHit = finds(query);
+      return createMemo(() => {
+        const offsets = lines().flatMap(({ offset, text }) => (isHit(text) ? [offset] : []));
+        const end = lines().at(-1)?.offset ?? 0;
+        return { offsets, lookedTo: end, end, isDone: true, isFull: false };
+      });
+    },
+    refresh: () => undefined,
     close,
   };
 }
@@ -74,7 +71,6 @@ export interface Found {
 }
 
 export interface LogSearch {
-  found: Accessor<Found>;
   /** There may be more to look at. */
   goOn(): void;
   stop(): void;
@@ -95,17 +91,8 @@ const MOST = 100_000;
 /** The log view shows no more of a line either. */
 export const LONGEST_LINE = 4_000;
 
-export function searchOutput(file: string, query: string): LogSearch {
-  const [found, setFound] = createSignal<Found>(NOTHING_FOUND);
-  return { found, ...lookThrough(file, query, setFound) };
-}
-
 /** Tells after each slice all that was found until then. */
-export function lookThrough(
-  file: string,
-  query: string,
-  tell: (found: Found) => void,
-): Omit<LogSearch, "found"> {
+export function lookThrough(file: string, query: string, tell: (found: Found) => void): LogSearch {
   const isHit = finds(query);
   const offsets: number[] = [];
   let readers = newLineReaders(LONGEST_LINE);
@@ -202,14 +189,3 @@ export function lookThrough(
 /** What plain text is not. */
 // oxlint-disable-next-line no-control-regex -- they are what is looked for
 const SPECIAL = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/u;
-
-/** The same in a log of which all lines are loaded. */
-function searchLines(lines: () => readonly LogLine[], query: string): LogSearch {
-  const isHit = finds(query);
-  const found = createMemo((): Found => {
-    const offsets = lines().flatMap(({ offset, text }) => (isHit(text) ? [offset] : []));
-    const end = lines().at(-1)?.offset ?? 0;
-    return { offsets, lookedTo: end, end, isDone: true, isFull: false };
-  });
-  return { found, goOn: () => undefined, stop: () => undefined };
-}

@@ -213,8 +213,9 @@ function footer(context: ViewContext, log: Accessor<LogSource>, position: LogPos
             focused: true,
             flexGrow: 1,
             placeholder: "search, then enter (esc: leave)",
-            onInput: (value: string) => position.setDraft(value),
-            onSubmit: () => position.search(),
+            onSubmit: (typed) => {
+              if (typeof typed === "string") position.search(typed);
+            },
           }),
         ),
       () =>

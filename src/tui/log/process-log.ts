@@ -4,14 +4,21 @@
  */
 import { existsSync, watch, type FSWatcher } from "node:fs";
 import { dirname } from "node:path";
-import { createSignal } from "solid-js";
+import { createSignal, onCleanup } from "solid-js";
 import { coerceError, type Clock } from "../../ports.js";
 import { throttle } from "../../time.js";
 import { readPage, type PlainLine } from "../../output/page.js";
 import { openOutput } from "../../output/reader.js";
 import { colouredLine } from "./colours.js";
 import type { LogLine } from "./log-rows.js";
-import { type LogSearch, type LogSource, LONGEST_LINE, searchOutput } from "./log-source.js";
+import {
+  type Found,
+  type LogSearch,
+  type LogSource,
+  LONGEST_LINE,
+  lookThrough,
+  NOTHING_FOUND,
+} from "./log-source.js";
 
 /** Bytes of output in memory at most, and how far one step goes. */
 const WINDOW = 512 * 1024;
@@ -30,15 +37,15 @@ export function openProcessLog(file: string, clock: Clock): LogSource {
   const [loaded, setLoaded] = createSignal<Loaded>({ from: 0, lines: [], hasLater: false, end: 0 });
   const [note, setNote] = createSignal<string | undefined>("(no output yet)");
   let watcher: { path: string; stop: FSWatcher } | undefined;
-  /** Undefined: the window goes with the end. */
-  let from: number | undefined;
-  const searches = new Set<LogSearch>();
+  /** Where the window is to begin; from infinity it goes with the end. */
+  let from = Infinity;
+  let search: LogSearch | undefined;
 
   const read = () => {
     try {
       const next = load(file, from);
       if (next) setLoaded(next);
-      for (const search of searches) search.goOn();
+      search?.goOn();
       setNote(next ? undefined : "(no output yet)");
       // There is no file before the first output.
       listen(next ? file : dirname(file));
@@ -62,47 +69,38 @@ export function openProcessLog(file: string, clock: Clock): LogSource {
     watcher?.stop.close();
     watcher = undefined;
   };
-  const go = (to: number | undefined) => {
-    from = to;
-    read();
-  };
   read();
   return {
     lines: () => loaded().lines,
     hasEarlier: () => loaded().from > 0,
     hasLater: () => loaded().hasLater,
     note,
-    earlier: () => go(Math.max(0, loaded().from - STEP)),
-    later: () => go(loaded().from + STEP),
-    toStart: () => go(0),
-    toEnd: () => go(undefined),
-    toPlace: (offset) => go(Math.max(0, offset - STEP)),
+    load(part) {
+      const { from: at } = loaded();
+      from = part === "later" ? at + STEP : Math.max(0, (part === "earlier" ? at : part) - STEP);
+      read();
+    },
     end: () => loaded().end,
     search(query) {
-      const search = searchOutput(file, query);
-      searches.add(search);
-      const stop = () => {
-        searches.delete(search);
-        search.stop();
-      };
-      return { ...search, stop };
+      const [found, setFound] = createSignal<Found>(NOTHING_FOUND);
+      search = lookThrough(file, query, setFound);
+      onCleanup(search.stop);
+      return found;
     },
     refresh: () => update.call(),
     close() {
       update.cancel();
-      for (const search of searches) search.stop();
       unwatch();
     },
   };
 }
 
-function load(file: string, wanted: number | undefined): Loaded | undefined {
+function load(file: string, wanted: number): Loaded | undefined {
   const reader = openOutput(file);
   if (!reader) return undefined;
   try {
     const end = reader.end();
-    const latest = Math.max(0, end - STEP);
-    const from = Math.min(wanted ?? latest, latest);
+    const from = Math.min(wanted, Math.max(0, end - STEP));
     const page = readPage(reader, { from, window: WINDOW, raw: true });
     // A window that starts anywhere starts within a line.
     const lines = from > 0 ? page.lines.slice(1) : page.lines;
