@@ -63,10 +63,9 @@ export function jobsOf(
   { api, source }: Pick<ViewContext, "api" | "source">,
   rootSessionID: () => string | undefined,
 ): Accessor<ShownJob[]> {
-  return createMemo(() => {
-    const audience = { directory: api.state.path.directory, rootSessionID: rootSessionID() };
-    return jobsFor(source.snapshot().jobs, audience);
-  });
+  return createMemo(() =>
+    jobsFor(source.snapshot().jobs, api.state.path.directory, rootSessionID()),
+  );
 }
 
 export function findJob(

@@ -90,17 +90,16 @@ function subagentFacts(job: SubagentJob): string {
   return [clean(job.agent), calls, ...(tool ? [tool] : [])].join(" · ");
 }
 
+function worktreeOf({ job }: ShownJob): SubagentJob["worktree"] {
+  return job.kind === "subagent" ? job.worktree : undefined;
+}
+
 /** The branch of its worktree, and that the folder is gone. */
-export function branchOf({ job }: ShownJob): string | undefined {
-  const worktree = job.kind === "subagent" ? job.worktree : undefined;
+export function branchOf(shown: ShownJob): string | undefined {
+  const worktree = worktreeOf(shown);
   if (worktree?.branch === undefined) return undefined;
   const branch = `branch ${clean(worktree.branch)}`;
   return worktree.state === "removed" ? `${branch} (worktree removed)` : branch;
-}
-
-function standingBranch({ job }: ShownJob): string {
-  const worktree = job.kind === "subagent" ? job.worktree : undefined;
-  return worktree?.state === "removed" ? "" : clean(worktree?.branch ?? "");
 }
 
 /** Without a port `first` stands at the front. */
@@ -116,24 +115,11 @@ function processFacts(job: ProcessJob, now: number, first: string | undefined): 
   return parts.filter(Boolean).join(" · ") || "starting";
 }
 
-export interface JobLine {
-  sign: string;
-  tone: Tone;
-  name: string;
-  /** Stands at the right end. */
-  right: string;
-  /** A second row; empty for none. */
-  detail: string;
-  detailTone: Tone;
-  /** A row for the branch of a subagent's worktree, as long as its folder is there; empty for none. */
-  branch: string;
-}
-
 /**
- * The rows of one job in so many cells. The name gives way before anything else does. `said`: what a process that
- * runs has to say.
+ * One job in so many cells: a row with the name, which gives way before anything else does, and one each for `detail`
+ * and `branch`, unless they are empty. `said`: what a process that runs has to say.
  */
-export function jobLine(shown: ShownJob, width: number, now: number, said?: string): JobLine {
+export function jobLine(shown: ShownJob, width: number, now: number, said?: string) {
   const { sign, tone } = SIGNS[lookOf(shown)];
   const live = isLive(shown);
   const end = live ? duration(shown, now) : `${shortOutcome(shown)} ${duration(shown, now)}`;
@@ -142,14 +128,17 @@ export function jobLine(shown: ShownJob, width: number, now: number, said?: stri
   const room = Math.max(1, width - 2 - cells(right) - 1);
   const waiting = live ? waitsFor(shown, now) : undefined;
   const detail = live ? (waiting ?? said ?? silent(shown, now)) : "";
+  const detailTone: Tone = waiting === undefined ? "muted" : "warning";
+  const worktree = worktreeOf(shown);
+  const branch = worktree?.state === "removed" ? "" : clean(worktree?.branch ?? "");
   return {
     sign,
     tone,
     name: fit(clean(shown.job.name) || shown.job.id, room),
     right,
     detail: fit(detail, Math.max(1, width - 2)),
-    detailTone: waiting === undefined ? "muted" : "warning",
-    branch: fit(standingBranch(shown), Math.max(1, width - 2)),
+    detailTone,
+    branch: fit(branch, Math.max(1, width - 2)),
   };
 }
 
@@ -232,18 +221,15 @@ export function endedAt({ job, lastSign }: ShownJob): number {
   return (job.completedAt ?? lastSign ?? job.startedAt ?? job.createdAt).getTime();
 }
 
-/** Whose jobs are wanted: those of one session tree, or of a whole directory. Global processes always are. */
-interface Audience {
-  directory: string;
-  rootSessionID: string | undefined;
-}
-
 /**
- * The jobs to show. Session ids are unique, so a session's jobs are recognised wherever they lie; a global process
- * is shown in its own directory only. Ended ones of other owners are not our concern.
+ * The jobs of one session tree, or of a whole directory. Session ids are unique, so a session's jobs are recognised
+ * wherever they lie; a global process is shown in its own directory only.
  */
-export function jobsFor(jobs: readonly ShownJob[], audience: Audience): ShownJob[] {
-  const { directory, rootSessionID } = audience;
+export function jobsFor(
+  jobs: readonly ShownJob[],
+  directory: string,
+  rootSessionID: string | undefined,
+): ShownJob[] {
   return jobs.filter((shown) => {
     const { job } = shown;
     const isHere = shown.directory === directory;
@@ -253,16 +239,8 @@ export function jobsFor(jobs: readonly ShownJob[], audience: Audience): ShownJob
   });
 }
 
-interface Arranged {
-  /** Waiting for an answer or for input. */
-  blocked: ShownJob[];
-  /** Stalled, running, queued. */
-  running: ShownJob[];
-  /** Newest end first. */
-  ended: ShownJob[];
-}
-
-export function arrange(jobs: readonly ShownJob[]): Arranged {
+/** `running` are the stalled and the queued ones, too; of the ended ones the newest end is first. */
+export function arrange(jobs: readonly ShownJob[]) {
   const live = jobs.filter(isLive).toSorted(byUrgency);
   return {
     blocked: live.filter((shown) => lookOf(shown) === "blocked"),
@@ -283,17 +261,6 @@ function since({ job }: ShownJob): number {
   return (job.blockedOn?.since ?? job.createdAt).getTime();
 }
 
-interface ShortList {
-  live: ShownJob[];
-  /** Live ones that there was no room for. */
-  moreLive: number;
-  ended: ShownJob[];
-  /** Ended ones that are still news and that there was no room for. */
-  moreEnded: number;
-  /** In how many milliseconds the first of these and of `ended` is no news any more. */
-  firstFade: number;
-}
-
 interface ShortListLimits {
   now: number;
   live: number;
@@ -302,7 +269,8 @@ interface ShortListLimits {
   fadeMilliseconds: number;
 }
 
-export function shorten(jobs: readonly ShownJob[], limits: ShortListLimits): ShortList {
+/** `moreLive`, `moreEnded`: there was no room for them; of the ended ones only those count that are still news. */
+export function shorten(jobs: readonly ShownJob[], limits: ShortListLimits) {
   const { blocked, running, ended } = arrange(jobs);
   const live = [...blocked, ...running];
   const fresh = ended.filter((shown) => limits.now - endedAt(shown) < limits.fadeMilliseconds);
@@ -312,6 +280,7 @@ export function shorten(jobs: readonly ShownJob[], limits: ShortListLimits): Sho
     moreLive: Math.max(0, live.length - limits.live),
     ended: fresh.slice(0, limits.ended),
     moreEnded: Math.max(0, fresh.length - limits.ended),
+    /** In how many milliseconds the first of the ended ones is no news any more. */
     firstFade: oldest ? endedAt(oldest) + limits.fadeMilliseconds - limits.now : Infinity,
   };
 }
@@ -320,7 +289,7 @@ export function shorten(jobs: readonly ShownJob[], limits: ShortListLimits): Sho
  * In how many milliseconds the list looks different although nothing happened: the next second of a live job, or
  * the end of the news about an ended one. Undefined: never, so no timer is needed.
  */
-export function nextChange({ live, ended, moreEnded, firstFade }: ShortList): number | undefined {
+export function nextChange({ live, firstFade }: ReturnType<typeof shorten>): number | undefined {
   if (live.length > 0) return 1000;
-  return ended.length + moreEnded > 0 ? Math.max(1, firstFade) : undefined;
+  return firstFade === Infinity ? undefined : Math.max(1, firstFade);
 }

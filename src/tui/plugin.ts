@@ -27,15 +27,19 @@ export function setUp(
     api.ui.toast({ title: "Background", message: problems.join("\n"), variant: "warning" });
   }
 
-  const call = (before: readonly ShownJob[], after: readonly ShownJob[]) => {
-    if (options.attention) callUser(api, before, after);
-  };
-  const source = createSource({ findOrigin: () => findOrigin(api), clock, onChange: call });
+  const source = createSource({
+    findOrigin: () => findOrigin(api),
+    clock,
+    onChange: (before, after) => {
+      if (options.attention) callUser(api, before, after);
+    },
+  });
   const context: ViewContext = { api, source, options, clock };
   api.lifecycle.onDispose(() => {
     source.close();
     // Also when parts are loaded anew, while the screen goes on.
-    if (api.renderer.isDestroyed) sayFarewell(source.snapshot().jobs);
+    const words = api.renderer.isDestroyed && farewell(source.snapshot().jobs, process.pid);
+    if (words) process.stderr.write(`${words}\n`);
   });
   source.refresh();
   // A server that was gone may have left jobs that say they run.
@@ -77,11 +81,6 @@ export function setUp(
     const bindings = [{ key: options.key, cmd: OPEN_JOBS, desc: "Background jobs" }];
     api.keymap.registerLayer({ mode: "base", bindings });
   }
-}
-
-function sayFarewell(jobs: readonly ShownJob[]): void {
-  const words = farewell(jobs, process.pid);
-  if (words !== undefined) process.stderr.write(`${words}\n`);
 }
 
 /** The OpenCode that the terminal shows serves and opens it, and says so in a toast. */

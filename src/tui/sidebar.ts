@@ -3,13 +3,13 @@
  * Nothing at all when there is nothing to show.
  */
 import type { Renderable } from "@opencode-ai/plugin/tui";
+import { TextAttributes } from "@opentui/core";
 import { createEffect, createMemo, createSignal, onMount, untrack } from "solid-js";
 import {
   counts,
   groupLines,
   isLive,
   jobLine,
-  type JobLine,
   nextChange,
   shorten,
   type ShownJob,
@@ -80,10 +80,8 @@ function section(
 }
 
 function heading(context: ViewContext): Element {
-  return text(context, "Background", "text", { attributes: BOLD, flexShrink: 0 });
+  return text(context, "Background", "text", { attributes: TextAttributes.BOLD, flexShrink: 0 });
 }
-
-const BOLD = 1;
 
 /** By id: a record is a new one with each change, its rows on the screen stay. */
 function rows(
@@ -96,43 +94,31 @@ function rows(
   return each(
     () => [...byID().keys()],
     (id) => {
+      const first = untrack(byID).get(id);
       // A row that is being removed is asked once more.
-      const job = createMemo<ShownJob | undefined>((before) => byID().get(id) ?? before);
-      return jobRows(context, job, width, now);
+      const job = first && createMemo((before: ShownJob) => byID().get(id) ?? before, first);
+      return job && jobRows(context, job, width, now);
     },
   );
 }
 
-const NOTHING: JobLine = {
-  sign: "",
-  tone: "text",
-  name: "",
-  right: "",
-  detail: "",
-  detailTone: "muted",
-  branch: "",
-};
-
 function jobRows(
   context: ViewContext,
-  job: () => ShownJob | undefined,
+  job: () => ShownJob,
   width: () => number,
   now: () => number,
 ): Element {
   // Read anew when there is more of it, not with each second.
   const bytes = createMemo(() => {
     const shown = job();
-    return shown?.job.kind === "process" && isLive(shown) ? shown.job.output.bytes : 0;
+    return shown.job.kind === "process" && isLive(shown) ? shown.job.output.bytes : 0;
   });
   const said = createMemo(() => {
+    if (bytes() === 0) return undefined;
     const shown = untrack(job);
-    if (bytes() === 0 || !shown) return undefined;
     return firstAddress(shown) ?? lastLine(shown);
   });
-  const line = createMemo(() => {
-    const shown = job();
-    return shown ? jobLine(shown, width(), now(), said()) : NOTHING;
-  });
+  const line = createMemo(() => jobLine(job(), width(), now(), said()));
   const name = () => pad(line().name, Math.max(1, width() - 3 - cells(line().right)));
   return box(
     {},

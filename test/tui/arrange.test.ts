@@ -95,12 +95,11 @@ void describe("whose jobs are shown", () => {
   ];
 
   test("in a session those of its tree and the directory's global processes", () => {
-    const audience = { directory: "/project", rootSessionID: "ses_a" };
-    assert.deepEqual(names(jobsFor(jobs, audience)), ["own", "global"]);
+    assert.deepEqual(names(jobsFor(jobs, "/project", "ses_a")), ["own", "global"]);
   });
 
   test("outside of a session those of the directory", () => {
-    const audience = { directory: "/project", rootSessionID: undefined };
-    assert.deepEqual(names(jobsFor(jobs, audience)), ["own", "other session", "global"]);
+    const found = jobsFor(jobs, "/project", undefined);
+    assert.deepEqual(names(found), ["own", "other session", "global"]);
   });
 });

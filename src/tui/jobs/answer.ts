@@ -16,6 +16,7 @@ import { box, dialogWidth, openDialog, text, type Element } from "../element.js"
 import type { ShownJob } from "../describe.js";
 
 export function answerRequest(context: ViewContext, { job, directory }: ShownJob): void {
+  const { client } = context.api;
   const { blockedOn } = job;
   if (!blockedOn) return;
   const { kind, sealFor, requestID, sessionID } = blockedOn;
@@ -23,44 +24,37 @@ export function answerRequest(context: ViewContext, { job, directory }: ShownJob
   if (sealFor !== undefined) {
     askLine(context, what, kind === "password", async (line) => {
       const sealed = seal(line, sealFor, job.id);
-      await askOpenCode(context.api.client, directory, { act: "type", jobID: job.id, sealed });
+      await askOpenCode(client, directory, { act: "type", jobID: job.id, sealed });
     });
   } else if (requestID !== undefined) {
-    const request = { requestID, sessionID };
     const answer = kind === "permission" ? answerPermission : answerQuestion;
-    tell(context, answer(context, request, what));
+    const work = async () => {
+      const { data } = await client.session.get({ sessionID }, { throwOnError: true });
+      await answer(context, { requestID, directory: data.directory }, what);
+    };
+    tell(context, work());
   }
 }
 
 interface Request {
   requestID: string;
-  /** That asks: the job's own, or one below it. */
-  sessionID: string;
-}
-
-async function directoryOf({ api }: ViewContext, { sessionID }: Request): Promise<string> {
-  const { data } = await api.client.session.get({ sessionID }, { throwOnError: true });
-  return data.directory;
+  directory: string;
 }
 
 type Reply = "once" | "always" | "reject";
 
 async function answerPermission(
   context: ViewContext,
-  request: Request,
+  { requestID, directory }: Request,
   what: string,
 ): Promise<void> {
   const { api } = context;
-  const { requestID } = request;
-  const directory = await directoryOf(context, request);
   const { data } = await api.client.permission.list({ directory }, { throwOnError: true });
   const asked = data.find(({ id }) => id === requestID);
   if (!asked) throw new Error("the permission was answered meanwhile");
   // It may be more than what is asked for now.
   const allowed = asked.always.map(clean).join(", ");
-  const always = allowed
-    ? `until OpenCode is restarted: ${allowed}`
-    : "until OpenCode is restarted";
+  const always = ["until OpenCode is restarted", allowed].filter(Boolean).join(": ");
   const options: { value: Reply; title: string; description?: string }[] = [
     { value: "once", title: "Allow once" },
     { value: "always", title: "Allow always", description: fit(always, dialogWidth(context) - 16) },
@@ -80,10 +74,11 @@ async function answerPermission(
   );
 }
 
-async function answerQuestion(context: ViewContext, request: Request): Promise<void> {
+async function answerQuestion(
+  context: ViewContext,
+  { requestID, directory }: Request,
+): Promise<void> {
   const { api } = context;
-  const { requestID } = request;
-  const directory = await directoryOf(context, request);
   const { data } = await api.client.question.list({ directory }, { throwOnError: true });
   const questions = data.find(({ id }) => id === requestID)?.questions;
   if (!questions) throw new Error("the question was answered meanwhile");

@@ -72,8 +72,8 @@ export interface Found {
 
 export interface LogSearch {
   /** There may be more to look at. */
-  goOn(): void;
-  stop(): void;
+  goOn: () => void;
+  stop: () => void;
 }
 
 export const NOTHING_FOUND: Found = {

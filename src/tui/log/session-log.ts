@@ -10,9 +10,9 @@ import { inputText } from "../../host/transcript.js";
 import { type Clock, coerceError } from "../../ports.js";
 import { cutText } from "../../text.js";
 import { throttle } from "../../time.js";
-import type { Tone } from "../describe.js";
+import { SIGNS, type Tone } from "../describe.js";
 import type { LogLine } from "./log-rows.js";
-import { type LogSource, wholeLog } from "./log-source.js";
+import { type LogSource, LONGEST_LINE, wholeLog } from "./log-source.js";
 
 const MOST_MESSAGES = 200;
 const UPDATE_MILLISECONDS = 200;
@@ -144,16 +144,10 @@ function byID(a: { id: string }, b: { id: string }): number {
   return a.id < b.id ? -1 : 1;
 }
 
-interface SessionMessage {
-  info: Message;
-  parts: readonly Part[];
-}
-
 /** Lines of one part keep their places when other parts grow. */
 const LINES_PER_PART = 100_000;
-const LONGEST_LINE = 4_000;
 
-export function sessionLines(messages: readonly SessionMessage[]): LogLine[] {
+export function sessionLines(messages: ReturnType<Messages["all"]>): LogLine[] {
   const blocks = messages.flatMap(({ info, parts }) => [
     ...parts.map((part) => timed(partLines(part, info.role), info)),
     timed(errorLines(info), info),
@@ -181,20 +175,12 @@ function partLines(part: Part, role: Message["role"]): Line[] {
 
 function toolLines({ tool, state }: ToolPart): Line[] {
   const title = "title" in state && state.title ? state.title : inputText(state.input);
-  const head = `${TOOL_SIGNS[state.status].sign} ${clean(tool)} ${clean(title)}`.trimEnd();
-  const lines: Line[] = [
-    { text: cutText(head, LONGEST_LINE), tone: TOOL_SIGNS[state.status].tone },
-  ];
+  const { sign, tone } = SIGNS[state.status === "error" ? "failed" : state.status];
+  const head = `${sign} ${clean(tool)} ${clean(title)}`.trimEnd();
+  const lines: Line[] = [{ text: cutText(head, LONGEST_LINE), tone }];
   if (state.status === "error") lines.push(...block(state.error, "bad", "  "));
   return lines;
 }
-
-const TOOL_SIGNS: Readonly<Record<ToolPart["state"]["status"], { sign: string; tone: Tone }>> = {
-  pending: { sign: "○", tone: "muted" },
-  running: { sign: "●", tone: "active" },
-  completed: { sign: "✓", tone: "good" },
-  error: { sign: "✗", tone: "bad" },
-};
 
 function errorLines(info: Message): Line[] {
   if (info.role !== "assistant" || !info.error) return [];
