@@ -4,7 +4,8 @@
  * is nothing to count.
  */
 import { createMemo } from "solid-js";
-import { type Count, counts, lookOf, shorten, type ShownJob, SIGNS } from "./describe.js";
+import { type Count, counts, lookOf, shorten, type ShownJob } from "./describe.js";
+import { SIGNS } from "./looks.js";
 import { createTicker, jobsOf, openSession, rootOf, type ViewContext } from "./context.js";
 import { box, each, guarded, show, text, type Element } from "./element.js";
 

@@ -10,20 +10,7 @@ import { groupCounts, groupsOf, isOpen } from "../jobs/group.js";
 import type { BlockedOn, Job, ProcessJob, SubagentJob } from "../jobs/job.js";
 import { isTerminal } from "../jobs/status.js";
 import { counted } from "../text.js";
-
-/** What a colour says; the theme has the colours. */
-export type Tone = "text" | "muted" | "good" | "warning" | "bad" | "active";
-
-export const SIGNS: Readonly<Record<Look, { sign: string; tone: Tone }>> = {
-  blocked: { sign: "▲", tone: "warning" },
-  stalled: { sign: "◌", tone: "warning" },
-  running: { sign: "●", tone: "active" },
-  pending: { sign: "○", tone: "muted" },
-  completed: { sign: "✓", tone: "good" },
-  failed: { sign: "✗", tone: "bad" },
-  cancelled: { sign: "■", tone: "muted" },
-  lost: { sign: "?", tone: "warning" },
-};
+import { LIVE_LOOKS, lookAt, SIGNS, type Look, type Tone } from "./looks.js";
 
 /** "9s", "3m05s", "2h10m", "3d4h". */
 export function shortTime(milliseconds: number): string {
@@ -190,26 +177,8 @@ export interface ShownJob {
   lastSign?: Date | undefined;
 }
 
-type Look =
-  | "blocked"
-  | "stalled"
-  | "running"
-  | "pending"
-  | "completed"
-  | "failed"
-  | "cancelled"
-  /** Its OpenCode ended without ending it; the next one to start here settles it. */
-  | "lost";
-
-/** Of jobs that go on, the most urgent first. */
-const LIVE_LOOKS: readonly Look[] = ["blocked", "stalled", "running", "pending"];
-
 export function lookOf({ job, ownerAlive }: ShownJob): Look {
-  if (isTerminal(job.status)) return job.status;
-  if (!ownerAlive) return "lost";
-  if (job.status === "pending") return "pending";
-  if (job.blockedOn) return "blocked";
-  return job.stalledSince ? "stalled" : "running";
+  return lookAt(job, ownerAlive);
 }
 
 export function isLive(shown: ShownJob): boolean {

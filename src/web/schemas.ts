@@ -214,6 +214,8 @@ export const ticketBody = z.strictObject({ ticket: z.string().max(200) });
 /** Of the ticket, as OpenCode tells it to its user. */
 export const confirmBody = z.strictObject({ code: z.string().max(20) });
 export const tokenView = z.object({ token: z.string() });
+export type TokenView = z.infer<typeof tokenView>;
 
 export const actionView = z.object({ text: z.string() });
+export type ActionView = z.infer<typeof actionView>;
 export const problemView = z.object({ error: z.string() });

@@ -17,11 +17,11 @@ import {
   lookOf,
   outcome,
   type ShownJob,
-  SIGNS,
   stateOf,
   summary,
   waitsFor,
 } from "../describe.js";
+import { SIGNS } from "../looks.js";
 import {
   createTicker,
   followJob,

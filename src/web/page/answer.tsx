@@ -4,7 +4,7 @@
  */
 import { useContext, useEffect, useState } from "preact/hooks";
 import type { AnswerBody, JobView, RequestView } from "../schemas.js";
-import { answer, readRequest } from "./connection.js";
+import { act, readRequest } from "./connection.js";
 import { Connection, useReply } from "./parts.js";
 import { isLive, visible, visibleLines, wordsOf } from "./words.js";
 
@@ -27,7 +27,7 @@ export function Request({ job }: { job: JobView }) {
       (thrown: unknown) => say(wordsOf(thrown)),
     );
   }, [mayAnswer, job.id, connection]);
-  const send = (body: AnswerBody) => void hear(answer(job, body));
+  const send = (body: AnswerBody) => void hear(act(job, "answer", body));
   return (
     <section class="request" aria-label="It waits for you">
       <h3>▲ It waits for you</h3>

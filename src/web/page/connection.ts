@@ -4,11 +4,14 @@
  */
 import { createParser } from "eventsource-parser";
 import type {
+  ActionView,
   AnswerBody,
+  JobAction,
   JobEvent,
   JobView,
   RequestView,
   StreamPieceView,
+  TokenView,
   TranscriptView,
   WriteBody,
 } from "../schemas.js";
@@ -42,15 +45,12 @@ export async function takeToken(): Promise<void> {
   const [, kind, value] = /^#(token|ticket)=([\w-]+)$/u.exec(location.hash) ?? [];
   if (value === undefined) return;
   history.replaceState(undefined, "", location.pathname);
-  const token = kind === "token" ? value : (await exchange(value)).token;
+  const { token } =
+    kind === "token" ? { token: value } : await send<TokenView>("/api/ticket", { ticket: value });
   sessionStorage.setItem(TOKEN, token);
   if (kind === "token") sessionStorage.removeItem(UNCONFIRMED);
   else sessionStorage.setItem(UNCONFIRMED, token);
   dispatchEvent(new Event(NEW_TOKEN));
-}
-
-function exchange(ticket: string): Promise<{ token: string }> {
-  return send("/api/ticket", { ticket });
 }
 
 export function needsCode(): boolean {
@@ -64,22 +64,20 @@ export async function confirm(code: string): Promise<void> {
   dispatchEvent(new Event(NEW_TOKEN));
 }
 
-function headers(more: Record<string, string> = {}): Record<string, string> {
-  return { Authorization: `Bearer ${sessionStorage.getItem(TOKEN) ?? ""}`, ...more };
-}
-
-async function problemOf(response: Response): Promise<ServerError> {
+/** Rejects with a `ServerError` for an answer that is none. */
+async function request(path: string, init: RequestInit = {}): Promise<Response> {
+  const headers = new Headers(init.headers);
+  headers.set("Authorization", `Bearer ${sessionStorage.getItem(TOKEN) ?? ""}`);
+  const response = await fetch(path, { ...init, headers });
+  if (response.ok) return response;
   const body: unknown = await response.json().catch(() => undefined);
   const isProblem = typeof body === "object" && body !== null && "error" in body;
   const text = isProblem ? String(body.error) : `the server answered ${response.status}`;
-  return new ServerError(text, response.status);
+  throw new ServerError(text, response.status);
 }
 
-async function ask<T>(path: string, init: RequestInit = {}): Promise<T> {
-  const more = Object.fromEntries(new Headers(init.headers));
-  const response = await fetch(path, { ...init, headers: headers(more) });
-  if (!response.ok) throw await problemOf(response);
-  const body: T = await response.json();
+async function ask<T>(path: string, init?: RequestInit): Promise<T> {
+  const body: T = await (await request(path, init)).json();
   return body;
 }
 
@@ -90,43 +88,35 @@ function send<T>(path: string, body?: object): Promise<T> {
   });
 }
 
-function pathOf(job: JobView, what: string): string {
-  return `/api/jobs/${encodeURIComponent(job.id)}/${what}`;
+function pathOf(id: string, what: string): string {
+  return `/api/jobs/${encodeURIComponent(id)}/${what}`;
 }
 
-export type Action = "stop" | "terminate" | "cancel" | "restart";
-
-export function act(job: JobView, action: Action): Promise<{ text: string }> {
-  return send(pathOf(job, action));
-}
-
-export function write(job: JobView, body: WriteBody): Promise<{ text: string }> {
-  return send(pathOf(job, "write"), body);
+export function act(
+  { id }: JobView,
+  action: JobAction,
+  body?: WriteBody | AnswerBody,
+): Promise<ActionView> {
+  return send(pathOf(id, action), body);
 }
 
 /** What it asks, in full. */
-export function readRequest(job: JobView): Promise<RequestView> {
-  return ask(pathOf(job, "request"));
+export function readRequest({ id }: JobView): Promise<RequestView> {
+  return ask(pathOf(id, "request"));
 }
 
-export function answer(job: JobView, body: AnswerBody): Promise<{ text: string }> {
-  return send(pathOf(job, "answer"), body);
-}
-
-export function readTranscript(job: JobView, signal: AbortSignal): Promise<TranscriptView> {
-  return ask(pathOf(job, "transcript"), { signal });
+export function readTranscript({ id }: JobView, signal: AbortSignal): Promise<TranscriptView> {
+  return ask(pathOf(id, "transcript"), { signal });
 }
 
 /** Calls back with each event's data until the stream ends, or the signal ends it; `onHeard` when anything comes. */
 async function readEvents(
   path: string,
-  more: Record<string, string>,
-  signal: AbortSignal,
+  init: RequestInit,
   onEvent: (data: string, id: string | undefined) => void,
   onHeard: () => void = () => undefined,
 ): Promise<void> {
-  const response = await fetch(path, { headers: headers(more), signal });
-  if (!response.ok) throw await problemOf(response);
+  const response = await request(path, init);
   onHeard();
   const parser = createParser({ onEvent: ({ data, id }) => onEvent(data, id) });
   const decoder = new TextDecoder();
@@ -172,14 +162,14 @@ export async function watchJobs(
     };
     try {
       wait();
-      const more: Record<string, string> = lastID === undefined ? {} : { "Last-Event-ID": lastID };
+      const headers = new Headers(lastID === undefined ? {} : { "Last-Event-ID": lastID });
       const take = (data: string, id: string | undefined): void => {
         lastID = id;
         const event: JobEvent = JSON.parse(data);
         onEvent(event);
       };
       const either = AbortSignal.any([signal, silent.signal]);
-      await readEvents("/api/events", more, either, take, heard);
+      await readEvents("/api/events", { headers, signal: either }, take, heard);
       onProblem(new Error("the server ended"));
     } catch (thrown) {
       if (signal.aborted) return;
@@ -206,8 +196,8 @@ export function followOutput(
   signal: AbortSignal,
   onPiece: (piece: StreamPieceView) => void,
 ): Promise<void> {
-  const path = `/api/jobs/${encodeURIComponent(id)}/stream?offset=${offset}&most=${MOST_A_SECOND}`;
-  return readEvents(path, {}, signal, (data) => {
+  const path = `${pathOf(id, "stream")}?offset=${offset}&most=${MOST_A_SECOND}`;
+  return readEvents(path, { signal }, (data) => {
     const piece: StreamPieceView = JSON.parse(data);
     onPiece(piece);
   });

@@ -1,14 +1,15 @@
 /** One job in full: what it is, how it stands, what can be done with it, and its output. */
 import { useRef, useState } from "preact/hooks";
+import { byteSize } from "../../text.js";
 import type { JobAction, JobView } from "../schemas.js";
 import { isWaiting, Request } from "./answer.js";
-import { act, type Action } from "./connection.js";
+import { act } from "./connection.js";
 import { LogView } from "./log-view.js";
 import { BackButton, Sign, useReply } from "./parts.js";
 import { RatePlot } from "./plots.js";
 import { Transcript } from "./transcript.js";
 import { Write } from "./write.js";
-import { byteSize, outcome, stateOf, timeOf, visible } from "./words.js";
+import { outcome, stateOf, timeOf, visible } from "./words.js";
 
 interface Props {
   job: JobView;
@@ -96,6 +97,8 @@ function Facts({ job, session, now }: Omit<Props, "onClose">) {
     </details>
   );
 }
+
+type Action = Exclude<JobAction, "write" | "answer">;
 
 const WORDS: Readonly<Record<Action, { button: string; question: string }>> = {
   stop: { button: "Stop", question: "Stop this process and everything that it started?" },

@@ -1,10 +1,11 @@
 /** The log of a process: only the rows on the screen are in the page, however many lines there are. */
 import { useContext, useEffect, useMemo, useReducer, useRef, useState } from "preact/hooks";
+import { byteSize, finds } from "../../text.js";
 import type { JobView } from "../schemas.js";
 import { followOutput } from "./connection.js";
 import { LogLines, plain, spans, type LogLine } from "./log-lines.js";
 import { Connection, Switch } from "./parts.js";
-import { byteSize, isLive, wordsOf } from "./words.js";
+import { isLive, wordsOf } from "./words.js";
 
 const ROW = 20;
 const OVERSCAN = 20;
@@ -165,8 +166,8 @@ function indexOf(text: string, query: string): number {
 }
 
 function find(lines: readonly LogLine[], query: string): number[] {
-  if (query === "") return [];
-  return lines.flatMap((line, index) => (indexOf(plain(line), query) < 0 ? [] : [index]));
+  const isHit = finds(query);
+  return lines.flatMap((line, index) => (isHit(plain(line)) ? [index] : []));
 }
 
 /** Lines as they come; drawn at most once a frame, however fast the process prints. */

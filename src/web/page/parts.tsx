@@ -1,8 +1,9 @@
 /** What several views of the page have in common. */
 import { createContext } from "preact";
 import { useState } from "preact/hooks";
+import { SIGNS } from "../../tui/looks.js";
 import type { JobView } from "../schemas.js";
-import { lookOf, SIGNS, visible, wordsOf } from "./words.js";
+import { lookOf, visible, wordsOf } from "./words.js";
 
 /** How often the server was found, or let in anew: what was being read when it was lost is read again. */
 export const Connection = createContext(0);
@@ -12,7 +13,7 @@ export function Sign({ job }: { job: JobView }) {
   const look = lookOf(job);
   return (
     <span class={`sign ${look}`} aria-hidden="true">
-      {SIGNS[look]}
+      {SIGNS[look].sign}
     </span>
   );
 }

@@ -1,9 +1,10 @@
 /** Plots and the time line: output per second of a process, cost over time, and who ran when in a session. */
 import { useEffect, useRef } from "preact/hooks";
 import uPlot from "uplot";
+import { byteSize } from "../../text.js";
 import type { JobView } from "../schemas.js";
 import { Sign } from "./parts.js";
-import { byteSize, endOf, inOrder, lookOf, shortTime, startOf, stateOf, visible } from "./words.js";
+import { endOf, inOrder, lookOf, shortTime, startOf, stateOf, visible } from "./words.js";
 
 const HEIGHT = 110;
 const MOST_POINTS = 600;

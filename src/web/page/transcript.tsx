@@ -1,5 +1,6 @@
 /** What a subagent has said and which tools it has called, as its OpenCode tells it; read again while it runs. */
 import { useContext, useEffect, useRef, useState } from "preact/hooks";
+import { SIGNS } from "../../tui/looks.js";
 import type { JobView, TranscriptView } from "../schemas.js";
 import { readTranscript } from "./connection.js";
 import { Connection, Switch } from "./parts.js";
@@ -7,13 +8,6 @@ import { isLive, visible, visibleLines, wordsOf } from "./words.js";
 
 const AGAIN_MS = 2_000;
 type Entry = TranscriptView["entries"][number];
-
-const SIGNS: Readonly<Record<NonNullable<Entry["status"]>, string>> = {
-  pending: "○",
-  running: "●",
-  completed: "✓",
-  error: "✗",
-};
 
 export function Transcript({ job }: { job: JobView }) {
   const [entries, setEntries] = useState<Entry[]>();
@@ -69,7 +63,8 @@ function Said({ entry }: { entry: Entry }) {
   if (kind === "tool") {
     return (
       <p class={`tool ${status}`} title={entry.at}>
-        {SIGNS[status]} <strong>{visible(tool ?? "")}</strong> {lines}
+        {SIGNS[status === "error" ? "failed" : status].sign} <strong>{visible(tool ?? "")}</strong>{" "}
+        {lines}
       </p>
     );
   }

@@ -1,27 +1,9 @@
 /** How jobs are said and ordered on the page. Pure. */
+import { LIVE_LOOKS, lookAt, type Look } from "../../tui/looks.js";
 import type { JobView } from "../schemas.js";
 
-export type Look =
-  "blocked" | "stalled" | "running" | "pending" | "completed" | "failed" | "cancelled" | "lost";
-
-export const SIGNS: Readonly<Record<Look, string>> = {
-  blocked: "▲",
-  stalled: "◌",
-  running: "●",
-  pending: "○",
-  completed: "✓",
-  failed: "✗",
-  cancelled: "■",
-  lost: "?",
-};
-
-const ORDER: readonly Look[] = ["blocked", "stalled", "running", "pending"];
-
 export function lookOf(job: JobView): Look {
-  if (job.fate === "interrupted" || job.fate === "orphan") return "lost";
-  if (job.status === "running" && job.blockedOn) return "blocked";
-  if (job.status === "running" && job.stalledSince) return "stalled";
-  return job.status;
+  return lookAt(job, job.fate !== "interrupted" && job.fate !== "orphan");
 }
 
 export function isLive(job: JobView): boolean {
@@ -30,7 +12,8 @@ export function isLive(job: JobView): boolean {
 
 /** What waits for its user first, then what runs, then the newest end. */
 export function inOrder(jobs: Iterable<JobView>): JobView[] {
-  const rank = (job: JobView) => (isLive(job) ? ORDER.indexOf(lookOf(job)) : ORDER.length);
+  const rank = (job: JobView) =>
+    isLive(job) ? LIVE_LOOKS.indexOf(lookOf(job)) : LIVE_LOOKS.length;
   return [...jobs].sort((a, b) => rank(a) - rank(b) || startOf(b) - startOf(a));
 }
 
@@ -91,15 +74,6 @@ export function outcome(job: JobView): string {
 
 export function wordsOf(thrown: unknown): string {
   return thrown instanceof Error ? thrown.message : String(thrown);
-}
-
-export function byteSize(bytes: number): string {
-  if (bytes < 1_024) return `${bytes} B`;
-  const units = ["KiB", "MiB", "GiB"];
-  let value = bytes / 1_024;
-  let unit = 0;
-  for (; value >= 1_024 && unit < units.length - 1; unit += 1) value /= 1_024;
-  return `${value.toFixed(1)} ${units[unit] ?? ""}`;
 }
 
 /** Control, bidirectional and zero-width characters as they are named, so that nothing hides or turns around. */

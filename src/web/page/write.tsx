@@ -1,7 +1,7 @@
 /** Types into a process whose input is open: a line, hidden where it asks for a password, or a terminal's keys. */
 import { useState } from "preact/hooks";
 import type { JobView, WriteBody } from "../schemas.js";
-import { write } from "./connection.js";
+import { act } from "./connection.js";
 import { visible, wordsOf } from "./words.js";
 
 const KEYS = ["Enter", "C-c", "Up", "Down", "Escape", "Tab"] as const;
@@ -12,7 +12,7 @@ export function Write({ job }: { job: JobView }) {
   const isTerminal = job.process?.stdin === "terminal";
   const send = async (body: WriteBody) => {
     try {
-      await write(job, body);
+      await act(job, "write", body);
       setProblem(undefined);
       return true;
     } catch (thrown) {
