@@ -117,7 +117,7 @@ async function loadWorkspace(
     const host = new OpenCodeHost(client);
     const log = host.writeLog.bind(host);
     // This module is part of the package's entry, below which all built files are.
-    const page = new HostPage({ log, built: new URL(".", import.meta.url) });
+    const page = new HostPage(log, new URL(".", import.meta.url));
     const workspace = new Workspace({
       ...given,
       host,

@@ -28,6 +28,15 @@ export const systemClock: Clock = {
   },
 };
 
+/** The same, whose timers keep a process of our own alive. */
+export const wakingClock: Clock = {
+  ...systemClock,
+  after(milliseconds, callback) {
+    const timer = setTimeout(callback, milliseconds);
+    return { cancel: () => clearTimeout(timer) };
+  },
+};
+
 export type LogLevel = "debug" | "info" | "warn" | "error";
 
 /** Never throws and never prints: the console belongs to the terminal UI. */

@@ -1,12 +1,12 @@
 #!/usr/bin/env node
 /** `npx opencode-background-manager`: gives the command line the real terminal, clock and processes. */
-import { silentLog, systemClock } from "../ports.js";
+import { silentLog, systemClock, wakingClock } from "../ports.js";
 import { recordedGroup } from "../system/control-group.js";
 import { chooseKillTree, systemForKill } from "../system/kill-tree.js";
 import { systemMeasure } from "../system/usage.js";
 import { systemProcesses } from "../store/owner.js";
 import { fileURLToPath } from "node:url";
-import { run, type CliDeps } from "./run.js";
+import { run } from "./run.js";
 import { systemTerminal } from "./terminal.js";
 
 const GRACE_MILLISECONDS = 2000;
@@ -18,14 +18,8 @@ process.stdout.on("error", (error: NodeJS.ErrnoException) => {
   process.exit(error.code === "EPIPE" ? 0 : 1);
 });
 
-/** Nothing else keeps this process awake while it follows an output or serves the page. */
-const clock: CliDeps["clock"] = {
-  ...systemClock,
-  after(milliseconds, callback) {
-    const timer = setTimeout(callback, milliseconds);
-    return { cancel: () => clearTimeout(timer) };
-  },
-};
+// Nothing else keeps this process awake while it follows an output or serves the page.
+const clock = wakingClock;
 const pageFolder = fileURLToPath(new URL("../web/page/", import.meta.url));
 
 const killTree = chooseKillTree(systemForKill(systemClock));

@@ -18,6 +18,7 @@ import { coerceError, UserError, type Clock } from "../ports.js";
 import type { JobFeed, NumberedEvent } from "./feed.js";
 import { checkOrigin, guardApi, secureHeaders, type Guarded, type GuardOptions } from "./guard.js";
 import { openApiDocument } from "./openapi.js";
+import type { AskOwnerOf } from "./owner-actions.js";
 import { SharedRate, SteadyPace } from "./pace.js";
 import {
   actionView,
@@ -26,22 +27,17 @@ import {
   outputQuery,
   requestView,
   streamQuery,
+  transcriptView,
   writeBody,
   type JobAction,
   type JobView,
   type StreamPieceView,
-  type TranscriptView,
 } from "./schemas.js";
 
 export interface PageFile {
   type: string;
   body: Uint8Array<ArrayBuffer>;
 }
-
-/** What the owner of a job is asked for; resolves with what it says, rejects with a `UserError` otherwise. */
-export type OwnerActions = Record<(typeof ACTIONS)[number], (job: JobView) => Promise<string>> & {
-  transcript: (job: JobView) => Promise<TranscriptView>;
-};
 
 /** What the OpenCode that has started this server does for its user; rejects with a `UserError`. */
 export type ActForUser = (act: UserAct) => Promise<unknown>;
@@ -50,14 +46,18 @@ export interface AppOptions extends GuardOptions {
   clock: Clock;
   feed: JobFeed;
   patterns: PatternGuard;
-  actions: OwnerActions;
+  askOwnerOf: AskOwnerOf;
   /** Absent where the server was started by anything else. */
   actForUser?: ActForUser | undefined;
   /** By path, `/` among them. */
   page: ReadonlyMap<string, PageFile>;
 }
 
-const ACTIONS = ["stop", "terminate", "cancel"] as const;
+const OWNER_ACTS = {
+  stop: { method: "stop" },
+  terminate: { method: "stop", remove: true },
+  cancel: { method: "cancel" },
+} as const;
 /** A silent connection is closed by what stands between. */
 const HEARTBEAT_MS = 15_000;
 const POLL_MS = 250;
@@ -151,9 +151,9 @@ export function createApp(options: AppOptions): Hono<Guarded> {
     return streamSSE(context, (stream) => watch(stream, lastID, options));
   });
 
-  for (const action of ACTIONS) {
-    const act = ofJob(async (context, { view }) => {
-      const text = await byOwner(() => options.actions[action](view));
+  for (const [action, request] of Object.entries(OWNER_ACTS)) {
+    const act = ofJob(async (context, { view: { id: jobID } }) => {
+      const text = await byOwner(() => options.askOwnerOf({ ...request, jobID }));
       feed.refresh();
       return context.json({ text });
     });
@@ -162,11 +162,13 @@ export function createApp(options: AppOptions): Hono<Guarded> {
 
   app.get(
     "/api/jobs/:id/transcript",
-    ofJob(async (context, { view }) => {
-      if (view.kind !== "subagent") {
+    ofJob(async (context, { view: { id: jobID, kind } }) => {
+      if (kind !== "subagent") {
         return context.json({ error: "a process has no session: it has output" }, 409);
       }
-      return context.json(await byOwner(() => options.actions.transcript(view)));
+      const said = await byOwner(() => options.askOwnerOf({ method: "transcript", jobID }));
+      const entries: unknown = JSON.parse(said);
+      return context.json(transcriptView.parse({ entries }));
     }),
   );
 
@@ -354,8 +356,8 @@ async function follow(
       type: "chunk",
       stream: piece.stream,
       text: piece.text,
-      ...(piece.at !== undefined && { at: new Date(piece.at).toISOString() }),
-      ...(piece.lost > 0 && { skipped: piece.lost }),
+      at: piece.at === undefined ? undefined : new Date(piece.at).toISOString(),
+      skipped: piece.lost || undefined,
     });
   }
   if (!gone.signal.aborted) await send({ type: "end" });

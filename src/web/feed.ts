@@ -11,7 +11,7 @@ import { fateOf, type Entry } from "../cli/survey.js";
 import type { Clock, Log, Timer } from "../ports.js";
 import type { Processes } from "../store/owner.js";
 import { watchInstances, type InstanceView } from "../store/instances.js";
-import { jobAction, type JobAction, type JobEvent, type JobView } from "./schemas.js";
+import type { JobAction, JobEvent, JobView } from "./schemas.js";
 
 const EVERY_MS = 1_000;
 const KEPT_EVENTS = 500;
@@ -29,7 +29,7 @@ export interface FeedOptions {
   log: Log;
   processes: Processes;
   /** The process of the OpenCode that has started this server and still lives, if one has. */
-  starter?: () => number | undefined;
+  starter?: (() => number | undefined) | undefined;
 }
 
 export class JobFeed {
@@ -40,40 +40,32 @@ export class JobFeed {
   readonly #listeners = new Set<(event: NumberedEvent) => void>();
   readonly #events: NumberedEvent[] = [];
   readonly #told = new Map<string, { text: string; at: number }>();
-  #entries = new Map<string, Entry>();
-  #views = new Map<string, JobView>();
+  #jobs = new Map<string, { entry: Entry; view: JobView }>();
   /** Above every id of an earlier server: a watcher that comes back from one starts anew. */
   #nextID: number;
   #timer: Timer | undefined;
   #owners: Timer | undefined;
-  #isRead = false;
   #isClosed = false;
   /** Those who wait for the next read. */
   readonly #awaited: (() => void)[] = [];
-  #wasRead: () => void = () => undefined;
   /** Resolves when the disk was read for the first time. */
-  readonly ready: Promise<void>;
+  readonly ready = new Promise<void>((resolve) => this.#awaited.push(resolve));
 
   constructor({ root, clock, log, processes, starter = () => undefined }: FeedOptions) {
     this.#starter = starter;
     this.#clock = clock;
     this.#nextID = clock.now() * 1_000;
     this.#processes = processes;
-    this.ready = new Promise((resolve) => {
-      this.#wasRead = resolve;
-    });
     const options = { clock, log, processes };
     this.#watch = watchInstances(root, undefined, (found) => this.#take(found), options);
   }
 
   all(): JobView[] {
-    return [...this.#views.values()];
+    return Array.from(this.#jobs.values(), ({ view }) => view);
   }
 
   get(id: string): { entry: Entry; view: JobView } | undefined {
-    const entry = this.#entries.get(id);
-    const view = this.#views.get(id);
-    return entry && view && { entry, view };
+    return this.#jobs.get(id);
   }
 
   /**
@@ -87,7 +79,7 @@ export class JobFeed {
     if (!isKnown) {
       const id = this.#nextID - 1;
       listener({ id, event: { type: "reset" } });
-      for (const job of this.#views.values()) listener({ id, event: { type: "job.updated", job } });
+      for (const job of this.all()) listener({ id, event: { type: "job.updated", job } });
     }
     this.#listeners.add(listener);
     this.#lookForOwners();
@@ -103,7 +95,7 @@ export class JobFeed {
   async find(id: string): Promise<{ entry: Entry; view: JobView } | undefined> {
     await this.ready;
     // A read that is under way may have passed by its folder already.
-    for (let reads = 0; reads < 2 && !this.#views.has(id) && !this.#isClosed; reads += 1) {
+    for (let reads = 0; reads < 2 && !this.#jobs.has(id) && !this.#isClosed; reads += 1) {
       await new Promise<void>((resolve) => {
         this.#awaited.push(resolve);
         this.refresh();
@@ -136,20 +128,18 @@ export class JobFeed {
         entries.set(job.id, { job, instance, fate: fateOf(job, instance, this.#processes) });
       }
     }
-    this.#entries = entries;
-    const before = this.#views;
+    const before = this.#jobs;
     const starter = this.#starter();
-    this.#views = new Map([...entries].map(([id, entry]) => [id, viewOf(entry, starter)]));
+    this.#jobs = new Map(
+      Array.from(entries, ([id, entry]) => [id, { entry, view: viewOf(entry, starter) }]),
+    );
     for (const id of before.keys()) {
-      if (this.#views.has(id)) continue;
+      if (this.#jobs.has(id)) continue;
       this.#told.delete(id);
       this.#emit({ type: "job.removed", id });
     }
     this.#tell();
     for (const done of this.#awaited.splice(0)) done();
-    if (this.#isRead) return;
-    this.#isRead = true;
-    this.#wasRead();
   }
 
   /** Those that changed and were not told within the last second; the others when that is over. */
@@ -158,7 +148,7 @@ export class JobFeed {
     this.#timer = undefined;
     const now = this.#clock.monotonic();
     let next = Number.POSITIVE_INFINITY;
-    for (const [id, job] of this.#views) {
+    for (const [id, { view: job }] of this.#jobs) {
       const text = JSON.stringify(job);
       const told = this.#told.get(id);
       if (told?.text === text) continue;
@@ -231,25 +221,19 @@ function actionsFor({ job, instance }: Entry, starter: number | undefined): JobA
   if (!instance.alive || instance.owner?.control === undefined) return [];
   const isLive = !isTerminal(job.status);
   const isOurs = starter !== undefined && instance.owner.identity?.pid === starter;
-  const possible: Record<JobAction, boolean> =
+  const possible: (JobAction | false)[] =
     job.kind === "process"
-      ? {
-          stop: isLive,
-          terminate: true,
-          cancel: false,
-          restart: isOurs,
-          write: isOurs && job.status === "running" && job.stdin !== undefined,
-          answer: false,
-        }
-      : {
-          stop: false,
-          terminate: false,
-          cancel: isLive,
-          restart: false,
-          write: false,
-          answer: isOurs && isLive && job.blockedOn?.requestID !== undefined,
-        };
-  return jobAction.options.filter((action) => possible[action]);
+      ? [
+          isLive && "stop",
+          "terminate",
+          isOurs && "restart",
+          isOurs && job.status === "running" && job.stdin !== undefined && "write",
+        ]
+      : [
+          isLive && "cancel",
+          isOurs && isLive && job.blockedOn?.requestID !== undefined && "answer",
+        ];
+  return possible.filter((action) => action !== false);
 }
 
 function partOf(job: Job): Pick<JobView, "process" | "subagent"> {

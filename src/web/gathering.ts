@@ -4,7 +4,7 @@
  * leave only ends the page of another OpenCode, to serve it by itself.
  */
 import { rmSync } from "node:fs";
-import { connect, createServer, type Server, type Socket } from "node:net";
+import { connect, createServer, type Socket } from "node:net";
 import { checkSocket, listenAlone, socketPath } from "../control/socket.js";
 import { greeting, readLines, wish } from "./link.js";
 
@@ -24,46 +24,40 @@ export interface GatheringDeps {
 }
 
 /** The server's end. */
-export class Gathering {
-  readonly #path: string;
-  readonly #server: Server;
-  readonly #guests = new Set<Socket>();
+export interface Gathering {
+  isEmpty(): boolean;
+  close(): Promise<void>;
+}
 
-  /** Resolves when it listens. Only the process that has the port may call it: then nothing else listens there. */
-  static async open(path: string, deps: GatheringDeps): Promise<Gathering> {
-    const gathering = new Gathering(path, deps);
-    await listenAlone(gathering.#server, path);
-    return gathering;
-  }
-
-  private constructor(path: string, { port, onEmpty, onLeave }: GatheringDeps) {
-    this.#path = path;
-    this.#server = createServer((socket) => {
-      this.#guests.add(socket);
-      const onWrong = () => socket.destroy();
-      readLines(socket, { schema: wish, longest: LONGEST_LINE, onLine: onLeave, onWrong });
-      // ECONNRESET: it has gone, and `close` follows.
-      socket.on("error", () => socket.destroy());
-      socket.on("close", () => {
-        this.#guests.delete(socket);
-        if (this.#guests.size === 0) onEmpty();
-      });
-      const hello = { page: "opencode-background-manager", port, pid: process.pid };
-      socket.write(`${JSON.stringify(hello)}\n`);
+/** Resolves when it listens. Only the process that has the port may call it: then nothing else listens there. */
+export async function openGathering(
+  path: string,
+  { port, onEmpty, onLeave }: GatheringDeps,
+): Promise<Gathering> {
+  const guests = new Set<Socket>();
+  const server = createServer((socket) => {
+    guests.add(socket);
+    const onWrong = () => socket.destroy();
+    readLines(socket, { schema: wish, longest: LONGEST_LINE, onLine: onLeave, onWrong });
+    // ECONNRESET: it has gone, and `close` follows.
+    socket.on("error", () => socket.destroy());
+    socket.on("close", () => {
+      guests.delete(socket);
+      if (guests.size === 0) onEmpty();
     });
-  }
-
-  get isEmpty(): boolean {
-    return this.#guests.size === 0;
-  }
-
-  close(): Promise<void> {
-    return new Promise((resolve) => {
-      this.#server.close(() => resolve());
-      rmSync(this.#path, { force: true });
-      for (const guest of this.#guests) guest.destroy();
-    });
-  }
+    const hello = { page: "opencode-background-manager", port, pid: process.pid };
+    socket.write(`${JSON.stringify(hello)}\n`);
+  });
+  await listenAlone(server, path);
+  return {
+    isEmpty: () => guests.size === 0,
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        rmSync(path, { force: true });
+        for (const guest of guests) guest.destroy();
+      }),
+  };
 }
 
 /** The end of one that shares the page. */

@@ -8,19 +8,16 @@ import { logFailure, type Log } from "../ports.js";
 import type { Workspace } from "../workspace.js";
 import type { PageLauncher } from "./launcher.js";
 
-export interface HostPageSettings {
-  log: Log;
-  /** Where this package's built files are. */
-  built: URL;
-}
-
 export class HostPage {
-  readonly #settings: HostPageSettings;
-  #joined: Promise<{ launcher: PageLauncher; leave: () => void }> | undefined;
+  readonly #log: Log;
+  readonly #built: URL;
+  #joined: Promise<{ launcher: PageLauncher; leave: () => void } | undefined> | undefined;
   #isClosed = false;
 
-  constructor(settings: HostPageSettings) {
-    this.#settings = settings;
+  /** `built`: where this package's built files are. */
+  constructor(log: Log, built: URL) {
+    this.#log = log;
+    this.#built = built;
   }
 
   /** As the option says. */
@@ -35,28 +32,18 @@ export class HostPage {
 
   close(): void {
     this.#isClosed = true;
-    const { log } = this.#settings;
-    this.#joined?.then(({ leave }) => leave(), logFailure(log, "debug", "there was no page"));
+    void this.#joined?.then((joined) => joined?.leave());
   }
 
-  async #join(
-    workspace: Workspace,
-    serve?: { open: boolean },
-  ): Promise<{ launcher: PageLauncher; leave: () => void } | undefined> {
-    try {
-      this.#joined ??= this.#load(workspace, serve);
-      return await this.#joined;
-    } catch (thrown) {
-      logFailure(this.#settings.log, "error", "the page could not be loaded")(thrown);
-      return undefined;
-    }
+  #join(workspace: Workspace, serve?: { open: boolean }) {
+    const failed = logFailure(this.#log, "error", "the page could not be loaded");
+    return (this.#joined ??= this.#load(workspace, serve).catch(failed));
   }
 
   async #load(workspace: Workspace, serve?: { open: boolean }) {
     const { PageLauncher } = await import("./launcher.js");
     const { clock, log, host, options, userActs: acts, store } = workspace;
-    const { built } = this.#settings;
-    const file = (name: string) => fileURLToPath(new URL(name, built));
+    const file = (name: string) => fileURLToPath(new URL(name, this.#built));
     const launcher = PageLauncher.for({
       clock,
       root: dirname(dirname(store.folder)),

@@ -12,6 +12,7 @@ import { spawn, type ChildProcess } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { userAct, type UserActs } from "../control/user-acts.js";
 import { coerceError, UserError, type Clock, type Log } from "../ports.js";
+import { pause, within } from "../time.js";
 import { gatheringPath, share, type Share } from "./gathering.js";
 import {
   fromServer,
@@ -51,13 +52,11 @@ const LEAVE_MS = 3_000;
 /** A server that dies is started again so often. */
 const MOST_RESTARTS = 3;
 
-interface Serving {
-  kind: "serving";
-  child: ChildProcess;
-  link: string;
-}
-
-type State = { kind: "idle" } | { kind: "starting" } | Serving | { kind: "sharing"; share: Share };
+type State =
+  | { kind: "idle" }
+  | { kind: "starting" }
+  | { kind: "serving"; child: ChildProcess; link: string }
+  | { kind: "sharing"; share: Share };
 
 export class PageLauncher {
   readonly #deps: LauncherDeps;
@@ -124,7 +123,7 @@ export class PageLauncher {
   /** One that does not leave, or is no page at all, has the port or has not: that is seen then. */
   async #replace(other: Share, open: boolean): Promise<void> {
     other.askToLeave();
-    await Promise.race([other.ended, this.#pause(LEAVE_MS)]);
+    await within(this.#deps.clock, LEAVE_MS, other.ended);
     other.close();
     await this.#start(open);
   }
@@ -198,16 +197,13 @@ export class PageLauncher {
 
   /** The page of another OpenCode. */
   async #find(looks: number): Promise<Share | undefined> {
-    const path = gatheringPath(this.#deps.root, this.#deps.port);
+    const { clock, root, port } = this.#deps;
+    const path = gatheringPath(root, port);
     for (let left = looks; ; left -= 1) {
       const found = await share(path);
       if (found || left <= 1) return found;
-      await this.#pause(LOOK_MS);
+      await pause(clock, LOOK_MS);
     }
-  }
-
-  #pause(milliseconds: number): Promise<void> {
-    return new Promise((resolve) => this.#deps.clock.after(milliseconds, resolve));
   }
 
   #heard(child: ChildProcess, what: FromServer, secret: string): void {

@@ -2,7 +2,7 @@
 import { lstatSync, readFileSync } from "node:fs";
 import { UserError, type Clock, type Log } from "../ports.js";
 import type { Processes } from "../store/owner.js";
-import { ownerActions } from "./owner-actions.js";
+import { askingOwners } from "./owner-actions.js";
 import { LOOPBACK, readName } from "./names.js";
 import { PortError, startWeb, type WebServer } from "./server.js";
 
@@ -34,10 +34,10 @@ export async function serveWeb(request: WebRequest, system: WebSystem): Promise<
       `--host ${host}: other machines may then reach the page without encryption; name a file with a token of your own by --token-file`,
     );
   }
-  const token = tokenFile === undefined ? {} : { token: readToken(tokenFile) };
-  const actions = ownerActions(root, system.processes);
+  const token = tokenFile === undefined ? undefined : readToken(tokenFile);
+  const askOwnerOf = askingOwners(root, system.processes);
   try {
-    return await startWeb({ root, port, host, names, actions, ...token, ...system });
+    return await startWeb({ root, port, host, names, askOwnerOf, token, ...system });
   } catch (thrown) {
     if (!(thrown instanceof PortError) || !thrown.isTaken) throw thrown;
     throw new UserError(`${thrown.message}; choose one with --port`, { cause: thrown });

@@ -5,6 +5,7 @@
  */
 import type { Pace } from "../output/follow.js";
 import type { Clock } from "../ports.js";
+import { pause } from "../time.js";
 
 /** As much as is kept of an output unless told otherwise. */
 const BURST = 8 * 1_024 * 1_024;
@@ -30,7 +31,7 @@ export class SharedRate {
     this.#last = this.#last.then(async () => {
       for (this.#refill(); this.#free < bytes; this.#refill()) {
         const lacks = ((bytes - this.#free) * 1_000) / MOST_A_SECOND;
-        await new Promise<void>((resolve) => this.#clock.after(Math.ceil(lacks), resolve));
+        await pause(this.#clock, Math.ceil(lacks));
       }
       this.#free -= bytes;
     });
@@ -67,7 +68,7 @@ export class SteadyPace implements Pace {
     this.#refill(at);
     const round = Math.min(ROUND, (this.#perSecond * ROUND_MS) / 1_000);
     while (this.#credit < round) {
-      await new Promise<void>((resolve) => this.#clock.after(ROUND_MS, resolve));
+      await pause(this.#clock, ROUND_MS);
       this.#refill(at);
     }
     this.#begin = Math.max(at, Math.floor(end - this.#credit));

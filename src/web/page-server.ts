@@ -5,10 +5,10 @@
  */
 import { randomBytes } from "node:crypto";
 import { waysOf } from "../platform.js";
-import { coerceError, silentLog, systemClock, UserError, type Clock } from "../ports.js";
+import { coerceError, silentLog, UserError, wakingClock as clock, type Timer } from "../ports.js";
 import { systemProcesses } from "../store/owner.js";
 import { openBrowser } from "./browser.js";
-import { Gathering, gatheringPath } from "./gathering.js";
+import { gatheringPath, openGathering, type Gathering } from "./gathering.js";
 import {
   LONGEST_LINK_LINE,
   readLines,
@@ -17,7 +17,7 @@ import {
   type FromServer,
   type ToServer,
 } from "./link.js";
-import { ownerActions } from "./owner-actions.js";
+import { askingOwners } from "./owner-actions.js";
 import { LOOPBACK } from "./names.js";
 import { PortError, startWeb, type WebServer } from "./server.js";
 
@@ -28,14 +28,6 @@ const ACT_MS = 150_000;
 
 type Start = Extract<ToServer, { type: "start" }>;
 
-const clock: Clock = {
-  ...systemClock,
-  after(milliseconds, callback) {
-    const timer = setTimeout(callback, milliseconds);
-    return { cancel: () => clearTimeout(timer) };
-  },
-};
-
 class PageServer {
   readonly #acts = new Map<number, (answer: ToServer | undefined) => void>();
   #start: Start | undefined;
@@ -43,7 +35,7 @@ class PageServer {
   #gathering: Gathering | undefined;
   #starter: number | undefined;
   #lastID = 0;
-  #alone: ReturnType<Clock["after"]> | undefined;
+  #alone: Timer | undefined;
 
   take(said: ToServer): void {
     if (said.type === "start") void this.#serve(said).catch((thrown) => this.#failed(thrown));
@@ -79,7 +71,7 @@ class PageServer {
         ownName: `jobs-${randomBytes(8).toString("hex")}.localhost`,
       }),
       pageFolder: start.pageFolder,
-      actions: ownerActions(root, systemProcesses),
+      askOwnerOf: askingOwners(root, systemProcesses),
       actForUser: (act) => this.#act(JSON.stringify(act)),
       starter: () => this.#starter,
       clock,
@@ -87,7 +79,7 @@ class PageServer {
       processes: systemProcesses,
     });
     const own = this.#server.port;
-    this.#gathering = await Gathering.open(gatheringPath(root, port), {
+    this.#gathering = await openGathering(gatheringPath(root, port), {
       port: own,
       onEmpty: () => this.#endSoon(),
       onLeave: () => void this.#leave(),
@@ -133,9 +125,10 @@ class PageServer {
 
   #endSoon(): void {
     this.#alone?.cancel();
-    if (this.#starter !== undefined || this.#gathering?.isEmpty === false) return;
+    const isShared = () => this.#gathering?.isEmpty() === false;
+    if (this.#starter !== undefined || isShared()) return;
     this.#alone = clock.after(ALONE_MS, () => {
-      if (this.#gathering?.isEmpty !== false) void this.end();
+      if (!isShared()) void this.end();
     });
   }
 

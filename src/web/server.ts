@@ -6,10 +6,11 @@ import { createAdaptorServer, type ServerType } from "@hono/node-server";
 import { PatternGuard } from "../output/pattern.js";
 import { UserError, type Clock, type Log } from "../ports.js";
 import type { Processes } from "../store/owner.js";
-import { createApp, type ActForUser, type OwnerActions, type PageFile } from "./app.js";
+import { createApp, type ActForUser, type PageFile } from "./app.js";
 import { Entrance } from "./entrance.js";
 import { JobFeed } from "./feed.js";
 import { linkHosts } from "./names.js";
+import type { AskOwnerOf } from "./owner-actions.js";
 
 export interface WebOptions {
   /** The state folder. */
@@ -27,7 +28,7 @@ export interface WebOptions {
   token?: string;
   /** Where the built page is. */
   pageFolder: string;
-  actions: OwnerActions;
+  askOwnerOf: AskOwnerOf;
   /** For the server of an OpenCode; see `AppOptions` and `FeedOptions`. */
   actForUser?: ActForUser;
   starter?: () => number | undefined;
@@ -61,15 +62,15 @@ export interface WebServer {
 
 /** Resolves when it listens. Rejects with a `PortError` when the port is taken, never with another port. */
 export async function startWeb(options: WebOptions): Promise<WebServer> {
-  const { root, clock, log, processes, host, port, actions, actForUser, starter } = options;
+  const { root, clock, log, processes, host, port, askOwnerOf, actForUser, starter } = options;
   const { ownName, names = [] } = options;
   const allowed = [isIP(host) ? [] : host.toLowerCase(), ownName ?? [], names].flat();
   const entrance = new Entrance(clock, options.token);
   const page = readPage(options.pageFolder);
-  const feed = new JobFeed({ root, clock, log, processes, ...(starter && { starter }) });
+  const feed = new JobFeed({ root, clock, log, processes, starter });
   const patterns = new PatternGuard(clock);
   const guard = { clock, entrance, names: allowed };
-  const app = createApp({ ...guard, feed, patterns, actions, actForUser, page });
+  const app = createApp({ ...guard, feed, patterns, askOwnerOf, actForUser, page });
   const servers: ServerType[] = [];
   const open = async (on: string, at: number): Promise<number> => {
     const server = createAdaptorServer({ fetch: app.fetch });

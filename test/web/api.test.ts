@@ -322,8 +322,8 @@ void describe("the web API", () => {
 
   void it("hands what ends a job to its owner, and its refusal back", async (t) => {
     const root = stateFolder(t);
-    await owner(1, root, processJob("proc_1"), subagent("bg_1", { name: "refuses" }));
-    const served = await serve(t, root);
+    await owner(1, root, processJob("proc_1"), subagent("bg_1"));
+    const served = await serve(t, root, { refusedFor: "bg_1" });
     const post = { method: "POST" };
     assert.deepEqual(await json(await served.get("/api/jobs/proc_1/stop", post)), {
       text: "stop done",
@@ -333,7 +333,7 @@ void describe("the web API", () => {
     assert.equal(refused.status, 409);
     assert.deepEqual(await json(refused), { error: "its owner refuses" });
     assert.equal((await served.get("/api/jobs/proc_9/stop", post)).status, 404);
-    assert.deepEqual(served.asked, ["stop proc_1", "terminate proc_1", "cancel bg_1"]);
+    assert.deepEqual(served.asked, ["stop proc_1", "stop and remove proc_1", "cancel bg_1"]);
   });
 
   void it("has no route that starts anything, and none by GET that changes something", async (t) => {

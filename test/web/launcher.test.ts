@@ -7,7 +7,7 @@ import { describe, it, type TestContext } from "node:test";
 import { deferred } from "../../fixtures/deferred.js";
 import type { UserAct } from "../../src/control/user-acts.js";
 import { silentLog, systemClock } from "../../src/ports.js";
-import { Gathering, gatheringPath } from "../../src/web/gathering.js";
+import { gatheringPath, openGathering } from "../../src/web/gathering.js";
 import { PageLauncher } from "../../src/web/launcher.js";
 import { sign } from "../../src/web/link.js";
 
@@ -109,7 +109,7 @@ void describe("what stands for the page of another OpenCode", () => {
     const port = 4_777;
     const path = gatheringPath(root, port);
     const asked = deferred<undefined>();
-    const other = await Gathering.open(path, {
+    const other = await openGathering(path, {
       port,
       onEmpty: () => undefined,
       onLeave: () => asked.resolve(undefined),

@@ -8,7 +8,8 @@ import { join } from "node:path";
 import { after, type TestContext } from "node:test";
 import { fileURLToPath } from "node:url";
 import { silentLog, systemClock, UserError } from "../../src/ports.js";
-import type { ActForUser, OwnerActions } from "../../src/web/app.js";
+import type { ActForUser } from "../../src/web/app.js";
+import type { AskOwnerOf } from "../../src/web/owner-actions.js";
 import { startWeb, type WebOptions, type WebServer } from "../../src/web/server.js";
 import type { RequestView, TranscriptView } from "../../src/web/schemas.js";
 import { machine, owner } from "../cli/support.js";
@@ -42,6 +43,8 @@ function authorized(token: string, given: RequestInit["headers"]): Headers {
 export interface ServeOptions extends Partial<WebOptions> {
   /** As the server that the living owner has started. */
   byOpenCode?: boolean;
+  /** The job whose owner refuses what is asked of it. */
+  refusedFor?: string;
   /** What subagents have said. */
   said?: TranscriptView["entries"];
   /** What subagents ask, by the job. */
@@ -79,19 +82,14 @@ export async function serve(
   options: ServeOptions = {},
 ): Promise<Fixture> {
   const asked: string[] = [];
-  const note = (action: string) => (job: { id: string; name: string }) => {
-    asked.push(`${action} ${job.id}`);
-    if (job.name === "refuses") return Promise.reject(new UserError("its owner refuses"));
-    return Promise.resolve(`${action} done`);
-  };
-  const actions: OwnerActions = {
-    stop: note("stop"),
-    terminate: note("terminate"),
-    cancel: note("cancel"),
-    transcript: ({ id }) => {
-      asked.push(`transcript ${id}`);
-      return Promise.resolve({ entries: options.said ?? [] });
-    },
+  const askOwnerOf: AskOwnerOf = (request) => {
+    const action = "remove" in request ? `${request.method} and remove` : request.method;
+    asked.push(`${action} ${request.jobID}`);
+    if (request.jobID === options.refusedFor) {
+      return Promise.reject(new UserError("its owner refuses"));
+    }
+    const isTranscript = request.method === "transcript";
+    return Promise.resolve(isTranscript ? JSON.stringify(options.said ?? []) : `${action} done`);
   };
   const actForUser: ActForUser = (act) => {
     asked.push(JSON.stringify(act));
@@ -104,7 +102,7 @@ export async function serve(
     port: 0,
     host: "127.0.0.1",
     pageFolder: pageFolder(),
-    actions,
+    askOwnerOf,
     ...(options.byOpenCode && { actForUser, starter: () => 1 }),
     clock: systemClock,
     log: silentLog,
