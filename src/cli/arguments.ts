@@ -50,10 +50,18 @@ const OPTIONS = {
   version: { type: "boolean", short: "v", help: "the version" },
 } as const;
 type OptionName = keyof typeof OPTIONS;
+const OPTION_NAMES = Object.keys(OPTIONS).filter((name): name is OptionName => name in OPTIONS);
+
+/** How many jobs a command takes, and how that is written. */
+const JOBS = {
+  none: { least: 0, most: 0, form: "" },
+  one: { least: 1, most: 1, form: " JOB" },
+  several: { least: 1, most: Infinity, form: " JOB…" },
+  any: { least: 0, most: Infinity, form: " [JOB…]" },
+} as const;
 
 interface CommandShape {
-  /** How many jobs it takes. */
-  jobs: "none" | "one" | "several" | "any";
+  jobs: keyof typeof JOBS;
   options: readonly OptionName[];
   about: string;
   /** For its own help: what the line above leaves out. */
@@ -130,6 +138,9 @@ const COMMANDS = {
   },
 } as const satisfies Record<string, CommandShape>;
 export type CommandName = keyof typeof COMMANDS;
+export const COMMAND_NAMES = Object.keys(COMMANDS).filter(
+  (name): name is CommandName => name in COMMANDS,
+);
 
 export const SHELLS = ["bash", "zsh", "fish"] as const;
 export type ShellName = (typeof SHELLS)[number];
@@ -156,9 +167,11 @@ type Values = ReturnType<typeof parse>["values"];
 
 /** Throws a `UserError` that says in one line what is wrong and where the help is. */
 export function readArguments(args: readonly string[], now: number): Request {
-  const { values, positionals } = parse(args);
-  const [name, ...rest] = positionals;
-  const command = commandNames().find((known) => known === name);
+  const {
+    values,
+    positionals: [name, ...rest],
+  } = parse(args);
+  const command = COMMAND_NAMES.find((known) => known === name);
   const request: Request = {
     ...values,
     command: "help",
@@ -169,13 +182,13 @@ export function readArguments(args: readonly string[], now: number): Request {
     since: readSince(values.since, now),
     port: readPort(values.port),
   };
-  if (name === "help") return { ...request, about: commandNames().find((one) => one === rest[0]) };
+  if (name === "help") return { ...request, about: COMMAND_NAMES.find((one) => one === rest[0]) };
   if (values.help) return request;
   if (values.version) return { ...request, command: "version" };
   if (command === undefined) {
     throw wrong(name === undefined ? "a command is missing" : `unknown command "${name}"`);
   }
-  for (const given of optionNames()) {
+  for (const given of OPTION_NAMES) {
     if (values[given] !== undefined && !takes(command, given)) {
       throw wrong(`${command} has no option --${given}`, command);
     }
@@ -185,19 +198,12 @@ export function readArguments(args: readonly string[], now: number): Request {
     if (!shell) throw wrong(`completion: which shell? ${SHELLS.join(", ")}`, command);
     return { ...request, command, shell };
   }
-  const [least, most] = HOW_MANY[COMMANDS[command].jobs];
+  const { least, most } = JOBS[COMMANDS[command].jobs];
   if (rest.length < least) throw wrong(`${command}: a job is missing`, command);
   const extra = rest[most];
   if (extra !== undefined) throw wrong(`${command}: "${extra}" was not expected`, command);
   return { ...request, command, jobs: rest };
 }
-
-const HOW_MANY = {
-  none: [0, 0],
-  one: [1, 1],
-  several: [1, Number.POSITIVE_INFINITY],
-  any: [0, Number.POSITIVE_INFINITY],
-} as const satisfies Record<CommandShape["jobs"], readonly [least: number, most: number]>;
 
 function wrong(what: string, command?: CommandName, cause?: unknown): UserError {
   const call = [PROGRAM, ...(command ? [command] : []), "--help"].join(" ");
@@ -248,25 +254,16 @@ function parse(args: readonly string[]) {
   }
 }
 
-export function commandNames(): CommandName[] {
-  return Object.keys(COMMANDS).filter((name): name is CommandName => name in COMMANDS);
-}
-
-function optionNames(): OptionName[] {
-  return Object.keys(OPTIONS).filter((name): name is OptionName => name in OPTIONS);
-}
-
 /** For completions: of one command, those that all take included. */
 export function optionsOf(command: CommandName): { name: string; short?: string; help: string }[] {
-  return optionNames()
-    .filter((option) => takes(command, option))
-    .map((name) => ({ name, ...OPTIONS[name] }));
+  return OPTION_NAMES.filter((option) => takes(command, option)).map((name) => ({
+    name,
+    ...OPTIONS[name],
+  }));
 }
 
-/** Every word for which jobs are completed. */
-export function jobCommands(): CommandName[] {
-  return commandNames().filter((name) => COMMANDS[name].jobs !== "none");
-}
+/** For which jobs are completed. */
+export const JOB_COMMANDS = COMMAND_NAMES.filter((name) => COMMANDS[name].jobs !== "none");
 
 export function aboutOf(command: CommandName): string {
   return COMMANDS[command].about;
@@ -275,13 +272,13 @@ export function aboutOf(command: CommandName): string {
 /** Of one command, or of all. */
 export function helpText(command: CommandName | undefined): string {
   if (command !== undefined) return helpOfOne(command);
-  const width = Math.max(...commandNames().map((name) => synopsis(name).length)) + 2;
+  const width = Math.max(...COMMAND_NAMES.map((name) => synopsis(name).length)) + 2;
   return [
     "Background jobs of OpenCode, seen from outside: reads the state folders, needs no model.",
     "",
     `Usage: ${PROGRAM} COMMAND [options]`,
     "",
-    ...commandNames().map((name) => `  ${synopsis(name).padEnd(width)}${aboutOf(name)}`),
+    ...COMMAND_NAMES.map((name) => `  ${synopsis(name).padEnd(width)}${aboutOf(name)}`),
     "",
     ...optionLines([...COMMON, "version"]),
     "",
@@ -307,9 +304,7 @@ function helpOfOne(command: CommandName): string {
 }
 
 function synopsis(command: CommandName): string {
-  if (command === "completion") return `${command} SHELL`;
-  const forms = { none: "", one: " JOB", several: " JOB…", any: " [JOB…]" };
-  return `${command}${forms[COMMANDS[command].jobs]}`;
+  return `${command}${command === "completion" ? " SHELL" : JOBS[COMMANDS[command].jobs].form}`;
 }
 
 function optionLines(names: readonly OptionName[]): string[] {

@@ -4,8 +4,8 @@
  */
 import {
   aboutOf,
-  commandNames,
-  jobCommands,
+  COMMAND_NAMES,
+  JOB_COMMANDS,
   optionsOf,
   PROGRAM,
   SHELLS,
@@ -27,11 +27,11 @@ function flagsOf(command: CommandName): string {
 }
 
 function bash(): string {
-  const cases = commandNames().map((name) => `    ${name}) words='${flagsOf(name)}' ;;`);
+  const cases = COMMAND_NAMES.map((name) => `    ${name}) words='${flagsOf(name)}' ;;`);
   return `_opencode_background_manager() {
   local word=\${COMP_WORDS[COMP_CWORD]} words
   if [ "$COMP_CWORD" -eq 1 ]; then
-    COMPREPLY=($(compgen -W '${commandNames().join(" ")}' -- "$word"))
+    COMPREPLY=($(compgen -W '${COMMAND_NAMES.join(" ")}' -- "$word"))
     return
   fi
   case \${COMP_WORDS[1]} in
@@ -40,7 +40,7 @@ ${cases.join("\n")}
   esac
   if [ "\${word#-}" = "$word" ]; then
     case \${COMP_WORDS[1]} in
-      ${jobCommands().join("|")}) words=$(${JOBS}) ;;
+      ${JOB_COMMANDS.join("|")}) words=$(${JOBS}) ;;
       completion) words='${SHELLS.join(" ")}' ;;
     esac
   fi
@@ -51,8 +51,8 @@ complete -F _opencode_background_manager ${PROGRAM}
 }
 
 function zsh(): string {
-  const described = commandNames().map((name) => `    '${name}:${quoted(aboutOf(name))}'`);
-  const cases = commandNames().map((name) => `    ${name}) offered=(${flagsOf(name)}) ;;`);
+  const described = COMMAND_NAMES.map((name) => `    '${name}:${quoted(aboutOf(name))}'`);
+  const cases = COMMAND_NAMES.map((name) => `    ${name}) offered=(${flagsOf(name)}) ;;`);
   return `_opencode_background_manager() {
   local command=$words[2]
   local -a subcommands offered
@@ -68,7 +68,7 @@ ${cases.join("\n")}
   esac
   if [[ $PREFIX != -* ]]; then
     case $command in
-      ${jobCommands().join("|")}) offered=(\${(f)"$(${JOBS})"}) ;;
+      ${JOB_COMMANDS.join("|")}) offered=(\${(f)"$(${JOBS})"}) ;;
       completion) offered=(${SHELLS.join(" ")}) ;;
     esac
   fi
@@ -82,14 +82,14 @@ function fish(): string {
   const lines = [`complete -c ${PROGRAM} -f`];
   const add = (after: string, offer: string) =>
     lines.push(`complete -c ${PROGRAM} -n ${after} ${offer}`);
-  for (const name of commandNames()) {
+  for (const name of COMMAND_NAMES) {
     add("__fish_use_subcommand", `-a ${name} -d '${quoted(aboutOf(name))}'`);
     for (const { name: option, short, help } of optionsOf(name)) {
       const flag = short === undefined ? "" : `-s ${short} `;
       add(`'__fish_seen_subcommand_from ${name}'`, `${flag}-l ${option} -d '${quoted(help)}'`);
     }
   }
-  add(`'__fish_seen_subcommand_from ${jobCommands().join(" ")}'`, `-a '(${JOBS})'`);
+  add(`'__fish_seen_subcommand_from ${JOB_COMMANDS.join(" ")}'`, `-a '(${JOBS})'`);
   add("'__fish_seen_subcommand_from completion'", `-a '${SHELLS.join(" ")}'`);
   return `${lines.join("\n")}\n`;
 }

@@ -27,11 +27,13 @@ const POLL_MILLISECONDS = 250;
  * again while it is followed has another file from then on: that is followed, too.
  */
 export async function* logs(options: LogOptions): AsyncGenerator<string, void, undefined> {
-  const first = new RunWatch(options);
-  const skip = options.lines === undefined ? undefined : await skipped(first, options);
-  for (let run = first; ; run = new RunWatch(options)) {
-    yield* linesOf(run, options, run === first ? skip : undefined);
-    if (!run.isReplaced || options.signal?.aborted) return;
+  let run = watchRun(options);
+  let skip = await skipped(run, options);
+  for (;;) {
+    yield* linesOf(run, options, skip);
+    if (!run.isReplaced() || options.signal?.aborted) return;
+    run = watchRun(options);
+    skip = NOTHING_SKIPPED;
   }
 }
 
@@ -41,10 +43,13 @@ interface Skip {
   lost: number;
 }
 
+const NOTHING_SKIPPED: Skip = { lines: 0, lost: 0 };
+
 /** What is there now is counted first; a line that is still being written is one of them. */
-async function skipped(run: RunWatch, options: LogOptions): Promise<Skip> {
+async function skipped(run: FollowSource, options: LogOptions): Promise<Skip> {
+  if (options.lines === undefined) return NOTHING_SKIPPED;
   const there = { open: run.open, hasEnded: () => true, onChange: () => () => undefined };
-  const skip = { lines: -(options.lines ?? 0), lost: 0 };
+  const skip = { lines: -options.lines, lost: 0 };
   for await (const line of wantedLines(there, options)) {
     skip.lines += line.stream === "lost" ? 0 : 1;
     skip.lost = line.lost;
@@ -53,9 +58,9 @@ async function skipped(run: RunWatch, options: LogOptions): Promise<Skip> {
 }
 
 async function* linesOf(
-  run: RunWatch,
+  run: FollowSource,
   options: LogOptions,
-  skip: Skip = { lines: 0, lost: 0 },
+  skip: Skip,
 ): AsyncGenerator<string, void, undefined> {
   let left = skip.lines;
   for await (const { stream, text, at, lost } of wantedLines(run, options)) {
@@ -114,49 +119,37 @@ const NO_TIMES = "--since: this output was written by an earlier version, which 
  * The output of one run while it is followed. The file tells nothing by itself, so it is looked at four times a second:
  * whether the process has ended, and whether another file is in its place.
  */
-class RunWatch implements FollowSource {
-  readonly #options: LogOptions;
-  #isOver: boolean;
-  #opened: number | undefined;
-  isReplaced = false;
-
-  constructor(options: LogOptions) {
-    this.#options = options;
-    this.#isOver = options.hasEnded === undefined;
-  }
-
-  readonly open = () => {
-    const reader = openOutput(this.#options.file);
-    if (reader) this.#opened = this.#inode();
-    return reader;
-  };
-
-  hasEnded(): boolean {
-    return this.#isOver;
-  }
-
-  onChange(listener: () => void): () => void {
-    let timer: Timer | undefined;
-    let isStopped = false;
-    const wait = (): void => {
-      if (this.#isOver || isStopped) return;
-      timer = this.#options.clock.after(POLL_MILLISECONDS, () => void look());
-    };
-    const look = async (): Promise<void> => {
-      const hasEnded = (await this.#options.hasEnded?.()) ?? true;
-      this.isReplaced = this.#opened !== undefined && this.#inode() !== this.#opened;
-      this.#isOver = hasEnded || this.isReplaced;
-      listener();
+function watchRun({ file, hasEnded, clock }: LogOptions) {
+  const inode = () => statSync(file, { throwIfNoEntry: false })?.ino;
+  let opened: number | undefined;
+  let isOver = hasEnded === undefined;
+  let isReplaced = false;
+  return {
+    isReplaced: () => isReplaced,
+    hasEnded: () => isOver,
+    open: () => {
+      const reader = openOutput(file);
+      if (reader) opened = inode();
+      return reader;
+    },
+    onChange: (listener: () => void) => {
+      let timer: Timer | undefined;
+      let isStopped = false;
+      const wait = (): void => {
+        if (!isOver && !isStopped) timer = clock.after(POLL_MILLISECONDS, () => void look());
+      };
+      const look = async (): Promise<void> => {
+        const ended = (await hasEnded?.()) ?? true;
+        isReplaced = opened !== undefined && inode() !== opened;
+        isOver = ended || isReplaced;
+        listener();
+        wait();
+      };
       wait();
-    };
-    wait();
-    return () => {
-      isStopped = true;
-      timer?.cancel();
-    };
-  }
-
-  #inode(): number | undefined {
-    return statSync(this.#options.file, { throwIfNoEntry: false })?.ino;
-  }
+      return () => {
+        isStopped = true;
+        timer?.cancel();
+      };
+    },
+  };
 }

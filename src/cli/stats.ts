@@ -1,18 +1,10 @@
 /** `stats`: what the live processes take from the machine, as `docker stats --no-stream` shows it. */
-import type { Clock } from "../ports.js";
-import type { Measure, Usage } from "../system/usage.js";
+import type { Usage } from "../system/usage.js";
 import { byteSize, elapsed } from "../text.js";
 import { pause } from "../time.js";
+import type { CliDeps } from "./run.js";
 import { isRunning, timeOf, type Entry, type Survey } from "./survey.js";
-import type { Processes } from "../store/owner.js";
-import { json, safe, table, type Terminal } from "./terminal.js";
-
-export interface StatsDeps {
-  measure: Measure;
-  clock: Clock;
-  processes: Processes;
-  terminal: Pick<Terminal, "columns">;
-}
+import { json, safe, table } from "./terminal.js";
 
 /** Between the two looks whose difference is the share of the processor. */
 const BETWEEN_MILLISECONDS = 500;
@@ -24,8 +16,11 @@ interface Row {
   cpuPercent: number;
 }
 
-export async function stats(found: Survey, asJSON: boolean, deps: StatsDeps): Promise<string> {
-  const { measure, clock, processes } = deps;
+export async function stats(
+  found: Survey,
+  asJSON: boolean,
+  { measure, clock, processes, terminal }: CliDeps,
+): Promise<string> {
   const live = found.entries.flatMap((entry) => {
     const { job } = entry;
     const isLive = job.kind === "process" && entry.fate !== "ended" && isRunning(job, processes);
@@ -49,7 +44,7 @@ export async function stats(found: Survey, asJSON: boolean, deps: StatsDeps): Pr
   if (live.length === 0) return "No running processes.\n";
   if (rows.length === 0) return "This system is not asked for that: only Linux is.\n";
   const heads = ["ID", "CPU", "MEMORY", "PROCESSES", "PORTS", "TIME", "NAME"];
-  return table([heads, ...rows.map((row) => cellsOf(row, clock.now()))], deps.terminal.columns);
+  return table([heads, ...rows.map((row) => cellsOf(row, clock.now()))], terminal.columns);
 }
 
 function cellsOf({ entry, usage, cpuPercent }: Row, now: number): string[] {
