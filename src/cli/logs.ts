@@ -48,7 +48,7 @@ const NOTHING_SKIPPED: Skip = { lines: 0, lost: 0 };
 /** What is there now is counted first; a line that is still being written is one of them. */
 async function skipped(run: FollowSource, options: LogOptions): Promise<Skip> {
   if (options.lines === undefined) return NOTHING_SKIPPED;
-  const there = { open: run.open, hasEnded: () => true, onChange: () => () => undefined };
+  const there = { open: () => run.open(), hasEnded: () => true, onChange: () => () => undefined };
   const skip = { lines: -options.lines, lost: 0 };
   for await (const line of wantedLines(there, options)) {
     skip.lines += line.stream === "lost" ? 0 : 1;
