@@ -114,7 +114,7 @@ export class InstanceFolder {
   /** Where this instance listens stands in its owner file. Throws the system's error. */
   setControl(path: string): void {
     this.#owner = { ...(this.#owner ?? this.#makeOwner()), control: path };
-    if (this.#isTrusted && this.exists) writeOwner(this.path, this.#owner, this.#files);
+    if (this.#isTrusted && existsSync(this.path)) writeOwner(this.path, this.#owner, this.#files);
   }
 
   /**
@@ -142,10 +142,6 @@ export class InstanceFolder {
     this.#mark = undefined;
   }
 
-  get exists(): boolean {
-    return existsSync(this.path);
-  }
-
   /** Nothing but its own two files: no output, nothing set aside, no claim under way. */
   get isBare(): boolean {
     return entriesOf(this.path).every((entry) => {
@@ -164,7 +160,7 @@ export class InstanceFolder {
 
   /** An orderly end: the next start may take the folder at once, while this process goes on. */
   release(now: Date): void {
-    if (!this.#owner || !this.exists) return;
+    if (!this.#owner || !existsSync(this.path)) return;
     this.#owner = { ...this.#owner, closedAt: now };
     writeOwner(this.path, this.#owner, this.#files);
   }

@@ -221,13 +221,13 @@ export function watchInstances(
   let closed = false;
   let lastUpdate = Number.NEGATIVE_INFINITY;
 
-  const schedule = (): void => {
+  const schedule = (pause = UPDATE_MILLISECONDS): void => {
     if (closed || timer) return;
     if (updating) {
       again = true;
       return;
     }
-    const wait = lastUpdate + UPDATE_MILLISECONDS - clock.monotonic();
+    const wait = lastUpdate + pause - clock.monotonic();
     timer = clock.after(Math.max(0, wait), () => {
       timer = undefined;
       update().catch((thrown: unknown) => {
@@ -235,7 +235,7 @@ export function watchInstances(
       });
     });
   };
-  const folders = new FolderWatch(schedule, log);
+  const folders = new FolderWatch(() => schedule(), log);
 
   function watchAll(): boolean {
     const roots = projectID === undefined ? [root] : [];
@@ -256,21 +256,13 @@ export function watchInstances(
     } finally {
       updating = false;
       if (again) schedule();
-      else if (!folders.canWatch) poll();
+      else if (!folders.canWatch) schedule(POLL_MILLISECONDS);
     }
-  }
-
-  function poll(): void {
-    if (closed || timer) return;
-    timer = clock.after(POLL_MILLISECONDS, () => {
-      timer = undefined;
-      schedule();
-    });
   }
 
   schedule();
   return {
-    refresh: schedule,
+    refresh: () => schedule(),
     close() {
       closed = true;
       timer?.cancel();

@@ -6,6 +6,7 @@
 import { createHmac, timingSafeEqual } from "node:crypto";
 import type { Readable } from "node:stream";
 import { z } from "zod";
+import { parsedJson } from "../text.js";
 
 /** To the server. The first line is `start`. */
 export const toServer = z.discriminatedUnion("type", [
@@ -88,7 +89,9 @@ export function readLines<T>(
   const take = (piece: string): void => {
     const lines = (rest + piece).split("\n");
     rest = lines.pop() ?? "";
-    const said = lines.map((line) => (line.length > longest ? undefined : parseLine(schema, line)));
+    const said = lines.map((line) =>
+      line.length > longest ? undefined : schema.safeParse(parsedJson(line)).data,
+    );
     for (const each of said) {
       if (each === undefined) return stop();
       onLine(each);
@@ -105,13 +108,3 @@ export function readLines<T>(
 }
 
 export const LONGEST_LINK_LINE = 1_024 * 1_024;
-
-/** Undefined for what is no JSON or has another form. */
-function parseLine<T>(schema: z.ZodType<T>, line: string): T | undefined {
-  try {
-    return schema.safeParse(JSON.parse(line)).data;
-  } catch {
-    // No JSON: the schema would refuse it, too.
-    return undefined;
-  }
-}
