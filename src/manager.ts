@@ -48,7 +48,7 @@ export interface BackgroundSettings {
  * Throws a `UserError` that names every wrong option, or the setting that is missing.
  */
 export function openBackground(settings: BackgroundSettings): Workspace {
-  const { client, projectID = "library", directory, stateFolder, ...rest } = settings;
+  const { client, projectID = "library", directory, stateFolder } = settings;
   if (typeof client !== "object" || client === null) {
     throw new UserError("client: expected an OpenCode client, got nothing");
   }
@@ -59,9 +59,7 @@ export function openBackground(settings: BackgroundSettings): Workspace {
   if (stateFolder !== undefined) checkPath("stateFolder", stateFolder);
   const { options, faults } = parseOptions(settings.options);
   if (faults.length > 0) throw new UserError(faults.join("; "));
-  const host = new OpenCodeHost(client);
-  const where = { directory, projectID, ...(stateFolder === undefined ? {} : { stateFolder }) };
-  return new Workspace({ ...rest, ...where, host, options });
+  return new Workspace({ ...settings, projectID, host: new OpenCodeHost(client), options });
 }
 
 /** Programs without types may pass anything. */

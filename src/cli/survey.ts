@@ -102,7 +102,7 @@ export function findEntry({ entries }: Survey, id: string): Entry | undefined {
 }
 
 function preferred(entries: readonly Entry[]): Entry | undefined {
-  return entries.find(({ instance }) => instance.alive) ?? entries.at(-1);
+  return entries.find(({ instance }) => instance.state === "alive") ?? entries.at(-1);
 }
 
 /** The prefix of an id that says enough to end something: `proc_` or `bg_` and some of what follows. */

@@ -160,9 +160,5 @@ function transportOf(client: OpenCodeClient): SdkTransport {
 }
 
 function isTransport(value: unknown): value is SdkTransport {
-  const request: unknown =
-    (typeof value === "object" && value !== null) || typeof value === "function"
-      ? Reflect.get(value, "request")
-      : undefined;
-  return typeof request === "function";
+  return typeof Reflect.get(Object(value), "request") === "function";
 }

@@ -28,8 +28,6 @@ export interface InstanceView {
   owner: Owner | undefined;
   /** `elsewhere`: on another machine or in another container; also without an owner. */
   state: OwnerState;
-  /** The owner runs, as far as this machine can tell. */
-  alive: boolean;
   /** When its state was written last; undefined before the first time. */
   savedAt: Date | undefined;
   /** When it wrote last, to whatever file: of a dead owner the end of what still counts as running in its records. */
@@ -80,7 +78,6 @@ class InstanceReader {
       folder,
       owner,
       state,
-      alive: state === "alive",
       savedAt: undefined,
       lastSign: lastSignIn(folder),
       jobs: [],

@@ -43,7 +43,10 @@ export function group(about?: string) {
 }
 
 export const status = field(() => jobStatus.optional(), `one of ${jobStatus.options.join(", ")}`, {
-  read: (value) => statusOf(choiceOf(value)),
+  read(value) {
+    const word = choiceOf(value);
+    return typeof word === "string" ? (STATUS_WORDS.get(word) ?? word) : word;
+  },
 });
 
 /** The same where the model has read the choices in another tool's definition, or the one that is mostly meant. */
@@ -69,10 +72,6 @@ const STATUS_WORDS = new Map<string, JobStatus>([
   ...["queued", "waiting"].map((word) => [word, "pending"] as const),
   ["active", "running"],
 ]);
-
-function statusOf(word: unknown): unknown {
-  return typeof word === "string" ? (STATUS_WORDS.get(word) ?? word) : word;
-}
 
 export function optionalChoice<const T extends readonly string[]>(choices: T, about?: string) {
   const expects = `one of ${choices.join(", ")}`;
@@ -104,7 +103,8 @@ export function optionalNames(about: string) {
 
 /** From an earlier answer; also a number, the offset. */
 export function optionalCursor(about: string) {
-  const read = (value: unknown) => (isOffset(value) ? String(value) : value);
+  const read = (value: unknown) =>
+    Number.isSafeInteger(value) && Number(value) >= 0 ? String(value) : value;
   return { ...optionalText(200, about), read };
 }
 
@@ -172,10 +172,6 @@ function numberOf(value: unknown): unknown {
   return typeof value === "string" && /^\s*-?\d{1,15}(?:\.\d{1,6})?\s*$/u.test(value)
     ? Number(value)
     : value;
-}
-
-function isOffset(value: unknown): boolean {
-  return typeof value === "number" && Number.isSafeInteger(value) && value >= 0;
 }
 
 function flagOf(value: unknown): unknown {

@@ -124,7 +124,7 @@ export class JobFeed {
       for (const job of instance.jobs) {
         const known = entries.get(job.id);
         // Of two records with one id that of a living owner.
-        if (known?.instance.alive && !instance.alive) continue;
+        if (known?.instance.state === "alive" && instance.state !== "alive") continue;
         entries.set(job.id, { job, instance, fate: fateOf(job, instance, this.#processes) });
       }
     }
@@ -218,7 +218,7 @@ function viewOf(entry: Entry, starter?: number): JobView {
 
 /** Only a living owner is asked for anything; for the last three only the one that has started this server. */
 function actionsFor({ job, instance }: Entry, starter: number | undefined): JobAction[] {
-  if (!instance.alive || instance.owner?.control === undefined) return [];
+  if (instance.state !== "alive" || instance.owner?.control === undefined) return [];
   const isLive = !isTerminal(job.status);
   const isOurs = starter !== undefined && instance.owner.identity?.pid === starter;
   const possible: (JobAction | false)[] =

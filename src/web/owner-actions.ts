@@ -13,7 +13,7 @@ export function askingOwners(root: string, processes: Processes): AskOwnerOf {
     const id = request.jobID;
     const instances = await readInstances(root, undefined, processes);
     const instance = instances.find(
-      ({ alive, jobs }) => alive && jobs.some((job) => job.id === id),
+      ({ state, jobs }) => state === "alive" && jobs.some((job) => job.id === id),
     );
     if (!instance) throw new UserError(`the OpenCode that started ${id} does not run any more`);
     const path = instance.owner?.control;
