@@ -58,11 +58,16 @@ export function pause(clock: Clock, milliseconds: number): Promise<void> {
   return new Promise((resolve) => clock.after(milliseconds, resolve));
 }
 
+export interface Throttled {
+  call(): void;
+  cancel(): void;
+}
+
 /**
  * At most one call in so many milliseconds: the first at once, what comes meanwhile as one call at the end. No
  * timer is set while nothing comes.
  */
-export function throttle(clock: Clock, milliseconds: number, run: () => void) {
+export function throttle(clock: Clock, milliseconds: number, run: () => void): Throttled {
   let last = Number.NEGATIVE_INFINITY;
   let timer: Timer | undefined;
   const runNow = () => {
