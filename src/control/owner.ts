@@ -11,6 +11,7 @@ import type { JobRegistry } from "../jobs/registry.js";
 import { isTerminal } from "../jobs/status.js";
 import { waysOf } from "../platform.js";
 import { type Clock, coerceError, type Log, logFailure, UserError } from "../ports.js";
+import { parsedJson } from "../text.js";
 import type { BackgroundProcessManager } from "../process/manager.js";
 import type { JobStore } from "../store/store.js";
 import type { BackgroundManager } from "../subagent/manager.js";
@@ -51,9 +52,8 @@ export class OwnerControl {
   async close(): Promise<void> {
     this.#isClosed = true;
     this.#stopListening();
-    await (
-      await this.#opening
-    )?.();
+    const close = await this.#opening;
+    await close?.();
   }
 
   /** Never rejects: without the socket everything else goes on. */
@@ -190,10 +190,8 @@ async function answerTo(
   if (line === undefined) {
     return { ok: false, error: `expected one line of at most ${LONGEST_LINE} characters` };
   }
-  let request: ControlRequest;
-  try {
-    request = controlRequest.parse(JSON.parse(line));
-  } catch {
+  const request = controlRequest.safeParse(parsedJson(line)).data;
+  if (!request) {
     // Whatever it was, it is shown to its sender, who may be anything.
     const methods = controlRequest.options.map((option) => option.shape.method.value).join(", ");
     return { ok: false, error: `expected {"method": one of ${methods}, …}` };

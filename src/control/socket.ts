@@ -15,6 +15,7 @@ import { tmpdir } from "node:os";
 import { dirname, isAbsolute, join } from "node:path";
 import { z } from "zod";
 import { coerceError, UserError } from "../ports.js";
+import { parsedJson } from "../text.js";
 
 /** `sun_path` has 104 bytes on macOS and 108 on Linux, with the zero at its end. */
 const LONGEST_PATH = 100;
@@ -124,12 +125,8 @@ export async function askOwner(
     throw asUserError(coerceError(thrown));
   }
   const line = await exchange(path, `${JSON.stringify(request)}\n`, limitMs);
-  let answer: ControlAnswer;
-  try {
-    answer = controlAnswer.parse(JSON.parse(line));
-  } catch {
-    throw new UserError("the owner's answer could not be understood");
-  }
+  const answer = controlAnswer.safeParse(parsedJson(line)).data;
+  if (!answer) throw new UserError("the owner's answer could not be understood");
   if (!answer.ok) throw new UserError(answer.error);
   return answer.text;
 }

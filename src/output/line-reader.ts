@@ -17,8 +17,6 @@ const NEWLINE = 10;
 const RETURN = 13;
 
 export class LineReader {
-  /** Of so many lines an end is left out. */
-  cutLines = 0;
   readonly #maxLine: number;
   readonly #prefix: Buffer | undefined;
   /** The beginning of the line that is not complete yet, at most `maxLine` bytes. */
@@ -30,6 +28,7 @@ export class LineReader {
   #isCut = false;
   /** What was kept last is complete: a carriage return follows it that is not kept. */
   #isReturned = false;
+  #cutLines = 0;
   /** Of the stream, as far as its lines told. */
   #encoding: Encoding = "utf8";
 
@@ -40,6 +39,11 @@ export class LineReader {
   constructor(maxLine: number, prefix?: Buffer) {
     this.#maxLine = maxLine;
     this.#prefix = prefix;
+  }
+
+  /** Of so many lines an end is left out. */
+  get cutLines(): number {
+    return this.#cutLines;
   }
 
   /** The lines that this piece completes; `offset` is its place in the output. */
@@ -114,7 +118,7 @@ export class LineReader {
   #finish(end: Buffer): string {
     const rest = this.#fitting(end);
     const line = this.#open.length > 0 ? Buffer.concat([...this.#open, rest]) : rest;
-    if (this.#isCut) this.cutLines += 1;
+    if (this.#isCut) this.#cutLines += 1;
     this.#isCut = false;
     this.#isReturned = false;
     this.#open = [];

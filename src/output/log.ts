@@ -41,10 +41,6 @@ const RETRY_MILLISECONDS = 500;
 
 export class OutputLog {
   readonly file: string;
-  /** Bytes appended in all. */
-  bytes = 0;
-  /** Since when output could not be written, and why; undefined when nothing is missing. */
-  missing: { since: Date; error: string } | undefined;
   readonly #fs: OutputFs;
   readonly #clock: Pick<Clock, "now" | "monotonic">;
   readonly #layout: Layout;
@@ -53,9 +49,11 @@ export class OutputLog {
   #block: OutputBlock | undefined;
   #fd: number | undefined;
   #hasHeader = false;
+  #bytes = 0;
   #lostToDisk = 0;
   /** What has to be put back before anything else is written. */
   #torn: { bytes: Buffer; position: number } | undefined;
+  #missing: { since: Date; error: string } | undefined;
   #retryAt = 0;
   #closed = false;
 
@@ -71,9 +69,19 @@ export class OutputLog {
     this.#layout = layoutFor(limit);
   }
 
+  /** Bytes appended in all. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** Since when output could not be written, and why; undefined when nothing is missing. */
+  get missing(): { since: Date; error: string } | undefined {
+    return this.#missing;
+  }
+
   /** Bytes of these that the file does not hold any more, or never did. */
   get dropped(): number {
-    let dropped = this.bytes;
+    let dropped = this.#bytes;
     for (const held of this.#held.values()) dropped -= held;
     return dropped;
   }
@@ -84,7 +92,7 @@ export class OutputLog {
    */
   append(stream: StreamNumber, data: Buffer, time = this.#clock.now()): void {
     if (this.#closed) {
-      this.bytes += data.length;
+      this.#bytes += data.length;
       return;
     }
     let from = 0;
@@ -92,7 +100,7 @@ export class OutputLog {
       const block =
         this.#block ?? this.#beginBlock(Buffer.allocUnsafeSlow(this.#layout.blockSize), 0, time);
       const taken = block.add(stream, data, from, time);
-      this.bytes += taken;
+      this.#bytes += taken;
       this.#held.set(block.header.number, block.payload);
       from += taken;
       if (taken === 0) this.#nextBlock(block, time);
@@ -102,7 +110,7 @@ export class OutputLog {
 
   /** So many bytes of the output come here that are not there any more: of a copy. */
   skip(bytes: number, time: number): void {
-    this.bytes += bytes;
+    this.#bytes += bytes;
     if (this.#block) this.#nextBlock(this.#block, time);
   }
 
@@ -125,7 +133,7 @@ export class OutputLog {
     const { headBlocks, ringBlocks } = this.#layout;
     const overwritten = number - ringBlocks;
     if (overwritten >= headBlocks) this.#held.delete(overwritten);
-    this.#block = new OutputBlock(memory, { number, start: this.bytes, time });
+    this.#block = new OutputBlock(memory, { number, start: this.#bytes, time });
     return this.#block;
   }
 
@@ -157,7 +165,7 @@ export class OutputLog {
     }
     block.written();
     this.#retryAt = 0;
-    if (this.#lostToDisk === 0) this.missing = undefined;
+    if (this.#lostToDisk === 0) this.#missing = undefined;
     return true;
   }
 
@@ -213,7 +221,7 @@ export class OutputLog {
 
   #failed(error: Error): void {
     this.#retryAt = this.#clock.monotonic() + RETRY_MILLISECONDS;
-    this.missing ??= { since: new Date(this.#clock.now()), error: error.message };
+    this.#missing ??= { since: new Date(this.#clock.now()), error: error.message };
     // A descriptor that the system does not know any more is opened anew; a full disk keeps its own.
     if (errorCode(error) === "EBADF") this.#fd = undefined;
   }

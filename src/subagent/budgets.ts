@@ -88,7 +88,7 @@ export class Budgets {
     const spent = now.find(isSpent);
     if (!spent) return;
     this.#stop(job, spent);
-    // All that share what the tree may spend.
+    // All runs that share what the tree may spend; a process has none.
     const isNews = spent.of === "tree" && treeCost > treeBefore;
     if (isNews) for (const other of this.#deps.jobs.byRoot(rootSessionID)) this.#stop(other, spent);
   }

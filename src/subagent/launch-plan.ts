@@ -15,7 +15,7 @@ import type { SubagentDeps } from "./deps.js";
 import type { LaunchInput } from "./launcher.js";
 import { childRules, mayEdit, mayRunCommands } from "./rights.js";
 
-/** Left out: the agent's own model, else the parent's current one; what the parent's user chose last as its turn. */
+/** Without `parentMessageID` the model that is passed on is the one that the parent's user chose last. */
 type PlanInput = Pick<
   LaunchInput,
   "agent" | "model" | "parentSessionID" | "parentMessageID" | "parentAgent" | "worktree"

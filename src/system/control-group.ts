@@ -275,11 +275,10 @@ interface ControlGroupsDeps {
 
 /** Those of an instance. */
 export class ControlGroups {
-  /** All of the instance's lie below it; undefined: none can be made, or was not tried yet. */
-  folder: string | undefined;
   readonly #deps: ControlGroupsDeps;
   readonly #files: GroupFiles;
   readonly #removals = new Set<Promise<void>>();
+  #folder: string | undefined;
   #isTried = false;
   #canMake = false;
   /** How many may follow now, as of the last. */
@@ -291,10 +290,15 @@ export class ControlGroups {
     this.#files = deps.files ?? systemGroupFiles;
   }
 
+  /** All of the instance's lie below it; undefined: none can be made, or was not tried yet. */
+  get folder(): string | undefined {
+    return this.#folder;
+  }
+
   /** Ask before each `open`. False where none can be made, and in a flood of starts. */
   mayOpen(): boolean {
     if (!this.#isTried) this.#find();
-    return this.folder !== undefined && this.#mayMove();
+    return this.#folder !== undefined && this.#mayMove();
   }
 
   /**
@@ -302,7 +306,7 @@ export class ControlGroups {
    * only the first is waited for. Never rejects.
    */
   async open(jobID: string, run: number): Promise<ControlGroup | undefined> {
-    const folder = this.folder;
+    const folder = this.#folder;
     if (folder === undefined) return undefined;
     const path = join(folder, `${jobID}.${run}`);
     const made = this.#make(path);
@@ -312,7 +316,7 @@ export class ControlGroups {
 
   /** A shell did not get into its group: none is tried any more. */
   failed(group: ControlGroup): void {
-    this.folder = undefined;
+    this.#folder = undefined;
     const { log } = this.#deps;
     log("warn", "a shell could not move into its control group: processes run without", {
       path: group.path,
@@ -354,7 +358,7 @@ export class ControlGroups {
       log("debug", "no control groups", { why });
       return;
     }
-    this.folder = join(home.folder, `${PREFIX}${instanceID}.${self.pid}.${self.startTime}`);
+    this.#folder = join(home.folder, `${PREFIX}${instanceID}.${self.pid}.${self.startTime}`);
     const message = "control groups of earlier OpenCodes could not be removed";
     this.#removals.add(this.#clean(home.folder).catch(logFailure(log, "debug", message)));
   }
@@ -370,7 +374,7 @@ export class ControlGroups {
       this.#canMake = true;
       return true;
     } catch (thrown) {
-      this.folder = undefined;
+      this.#folder = undefined;
       const error = coerceError(thrown).message;
       this.#deps.log("info", "no control group can be made: processes run without", { error });
       return false;

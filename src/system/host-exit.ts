@@ -22,13 +22,13 @@ interface ExitListener {
 }
 
 /** The one whose end it is; tests pass their own. */
-export interface Host {
+export interface HostProcess {
   events: EventEmitter;
   /** Sends a signal to this process. */
   raise(signal: NodeJS.Signals): void;
 }
 
-const OWN_HOST: Host = {
+const OWN_HOST: HostProcess = {
   events: process,
   raise: (signal) => void process.kill(process.pid, signal),
 };
@@ -40,7 +40,7 @@ const OWN_HOST: Host = {
 export function onHostExit(
   callback: ExitCallback,
   log: Log = silentLog,
-  host: Host = OWN_HOST,
+  host: HostProcess = OWN_HOST,
 ): () => void {
   const listener = host.events.listeners("exit").find(isOurs) ?? install(host);
   const guarded = () => {
@@ -61,7 +61,7 @@ function isOurs(listener: unknown): listener is ExitListener {
   return typeof listener === "function" && CALLBACKS in listener;
 }
 
-function install(host: Host): ExitListener {
+function install(host: HostProcess): ExitListener {
   const callbacks = new Set<ExitCallback>();
   const listen = (event: unknown): void => {
     remove(host, listener);
@@ -78,6 +78,6 @@ function install(host: Host): ExitListener {
   return listener;
 }
 
-function remove({ events }: Host, listener: ExitListener): void {
+function remove({ events }: HostProcess, listener: ExitListener): void {
   for (const event of ["exit", ...SIGNALS]) events.off(event, listener);
 }

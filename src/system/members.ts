@@ -39,13 +39,6 @@ export interface MembersTarget {
 const UNKNOWN_LOOKS = 3;
 
 export class JobMembers {
-  /** Why there may be more of them than the last look has found; undefined when it saw every process. */
-  problem: string | undefined;
-  /**
-   * The last look found none, and there is none: what it saw was clear, and nothing was started on this machine while
-   * it went on. False where the system does not say.
-   */
-  areAllGone = false;
   readonly #system: MembersSystem;
   readonly #target: MembersTarget;
   readonly #withGroup: boolean;
@@ -65,6 +58,8 @@ export class JobMembers {
   /** Of the look that goes on: numbers outside of these belong to older processes. */
   #lowest = 2;
   #highest = Infinity;
+  #problem: string | undefined;
+  #areAllGone = false;
   #mayBelong: ProcessEntry[] = [];
   #adopters: Set<number> | undefined;
   /** Who was in the control group when the look began. */
@@ -75,6 +70,19 @@ export class JobMembers {
     this.#system = system;
     this.#target = target;
     this.#withGroup = withGroup;
+  }
+
+  /** Why there may be more of them than the last look has found; undefined when it saw every process. */
+  get problem(): string | undefined {
+    return this.#problem;
+  }
+
+  /**
+   * The last look found none, and there is none: what it saw was clear, and nothing was started on this machine while
+   * it went on. False where the system does not say.
+   */
+  get areAllGone(): boolean {
+    return this.#areAllGone;
   }
 
   /**
@@ -116,7 +124,7 @@ export class JobMembers {
    */
   async strike(kill: (pid: number) => void): Promise<boolean> {
     const { isClean } = await this.#look(kill);
-    return isClean && this.problem === undefined;
+    return isClean && this.#problem === undefined;
   }
 
   async #look(kill?: (pid: number) => void): Promise<{ found: ProcessEntry[]; isClean: boolean }> {
@@ -133,11 +141,11 @@ export class JobMembers {
       isClean = false;
       if (isHurried) kill?.(entry.pid);
     };
-    this.problem = undefined;
+    this.#problem = undefined;
     await scanner.scan({
       begin: (counter, newest) => {
         [before, found, rest, isClean] = [counter, [], [], true];
-        this.problem = undefined;
+        this.#problem = undefined;
         this.#inside = this.#lookInside();
         return this.#begin(counter, newest);
       },
@@ -152,7 +160,7 @@ export class JobMembers {
         }
       },
       failed: (thrown) => {
-        this.problem = coerceError(thrown).message;
+        this.#problem = coerceError(thrown).message;
       },
       end: (counter) => {
         // A child may have been seen before its parent.
@@ -169,7 +177,7 @@ export class JobMembers {
         }
         if (!kill) this.#mayBelong = this.#isHeld() ? [] : rest.filter((each) => this.#hides(each));
         const isQuiet = counter !== undefined && counter.forks === before?.forks;
-        this.areAllGone = isClean && isQuiet && this.problem === undefined;
+        this.#areAllGone = isClean && isQuiet && this.#problem === undefined;
         if (!isHurried) for (const { pid, dead } of found.toReversed()) if (!dead) kill?.(pid);
       },
     });
@@ -281,7 +289,7 @@ export class JobMembers {
     try {
       return question();
     } catch (thrown) {
-      this.problem = coerceError(thrown).message;
+      this.#problem = coerceError(thrown).message;
       return undefined;
     }
   }

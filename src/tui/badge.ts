@@ -5,7 +5,7 @@
  */
 import { createMemo } from "solid-js";
 import { type Count, counts, lookOf, shorten, type ShownJob } from "./describe.js";
-import { SIGNS } from "./looks.js";
+import { SIGNS } from "../looks.js";
 import { createTicker, jobsOf, openSession, rootOf, type ViewContext } from "./context.js";
 import { box, each, guarded, show, text, type Element } from "./element.js";
 

@@ -10,7 +10,7 @@ import { groupCounts, groupsOf, isOpen } from "../jobs/group.js";
 import type { BlockedOn, Job, ProcessJob, SubagentJob } from "../jobs/job.js";
 import { isTerminal } from "../jobs/status.js";
 import { counted } from "../text.js";
-import { LIVE_LOOKS, lookAt, SIGNS, type Look, type Tone } from "./looks.js";
+import { LIVE_LOOKS, lookAt, SIGNS, type Look, type Tone } from "../looks.js";
 
 /** "9s", "3m05s", "2h10m", "3d4h". */
 export function shortTime(milliseconds: number): string {

@@ -18,7 +18,7 @@ import {
 } from "@opentui/solid";
 import { ErrorBoundary, For, Show } from "solid-js";
 import type { ViewContext } from "./context.js";
-import type { Tone } from "./looks.js";
+import type { Tone } from "../looks.js";
 
 /** What a component gives. */
 export type Element = DomNode;

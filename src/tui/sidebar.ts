@@ -18,7 +18,7 @@ import { countSigns } from "./badge.js";
 import { cells, pad } from "../cells.js";
 import { createTicker, jobsOf, rootOf, type ViewContext } from "./context.js";
 import { box, each, guarded, show, text, type Element } from "./element.js";
-import type { Tone } from "./looks.js";
+import type { Tone } from "../looks.js";
 import { firstAddress, lastLine } from "./said.js";
 
 /** The host's sidebar leaves so many cells; the real width is measured. */

@@ -25,16 +25,6 @@ export interface HouseSettings {
   ids?: (clock: FakeClock) => IdSource;
 }
 
-/** A parent is told something once it has events of its own: a launch alone says nothing of it here. */
-class HouseNotices extends Notices {
-  override used(): void {}
-
-  /** A tool of ours was called from this session. */
-  toolCalled(sessionID: string): void {
-    super.used(sessionID);
-  }
-}
-
 export class House extends Stage {
   readonly clock = new FakeClock();
   readonly options: Options;
@@ -43,7 +33,7 @@ export class House extends Stage {
   readonly jobs: JobRegistry;
   readonly ids: IdSource;
   readonly tree: SessionTree;
-  readonly notices: HouseNotices;
+  readonly notices: Notices;
   readonly tasks: BackgroundManager;
   readonly worktrees: Worktrees;
   /** Folders of worktrees whose events come here. */
@@ -69,7 +59,7 @@ export class House extends Stage {
     this.tree = new SessionTree(this.host);
     const { host, jobs, ids, tree, options } = this;
     const ports = { host, jobs, ids, clock, log, options };
-    this.notices = new HouseNotices({
+    this.notices = new Notices({
       ...ports,
       tree,
       directoryOf: (sessionID) => this.worktrees.directoryOf(sessionID),

@@ -8,6 +8,7 @@ import type { Options } from "../../src/options.js";
 import { loadRecording, type Recording } from "../../fixtures/recordings/format.js";
 import { settle, type FakeClock } from "./clock.js";
 import { FakeHost } from "./host.js";
+import type { LaunchInput } from "../../src/subagent/manager.js";
 import { House } from "./house.js";
 import { Projector, type RawEvent } from "./projector.js";
 
@@ -107,8 +108,8 @@ export class Replay {
     return this.#id;
   }
 
-  async launch(): Promise<void> {
-    const task = await this.house.launch({ parentSessionID: this.parent });
+  async launch(more: Partial<LaunchInput> = {}): Promise<void> {
+    const task = await this.house.launch({ parentSessionID: this.parent, ...more });
     this.#id = task.id;
   }
 

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { settle } from "../fakes/clock.js";
 import { House } from "../fakes/house.js";
+import { aSubagent } from "../../fixtures/jobs.js";
 import { process } from "./jobs.js";
 import { family, familyAtRest, MINUTE } from "./family.js";
 
@@ -128,14 +129,27 @@ void describe("what goes wrong on the way", () => {
     assert.deepEqual(house.notices.outbox.all(), []);
   });
 
-  void it("a parent that was not used since the start is not woken", async () => {
+  void it("a parent that launches is in use, though nothing else is heard of it", async () => {
     const house = new House();
     const root = house.host.addRoot();
     const { id, sessionID } = await house.child({ parentSessionID: root });
     await house.answer(sessionID, "done");
+    await house.clock.advanceUntil(() => house.promptsTo(root).length > 0, MINUTE);
+    assert.ok(house.promptsTo(root)[0]?.includes(id));
+  });
+
+  void it("a parent that was not used since the start is not woken", async () => {
+    const house = new House();
+    const root = house.host.addRoot();
+    const before = new Date(house.clock.now());
+    const task = aSubagent({ parentSessionID: root, rootSessionID: root, createdAt: before });
+    const { id } = task;
+    house.jobs.add(task);
+    await house.tasks.recover(task, before);
+    assert.equal(house.outcome(id), "failed · interrupted");
     await house.clock.advance(MINUTE);
     assert.deepEqual(house.promptsTo(root), []);
-    house.notices.toolCalled(root);
+    house.notices.used(root);
     house.busy(root);
     await house.clock.advance(MINUTE);
     assert.equal(house.promptsTo(root).length, 1);

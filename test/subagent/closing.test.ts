@@ -58,6 +58,7 @@ void describe("an instance that closes", () => {
     await house.clock.advance(2_000);
     await closing;
     assert.equal(house.outcome(id), "cancelled · host_exit");
+    house.notices.dispose();
     assert.equal(house.clock.pending, 0);
   });
 });

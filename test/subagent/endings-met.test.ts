@@ -106,7 +106,7 @@ void describe("a recorded prompt that starts nothing", () => {
       options: { maxRunning: 1 },
     });
     const { house, host } = replay;
-    await replay.launch();
+    await replay.launch({ notify: false });
     await play(replay, 0, replay.indexOfPrompt(replay.prompts[1] ?? ""));
     assert.equal(house.outcome(replay.id), "running");
     await house.clock.advance(60_000);
@@ -127,7 +127,7 @@ void describe("a recorded run after another one of the same task", () => {
   inAnyOrder("is not ended by what comes late of the earlier one", async (play) => {
     const replay = new Replay("two-runs", { prompts: ["first", "second"] });
     const { house } = replay;
-    await replay.launch();
+    await replay.launch({ notify: false });
     const border = replay.indexOfPrompt(replay.prompts[1] ?? "");
     await play(replay, 0, border);
     await replay.house.clock.advance(60_000);
@@ -153,7 +153,7 @@ void describe("a recorded run with a subagent of its own", () => {
     const { house, child } = replay;
     await replay.launch();
     // As its tool call does.
-    house.notices.toolCalled(child);
+    house.notices.used(child);
     const nested = { ...house.job(replay.id), id: "bg_0000000001", parentSessionID: child };
     house.jobs.add({ ...nested, sessionID: undefined, depth: 2, runs: [] });
     const border = replay.indexOfPrompt(replay.prompts[1] ?? "");

@@ -38,7 +38,10 @@ void describe("a run that cannot start", () => {
   for (const stored of [true, false]) {
     void it(`is prompted once more when its prompt ${stored ? "was stored and not answered" : "got lost"}, without doubling it, and then never_started`, async () => {
       const house = new House();
-      const { id, sessionID } = await house.child({ parentSessionID: house.host.addRoot() });
+      const { id, sessionID } = await house.child({
+        parentSessionID: house.host.addRoot(),
+        notify: false,
+      });
       if (!stored) house.host.sessions.get(sessionID)?.messages.splice(0);
       await house.clock.advance(9_000);
       house.idle(sessionID);

@@ -59,7 +59,10 @@ void describe("a task that is cancelled", () => {
 
   void it("twice: ends once, as the first one said", async () => {
     const house = new House();
-    const { id, sessionID } = await house.child({ parentSessionID: house.host.addRoot() });
+    const { id, sessionID } = await house.child({
+      parentSessionID: house.host.addRoot(),
+      notify: false,
+    });
     house.busy(sessionID);
     const first = house.tasks.cancel([id], "cancelled_by_agent");
     const second = house.tasks.cancel([id], "cancelled_by_user");

@@ -10,6 +10,9 @@ async function working(options: ConstructorParameters<typeof House>[0] = {}) {
   house.host.onAbort = (sessionID) => house.idle(sessionID);
   const root = house.host.addRoot();
   const child = await house.child({ parentSessionID: root });
+  // The parent waits for its user: what it is to be told stays in the outbox.
+  const asked = { requestID: "que_1", kind: "question", what: "which?" } as const;
+  house.event({ type: "asked", sessionID: root, ...asked });
   house.busy(child.sessionID);
   const kinds = () => house.notices.outbox.pending(root).map(({ kind }) => kind);
   return { house, root, kinds, ...child };

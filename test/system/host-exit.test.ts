@@ -5,12 +5,12 @@ import { EventEmitter, once } from "node:events";
 import { join } from "node:path";
 import { test } from "node:test";
 import { silentLog } from "../../src/ports.js";
-import { onHostExit, type Host } from "../../src/system/host-exit.js";
+import { onHostExit, type HostProcess } from "../../src/system/host-exit.js";
 
 function host() {
   const events = new EventEmitter();
   const raised: string[] = [];
-  const own: Host = { events, raise: (signal) => void raised.push(signal) };
+  const own: HostProcess = { events, raise: (signal) => void raised.push(signal) };
   return { events, raised, own };
 }
 

@@ -21,7 +21,7 @@ import {
   summary,
   waitsFor,
 } from "../describe.js";
-import { SIGNS } from "../looks.js";
+import { SIGNS } from "../../looks.js";
 import {
   createTicker,
   followJob,

@@ -5,7 +5,7 @@
 import Anser from "anser";
 import { expandTabs } from "../../cells.js";
 import { plainLine } from "../../output/plain-text.js";
-import type { Tone } from "../looks.js";
+import type { Tone } from "../../looks.js";
 
 export interface Paint {
   /** A tone, or red, green and blue of 0 to 255. */

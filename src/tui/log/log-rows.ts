@@ -5,7 +5,7 @@
  */
 import { cells, fit, pad, skip, wrap } from "../../cells.js";
 import type { OutputStream } from "../../output/types.js";
-import type { Tone } from "../looks.js";
+import type { Tone } from "../../looks.js";
 import type { Painted } from "./colours.js";
 
 export interface LogLine {

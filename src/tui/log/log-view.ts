@@ -23,7 +23,7 @@ import { clean, fit } from "../../cells.js";
 import { outputPath } from "../../store/instance-folder.js";
 import { createTicker, followJob, type ViewContext } from "../context.js";
 import { duration, isLive, lookOf, type ShownJob, stateOf } from "../describe.js";
-import { SIGNS } from "../looks.js";
+import { SIGNS } from "../../looks.js";
 import { box, colour, each, guarded, input, show, text, type Element } from "../element.js";
 import type { Paint } from "./colours.js";
 import { createLogPosition, type LogPosition } from "./log-position.js";

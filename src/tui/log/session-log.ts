@@ -10,7 +10,7 @@ import { inputText } from "../../host/transcript.js";
 import { type Clock, coerceError } from "../../ports.js";
 import { cutText } from "../../text.js";
 import { throttle } from "../../time.js";
-import { SIGNS, type Tone } from "../looks.js";
+import { SIGNS, type Tone } from "../../looks.js";
 import type { LogLine } from "./log-rows.js";
 import { type LogSource, LONGEST_LINE, wholeLog } from "./log-source.js";
 

@@ -1,7 +1,7 @@
 /** What several views of the page have in common. */
 import { createContext } from "preact";
 import { useState } from "preact/hooks";
-import { SIGNS } from "../../tui/looks.js";
+import { SIGNS } from "../../looks.js";
 import type { JobView } from "../schemas.js";
 import { lookOf, visible, wordsOf } from "./words.js";
 

@@ -1,6 +1,6 @@
 /** What a subagent has said and which tools it has called, as its OpenCode tells it; read again while it runs. */
 import { useContext, useEffect, useRef, useState } from "preact/hooks";
-import { SIGNS } from "../../tui/looks.js";
+import { SIGNS } from "../../looks.js";
 import type { JobView, TranscriptView } from "../schemas.js";
 import { readTranscript } from "./connection.js";
 import { Connection, Switch } from "./parts.js";

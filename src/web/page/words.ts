@@ -1,5 +1,5 @@
 /** How jobs are said and ordered on the page. Pure. */
-import { LIVE_LOOKS, lookAt, type Look } from "../../tui/looks.js";
+import { LIVE_LOOKS, lookAt, type Look } from "../../looks.js";
 import type { JobView } from "../schemas.js";
 
 export function lookOf(job: JobView): Look {
