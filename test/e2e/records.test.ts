@@ -25,15 +25,22 @@ describe("two OpenCodes on one project", () => {
         global: true,
       });
       const theirs = firstJob({ host: second, model }, other.id);
-      await second.stop("SIGKILL");
-      assert.deepEqual(await second.survivors(15_000, "sleep 360"), []);
+      // The first one looks for dead owners once a minute, too: here the second one starts before that.
+      const { pid } = host.server;
+      process.kill(pid, "SIGSTOP");
+      try {
+        await second.stop("SIGKILL");
+        assert.deepEqual(await second.survivors(15_000, "sleep 360"), []);
+        await second.start();
+        const after = await callTool(second, model, other.id, "listBackgroundProcesses", {});
+        assert.match(after, new RegExp(`^${theirs} failed \\(interrupted\\)`, "u"));
+        assert.ok(!after.includes("sleep 350"));
+      } finally {
+        process.kill(pid, "SIGCONT");
+      }
       const list = await callTool(host, model, mine.id, "listBackgroundProcesses", {});
       assert.match(list, /running .*sleep 350/u);
       assert.equal((await host.survivors(0, "sleep 350")).length > 0, true);
-      await second.start();
-      const after = await callTool(second, model, other.id, "listBackgroundProcesses", {});
-      assert.match(after, new RegExp(`^${theirs} failed \\(interrupted\\)`, "u"));
-      assert.ok(!after.includes("sleep 350"));
       assert.equal(jobIds({ host, model }, mine.id).length, 1);
     },
   );
