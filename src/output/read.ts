@@ -28,6 +28,8 @@ import type { OutputReader } from "./reader.js";
 import type { ReadLine, ReadRequest, ReadResult } from "./types.js";
 
 const DEFAULT_BYTES = 16_000;
+/** Enough for a matching line and what is said at the end. */
+const LEAST_BYTES = 2_048;
 /** The host cuts a tool's answer at 51,200 bytes and 2,000 lines. */
 const MOST_BYTES = 40_000;
 const MOST_LINES = 1_900;
@@ -56,6 +58,11 @@ function check(request: ReadRequest, bytes: number): Wanted {
   if (!Number.isInteger(lines) || lines < 1 || lines > 10_000) {
     throw new UserError(`lines: expected a whole number from 1 to 10000, got ${lines}`);
   }
+  if (!Number.isInteger(maxBytes) || maxBytes < LEAST_BYTES) {
+    throw new UserError(
+      `maxBytes: expected a whole number of at least ${LEAST_BYTES}, got ${maxBytes}`,
+    );
+  }
   const from = readCursor(cursor, bytes);
   if (mode === "grep" && pattern === undefined) {
     throw new UserError("pattern: mode grep needs one, got none");
@@ -71,7 +78,7 @@ function check(request: ReadRequest, bytes: number): Wanted {
     pattern: pattern ?? "",
     stream,
     mark: quoted ? QUOTE_MARK : "",
-    budget: Math.min(MOST_BYTES, Math.max(2048, maxBytes)) - HINT_BYTES,
+    budget: Math.min(MOST_BYTES, maxBytes) - HINT_BYTES,
   };
 }
 

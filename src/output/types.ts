@@ -30,7 +30,7 @@ export interface ReadRequest {
   run?: number;
   /** The process's own lines begin with `| `, so that none of them can pass for a line of ours; not by default. */
   quoted?: boolean;
-  /** Bytes of `text` at most; 16,000 by default, 40,000 in any case. */
+  /** Bytes of `text` at most, 2,048 at least; 16,000 by default, 40,000 in any case. */
   maxBytes?: number;
 }
 

@@ -106,7 +106,6 @@ export interface WriteRequest extends WriteInput {
   signal?: AbortSignal;
   /** See `ReadRequest`. */
   quoted?: boolean;
-  maxBytes?: number;
 }
 
 export interface WriteResult {

@@ -75,7 +75,7 @@ export function systemForKill(clock: Clock) {
     /** Runs a program to its end; never rejects for its exit code. */
     run: (file: string, args: readonly string[]) =>
       new Promise<void>((resolve) => {
-        execFile(file, args, { windowsHide: true, timeout: 10_000 }, () => resolve());
+        execFile(file, args, { windowsHide: true, timeout: 5_000 }, () => resolve());
       }),
     env: process.env,
     self: { pid: process.pid, parent: process.ppid },

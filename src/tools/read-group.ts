@@ -93,6 +93,6 @@ function quoted(job: Job, text: string, most: number): string[] {
 /** What it said, or the end of its output. */
 async function textOf({ tasks, processes }: Workspace, job: Job): Promise<string> {
   if (job.kind === "subagent") return (await tasks.result(job)).text;
-  const { lines } = await processes.read(job.id, { mode: "tail", lines: 20, maxBytes: 2_000 });
+  const { lines } = await processes.read(job.id, { mode: "tail", lines: 20, maxBytes: 2_048 });
   return lines.map(({ text }) => text).join("\n");
 }

@@ -5,6 +5,7 @@
  * Errors are `GitError`s with git's own first line.
  */
 import { execFile, type ExecFileException } from "node:child_process";
+import { existsSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { devNull } from "node:os";
 import { join } from "node:path";
@@ -63,7 +64,7 @@ export function git(
       const exitCode = error ? error.code : 0;
       if (typeof exitCode === "number" && accept.includes(exitCode)) {
         resolve({ exitCode, stdout, stderr });
-      } else reject(explain(error, stderr, args));
+      } else reject(explain(error, stderr, { folder, args }));
     });
   });
 }
@@ -71,11 +72,17 @@ export function git(
 function explain(
   error: ExecFileException | null,
   stderr: string,
-  args: readonly string[],
+  { folder, args }: { folder: string; args: readonly string[] },
 ): GitError {
   const code = error?.code;
   const call = `git ${args[0] ?? ""}`;
-  if (code === "ENOENT") return new GitError("git was not found", undefined, { cause: error });
+  if (code === "ENOENT") {
+    // The system says the same of a folder that is missing as of a program.
+    const what = existsSync(folder)
+      ? "git was not found"
+      : `expected a folder, got ${JSON.stringify(folder)}, which does not exist`;
+    return new GitError(what, undefined, { cause: error });
+  }
   if (typeof code !== "number") {
     const why = error?.killed ? "took too long" : error?.message;
     return new GitError(`${call}: ${why ?? "failed"}`, undefined, { cause: error });

@@ -1,13 +1,14 @@
 /** The examples of the README, really played. */
 import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
 import { appendFileSync, writeFileSync } from "node:fs";
-import { createServer, type AddressInfo } from "node:net";
+import { connect, createServer, type AddressInfo } from "node:net";
 import { once } from "node:events";
 import { join } from "node:path";
 import { describe } from "node:test";
 import { callTool, callTools, PACKAGE_ROOT } from "../../fixtures/host/index.js";
 import { forever, text, toolCall } from "../../fixtures/model/index.js";
-import { childOf, jobIds, launch, noticeTo } from "./support.js";
+import { childOf, firstJob, jobIds, launch, noticeTo } from "./support.js";
 import { useHost } from "./use-host.js";
 
 const EXAMPLES = join(PACKAGE_ROOT, "fixtures/examples");
@@ -18,15 +19,16 @@ describe("the examples of the README", () => {
   bed.test("a build pipeline: tags, filters, and a linter for all sessions", async () => {
     const { host, model } = bed;
     const session = await host.createSession({ title: "pipeline" });
-    const start = (name: string, extra: object) =>
+    const start = (name: string, extra: object, then = "sleep 400") =>
       [
         "createBackgroundProcess",
-        { command: `echo ${name} runs; sleep 400`, name, ...extra },
+        { command: `echo ${name} runs; ${then}`, name, ...extra },
       ] as const;
+    const finds = "until [ -e finds ]; do sleep 0.05; done; echo OPENCODE_NOTIFY: found; sleep 401";
     await callTools(host, model, session.id, [
       start("build", { tags: ["build", "critical"] }),
       start("tests", { tags: ["test", "validation"] }),
-      start("linter", { tags: ["lint"], global: true }),
+      start("linter", { tags: ["lint"], global: true }, finds),
     ]);
     const [build = "", tests = "", linter = ""] = jobIds(bed, session.id);
     const [all = "", some = ""] = await callTools(host, model, session.id, [
@@ -37,11 +39,23 @@ describe("the examples of the README", () => {
     assert.ok(some.includes(build) && some.includes(tests) && !some.includes(linter));
     const killed = await callTool(host, model, session.id, "killProcesses", { tags: ["test"] });
     assert.match(killed, new RegExp(`^${tests} cancelled`, "u"));
+    const rest = await callTool(host, model, session.id, "listBackgroundProcesses", {
+      sessionId: session.id,
+      status: "running",
+    });
+    assert.ok(rest.includes(build) && rest.includes(linter) && !rest.includes(tests), rest);
     const other = await host.createSession({ title: "another session" });
     const global = await callTool(host, model, other.id, "listBackgroundProcesses", {});
     assert.ok(global.includes(linter) && !global.includes(build));
     await host.deleteSession(session.id);
     assert.deepEqual(await host.survivors(15_000, "build runs"), []);
+    // A line that would wake its session comes after that session is gone: the linter goes on.
+    const turns = model.turns(session.id).length;
+    writeFileSync(join(host.project, "finds"), "");
+    const read = () =>
+      callTool(host, model, other.id, "getBackgroundProcess", { processId: linter });
+    while (!/^\| OPENCODE_NOTIFY: found$/mu.test(await read()));
+    assert.equal(model.turns(session.id).length, turns);
     const left = await callTool(host, model, other.id, "listBackgroundProcesses", {
       status: "running",
     });
@@ -95,6 +109,29 @@ describe("the examples of the README", () => {
     });
     assert.match(log, /PUT \/items\/1 \{"name":"changed"\}/u);
     assert.ok(await childOf(bed, session.id));
+  });
+
+  bed.test("an echo server in python that never flushes what it prints", async (t) => {
+    if (spawnSync("python3", ["--version"]).status !== 0) {
+      t.skip("python3 is not installed");
+      return;
+    }
+    const { host, model } = bed;
+    const session = await host.createSession({ title: "echo" });
+    const started = await callTool(host, model, session.id, "createBackgroundProcess", {
+      command: `python3 ${EXAMPLES}/echo-server.py`,
+      readyPattern: "listening on port",
+    });
+    const [, port = ""] = /Ready: listening on port (\d+)/u.exec(started) ?? [];
+    const socket = connect(Number(port), "127.0.0.1").setEncoding("utf8");
+    socket.write("hello\n");
+    assert.deepEqual(await once(socket, "data"), ["hello\n"]);
+    socket.destroy();
+    const log = await callTool(host, model, session.id, "getBackgroundProcess", {
+      processId: firstJob(bed, session.id),
+      pattern: "^received: ",
+    });
+    assert.match(log, /2:received: hello$/mu);
   });
 
   bed.test("a watcher that wakes the agent", async () => {

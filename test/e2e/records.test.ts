@@ -1,7 +1,9 @@
 /** Whose records are whose, and what is left of one that is gone, on a real host. */
 import assert from "node:assert/strict";
+import { readdirSync, statSync, truncateSync } from "node:fs";
+import { join } from "node:path";
 import { after, describe } from "node:test";
-import { callTool, startHost, type Host } from "../../fixtures/host/index.js";
+import { callTool, callTools, startHost, type Host } from "../../fixtures/host/index.js";
 import { text } from "../../fixtures/model/index.js";
 import { firstJob, jobIds, launch } from "./support.js";
 import { useHost } from "./use-host.js";
@@ -73,6 +75,34 @@ describe("a task whose record is gone", () => {
       taskId: child?.id,
     });
     assert.match(bySession, /^bg_\w+ completed/u);
+  });
+});
+
+describe("a state file that was cut in the middle", () => {
+  bed.test("is set aside, and jobs are started as before", async () => {
+    const { host, model } = bed;
+    const parent = await host.createSession({ title: "cut" });
+    await callTool(host, model, parent.id, "createBackgroundProcess", { command: "sleep 380" });
+    const lost = firstJob(bed, parent.id);
+    await host.stop("SIGKILL");
+    const files = () => readdirSync(host.state, { recursive: true, encoding: "utf8" });
+    const states = files().filter((file) => file.endsWith("jobs.json"));
+    assert.ok(states.length > 0);
+    for (const state of states) {
+      const path = join(host.state, state);
+      truncateSync(path, Math.floor(statSync(path).size / 2));
+    }
+    await host.start();
+    const [started = "", list = ""] = await callTools(host, model, parent.id, [
+      ["createBackgroundProcess", { command: "sleep 381" }],
+      ["listBackgroundProcesses", {}],
+    ]);
+    assert.match(started, /^proc_\w+ running/u);
+    assert.ok(!list.includes(lost), list);
+    assert.ok(
+      files().some((file) => /jobs\.json\.corrupt-\d{8}T/u.test(file)),
+      files().join(),
+    );
   });
 });
 

@@ -26,6 +26,8 @@ describe("a subagent on a real host", () => {
     ]);
     await host.run(parent.id, "please research");
     const id = firstJob(bed, parent.id);
+    const [child] = await host.children(parent.id);
+    assert.equal(child?.title, "child: two calls (@general in the background)");
     model.open("two calls");
     const notice = await noticeTo(bed, parent.id);
     assert.match(

@@ -263,7 +263,7 @@ void describe("the terminal part", { skip }, () => {
     // What OpenCode has still to write brings it back once more.
     await terminal.waitFor((screen) => {
       rmSync(root, { recursive: true, force: true });
-      return !screen.includes("■ dev server");
+      return !screen.includes("■ dev server") && !/\bBackground\b/.test(screen);
     });
     await tui.say("are you there?");
     await terminal.waitFor(/are you there\?[^]*Noted\./, { what: "the host goes on" });

@@ -144,6 +144,14 @@ test("a cursor from elsewhere is refused in one line that names it", async () =>
   for (const lines of [0, -1, 1.5, Number.NaN, 10_001]) {
     await assert.rejects(output.read({ lines }), /^UserError: lines: expected/);
   }
+  for (const maxBytes of [0, 2047, 2048.5, Number.NaN]) {
+    await assert.rejects(
+      output.read({ maxBytes }),
+      new RegExp(
+        `^UserError: maxBytes: expected a whole number of at least 2048, got ${maxBytes}$`,
+      ),
+    );
+  }
 });
 
 test("colours are gone, titles are gone, and control characters are", async () => {
@@ -221,6 +229,15 @@ test("long lines: as many of the last ones as fit", async () => {
   const { lines } = await output.read();
   assert.equal(lines.length, 15);
   assert.match(lines.at(-1)?.text ?? "", /^49 z/);
+});
+
+test("the smallest answer holds as many of the last lines as fit, and says so", async () => {
+  const output = new Output().out(numbered(0, 1000));
+  const { text, lines } = await output.read({ lines: 500, maxBytes: 2048 });
+  assert.equal(lines.at(-1)?.text, "line 999");
+  assert.ok(lines.length > 150 && lines.length < 500, `${lines.length} lines`);
+  const said = `\\[${lines.length} of the 500 lines asked for fit into one answer; the last ${lines.length} lines; `;
+  assert.match(text, new RegExp(said));
 });
 
 test("a page holds at most 40,000 bytes and 1,900 lines, and says when that is less than was asked", async () => {

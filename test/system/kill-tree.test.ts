@@ -122,9 +122,15 @@ test("members outside the group are found by marker and by parent, and no other 
 });
 
 test("who survives SIGKILL is named, and the kill still ends", async () => {
-  const { kill } = machine([HOST, { pid: 100 }, { pid: 101, group: 100, stubborn: "all" }]);
+  // Each look at the clock takes a millisecond.
+  let time = 0;
+  const clock = { ...systemClock, monotonic: () => ++time };
+  const { kill } = machine([HOST, { pid: 100 }, { pid: 101, group: 100, stubborn: "all" }], {
+    clock,
+  });
   const { survivors } = await kill(target, 10);
   assert.deepEqual(survivors, [{ pid: 101, command: "program 101" }]);
+  assert.ok(time <= 10 + 2000 + 20, `${time} ms`);
 });
 
 test("a group that cannot be looked at: both signals, and what is left in it is named", async () => {

@@ -113,6 +113,13 @@ void describe("a repository", () => {
       message: "git was not found",
     });
   });
+
+  void it("in a folder that does not exist is refused with its name", async (t) => {
+    const gone = join(repository(t), "gone");
+    await assert.rejects(openRepository(gone), {
+      message: `expected a folder, got "${gone}", which does not exist`,
+    });
+  });
 });
 
 void describe("a branch", () => {

@@ -27,7 +27,7 @@ export async function untilAnswered(
   request: WriteRequest,
   written: Written,
 ): Promise<Pick<WriteResult, "output" | "matched">> {
-  const { waitPattern, waitSeconds, signal, quoted, maxBytes } = request;
+  const { waitPattern, waitSeconds, signal, quoted } = request;
   const { capture, from, read, ended, clock } = written;
   let isOver = false;
   let wake: () => void = () => undefined;
@@ -59,7 +59,7 @@ export async function untilAnswered(
         if (isOver) resolve();
       });
     }
-    return { output: await read({ mode: "full", cursor: from, quoted, maxBytes }), matched };
+    return { output: await read({ mode: "full", cursor: from, quoted }), matched };
   } finally {
     quiet?.cancel();
     limit.cancel();
